@@ -1,0 +1,49 @@
+# heedful: every command below makes its own environment first (.venv, by `make setup`).
+#
+#   make demo      translate, then watch a tiny model learn (90 seconds)
+#   make test      all tests, on two processes
+#   make test-all  the slow ones too
+#   make check     lint, format, types, layers, budgets, documents
+#   make bench     every measurement in benchmarks/ (long)
+#
+# PYTHON names the Python to build .venv with: make setup PYTHON=python3.12
+
+PYTHON ?= python3
+PROCESSES ?= 2
+
+BIN := .venv/bin
+STAMP := .venv/.made
+IN_VENV := $(BIN)/python -m
+LINT_IMPORTS := $(BIN)/python -c 'import sys, importlinter.cli as c; sys.exit(c.lint_imports_command())'
+
+# Data for measuring, where it lies beside the checkout; tests skip with a reason where it does not.
+ifneq ($(wildcard ../shared/data),)
+export HEEDFUL_DATA ?= $(abspath ../shared/data)
+endif
+
+.PHONY: setup demo test test-all check bench
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt tools/make_venv.py
+	$(PYTHON) tools/make_venv.py
+	@touch $@
+
+demo: setup
+	$(IN_VENV) heedful demo
+
+test: setup
+	$(IN_VENV) pytest -n $(PROCESSES)
+
+test-all: setup
+	$(IN_VENV) pytest -m ""
+
+check: setup
+	$(IN_VENV) ruff check
+	$(IN_VENV) ruff format --check
+	$(IN_VENV) mypy
+	$(LINT_IMPORTS)
+	$(IN_VENV) pytest tests/hygiene
+
+bench: setup
+	@for script in benchmarks/*.py; do $(BIN)/python "$$script" || exit 1; done

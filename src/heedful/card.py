@@ -1,0 +1,36 @@
+"""The model card that `heed train` writes beside a model: what it learned from, how, how well."""
+
+__all__ = ["card"]
+
+from heedful import __version__
+from heedful.config import RunConfig
+from heedful.train.loop import Outcome, TrainState, Validation
+
+
+def card(
+    config: RunConfig, state: TrainState, outcome: Outcome, weights: str, dev: Validation | None
+) -> str:
+    """Return the card as Markdown; every figure in it was measured by the run it describes."""
+    data = config.data
+    sides = f"{data.source_language or 'source'} to {data.target_language or 'target'}"
+    if data.both_directions:
+        sides += ", both directions"
+    model = config.model
+    lines = [
+        f"# A translator, {sides}",
+        "",
+        f"Trained by heedful {__version__} with the recipe `{config.recipe}` on:",
+        "",
+        *(f"- `{spec}`" for spec in data.train),
+        "",
+        f"- {model.encoder_layers} encoder and {model.decoder_layers} decoder layers of width "
+        f"{model.d_model}, {model.n_heads} heads, feed-forward {model.d_ff}",
+        f"- {state.step:,} steps, {state.target_tokens:,} target pieces, "
+        f"{state.seconds / 60:.1f} minutes; ended because {outcome.reason}",
+        f"- weights: {weights}",
+    ]
+    if dev is not None:
+        bleu = "" if dev.bleu is None else f", BLEU {dev.bleu:.1f} (greedy, part of the dev set)"
+        lines.append(f"- dev set: loss {dev.loss:.3f}, perplexity {dev.perplexity:.2f}{bleu}")
+    lines += ["", "Measure it on a test set: `heed evaluate --model THIS_FOLDER --data test.tsv`", ""]
+    return "\n".join(lines)

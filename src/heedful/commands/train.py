@@ -1,0 +1,149 @@
+"""`heed train`: from sentence pairs to a model folder."""
+
+__all__ = ["ACCEPTS_SETTINGS", "EXAMPLES", "Options", "run"]
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from heedful.errors import SettingError
+
+if TYPE_CHECKING:
+    from heedful.config import RunConfig
+    from heedful.progress import Progress
+
+ACCEPTS_SETTINGS = True
+
+EXAMPLES = """
+heed train --data my.tsv --out runs/mine
+heed train --data train.en,train.de --dev val.en,val.de --from en --to de --out runs/m30k
+heed train --data my.tsv --out runs/mine --resume
+heed train --recipe tiny --data my.tsv --out runs/x --training.max-steps 120 --model.d-model 256
+heed train --data my.tsv --out runs/y --model.position.kind rotary --training.max-minutes 30
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Train a translator. Any setting of the run can be given by its path, as --model.d-model 256."""
+
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o", "--output"])]
+    """The run folder to make: checkpoints, log, data report and, at the end, model/."""
+    data: tuple[str, ...] = ()
+    """Corpora to learn from: a.tsv, a.jsonl, a.csv, a.parquet, or a.en,a.de for two files."""
+    dev: tuple[str, ...] = ()
+    """Corpora to choose the best weights by; held out of --data if not given."""
+    test: tuple[str, ...] = ()
+    """Corpora kept apart for the final score; held out of --data if not given."""
+    recipe: str | None = None
+    """A named set of settings (see `heed recipes`); chosen by the corpus's size if not given."""
+    from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
+    """Language of the first column, such as en."""
+    to: str | None = None
+    """Language of the second column, such as de."""
+    both_directions: bool = False
+    """Learn both directions in one model; needs --from and --to."""
+    columns: str | None = None
+    """Which two columns hold source and target, such as 1,2."""
+    skip_bad: bool = False
+    """Drop rows that cannot be read, and count them, instead of stopping."""
+    resume: bool = False
+    """Go on with the run in --out from its newest checkpoint."""
+    device: str | None = None
+    """auto (default), cpu or cuda."""
+    seed: int | None = None
+    """Decides weights, order, dropout and what is held out."""
+    quiet: bool = False
+    """Show no progress."""
+
+
+def run(options: Options, settings: dict[str, Any]) -> int:
+    """Train or go on; returns 130 when interrupted, after saving."""
+    from heedful.progress import Progress
+    from heedful.run import train
+
+    progress = Progress(quiet=options.quiet)
+    changes = _changes(options, settings)
+    config = (
+        _resumed(options.out, changes) if options.resume else _begun(options, changes, progress)
+    )
+    result = train(config, options.out, progress, resume=options.resume)
+    if result.model is None:
+        print(
+            f"interrupted at step {result.outcome.step:,}, saved; go on with: "
+            f"heed train --out {options.out} --resume",
+            file=sys.stderr,
+        )
+        return 130
+    print(result.model)
+    return 0
+
+
+def _changes(options: Options, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the fixed options as settings, with those given by path laid over them."""
+    given = {
+        "train": list(options.data) or None,
+        "dev": list(options.dev) or None,
+        "test": list(options.test) or None,
+        "source_language": options.from_,
+        "target_language": options.to,
+        "both_directions": options.both_directions or None,
+        "columns": options.columns.split(",") if options.columns else None,
+        "skip_bad": options.skip_bad or None,
+    }
+    data = {name: value for name, value in given.items() if value is not None}
+    if isinstance(settings.get("data", {}), dict):
+        settings = settings | {"data": data | settings.get("data", {})}
+    top = {"seed": options.seed, "device": options.device}
+    return {name: value for name, value in top.items() if value is not None} | settings
+
+
+def _begun(options: Options, changes: dict[str, Any], progress: "Progress") -> "RunConfig":
+    """Return the settings of a new run: the recipe, and what was asked for on top of it."""
+    from heedful.config import RunConfig, merged
+    from heedful.recipes import recipe, recipe_for
+
+    asked = merged(RunConfig(), {"data": changes["data"]})
+    if not asked.data.train:
+        raise SettingError("there is nothing to learn from", where="--data", fix="give --data FILE")
+    data = asked.data
+    if data.both_directions and not (data.source_language and data.target_language):
+        raise SettingError(
+            "two directions need names for the two languages",
+            where="--both-directions",
+            fix="give --from en --to de",
+        )
+    name = options.recipe
+    if name is None:
+        from heedful.data.corpus import count_rows
+
+        rows = count_rows(asked.data)
+        name = recipe_for(rows)
+        progress.say(f"{rows:,} rows: taking the recipe {name} (choose with --recipe)")
+    return merged(recipe(name), changes)
+
+
+_FIXED_ON_RESUME = ("seed", "data", "tokenizer", "model", "objective", "optimizer")
+
+
+def _resumed(folder: Path, changes: dict[str, Any]) -> "RunConfig":
+    """Return the run's own settings; only how long and where it runs may be changed."""
+    from heedful.config import merged, read_config
+
+    if not (folder / "config.json").is_file():
+        raise SettingError(
+            "there is no run to resume", where=str(folder), fix="leave out --resume to start one"
+        )
+    old = read_config(folder / "config.json")
+    new = merged(old, changes)
+    for name in _FIXED_ON_RESUME:
+        if getattr(new, name) != getattr(old, name):
+            raise SettingError(
+                f"a resumed run cannot change its {name} settings",
+                where=str(folder),
+                fix="leave them out, or start a new run with another --out",
+            )
+    return new

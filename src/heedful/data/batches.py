@@ -1,0 +1,152 @@
+"""Rows of a token store become batches of one size in tokens, with hardly any padding.
+
+A store, a budget of tokens and a seed come in; lists of rows, an epoch at a time, and padded
+tensors go out; training and validation call it. (seed, epoch) alone decide the order.
+"""
+
+__all__ = ["Batch", "BatchPlan"]
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from heedful.data.store import Ids, Lengths, TokenStore
+from heedful.errors import DataError
+from heedful.shapes import Bool, Int, Tensor
+from heedful.text.pieces import PAD, START
+
+Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded sentences, as the model reads and predicts them; padding is 0.
+
+    For the target `5 6 </s>`: target_in is `<s> 5 6` and target_out is `5 6 </s>`.
+    """
+
+    source: Int[Tensor, "B S"]
+    target_in: Int[Tensor, "B T"]
+    target_out: Int[Tensor, "B T"]
+    n_source: int
+    """Real tokens in `source`."""
+    n_target: int
+    """Real tokens in `target_out`: what a loss is averaged over."""
+
+    @property
+    def source_mask(self) -> Bool[Tensor, "B S"]:
+        """True at real tokens of the source."""
+        return self.source != PAD
+
+    @property
+    def target_mask(self) -> Bool[Tensor, "B T"]:
+        """True at real tokens of `target_in` and, as they are as long, of `target_out`."""
+        return self.target_out != PAD
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """Return the batch on another device."""
+        return Batch(
+            self.source.to(device, non_blocking=True),
+            self.target_in.to(device, non_blocking=True),
+            self.target_out.to(device, non_blocking=True),
+            self.n_source,
+            self.n_target,
+        )
+
+
+class BatchPlan:
+    """Divides the rows of a store into batches of at most `batch_tokens` positions a side.
+
+    rows * max(longest source, longest target) <= batch_tokens. Rows are sorted by the longer of
+    their two lengths and, within it, by the difference of the two, rising and falling by turns,
+    so that neighbours are alike on both sides. Raises DataError when a row is longer than the
+    budget.
+    """
+
+    def __init__(self, store: TokenStore, batch_tokens: int, seed: int) -> None:
+        self.store = store
+        self.batch_tokens = batch_tokens
+        self.seed = seed
+        self._source_lengths, self._target_lengths = store.lengths()
+        self._longer = np.maximum(self._source_lengths, self._target_lengths)
+        longest = int(self._longer.max(initial=0))
+        if longest > batch_tokens:
+            raise DataError(
+                f"the longest sentence has {longest} pieces, a batch holds {batch_tokens}",
+                where="batch_tokens",
+                fix=f"allow at least {longest} tokens a batch, or drop sentences that long",
+            )
+
+    def epoch(self, number: int) -> list[Rows]:
+        """Return the batches of an epoch, each row once; the same in every process.
+
+        Rows of equal lengths, the places of the cuts and the order of the batches are drawn anew
+        for each epoch.
+        """
+        random = np.random.default_rng([self.seed, number])
+        order = self._sorted(random)
+        longer = self._longer[order]
+        budget = int(random.integers(self.batch_tokens // 2, self.batch_tokens, endpoint=True))
+        batches = []
+        start = 0
+        while start < len(order):
+            end = _cut(longer, start, budget)
+            batches.append(order[start:end])
+            start, budget = end, self.batch_tokens
+        return [batches[place] for place in random.permutation(len(batches))]
+
+    def batch(self, rows: Rows | Sequence[int]) -> Batch:
+        """Return the padded tensors of these rows."""
+        source = _pad([self.store.source(int(row)) for row in rows])
+        target_out = _pad([self.store.target(int(row)) for row in rows])
+        target_in = np.full_like(target_out, PAD)
+        target_in[:, 0] = START
+        target_in[:, 1:] = np.where(target_out[:, 1:] != PAD, target_out[:, :-1], PAD)
+        return Batch(
+            torch.from_numpy(source),
+            torch.from_numpy(target_in),
+            torch.from_numpy(target_out),
+            int(np.count_nonzero(source)),
+            int(np.count_nonzero(target_out)),
+        )
+
+    def fill(self, batches: Sequence[Rows]) -> float:
+        """Return the share of the positions of both sides that hold a real token, 0 to 1."""
+        real = cells = 0
+        for rows in batches:
+            for lengths in (self._source_lengths[rows], self._target_lengths[rows]):
+                real += int(lengths.sum())
+                cells += len(rows) * int(lengths.max())
+        return real / cells if cells else 1.0
+
+    def _sorted(self, random: np.random.Generator) -> Rows:
+        """Return all rows, by longer side, then by difference; ties in a random order."""
+        ties = random.permutation(len(self._longer))
+        difference = self._source_lengths - self._target_lengths
+        rising = self._longer % 2 == random.integers(2)
+        order: Rows = np.lexsort((ties, np.where(rising, difference, -difference), self._longer))
+        return order
+
+
+def _cut(longer: Lengths, start: int, budget: int) -> int:
+    """Return the end of the largest batch from `start` on; at least one row is in it.
+
+    `longer` rises, so the last row of a batch is its longest.
+
+    >>> _cut(np.array([2, 3, 3, 5]), start=0, budget=9)
+    3
+    """
+    ends = range(start + 1, min(len(longer), start + budget // int(longer[start])) + 1)
+    fitting = bisect_right(ends, budget, key=lambda end: int(longer[end - 1]) * (end - start))
+    return start + max(1, fitting)
+
+
+def _pad(rows: Sequence[Ids]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """Return the rows as one array, as wide as the longest, filled up with padding."""
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    padded = np.full((len(rows), int(lengths.max())), PAD, np.int64)
+    padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.concatenate(rows)
+    return padded

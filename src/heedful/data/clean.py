@@ -1,0 +1,155 @@
+"""What is found in the rows of a corpus, and which of it cleaning drops.
+
+Each rule is one counted predicate over the columns that `heedful.data.survey` keeps of every row;
+`heedful.data.corpus` applies them and the report tells the numbers.
+"""
+
+__all__ = ["RULES", "CleanConfig", "Mask", "Rule", "RowColumns", "repeated", "typical_ratio"]
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from heedful.settings import Settings
+
+Mask = NDArray[np.bool_]
+
+_SMOOTHING = 10
+"""Characters added to both lengths before the ratio, so that `No.` / `Auf keinen Fall!` passes."""
+
+
+class CleanConfig(Settings):
+    """What is dropped from the training rows; dev and test lose only rows with an empty side."""
+
+    trim: bool = True
+    """Take white space off both ends of each training text."""
+    drop_empty: bool = True
+    """Drop rows in which a side is empty or white space only."""
+    drop_identical: bool = False
+    """Drop rows whose two sides are the same text (names and numbers often rightly are)."""
+    drop_duplicates: bool = True
+    """Keep only the first of rows that are equal on both sides."""
+    drop_leaks: bool = True
+    """Drop training rows whose source is in dev or test (with both directions: or the target)."""
+    max_characters: int | None = Field(default=2000, ge=1)
+    """Drop rows with a longer side; none: no limit."""
+    max_words: int | None = Field(default=250, ge=1)
+    """Drop rows with a side of more words (parted by white space); none: no limit."""
+    max_ratio: float | None = Field(default=4.0, gt=1)
+    """Drop rows whose length ratio differs from the corpus's typical one by a larger factor."""
+
+
+@dataclass(frozen=True)
+class RowColumns:
+    """What is kept of each of n rows: an 8-byte hash a side and a few numbers, never the text.
+
+    The keys are hashes of the texts without white space at their ends, the lengths count
+    characters of the same. `odd` marks control and replacement characters and line breaks,
+    `padded` white space at an end.
+    """
+
+    source_key: NDArray[np.uint64]
+    target_key: NDArray[np.uint64]
+    source_length: NDArray[np.uint32]
+    target_length: NDArray[np.uint32]
+    source_words: NDArray[np.uint32]
+    target_words: NDArray[np.uint32]
+    odd: Mask
+    padded: Mask
+
+    def __len__(self) -> int:
+        return len(self.source_key)
+
+    @property
+    def pair_key(self) -> NDArray[np.uint64]:
+        """One hash for both sides, which tells (a, b) from (b, a)."""
+        mixed = self.target_key * np.uint64(0xC2B2AE3D27D4EB4F)
+        turned = (mixed << np.uint64(31)) | (mixed >> np.uint64(33))
+        return self.source_key * np.uint64(0x9E3779B97F4A7C15) ^ turned
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing to find in rows, and whether a cleaning drops it."""
+
+    name: str
+    title: str
+    """What the report calls it, in a few words."""
+    find: Callable[[RowColumns, CleanConfig], Mask]
+    drops: Callable[[CleanConfig], bool]
+
+
+def repeated(keys: NDArray[Any]) -> Mask:
+    """Mark every entry that equals an earlier one.
+
+    >>> repeated(np.array([7, 3, 7, 7])).tolist()
+    [False, False, True, True]
+    """
+    order = np.argsort(keys, kind="stable")
+    again = np.zeros(len(keys), dtype=np.bool_)
+    again[order[1:]] = keys[order[1:]] == keys[order[:-1]]
+    return again
+
+
+def _empty(rows: RowColumns, config: CleanConfig) -> Mask:
+    found: Mask = (rows.source_length == 0) | (rows.target_length == 0)
+    return found
+
+
+def _too_long(rows: RowColumns, config: CleanConfig) -> Mask:
+    found = np.zeros(len(rows), dtype=np.bool_)
+    if config.max_characters is not None:
+        found |= np.maximum(rows.source_length, rows.target_length) > config.max_characters
+    if config.max_words is not None:
+        found |= np.maximum(rows.source_words, rows.target_words) > config.max_words
+    return found
+
+
+def length_ratios(rows: RowColumns) -> NDArray[np.float64]:
+    """Return the characters of target to a character of source, both counted from 10 upward."""
+    ratios = rows.target_length + np.float64(_SMOOTHING)
+    ratios /= rows.source_length + np.float64(_SMOOTHING)
+    return ratios
+
+
+def typical_ratio(rows: RowColumns) -> float:
+    """Return the median of the ratios of the rows with two sides; 1.0 without any such row."""
+    usable = ~_empty(rows, CleanConfig())
+    return float(np.median(length_ratios(rows)[usable])) if usable.any() else 1.0
+
+
+def _ratio(rows: RowColumns, config: CleanConfig) -> Mask:
+    if config.max_ratio is None:
+        return np.zeros(len(rows), dtype=np.bool_)
+    apart = length_ratios(rows) / typical_ratio(rows)
+    outside = (apart > config.max_ratio) | (apart < 1 / config.max_ratio)
+    return outside & ~_empty(rows, config)
+
+
+def _identical(rows: RowColumns, config: CleanConfig) -> Mask:
+    same: Mask = rows.source_key == rows.target_key
+    return same & ~_empty(rows, config)
+
+
+def _duplicate(rows: RowColumns, config: CleanConfig) -> Mask:
+    return repeated(rows.pair_key) & ~_empty(rows, config)
+
+
+def _never(config: CleanConfig) -> bool:
+    return False
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("empty", "a side is empty", _empty, lambda c: c.drop_empty),
+    Rule("too_long", "too long", _too_long, lambda c: True),
+    Rule("ratio", "lengths out of proportion", _ratio, lambda c: True),
+    Rule("identical", "both sides the same", _identical, lambda c: c.drop_identical),
+    Rule("duplicate", "repeats an earlier row", _duplicate, lambda c: c.drop_duplicates),
+    Rule("odd", "control or broken characters", lambda rows, c: rows.odd, _never),
+    Rule("padded", "white space at an end", lambda rows, c: rows.padded, _never),
+)
+"""In the order in which a row is judged: it is counted as dropped for the first that drops it."""

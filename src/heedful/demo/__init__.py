@@ -1,0 +1,1 @@
+"""What `heed demo` shows: the bundled translator, its attention, and a training to watch."""

@@ -1,0 +1,40 @@
+"""Which device to compute on: a name from the command line comes in, a torch device goes out."""
+
+__all__ = ["pick_device"]
+
+import re
+
+import torch
+
+from heedful.errors import SettingError, did_you_mean
+
+NAMES = ("auto", "cpu", "cuda")
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """Return the device of that name; `auto` takes a GPU if there is one, `cuda:1` the second.
+
+    Raises SettingError for an unknown name and for a GPU that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    wanted = re.fullmatch(r"cuda(?::(\d{1,3}))?", name)
+    if wanted is None:
+        raise SettingError(
+            f'there is no device "{name}"', where="device", fix=did_you_mean(name, NAMES)
+        )
+    if not torch.cuda.is_available():
+        raise SettingError(
+            f'"{name}" was asked for, but torch {torch.__version__} sees no GPU here',
+            where="device",
+            fix="use cpu, or install a CUDA build of torch",
+        )
+    if int(wanted[1] or 0) >= torch.cuda.device_count():
+        raise SettingError(
+            f'there is no "{name}", the machine has {torch.cuda.device_count()} GPU(s)',
+            where="device",
+            fix="count from cuda:0",
+        )
+    return torch.device(name)

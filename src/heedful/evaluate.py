@@ -1,0 +1,332 @@
+"""How good are translations? sacreBLEU and chrF with signatures, intervals and paired tests.
+
+Lists of strings come in, `Scores` or a `Comparison` go out; no model and no file is known here.
+The n-gram counts are sacreBLEU's own; only resampling is done here, on all resamples at once,
+with sacreBLEU's random numbers, so that intervals equal sacreBLEU's and p-values too, but for ties.
+`heedful.commands.evaluate` and validation during training call it.
+"""
+
+__all__ = ["Comparison", "Paired", "Score", "Scores", "compare", "score", "tokenizer_for"]
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sacrebleu
+from numpy.typing import NDArray
+from sacrebleu.metrics.base import Metric
+
+from heedful.errors import DataError
+
+SEED = 12345
+"""sacreBLEU's own default, so that its command line gives the same intervals."""
+
+RESAMPLES = 1000
+TRIALS = 10_000
+DRAWS_AT_ONCE = 2**25
+"""Random draws held in memory at once: 32 MB of booleans, 256 MB of row numbers."""
+
+ROUNDING = 1e-9
+"""Points of difference that may be an error of floating-point arithmetic."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric's value for a whole test set, from 0 to 100, with its 95 % interval."""
+
+    name: str
+    value: float
+    low: float | None
+    """Lower end of the bootstrap interval; None when no resamples were asked for."""
+    high: float | None
+    signature: str
+    """How it was computed, in sacreBLEU's notation: what a paper must quote."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What is known of one set of translations."""
+
+    bleu: Score
+    chrf: Score
+    bleu_lower: Score
+    """BLEU of lower-cased, tokenised text, as older papers report it; never the headline."""
+    sentences: int
+    empty_hypotheses: int
+    seconds: float | None = None
+    """Time spent translating, without loading the model; None for text that was given."""
+
+    @property
+    def sentences_per_second(self) -> float | None:
+        """Speed of translating, if it was measured."""
+        return self.sentences / self.seconds if self.seconds else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for `json.dumps`."""
+        return dataclasses.asdict(self) | {"sentences_per_second": self.sentences_per_second}
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two systems measured by one metric on the same sentences."""
+
+    a: Score
+    b: Score
+    low: float
+    """Lower end of the 95 % bootstrap interval of the difference b - a."""
+    high: float
+    p_bootstrap: float
+    """Paired bootstrap resampling (Koehn 2004): chance of so large a difference by luck."""
+    p_randomisation: float
+    """Paired approximate randomisation (Riezler and Maxwell 2005), two-sided."""
+
+    @property
+    def difference(self) -> float:
+        """How many points b is better than a."""
+        return self.b.value - self.a.value
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Whether system b differs from system a, or luck explains it."""
+
+    bleu: Paired
+    chrf: Paired
+    sentences: int
+    resamples: int
+    trials: int
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for `json.dumps`."""
+        plain = dataclasses.asdict(self)
+        for name, paired in (("bleu", self.bleu), ("chrf", self.chrf)):
+            plain[name]["difference"] = paired.difference
+        return plain
+
+
+def tokenizer_for(language: str) -> str:
+    """Name sacreBLEU's tokenizer for a target language; "13a" where words are spaced.
+
+    Japanese, Korean and Thai are counted by character: their word segmenters need a download.
+
+    >>> tokenizer_for("de"), tokenizer_for("zh-CN"), tokenizer_for("ja")
+    ('13a', 'zh', 'char')
+    """
+    code = language.lower().replace("_", "-").split("-")[0]
+    return {"zh": "zh", "ja": "char", "ko": "char", "th": "char"}.get(code, "13a")
+
+
+def score(
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    *,
+    language: str = "",
+    seconds: float | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Scores:
+    """Measure translations against one reference each.
+
+    `language` is the target's, `seconds` what the translating took. Raises `DataError` when
+    there is nothing to measure or the two differ in length.
+    """
+    _check(references, hypotheses)
+    bleu, chrf, lower = (
+        _measured(measure, measure.counts(hypotheses, references), resamples, seed)
+        for measure in _measures(language)
+    )
+    empty = sum(not line.strip() for line in hypotheses)
+    return Scores(bleu, chrf, lower, len(references), empty, seconds)
+
+
+def compare(
+    references: Sequence[str],
+    a: Sequence[str],
+    b: Sequence[str],
+    *,
+    language: str = "",
+    resamples: int = RESAMPLES,
+    trials: int = TRIALS,
+    seed: int = SEED,
+) -> Comparison:
+    """Test whether the translations `b` differ from `a` by more than luck.
+
+    Raises `DataError` as `score` does.
+    """
+    _check(references, a, b)
+    bleu, chrf = (
+        _paired(
+            measure,
+            measure.counts(a, references),
+            measure.counts(b, references),
+            (resamples, trials, seed),
+        )
+        for measure in _measures(language)[:2]
+    )
+    return Comparison(bleu, chrf, len(references), resamples, trials, seed)
+
+
+def _check(references: Sequence[str], *systems: Sequence[str]) -> None:
+    if not references:
+        raise DataError("there is no sentence to score", fix="give a test set with references")
+    for lines in systems:
+        if len(lines) != len(references):
+            raise DataError(
+                f"{len(lines):,} translations stand against {len(references):,} references",
+                fix="give one translation a line, in the order of the test set",
+            )
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """A metric of sacreBLEU and its formula over whole arrays of summed counts."""
+
+    name: str
+    metric: Metric
+    formula: Callable[[Array], Array]
+
+    def counts(self, hypotheses: Sequence[str], references: Sequence[str]) -> Array:
+        """Return the n-gram counts of every sentence, one row each.
+
+        sacreBLEU shows these only through this method, on which its own paired tests rest.
+        """
+        rows = self.metric._extract_corpus_statistics(hypotheses, [references])
+        return np.array(rows, dtype=np.float64)
+
+    def of(self, sums: Array) -> float:
+        """Return the score of counts summed over a test set."""
+        return float(self.formula(sums[None])[0])
+
+    def signature(self, **resampling: int) -> str:
+        """Return sacreBLEU's signature with the resampling that was done."""
+        signature = self.metric.get_signature()
+        for key, value in resampling.items():
+            signature.update(key, value)
+        return str(signature)
+
+
+def _measures(language: str) -> tuple[_Measure, _Measure, _Measure]:
+    tokenizer = tokenizer_for(language)
+    # force: the warning about tokenised text is worth saying once, not for every metric
+    lower = sacrebleu.BLEU(lowercase=True, tokenize=tokenizer, force=True)
+    return (
+        _Measure("BLEU", sacrebleu.BLEU(tokenize=tokenizer), _bleu),
+        _Measure("chrF2", sacrebleu.CHRF(), _chrf),
+        _Measure(f"BLEU, lower-cased, tokenised ({tokenizer})", lower, _bleu),
+    )
+
+
+def _measured(measure: _Measure, counts: Array, resamples: int, seed: int) -> Score:
+    value = measure.of(counts.sum(0))
+    if not resamples:
+        return Score(measure.name, value, None, None, measure.signature())
+    low, high = _interval(measure.formula(_resampled(counts, resamples, seed)))
+    return Score(measure.name, value, low, high, measure.signature(bs=resamples, seed=seed))
+
+
+def _paired(measure: _Measure, a: Array, b: Array, how: tuple[int, int, int]) -> Paired:
+    resamples, trials, seed = how
+    score_a, score_b = (_measured(measure, counts, resamples, seed) for counts in (a, b))
+    observed = abs(score_b.value - score_a.value)
+    both = _resampled(np.hstack([a, b]), resamples, seed)
+    differences = measure.formula(both[:, a.shape[1] :]) - measure.formula(both[:, : a.shape[1]])
+    # the bootstrap's differences scatter about the observed one; the null hypothesis is that
+    # they scatter about zero, so their mean is taken away
+    by_luck = np.abs(differences) - np.abs(differences).mean()
+    swapped = _swapped(a - b, trials, seed)
+    exchanged = np.abs(measure.formula(b.sum(0) + swapped) - measure.formula(a.sum(0) - swapped))
+    return Paired(
+        score_a,
+        score_b,
+        *_interval(differences),
+        p_bootstrap=_p_value(by_luck, observed),
+        p_randomisation=_p_value(exchanged, observed),
+    )
+
+
+def _interval(samples: Array) -> tuple[float, float]:
+    """Return the ends of the middle 95 % of the samples."""
+    ordered = np.sort(samples)
+    cut = len(ordered) // 40
+    return float(ordered[cut]), float(ordered[-1 - cut])
+
+
+def _p_value(by_luck: Array, observed: float) -> float:
+    """Return (c + 1) / (n + 1), with c of n chance differences as large as the observed.
+
+    sacreBLEU counts only larger ones, so that a system compared with itself comes out as
+    surely different; with "as large" it comes out at p = 1 (Phipson and Smyth 2010).
+    """
+    as_large = int((by_luck >= observed - ROUNDING).sum())
+    return (as_large + 1) / (len(by_luck) + 1)
+
+
+def _resampled(counts: Array, resamples: int, seed: int) -> Array:
+    """Sum the counts over sentences drawn with replacement: one row a resample."""
+    random = np.random.default_rng(seed)
+    n = len(counts)
+    sums = []
+    for size in _portions(resamples, n):
+        drawn = random.choice(n, size=(size, n), replace=True)
+        drawn += np.arange(size)[:, None] * n
+        times = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
+        sums.append(times.astype(np.float64) @ counts)
+    return np.concatenate(sums)
+
+
+def _swapped(difference: Array, trials: int, seed: int) -> Array:
+    """Sum the differences over a random half of the sentences: one row a trial."""
+    random = np.random.default_rng(seed)
+    n = len(difference)
+    return np.concatenate(
+        [
+            random.integers(2, size=(size, n), dtype=bool).astype(np.float64) @ difference
+            for size in _portions(trials, n)
+        ]
+    )
+
+
+def _portions(rows: int, width: int) -> list[int]:
+    """Split `rows` so that a portion holds few enough draws.
+
+    >>> _portions(5, DRAWS_AT_ONCE // 2)
+    [2, 2, 1]
+    """
+    size = max(1, DRAWS_AT_ONCE // width)
+    return [min(size, rows - start) for start in range(0, rows, size)]
+
+
+def _bleu(sums: Array) -> Array:
+    """BLEU (Papineni et al. 2002) with exponential smoothing, of `[system length, reference
+    length, 4 correct, 4 total]` in every row.
+
+    The n-th order that has no match at all counts as 1/2, 1/4, ... of a match (sacreBLEU's
+    `exp`); a text without a single match, or too short for 4-grams, scores 0.
+    """
+    system, reference, correct, total = sums[:, 0], sums[:, 1], sums[:, 2:6], sums[:, 6:10]
+    smoothed = np.where(correct > 0, correct, 0.5 ** np.cumsum(correct == 0, axis=1))
+    precisions = smoothed / np.maximum(total, 1)
+    brevity = np.exp(np.minimum(0, 1 - reference / np.maximum(system, 1)))
+    defined = (total > 0).all(1) & (correct > 0).any(1)
+    bleu: Array = 100 * defined * brevity * np.exp(np.log(precisions).mean(1))
+    return bleu
+
+
+def _chrf(sums: Array) -> Array:
+    """chrF2 (Popović 2015), of `[system, reference, both]` for every n-gram order in a row.
+
+    Precision and recall are averaged over the orders that occur, then joined with beta = 2.
+    """
+    system, reference, both = (sums[:, start::3] for start in range(3))
+    occurs = (system > 0) & (reference > 0)
+    orders = np.maximum(occurs.sum(1), 1)
+    precision = (both / np.where(occurs, system, 1) * occurs).sum(1) / orders
+    recall = (both / np.where(occurs, reference, 1) * occurs).sum(1) / orders
+    weighted = 4 * precision + recall
+    chrf: Array = 500 * precision * recall / np.where(weighted > 0, weighted, 1)
+    return chrf

@@ -1,0 +1,211 @@
+"""A model on disk: `config.json`, `model.safetensors`, `tokenizer.json` and a model card.
+
+The trainer writes such a folder, the translator reads it. `config.json` holds the size and SHA-256
+of the other files, so that a damaged or half-copied folder is refused before a tensor is used.
+Nothing here is ever unpickled.
+"""
+
+__all__ = ["Languages", "LoadedModel", "load_model", "save_model", "sha256"]
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from heedful.errors import ModelError, OutputError
+from heedful.models.transformer import Transformer, TransformerConfig
+from heedful.settings import Settings
+from heedful.text.tokenizer import Tokenizer
+
+FORMAT = "heedful-model"
+VERSION = 1
+_FILES = ("model.safetensors", "tokenizer.json")
+
+
+class Languages(Settings):
+    """Which languages a model translates between; empty names where nobody said."""
+
+    source: str = ""
+    """Code of the first language, such as en."""
+    target: str = ""
+    """Code of the second language, such as de."""
+    both_directions: bool = False
+    """Whether it also translates from target to source."""
+
+
+class _Header(Settings):
+    format: Literal["heedful-model"]
+    version: Literal[1]
+    model: TransformerConfig
+    languages: Languages
+    files: dict[str, dict[str, Any]]
+
+
+class LoadedModel(NamedTuple):
+    """What a model folder holds."""
+
+    model: Transformer
+    tokenizer: Tokenizer
+    languages: Languages
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_model(
+    folder: Path,
+    model: Transformer,
+    tokenizer: Tokenizer,
+    languages: Languages,
+    *,
+    dtype: torch.dtype = torch.float32,
+    card: str = "",
+) -> None:
+    """Write the folder whole or not at all; an older one of that name is replaced."""
+    fresh = folder.with_name(folder.name + ".new")
+    old = folder.with_name(folder.name + ".old")
+    try:
+        for leftover in (fresh, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        tensors = {
+            name: weight.detach().to("cpu", dtype).contiguous()
+            for name, weight in model.named_parameters()
+        }
+        save_file(tensors, fresh / "model.safetensors")
+        tokenizer.save(fresh / "tokenizer.json")
+        (fresh / "README.md").write_text(card, encoding="utf-8")
+        header = _Header(
+            format=FORMAT,
+            version=VERSION,
+            model=model.config,
+            languages=languages,
+            files={
+                name: {"bytes": (fresh / name).stat().st_size, "sha256": sha256(fresh / name)}
+                for name in _FILES
+            },
+        )
+        (fresh / "config.json").write_text(header.model_dump_json(indent=2) + "\n", "utf-8")
+        if folder.exists():
+            folder.rename(old)
+        fresh.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise OutputError(
+            f"the model cannot be saved ({error})",
+            where=str(folder),
+            fix="free some space or choose another folder",
+        ) from error
+
+
+def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
+    """Read a model folder in float32, checked against its own manifest.
+
+    Raises ModelError for a missing, truncated or altered file, an unknown format, or a tokenizer
+    or weights that do not fit the settings.
+    """
+    header = _read_header(folder)
+    for name in _FILES:
+        _check_file(folder / name, header.files.get(name))
+    tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    sizes = (tokenizer.source_size, tokenizer.target_size)
+    path = folder / "model.safetensors"
+    with torch.device("meta"):
+        outline = header.model.build(*sizes)
+    _check_outline(path, outline)
+    model = header.model.build(*sizes)
+    _fill(path, model)
+    return LoadedModel(model.to(device).eval(), tokenizer, header.languages)
+
+
+def _read_header(folder: Path) -> _Header:
+    path = folder / "config.json"
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ModelError(
+            "this is not a model folder: config.json cannot be read",
+            where=str(folder),
+            fix="give a folder that `heed train` wrote (RUN/model)",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError("not valid JSON", where=str(path), fix=_AGAIN) from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise ModelError(f'"format" is not "{FORMAT}"', where=str(path), fix=_AGAIN)
+    if data.get("version") != VERSION:
+        raise ModelError(
+            f"format version {data.get('version')!r} is not known here",
+            where=str(path),
+            fix="install a newer heedful",
+        )
+    try:
+        return _Header.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ModelError(f"{key}: {first['msg']}", where=str(path), fix=_AGAIN) from error
+
+
+_AGAIN = "copy the model folder again"
+
+
+def _check_file(path: Path, entry: dict[str, Any] | None) -> None:
+    if entry is None:
+        raise ModelError(f"{path.name} is not in config.json", where=str(path), fix=_AGAIN)
+    if not path.is_file():
+        raise ModelError("the file is missing", where=str(path), fix=_AGAIN)
+    size = path.stat().st_size
+    if size != entry.get("bytes"):
+        raise ModelError(
+            f"the file has {size:,} bytes where config.json says {entry.get('bytes')}",
+            where=str(path),
+            fix=_AGAIN,
+        )
+    if sha256(path) != entry.get("sha256"):
+        raise ModelError(
+            "the file's content has changed since it was written (SHA-256 differs)",
+            where=str(path),
+            fix=_AGAIN,
+        )
+
+
+def _check_outline(path: Path, outline: Transformer) -> None:
+    """Compare names and shapes before anything of that size is allocated."""
+    expected = {name: list(weight.shape) for name, weight in outline.named_parameters()}
+    try:
+        with safe_open(path, "pt") as tensors:
+            found = {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ModelError(
+            f"not a safetensors file ({error})", where=str(path), fix=_AGAIN
+        ) from error
+    if found.keys() != expected.keys():
+        odd = sorted(found.keys() ^ expected.keys())[0]
+        raise ModelError(f'tensor "{odd}" does not fit config.json', where=str(path), fix=_AGAIN)
+    for name, shape in expected.items():
+        if found[name] != shape:
+            raise ModelError(
+                f'tensor "{name}" has shape {found[name]} where the settings and the tokenizer '
+                f"need {shape}",
+                where=str(path),
+                fix="use the tokenizer.json that was trained with this model",
+            )
+
+
+def _fill(path: Path, model: Transformer) -> None:
+    with safe_open(path, "pt") as tensors, torch.no_grad():
+        for name, weight in model.named_parameters():
+            values = tensors.get_tensor(name)
+            if not bool(torch.isfinite(values).all()):
+                raise ModelError(f'tensor "{name}" holds NaN or infinity', where=str(path))
+            weight.copy_(values)

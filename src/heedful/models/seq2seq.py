@@ -1,0 +1,93 @@
+"""The seam: what search, objectives, serving and benchmarks know of a model.
+
+Token ids and masks come in, logits go out. Transformer, recurrent and convolutional models all
+satisfy `Seq2Seq`; `decode` and `forward` are compositions of its three parts.
+"""
+
+__all__ = ["Cache", "Memory", "Seq2Seq", "decode", "forward"]
+
+from dataclasses import dataclass
+from typing import Protocol, Self, runtime_checkable
+
+from heedful.shapes import Bool, Float, Int, Tensor
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the encoder made of the source: a state for every piece, and which pieces are real."""
+
+    states: Float[Tensor, "B S D"]
+    mask: Bool[Tensor, "B S"]
+
+    def select(self, sentences: Int[Tensor, " C"]) -> "Memory":
+        """Keep these sentences, in this order."""
+        return Memory(self.states[sentences], self.mask[sentences])
+
+
+@runtime_checkable
+class Cache(Protocol):
+    """What a decoder keeps between steps, so that a step costs one position and not all.
+
+    It is made by `Seq2Seq.new_cache` for B sentences with W rows each (sentence b owns rows
+    b*W to b*W+W-1) and changed in place by `Seq2Seq.hidden`.
+    """
+
+    @property
+    def length(self) -> int:
+        """Positions decoded so far."""
+        ...
+
+    def select(self, rows: Int[Tensor, " R"], sentences: Int[Tensor, " C"] | None = None) -> None:
+        """Make row i a copy of the old row `rows[i]`; keep only `sentences`, if given."""
+        ...
+
+
+@runtime_checkable
+class Seq2Seq(Protocol):
+    """A model that reads a source and predicts a target, piece by piece."""
+
+    def encode(self, source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]) -> Memory:
+        """Read the source; the mask is True at real pieces, False at padding."""
+        ...
+
+    def new_cache(self, memory: Memory, rows_per_sentence: int, max_length: int) -> Cache:
+        """Return an empty cache for decoding at most `max_length` positions."""
+        ...
+
+    def hidden(
+        self,
+        target_in: Int[Tensor, "R T"],
+        memory: Memory,
+        cache: Cache | None = None,
+    ) -> Float[Tensor, "R T D"]:
+        """Return the decoder's states for `target_in`, each seeing only what stands before it.
+
+        With a cache, `target_in` continues what the cache holds; R is then a multiple of the
+        sentences in `memory`.
+        """
+        ...
+
+    def project(
+        self, hidden: Float[Tensor, "*rows D"], entries: Int[Tensor, " N"] | None = None
+    ) -> Float[Tensor, "*rows N"]:
+        """Return logits over the whole target vocabulary, or over the `entries` of it."""
+        ...
+
+    def eval(self) -> Self:
+        """Switch dropout off."""
+        ...
+
+
+def decode(model: Seq2Seq, target_in: Int[Tensor, "B T"], memory: Memory) -> Float[Tensor, "B T N"]:
+    """Return the logits of every target position, given all that stands before it."""
+    return model.project(model.hidden(target_in, memory))
+
+
+def forward(
+    model: Seq2Seq,
+    source: Int[Tensor, "B S"],
+    source_mask: Bool[Tensor, "B S"],
+    target_in: Int[Tensor, "B T"],
+) -> Float[Tensor, "B T N"]:
+    """Return `decode(encode(source))`: the whole model, as it is trained."""
+    return decode(model, target_in, model.encode(source, source_mask))

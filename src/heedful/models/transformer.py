@@ -1,0 +1,246 @@
+"""The Transformer of "Attention Is All You Need", encoder and decoder, behind the seam.
+
+Token ids and boolean masks come in, decoder states and logits go out; it knows no files, no
+vocabulary and no batches. `TransformerConfig` is the model's own settings and travels with it.
+
+    source ─ embed + position ─▶ [self-attention ─ feed-forward] x N ─▶ memory
+    target ─ embed + position ─▶ [masked self-attention ─ attention to memory ─ feed-forward] x N
+"""
+
+__all__ = ["Transformer", "TransformerCache", "TransformerConfig"]
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from torch import nn
+
+from heedful.models.seq2seq import Cache, Memory
+from heedful.nn.attention import Attention, GroupedQuery, KeyValue, MultiHead, MultiHeadAttention
+from heedful.nn.cache import LayerCache, SelfCache
+from heedful.nn.dropout import Dropout
+from heedful.nn.embedding import Embedding, ThreeWay
+from heedful.nn.feedforward import FeedForward, ReLU
+from heedful.nn.mask import causal_mask
+from heedful.nn.norm import LayerNorm, Norm, PostNorm, Residual, ResidualBlock
+from heedful.nn.position import AttentionPosition, Position, Rotary, Sinusoidal
+from heedful.settings import Settings
+from heedful.shapes import Bool, Float, Int, Tensor
+
+
+class TransformerConfig(Settings):
+    """The shape of a Transformer; the defaults are the paper's base model (Table 3)."""
+
+    kind: Literal["transformer"] = "transformer"
+    d_model: int = Field(512, ge=2, le=65_536)
+    """Width of every state."""
+    d_ff: int = Field(2048, ge=1, le=1_048_576)
+    """Inner width of the feed-forward networks."""
+    n_heads: int = Field(8, ge=1, le=1024)
+    """Attention heads; must divide d_model."""
+    encoder_layers: int = Field(6, ge=1, le=1024)
+    """Layers that read the source."""
+    decoder_layers: int = Field(6, ge=1, le=1024)
+    """Layers that write the target."""
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """P_drop of section 5.4: on every sublayer's output and on the embedded input."""
+    max_length: int = Field(1024, ge=8, le=1_000_000)
+    """The longest source or target, in pieces."""
+    attention: Attention = MultiHead()
+    """Multi-head or grouped-query attention."""
+    position: Position = Sinusoidal()
+    """How order is told."""
+    feed_forward: FeedForward = ReLU()
+    """The network after attention."""
+    norm: Norm = LayerNorm()
+    """The normalisation."""
+    residual: Residual = PostNorm()
+    """Where the normalisation stands."""
+    embedding: Embedding = ThreeWay()
+    """Which embedding matrices are one."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.d_model % self.n_heads:
+            raise ValueError(f"d_model {self.d_model} is not divisible by n_heads {self.n_heads}")
+        if isinstance(self.attention, GroupedQuery) and self.n_heads % self.attention.n_kv_heads:
+            kv_heads = self.attention.n_kv_heads
+            raise ValueError(f"n_heads {self.n_heads} is not divisible by n_kv_heads {kv_heads}")
+        if isinstance(self.position, Rotary) and (self.d_model // self.n_heads) % 2:
+            raise ValueError("rotary positions need an even d_model / n_heads")
+        return self
+
+    def build(self, source_size: int, target_size: int) -> "Transformer":
+        """Return the model, freshly initialised, for vocabularies of these sizes."""
+        return Transformer(self, source_size, target_size)
+
+    def attention_module(self, position: AttentionPosition) -> MultiHeadAttention:
+        """Return one attention sublayer."""
+        return self.attention.build(self.d_model, self.n_heads, position)
+
+    def self_position(self) -> AttentionPosition:
+        """Return what the position scheme does inside one self-attention."""
+        return self.position.on_attention(self.n_heads, self.d_model // self.n_heads)
+
+    def residual_block(self) -> ResidualBlock:
+        """Return the wiring around one sublayer."""
+        return self.residual.build(self.norm.build(self.d_model), self.dropout)
+
+    def final_norm(self) -> nn.Module:
+        """Return what ends a stack of layers."""
+        return self.norm.build(self.d_model) if self.residual.final_norm else nn.Identity()
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention, then feed-forward, each with its residual connection (section 3.1)."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.attention = config.attention_module(config.self_position())
+        self.attention_block = config.residual_block()
+        self.feed_forward = config.feed_forward.build(config.d_model, config.d_ff)
+        self.feed_forward_block = config.residual_block()
+
+    def forward(
+        self, states: Float[Tensor, "B S D"], mask: Bool[Tensor, "B #H #Q S"] | None
+    ) -> Float[Tensor, "B S D"]:
+        """Return the next layer's states."""
+
+        def look(x: Tensor) -> Tensor:
+            attended: Tensor = self.attention(
+                self.attention.queries(x), self.attention.keys_values(x), mask
+            )
+            return attended
+
+        states = self.attention_block(states, look)
+        result: Tensor = self.feed_forward_block(states, self.feed_forward)
+        return result
+
+
+class DecoderLayer(nn.Module):
+    """Masked self-attention, attention to the memory, feed-forward (section 3.1)."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.attention = config.attention_module(config.self_position())
+        self.attention_block = config.residual_block()
+        self.cross_attention = config.attention_module(AttentionPosition())
+        self.cross_attention_block = config.residual_block()
+        self.feed_forward = config.feed_forward.build(config.d_model, config.d_ff)
+        self.feed_forward_block = config.residual_block()
+
+    def forward(
+        self,
+        states: Float[Tensor, "R T D"],
+        mask: Bool[Tensor, "#T M"] | None,
+        memory: KeyValue,
+        memory_mask: Bool[Tensor, "B 1 1 S"] | None,
+        past: SelfCache | None,
+    ) -> Float[Tensor, "R T D"]:
+        """Return the next layer's states; `past` is read and extended."""
+
+        def look_back(x: Tensor) -> Tensor:
+            start = past.length if past is not None else 0
+            keys = self.attention.keys_values(x, start)
+            known = past.append(keys) if past is not None else keys
+            grid = None if mask is None else mask[None, None]
+            attended: Tensor = self.attention(self.attention.queries(x, start), known, grid)
+            return attended
+
+        def look_across(x: Tensor) -> Tensor:
+            attended: Tensor = self.cross_attention(
+                self.cross_attention.queries(x), memory, memory_mask
+            )
+            return attended
+
+        states = self.attention_block(states, look_back)
+        states = self.cross_attention_block(states, look_across)
+        result: Tensor = self.feed_forward_block(states, self.feed_forward)
+        return result
+
+
+class TransformerCache:
+    """The past of every decoder layer and the memory's keys and values, computed once."""
+
+    def __init__(self, layers: list[LayerCache]) -> None:
+        self.layers = layers
+
+    @property
+    def length(self) -> int:
+        """Positions decoded so far."""
+        return self.layers[0].past.length
+
+    def select(self, rows: Int[Tensor, " R"], sentences: Int[Tensor, " C"] | None = None) -> None:
+        """Make row i a copy of the old row `rows[i]`; keep only `sentences`, if given."""
+        for layer in self.layers:
+            layer.select(rows, sentences)
+
+
+class Transformer(nn.Module):
+    """The model of the paper; satisfies `heedful.models.seq2seq.Seq2Seq`."""
+
+    def __init__(self, config: TransformerConfig, source_size: int, target_size: int) -> None:
+        super().__init__()
+        self.config = config
+        self.tables = config.embedding.build(source_size, target_size, config.d_model)
+        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+        self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
+        self.encoder_norm = config.final_norm()
+        self.decoder_norm = config.final_norm()
+        self.source_position = config.position.on_input(config.d_model, config.max_length)
+        self.target_position = config.position.on_input(config.d_model, config.max_length)
+        self.dropout = Dropout(config.dropout)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Xavier-uniform matrices, zero biases; embeddings are drawn in `heedful.nn.embedding`."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def encode(self, source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]) -> Memory:
+        """Read the source; padding (mask False) is attended by nobody."""
+        states = self.source_position(self.tables.embed_source(source), 0)
+        states = self.dropout(states)
+        mask = None if bool(source_mask.all()) else source_mask[:, None, None, :]
+        for layer in self.encoder:
+            states = layer(states, mask)
+        return Memory(self.encoder_norm(states), source_mask)
+
+    def _memory_keys(self, memory: Memory) -> list[KeyValue]:
+        return [layer.cross_attention.keys_values(memory.states) for layer in self.decoder]
+
+    def new_cache(self, memory: Memory, rows_per_sentence: int, max_length: int) -> Cache:
+        """Return an empty cache for at most `max_length` positions of every row."""
+        rows = memory.states.shape[0] * rows_per_sentence
+        return TransformerCache(
+            [LayerCache(SelfCache(rows, max_length), keys) for keys in self._memory_keys(memory)]
+        )
+
+    def hidden(
+        self,
+        target_in: Int[Tensor, "R T"],
+        memory: Memory,
+        cache: Cache | None = None,
+    ) -> Float[Tensor, "R T D"]:
+        """Return the decoder's states; with a cache, of the positions that follow it."""
+        assert cache is None or isinstance(cache, TransformerCache)
+        start = cache.length if cache is not None else 0
+        length = target_in.shape[1]
+        states = self.target_position(self.tables.embed_target(target_in), start)
+        states = self.dropout(states)
+        mask = causal_mask(length, start + length, states.device) if length > 1 else None
+        memory_mask = None if bool(memory.mask.all()) else memory.mask[:, None, None, :]
+        keys = self._memory_keys(memory) if cache is None else [x.memory for x in cache.layers]
+        pasts = [None] * len(keys) if cache is None else [x.past for x in cache.layers]
+        for layer, known, past in zip(self.decoder, keys, pasts, strict=True):
+            states = layer(states, mask, known, memory_mask, past)
+        result: Tensor = self.decoder_norm(states)
+        return result
+
+    def project(
+        self, hidden: Float[Tensor, "*rows D"], entries: Int[Tensor, " N"] | None = None
+    ) -> Float[Tensor, "*rows N"]:
+        """Return logits over the target vocabulary, or over the `entries` of it."""
+        return self.tables.project(hidden, entries)

@@ -1,0 +1,178 @@
+"""Attention (section 3.2): the equation as a pure function, and the module that owns the weights.
+
+`attend` and `attention_weights` are the definition, easy to read and to test. The module uses
+PyTorch's scaled-dot-product kernel, which is the same function without the weights.
+"""
+
+__all__ = [
+    "Attention",
+    "GroupedQuery",
+    "KeyValue",
+    "MultiHead",
+    "MultiHeadAttention",
+    "attend",
+    "attention_weights",
+]
+
+import math
+from typing import Annotated, Literal, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import nn
+from torch.nn import functional as F
+
+from heedful.nn.position import AttentionPosition
+from heedful.settings import Settings
+from heedful.shapes import Bool, Float, Tensor
+
+
+_SHORT = 128 * 128
+"""Largest score matrix for which plain products are taken in training on CPU."""
+
+
+def attention_weights(
+    query: Float[Tensor, "B H Q K"],
+    key: Float[Tensor, "B H M K"],
+    mask: Bool[Tensor, "#B #H #Q M"] | None = None,
+    bias: Float[Tensor, "#B #H Q M"] | None = None,
+) -> Float[Tensor, "B H Q M"]:
+    """Return `softmax(Q K^T / sqrt(d_k) + bias)`; a query with nothing to attend gets zeros."""
+    scores = torch.einsum("bhqk,bhmk->bhqm", query, key) / math.sqrt(query.shape[-1])
+    if bias is not None:
+        scores = scores + bias
+    if mask is None:
+        return scores.softmax(dim=-1)
+    scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    return scores.softmax(dim=-1).masked_fill(~mask, 0.0)
+
+
+def attend(
+    query: Float[Tensor, "B H Q K"],
+    key: Float[Tensor, "B H M K"],
+    value: Float[Tensor, "B H M V"],
+    mask: Bool[Tensor, "#B #H #Q M"] | None = None,
+    bias: Float[Tensor, "#B #H Q M"] | None = None,
+) -> Float[Tensor, "B H Q V"]:
+    """Return `Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V` (equation 1).
+
+    `mask` is True where a query may look; `bias` is added to the scaled scores (ALiBi, Shaw).
+    """
+    weights = attention_weights(query, key, mask, bias)
+    return torch.einsum("bhqm,bhmv->bhqv", weights, value)
+
+
+def fused_attend(
+    query: Float[Tensor, "B H Q K"],
+    key: Float[Tensor, "B G M K"],
+    value: Float[Tensor, "B G M V"],
+    mask: Bool[Tensor, "#B #H #Q M"] | None = None,
+    bias: Float[Tensor, "#B #H Q M"] | None = None,
+) -> Float[Tensor, "B H Q V"]:
+    """Return the same as `attend`, from PyTorch's kernel where that is faster.
+
+    G key heads may serve H = n G heads. On CPU the kernel's backward pass on short sentences costs
+    1.5 times the plain products (bf16, 3 + 3 layers of 256), so training takes those.
+    """
+    grouped = key.shape[1] != query.shape[1]
+    short = query.shape[2] * key.shape[2] <= _SHORT
+    if short and torch.is_grad_enabled() and not query.is_cuda:
+        repeats = query.shape[1] // key.shape[1]
+        if grouped:
+            key, value = (x.repeat_interleave(repeats, dim=1) for x in (key, value))
+        return attend(query, key, value, mask, bias)
+    allowed: Tensor | None = mask
+    if bias is not None:
+        allowed = bias if mask is None else bias.masked_fill(~mask, float("-inf"))
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=allowed, enable_gqa=grouped)
+
+
+class KeyValue(NamedTuple):
+    """Keys and values of one attention layer, split into heads."""
+
+    key: Float[Tensor, "B G M K"]
+    value: Float[Tensor, "B G M K"]
+
+
+class MultiHeadAttention(nn.Module):
+    """`Concat(head_1, ..., head_h) W^O` (section 3.2.2); queries may share key-value heads.
+
+    The projections carry biases, which the paper's equation does not show and every later
+    implementation has.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        n_kv_heads: int,
+        position: AttentionPosition,
+    ) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.d_k = d_model // n_heads
+        self.query_proj = nn.Linear(d_model, d_model)
+        self.key_proj = nn.Linear(d_model, n_kv_heads * self.d_k)
+        self.value_proj = nn.Linear(d_model, n_kv_heads * self.d_k)
+        self.output_proj = nn.Linear(d_model, d_model)
+        self.position = position
+
+    def _split(self, states: Float[Tensor, "B T E"]) -> Float[Tensor, "B H T K"]:
+        return states.unflatten(-1, (-1, self.d_k)).transpose(1, 2)
+
+    def queries(self, states: Float[Tensor, "B Q D"], start: int = 0) -> Float[Tensor, "B H Q K"]:
+        """Return the queries of pieces at positions `start`, `start`+1, ..."""
+        return self.position.turn(self._split(self.query_proj(states)), start)
+
+    def keys_values(self, states: Float[Tensor, "B M D"], start: int = 0) -> KeyValue:
+        """Return the keys and values of pieces at positions `start`, `start`+1, ..."""
+        key = self.position.turn(self._split(self.key_proj(states)), start)
+        return KeyValue(key, self._split(self.value_proj(states)))
+
+    def forward(
+        self,
+        query: Float[Tensor, "R H Q K"],
+        memory: KeyValue,
+        mask: Bool[Tensor, "#B #H #Q M"] | None = None,
+    ) -> Float[Tensor, "R Q D"]:
+        """Return the mixed values for each query.
+
+        R rows may be a multiple W of the B sentences of `memory`: the W rows of a sentence then
+        look at the same keys, which are not copied.
+        """
+        rows, heads, length, d_k = query.shape
+        sentences = memory.key.shape[0]
+        together = query
+        if rows != sentences:
+            together = query.view(sentences, -1, heads, length, d_k).transpose(1, 2).flatten(2, 3)
+        bias = self.position.bias(together, memory.key.shape[2])
+        context = fused_attend(together, memory.key, memory.value, mask, bias)
+        if rows != sentences:
+            context = context.unflatten(2, (-1, length)).transpose(1, 2).flatten(0, 1)
+        result: Tensor = self.output_proj(context.transpose(1, 2).flatten(2))
+        return result
+
+
+class MultiHead(Settings):
+    """The paper's: every head has queries, keys and values of its own (section 3.2.2)."""
+
+    kind: Literal["multi_head"] = "multi_head"
+
+    def build(self, d_model: int, n_heads: int, position: AttentionPosition) -> MultiHeadAttention:
+        """Return the module."""
+        return MultiHeadAttention(d_model, n_heads, n_heads, position)
+
+
+class GroupedQuery(Settings):
+    """Groups of heads share keys and values (Ainslie et al. 2023, arXiv 2305.13245)."""
+
+    kind: Literal["grouped_query"] = "grouped_query"
+    n_kv_heads: int = Field(2, ge=1)
+    """Key-value heads; must divide the number of heads. 1 is multi-query attention."""
+
+    def build(self, d_model: int, n_heads: int, position: AttentionPosition) -> MultiHeadAttention:
+        """Return the module."""
+        return MultiHeadAttention(d_model, n_heads, self.n_kv_heads, position)
+
+
+Attention = Annotated[MultiHead | GroupedQuery, Field(discriminator="kind")]

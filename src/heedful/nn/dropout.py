@@ -1,0 +1,69 @@
+"""Dropout (section 5.4) with cheap random numbers.
+
+PyTorch draws one Bernoulli number an element, which took 17 to 23 % of a training step on CPU.
+Here one 64-bit draw decides four elements, 16 bits each: fresh and independent for every element,
+at a rate exact to 1 / 65,536.
+"""
+
+__all__ = ["Dropout"]
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from heedful.shapes import Bool, Float, Tensor
+
+_LEVELS = 1 << 16
+
+
+def keep_mask(like: Float[Tensor, "*shape"], n_dropped: int) -> Bool[Tensor, "*shape"]:
+    """Return a mask that is False with probability `n_dropped` / 65,536, from torch's generator."""
+    count = like.numel()
+    words = torch.empty((count + 3) // 4, dtype=torch.int64, device=like.device)
+    bits = words.random_(-(2**63), None).view(torch.int16)[:count]
+    return (bits >= n_dropped - _LEVELS // 2).view(like.shape)
+
+
+class _DropoutFunction(torch.autograd.Function):
+    """`x * keep * scale`; the backward pass is the same product on the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, n_dropped: int) -> Tensor:
+        keep = keep_mask(states, n_dropped)
+        ctx.save_for_backward(keep)
+        ctx.scale = _LEVELS / (_LEVELS - n_dropped)
+        return torch.ops.aten.native_dropout_backward(  # type: ignore[no-any-return]
+            states, keep, ctx.scale
+        )
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (keep,) = ctx.saved_tensors
+        grad = torch.ops.aten.native_dropout_backward(gradients[0], keep, ctx.scale)
+        return grad, None
+
+
+class Dropout(nn.Module):
+    """Zero each element with probability `rate` in training and scale the others by 1/(1-rate).
+
+    The rate is rounded to a multiple of 1 / 65,536. On CUDA it is PyTorch's own dropout, which
+    is fast there.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.n_dropped = round(rate * _LEVELS)
+
+    def forward(self, states: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Return the states with some elements zeroed; unchanged outside training."""
+        if not self.training or self.n_dropped == 0:
+            return states
+        if states.is_cuda:
+            return nn.functional.dropout(states, self.rate)
+        result: Tensor = _DropoutFunction.apply(states.contiguous(), self.n_dropped)
+        return result
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate}"

@@ -1,0 +1,86 @@
+"""Piece embeddings, scaled by sqrt(d_model), and which of the three matrices are one (section 3.4).
+
+The three are: the source embedding, the target embedding and the projection before the softmax.
+"""
+
+__all__ = ["Embedding", "Tables", "ThreeWay", "TwoWay", "Untied"]
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import nn
+
+from heedful.settings import Settings
+from heedful.shapes import Float, Int, Tensor
+
+
+class Tables(nn.Module):
+    """The source, target and output matrices; tied ones are the same parameter."""
+
+    def __init__(self, source: nn.Embedding, target: nn.Embedding, output: nn.Embedding) -> None:
+        super().__init__()
+        self.source = source
+        self.target = target
+        self.output = output
+        self.scale = math.sqrt(source.embedding_dim)
+
+    def embed_source(self, tokens: Int[Tensor, "B S"]) -> Float[Tensor, "B S D"]:
+        """Return `sqrt(d_model) * E[tokens]`."""
+        states: Tensor = self.source(tokens)
+        return states * self.scale
+
+    def embed_target(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """Return `sqrt(d_model) * E[tokens]`."""
+        states: Tensor = self.target(tokens)
+        return states * self.scale
+
+    def project(
+        self, hidden: Float[Tensor, "*rows D"], entries: Int[Tensor, " N"] | None
+    ) -> Float[Tensor, "*rows N"]:
+        """Return `hidden E^T`, over all entries or a shortlist of them."""
+        weight = self.output.weight if entries is None else self.output.weight[entries]
+        return nn.functional.linear(hidden, weight)
+
+
+def _table(size: int, d_model: int) -> nn.Embedding:
+    """Return a table drawn from N(0, 1/d_model), so that scaled embeddings have variance 1."""
+    table = nn.Embedding(size, d_model)
+    nn.init.normal_(table.weight, std=d_model**-0.5)
+    return table
+
+
+class ThreeWay(Settings):
+    """The paper's: one matrix for all three; needs a shared vocabulary."""
+
+    kind: Literal["three_way"] = "three_way"
+
+    def build(self, source_size: int, target_size: int, d_model: int) -> Tables:
+        """Return the tables."""
+        table = _table(target_size, d_model)
+        return Tables(table, table, table)
+
+
+class TwoWay(Settings):
+    """The target embedding is the output matrix; the source has its own (Press and Wolf 2016)."""
+
+    kind: Literal["two_way"] = "two_way"
+
+    def build(self, source_size: int, target_size: int, d_model: int) -> Tables:
+        """Return the tables."""
+        target = _table(target_size, d_model)
+        return Tables(_table(source_size, d_model), target, target)
+
+
+class Untied(Settings):
+    """Three matrices."""
+
+    kind: Literal["untied"] = "untied"
+
+    def build(self, source_size: int, target_size: int, d_model: int) -> Tables:
+        """Return the tables."""
+        sizes = (source_size, target_size, target_size)
+        return Tables(*(_table(size, d_model) for size in sizes))
+
+
+Embedding = Annotated[ThreeWay | TwoWay | Untied, Field(discriminator="kind")]

@@ -1,0 +1,72 @@
+"""The position-wise feed-forward network (section 3.3) and its successors."""
+
+__all__ = ["GELU", "FeedForward", "ReLU", "SwiGLU"]
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import nn
+from torch.nn import functional as F
+
+from heedful.settings import Settings
+from heedful.shapes import Float, Tensor
+
+
+class _TwoLinear(nn.Module):
+    def __init__(self, d_model: int, d_ff: int, activation: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.inner = nn.Linear(d_model, d_ff)
+        self.outer = nn.Linear(d_ff, d_model)
+        self.activation = activation
+
+    def forward(self, states: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+        """Return `activation(x W1 + b1) W2 + b2` (equation 2)."""
+        result: Tensor = self.outer(self.activation(self.inner(states)))
+        return result
+
+
+class _Gated(nn.Module):
+    def __init__(self, d_model: int, d_ff: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(d_model, d_ff, bias=False)
+        self.inner = nn.Linear(d_model, d_ff, bias=False)
+        self.outer = nn.Linear(d_ff, d_model, bias=False)
+
+    def forward(self, states: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+        """Return `(silu(x Wg) * (x W1)) W2`."""
+        result: Tensor = self.outer(F.silu(self.gate(states)) * self.inner(states))
+        return result
+
+
+class ReLU(Settings):
+    """The paper's: `max(0, x W1 + b1) W2 + b2`."""
+
+    kind: Literal["relu"] = "relu"
+
+    def build(self, d_model: int, d_ff: int) -> nn.Module:
+        """Return the module."""
+        return _TwoLinear(d_model, d_ff, F.relu)
+
+
+class GELU(Settings):
+    """GELU in ReLU's place (Hendrycks and Gimpel 2016, arXiv 1606.08415), as in BERT and GPT."""
+
+    kind: Literal["gelu"] = "gelu"
+
+    def build(self, d_model: int, d_ff: int) -> nn.Module:
+        """Return the module."""
+        return _TwoLinear(d_model, d_ff, F.gelu)
+
+
+class SwiGLU(Settings):
+    """A gated unit without biases (Shazeer 2020, arXiv 2002.05202); three matrices of d_ff."""
+
+    kind: Literal["swiglu"] = "swiglu"
+
+    def build(self, d_model: int, d_ff: int) -> nn.Module:
+        """Return the module."""
+        return _Gated(d_model, d_ff)
+
+
+FeedForward = Annotated[ReLU | GELU | SwiGLU, Field(discriminator="kind")]

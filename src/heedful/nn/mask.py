@@ -1,0 +1,33 @@
+"""Every mask of the package is made here: boolean, True = may attend.
+
+The same sense as `F.scaled_dot_product_attention`, the opposite of `nn.MultiheadAttention` and
+`nn.Transformer`.
+"""
+
+__all__ = ["causal_mask", "padding_mask"]
+
+import torch
+
+from heedful.shapes import Bool, Int, Tensor
+
+
+def padding_mask(tokens: Int[Tensor, "B S"], pad_id: int) -> Bool[Tensor, "B S"]:
+    """Return True at real pieces.
+
+    >>> padding_mask(torch.tensor([[5, 2, 0]]), pad_id=0)
+    tensor([[ True,  True, False]])
+    """
+    return tokens != pad_id
+
+
+def causal_mask(n_queries: int, n_keys: int, device: torch.device) -> Bool[Tensor, "Q M"]:
+    """Return which keys each query may see: all up to its own place (section 3.2.3).
+
+    The queries are the last `n_queries` of the `n_keys` positions.
+
+    >>> causal_mask(2, 3, torch.device("cpu"))
+    tensor([[ True,  True, False],
+            [ True,  True,  True]])
+    """
+    offset = n_keys - n_queries
+    return torch.ones(n_queries, n_keys, dtype=torch.bool, device=device).tril(offset)

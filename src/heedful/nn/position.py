@@ -1,0 +1,222 @@
+"""Position schemes: how a model that sees a set of pieces learns their order.
+
+A scheme acts in one of two places: on the embeddings (`on_input`: sinusoidal, learned) or inside
+self-attention (`on_attention`: rotary turns queries and keys, ALiBi and Shaw add to the scores).
+"""
+
+__all__ = [
+    "ALiBi",
+    "AttentionPosition",
+    "InputPosition",
+    "Learned",
+    "NoPosition",
+    "Position",
+    "Relative",
+    "Rotary",
+    "Sinusoidal",
+    "sinusoids",
+]
+
+import math
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from heedful.settings import Settings
+from heedful.shapes import Float, Tensor
+
+
+def sinusoids(
+    n_positions: int, d_model: int, layout: Literal["interleaved", "halves"]
+) -> Float[Tensor, "T D"]:
+    """Return `PE(pos, 2i) = sin(pos / 10000^(2i/d_model))` and its cosine (section 3.5).
+
+    `interleaved` alternates sine and cosine as the paper writes it; `halves` puts all sines
+    before all cosines, as tensor2tensor and Marian do: the same numbers in another order.
+    """
+    position = torch.arange(n_positions, dtype=torch.float64).unsqueeze(1)
+    rate = torch.exp(
+        torch.arange(0, d_model, 2, dtype=torch.float64) * (-math.log(10_000.0) / d_model)
+    )
+    sine, cosine = torch.sin(position * rate), torch.cos(position * rate)
+    cosine = cosine[:, : d_model // 2]
+    if layout == "halves":
+        return torch.cat([sine, cosine], dim=1).float()
+    table = torch.empty(n_positions, d_model, dtype=torch.float64)
+    table[:, 0::2] = sine
+    table[:, 1::2] = cosine
+    return table.float()
+
+
+class InputPosition(nn.Module):
+    """Adds nothing to the embeddings: the scheme acts elsewhere, or there is none."""
+
+    def forward(self, states: Float[Tensor, "B T D"], start: int) -> Float[Tensor, "B T D"]:
+        """Return the states with positions `start`, `start`+1, ... added."""
+        return states
+
+
+class AttentionPosition(nn.Module):
+    """Leaves queries, keys and scores as they are: the scheme acts elsewhere, or there is none."""
+
+    def turn(self, heads: Float[Tensor, "B H T K"], start: int) -> Float[Tensor, "B H T K"]:
+        """Return queries or keys standing at positions `start`, `start`+1, ..."""
+        return heads
+
+    def bias(
+        self, query: Float[Tensor, "B H Q K"], n_keys: int
+    ) -> Float[Tensor, "#B H Q M"] | None:
+        """Return what is added to the scaled scores; the queries are the last of the keys."""
+        return None
+
+
+class _Table(InputPosition):
+    """A table of position vectors, computed (`fixed`) or learned."""
+
+    def __init__(self, table: Float[Tensor, "T D"], *, fixed: bool) -> None:
+        super().__init__()
+        if fixed:
+            self.register_buffer("table", table, persistent=False)
+        else:
+            self.table = nn.Parameter(table)
+
+    def forward(self, states: Float[Tensor, "B T D"], start: int) -> Float[Tensor, "B T D"]:
+        """Return `states + table[start:]`."""
+        return states + self.table[start : start + states.shape[1]].to(states.dtype)
+
+
+class _RotaryPosition(AttentionPosition):
+    def __init__(self, d_k: int, theta: float) -> None:
+        super().__init__()
+        rate = theta ** (-torch.arange(0, d_k, 2, dtype=torch.float32) / d_k)
+        self.register_buffer("rate", rate, persistent=False)
+
+    def turn(self, heads: Float[Tensor, "B H T K"], start: int) -> Float[Tensor, "B H T K"]:
+        """Rotate each pair (i, i + d_k/2) by position times its rate."""
+        place = torch.arange(start, start + heads.shape[2], device=heads.device)
+        angle = torch.outer(place.float(), self.rate.float())
+        cosine, sine = angle.cos().to(heads.dtype), angle.sin().to(heads.dtype)
+        first, second = heads.chunk(2, dim=-1)
+        return torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)
+
+
+def _distance(n_queries: int, n_keys: int, device: torch.device) -> Tensor:
+    """Return key position minus query position, [Q, M]; the queries are the last positions."""
+    key = torch.arange(n_keys, device=device)
+    return key[None, :] - key[n_keys - n_queries :, None]
+
+
+class _LinearBias(AttentionPosition):
+    def __init__(self, n_heads: int) -> None:
+        super().__init__()
+        slope = 2.0 ** (-8.0 * torch.arange(1, n_heads + 1) / n_heads)
+        self.register_buffer("slope", slope, persistent=False)
+
+    def bias(
+        self, query: Float[Tensor, "B H Q K"], n_keys: int
+    ) -> Float[Tensor, "#B H Q M"] | None:
+        """Return `-slope * |distance|` for each head."""
+        distance = _distance(query.shape[2], n_keys, query.device).abs()
+        return (-self.slope.view(1, -1, 1, 1) * distance).to(query.dtype)
+
+
+class _ShawBias(AttentionPosition):
+    def __init__(self, d_k: int, max_distance: int) -> None:
+        super().__init__()
+        self.max_distance = max_distance
+        self.key_table = nn.Parameter(torch.empty(2 * max_distance + 1, d_k))
+        nn.init.xavier_uniform_(self.key_table)
+
+    def bias(
+        self, query: Float[Tensor, "B H Q K"], n_keys: int
+    ) -> Float[Tensor, "#B H Q M"] | None:
+        """Return `q . a_distance / sqrt(d_k)`, the second term of Shaw's equation 4."""
+        distance = _distance(query.shape[2], n_keys, query.device)
+        index = distance.clamp(-self.max_distance, self.max_distance) + self.max_distance
+        every = query @ self.key_table.to(query.dtype).T / math.sqrt(query.shape[-1])
+        return every.gather(-1, index.expand(*every.shape[:2], *index.shape))
+
+
+class _Scheme(Settings):
+    """A position scheme that acts nowhere; each kind below overrides one of the two places."""
+
+    def on_input(self, d_model: int, max_length: int) -> InputPosition:
+        """Return what is added to the embeddings."""
+        return InputPosition()
+
+    def on_attention(self, n_heads: int, d_k: int) -> AttentionPosition:
+        """Return what acts inside one self-attention layer."""
+        return AttentionPosition()
+
+
+class NoPosition(_Scheme):
+    """No position at all: the model sees a bag of words (an experiment, not a recipe)."""
+
+    kind: Literal["none"] = "none"
+
+
+class Sinusoidal(_Scheme):
+    """The paper's sinusoids, added to the embeddings (section 3.5)."""
+
+    kind: Literal["sinusoidal"] = "sinusoidal"
+    layout: Literal["interleaved", "halves"] = "interleaved"
+    """The paper's order, or all sines first as in Marian."""
+
+    def on_input(self, d_model: int, max_length: int) -> InputPosition:
+        """Return the table of sinusoids."""
+        return _Table(sinusoids(max_length, d_model, self.layout), fixed=True)
+
+
+class Learned(_Scheme):
+    """A learned vector for each position (Table 3, row E; Gehring et al. 2017)."""
+
+    kind: Literal["learned"] = "learned"
+
+    def on_input(self, d_model: int, max_length: int) -> InputPosition:
+        """Return the table, drawn like the embeddings."""
+        table = torch.randn(max_length, d_model) * d_model**-0.5
+        return _Table(table, fixed=False)
+
+
+class Rotary(_Scheme):
+    """Rotary positions (Su et al. 2021, arXiv 2104.09864)."""
+
+    kind: Literal["rotary"] = "rotary"
+    theta: float = Field(10_000.0, gt=1)
+    """The longest wavelength is 2 pi theta."""
+
+    def on_attention(self, n_heads: int, d_k: int) -> AttentionPosition:
+        """Return the rotation of queries and keys."""
+        return _RotaryPosition(d_k, self.theta)
+
+
+class ALiBi(_Scheme):
+    """A penalty linear in distance (Press et al. 2021, arXiv 2108.12409), symmetric in encoders."""
+
+    kind: Literal["alibi"] = "alibi"
+
+    def on_attention(self, n_heads: int, d_k: int) -> AttentionPosition:
+        """Return the penalty on the scores."""
+        return _LinearBias(n_heads)
+
+
+class Relative(_Scheme):
+    """Relative positions (Shaw et al. 2018, arXiv 1803.02155), on the keys.
+
+    Shaw's term on the values is left out: their Table 3 measures no gain from it.
+    """
+
+    kind: Literal["relative"] = "relative"
+    max_distance: int = Field(16, ge=1)
+    """Farther pieces count as this far."""
+
+    def on_attention(self, n_heads: int, d_k: int) -> AttentionPosition:
+        """Return the learned term on the scores."""
+        return _ShawBias(d_k, self.max_distance)
+
+
+Position = Annotated[
+    Sinusoidal | Learned | Rotary | ALiBi | Relative | NoPosition, Field(discriminator="kind")
+]

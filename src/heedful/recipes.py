@@ -1,0 +1,150 @@
+"""Named experiments: functions that return a RunConfig. A variation is a few lines here."""
+
+__all__ = [
+    "RECIPES",
+    "low_resource",
+    "paper_base",
+    "paper_big",
+    "recipe",
+    "recipe_for",
+    "small",
+    "tiny",
+]
+
+from collections.abc import Callable
+
+from heedful.config import RunConfig
+from heedful.errors import SettingError, did_you_mean
+from heedful.models.transformer import TransformerConfig
+from heedful.objectives import Translation
+from heedful.text.tokenizer import BPE
+from heedful.train.schedule import InverseSqrt
+from heedful.train.settings import TrainingConfig
+
+
+def paper_base() -> RunConfig:
+    """The base model of the paper: 100,000 steps of 25,000 pieces (Table 3, section 5)."""
+    return RunConfig(
+        recipe="paper-base",
+        tokenizer=BPE(vocabulary_size=37_000),
+        model=TransformerConfig(),
+        schedule=InverseSqrt(warmup_steps=4000),
+        training=TrainingConfig(max_steps=100_000, batch_tokens=25_000, average_last=5),
+    )
+
+
+def paper_big() -> RunConfig:
+    """The big model of the paper: 300,000 steps, dropout 0.3, the last 20 averaged."""
+    return RunConfig(
+        recipe="paper-big",
+        tokenizer=BPE(vocabulary_size=37_000),
+        model=TransformerConfig(d_model=1024, d_ff=4096, n_heads=16, dropout=0.3),
+        schedule=InverseSqrt(warmup_steps=4000),
+        training=TrainingConfig(max_steps=300_000, batch_tokens=25_000, average_last=20),
+    )
+
+
+def small() -> RunConfig:
+    """For 50,000 to a million pairs on a laptop: 4 + 2 layers of 256, 8,000 pieces."""
+    return RunConfig(
+        recipe="small",
+        tokenizer=BPE(vocabulary_size=8000),
+        model=TransformerConfig(
+            d_model=256, d_ff=1024, n_heads=4, encoder_layers=4, decoder_layers=2, max_length=512
+        ),
+        schedule=InverseSqrt(warmup_steps=2000),
+        training=TrainingConfig(
+            max_steps=60_000,
+            batch_tokens=4000,
+            clip_norm=1.0,
+            validate_every=1000,
+            save_every=500,
+            average_last=8,
+            patience=10,
+        ),
+    )
+
+
+def low_resource() -> RunConfig:
+    """For up to 50,000 pairs: 3 + 3 layers of 256, strong dropout, long training, averaging."""
+    return RunConfig(
+        recipe="low-resource",
+        tokenizer=BPE(vocabulary_size=6000),
+        model=TransformerConfig(
+            d_model=256,
+            d_ff=512,
+            n_heads=4,
+            encoder_layers=3,
+            decoder_layers=3,
+            dropout=0.3,
+            max_length=512,
+        ),
+        schedule=InverseSqrt(warmup_steps=1000),
+        training=TrainingConfig(
+            max_steps=20_000,
+            batch_tokens=3000,
+            clip_norm=1.0,
+            validate_every=500,
+            save_every=250,
+            average_last=8,
+            patience=8,
+        ),
+    )
+
+
+def tiny() -> RunConfig:
+    """A model that trains in under a minute: for trying things, tests and `heed demo`."""
+    return RunConfig(
+        recipe="tiny",
+        tokenizer=BPE(vocabulary_size=500),
+        model=TransformerConfig(
+            d_model=128,
+            d_ff=256,
+            n_heads=4,
+            encoder_layers=2,
+            decoder_layers=2,
+            max_length=256,
+        ),
+        objective=Translation(label_smoothing=0.1),
+        schedule=InverseSqrt(warmup_steps=200, scale=0.7),
+        training=TrainingConfig(
+            max_steps=1000,
+            batch_tokens=2000,
+            clip_norm=1.0,
+            log_every=10,
+            validate_every=200,
+            save_every=200,
+            average_last=2,
+        ),
+    )
+
+
+RECIPES: dict[str, Callable[[], RunConfig]] = {
+    "tiny": tiny,
+    "low-resource": low_resource,
+    "small": small,
+    "paper-base": paper_base,
+    "paper-big": paper_big,
+}
+
+
+def recipe(name: str) -> RunConfig:
+    """Return a recipe by name; raises SettingError with the nearest known name."""
+    made = RECIPES.get(name.replace("_", "-"))
+    if made is None:
+        fix = did_you_mean(name, RECIPES)
+        raise SettingError(f'there is no recipe "{name}"', where="--recipe", fix=fix)
+    return made()
+
+
+def recipe_for(n_pairs: int) -> str:
+    """Return the name of the recipe for a corpus of this many pairs.
+
+    >>> recipe_for(29_000), recipe_for(160_000), recipe_for(4_500_000)
+    ('low-resource', 'small', 'paper-base')
+    """
+    if n_pairs < 1000:
+        return "tiny"
+    if n_pairs < 50_000:
+        return "low-resource"
+    return "small" if n_pairs < 1_000_000 else "paper-base"

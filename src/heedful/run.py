@@ -1,0 +1,299 @@
+"""A RunConfig becomes a corpus, a tokenizer, a model and a training: the one place that does it.
+
+`heed train` and `heed demo` call `train`; the run folder it fills is described in
+docs/architecture.md.
+"""
+
+__all__ = ["RunResult", "train"]
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from heedful import evaluate
+from heedful.config import RunConfig
+from heedful.data.batches import Batch, BatchPlan
+from heedful.data.corpus import Corpus, Split
+from heedful.data.store import TokenStore
+from heedful.decode.engine import decode
+from heedful.device import pick_device
+from heedful.errors import OutputError, SettingError
+from heedful.model_folder import Languages, save_model
+from heedful.models.transformer import Transformer
+from heedful.objectives import Loss
+from heedful.progress import Progress
+from heedful.search import Greedy
+from heedful.text.tokenizer import Tokenizer
+from heedful.card import card
+from heedful.train.checkpoint import Checkpoints, average
+from heedful.train.log import TrainLog
+from heedful.train.loop import Outcome, Trainer, Validation
+from heedful.train.precision import autocast
+
+
+class RunResult(NamedTuple):
+    """What a training leaves behind; `model` is None after an interruption."""
+
+    outcome: Outcome
+    model: Path | None
+    dev: Validation | None
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The corpus as ids, with the tokenizer that made them."""
+
+    corpus: Corpus
+    tokenizer: Tokenizer
+    train: TokenStore
+    dev: TokenStore | None
+
+
+def train(
+    config: RunConfig, folder: Path, progress: Progress, *, resume: bool = False
+) -> RunResult:
+    """Train a model into `folder`, or go on with the training that is there.
+
+    Raises a HeedfulError for a folder in use, a broken corpus, or settings that do not fit.
+    """
+    device = pick_device(config.device)
+    _open_folder(folder, config, resume)
+    torch.manual_seed(config.seed)
+    data = _prepare_data(config, folder, progress)
+    model = config.model.build(data.tokenizer.source_size, data.tokenizer.target_size).to(device)
+    checkpoints = Checkpoints(folder / "checkpoints")
+    newest, said = checkpoints.newest() if resume else (None, [])
+    trainer = Trainer(
+        model=model,
+        objective=config.objective,
+        optimizer=config.optimizer.build(model),
+        schedule=config.schedule,
+        settings=config.training,
+        plan=BatchPlan(data.train, config.training.batch_tokens, config.seed),
+        checkpoints=checkpoints,
+        log=TrainLog(folder, progress, newest.step if newest else 0),
+        validate=_validation(config, data, model, device),
+        device=device,
+    )
+    for line in said:
+        progress.say(line)
+    if newest is not None:
+        trainer.restore(newest)
+        progress.say(f"going on from step {newest.step:,}")
+    _announce(config, data, model, device, progress)
+    try:
+        outcome = trainer.run()
+    finally:
+        trainer.log.close()
+    if not outcome.finished:
+        return RunResult(outcome, None, None)
+    return _finish(config, folder, trainer, data, outcome, progress)
+
+
+def _open_folder(folder: Path, config: RunConfig, resume: bool) -> None:
+    """Make the run folder, or check that it holds a run to resume."""
+    used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    if used and not resume:
+        raise OutputError(
+            "the folder is not empty",
+            where=str(folder),
+            fix="go on with that run by --resume, or choose another --out",
+        )
+    if resume and not (folder / "config.json").is_file():
+        raise SettingError(
+            "there is no run to resume", where=str(folder), fix="leave out --resume to start one"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        text = config.model_dump_json(indent=2) + "\n"
+        fresh = folder / ".config.json.new"
+        fresh.write_text(text, "utf-8")
+        fresh.replace(folder / "config.json")
+    except OSError as error:
+        raise OutputError(
+            f"the run folder cannot be written ({error.strerror})",
+            where=str(folder),
+            fix="choose another --out",
+        ) from error
+
+
+def _prepare_data(config: RunConfig, folder: Path, progress: Progress) -> _Data:
+    """Examine the corpus, train the tokenizer and build the token stores, each only once."""
+    corpus = Corpus.examine(config.data, seed=config.seed, progress=progress)
+    progress.say(corpus.report.summary())
+    corpus.report.save(folder)
+    _check_corpus(folder, corpus)
+    tokenizer = _tokenizer(config, folder, corpus, progress)
+    for split in ("dev", "test"):
+        _write_held_out(folder / f"{split}.jsonl", corpus, split)
+    stores = {
+        split: TokenStore.build(
+            folder / "store" / split,
+            corpus.pairs(split),
+            tokenizer,
+            _directions(config),
+            config.training.max_pieces,
+            progress,
+            fingerprint=f"{split} {corpus.fingerprint()}",
+            total=corpus.size(split),
+        )
+        for split in ("train", "dev")
+        if corpus.size(split)
+    }
+    return _Data(corpus, tokenizer, stores["train"], stores.get("dev"))
+
+
+def _check_corpus(folder: Path, corpus: Corpus) -> None:
+    """Refuse to go on with a corpus that is not the one the run began with."""
+    path = folder / "corpus.json"
+    if not path.exists():
+        path.write_text(json.dumps({"fingerprint": corpus.fingerprint()}) + "\n", "utf-8")
+    elif json.loads(path.read_text("utf-8"))["fingerprint"] != corpus.fingerprint():
+        raise SettingError(
+            "the corpus has changed since this run began",
+            where=str(folder),
+            fix="restore the files, or start a new run with another --out",
+        )
+
+
+def _tokenizer(config: RunConfig, folder: Path, corpus: Corpus, progress: Progress) -> Tokenizer:
+    path = folder / "tokenizer.json"
+    if path.exists():
+        return Tokenizer.load(path)
+    progress.say(f"learning {config.tokenizer.vocabulary_size:,} pieces")
+    data = config.data
+    languages = (data.source_language, data.target_language) if data.both_directions else ()
+    tokenizer = Tokenizer.train(lambda: corpus.pairs("train"), config.tokenizer, languages)
+    tokenizer.save(path)
+    return tokenizer
+
+
+def _directions(config: RunConfig) -> list[tuple[int, str | None]]:
+    """Return which side is the source, with the tag of the target language."""
+    data = config.data
+    if not data.both_directions:
+        return [(0, None)]
+    return [(0, data.target_language), (1, data.source_language)]
+
+
+def _write_held_out(path: Path, corpus: Corpus, split: Split) -> None:
+    """Keep the dev or test pairs beside the model, for `heed evaluate`."""
+    if corpus.size(split) == 0 or path.exists():
+        return
+    fresh = path.with_suffix(".new")
+    with fresh.open("w", encoding="utf-8") as file:
+        for source, target in corpus.pairs(split):
+            pair = {"source": source, "target": target}
+            file.write(json.dumps(pair, ensure_ascii=False) + "\n")
+    fresh.replace(path)
+
+
+def _validation(
+    config: RunConfig, data: _Data, model: Transformer, device: torch.device
+) -> Callable[[], Validation] | None:
+    """Return what measures the model on the dev set; None without a dev set."""
+    store = data.dev
+    if store is None:
+        return None
+    plan = BatchPlan(store, max(config.training.batch_tokens, config.training.max_pieces), 0)
+    batches = [plan.batch(rows) for rows in plan.epoch(0)]
+
+    def validate() -> Validation:
+        model.eval()
+        with torch.inference_mode(), autocast(config.training.precision, device):
+            losses = [_loss(config, model, batch.to(device)) for batch in batches]
+        mean = sum(float(loss.nll) for loss in losses) / sum(loss.tokens for loss in losses)
+        bleu = _dev_bleu(config, data.tokenizer, model, store, device)
+        return Validation(mean, math.exp(min(mean, 100.0)), bleu)
+
+    return validate
+
+
+def _loss(config: RunConfig, model: Transformer, batch: Batch) -> Loss:
+    return config.objective.loss(
+        model,
+        batch.source,
+        batch.source_mask,
+        batch.target_in,
+        batch.target_out,
+        batch.target_mask,
+    )
+
+
+def _dev_bleu(
+    config: RunConfig,
+    tokenizer: Tokenizer,
+    model: Transformer,
+    store: TokenStore,
+    device: torch.device,
+) -> float | None:
+    """Return sacreBLEU of greedy translations of evenly spread rows of the dev set."""
+    count = min(config.training.bleu_sentences, len(store))
+    if count == 0:
+        return None
+    rows = [index * len(store) // count for index in range(count)]
+    sources = [store.source(row).tolist() for row in rows]
+    found = decode(model, sources, Greedy(), device=device)
+    hypotheses = tokenizer.decode_target([best[0].tokens for best in found])
+    references = tokenizer.decode_target([store.target(row).tolist() for row in rows])
+    scores = evaluate.score(hypotheses, references, language=config.data.target_language)
+    return scores.bleu.value
+
+
+def _announce(
+    config: RunConfig, data: _Data, model: Transformer, device: torch.device, progress: Progress
+) -> None:
+    weights = sum(weight.numel() for weight in model.parameters())
+    pieces = int(data.train.lengths()[1].sum())
+    progress.say(
+        f"recipe {config.recipe}: {weights / 1e6:.1f} M weights, {len(data.train):,} rows, "
+        f"{pieces:,} target pieces an epoch, on {device}"
+    )
+
+
+def _finish(
+    config: RunConfig,
+    folder: Path,
+    trainer: Trainer,
+    data: _Data,
+    outcome: Outcome,
+    progress: Progress,
+) -> RunResult:
+    """Average the last checkpoints, keep the better of that and the best one, save the model."""
+    said, dev = _choose_weights(config, trainer)
+    languages = Languages(
+        source=config.data.source_language,
+        target=config.data.target_language,
+        both_directions=config.data.both_directions,
+    )
+    text = card(config, trainer.state, outcome, said, dev)
+    save_model(folder / "model", trainer.model, data.tokenizer, languages, card=text)
+    progress.say(f"training ended: {outcome.reason}; {said}")
+    return RunResult(outcome, folder / "model", dev)
+
+
+def _choose_weights(config: RunConfig, trainer: Trainer) -> tuple[str, Validation | None]:
+    """Load the averaged weights, or those of the best step where they do better on the dev set."""
+    checkpoints, best = trainer.checkpoints, trainer.state.best_step
+    steps = checkpoints.steps()[-config.training.average_last :]
+    averaged = average([checkpoints.load_weights(step) for step in steps])
+    _put(trainer.model, averaged)
+    said = f"the average of the last {len(steps)} checkpoints (steps {steps[0]} to {steps[-1]})"
+    if trainer.validate is None:
+        return said, None
+    dev = trainer.validate()
+    if best and trainer.state.best_loss < dev.loss:
+        _put(trainer.model, checkpoints.load_weights(best))
+        return f"step {best}, the best on the dev set", trainer.validate()
+    return said, dev
+
+
+def _put(model: Transformer, weights: dict[str, torch.Tensor]) -> None:
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.copy_(weights[name])

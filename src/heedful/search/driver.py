@@ -1,0 +1,113 @@
+"""What every search is made of: a model seen as one step, hypotheses, and the choice of pieces.
+
+A `Stepper` gives logits for the next position; a search reads them and says which rows go on.
+`heedful.decode.engine` makes the stepper and runs the search; no architecture is known here.
+"""
+
+__all__ = ["Hypothesis", "Limits", "Search", "Stepper", "best_pieces"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from heedful.errors import ModelError
+from heedful.shapes import Float, Int, Tensor
+
+
+@runtime_checkable
+class Stepper(Protocol):
+    """A model in the middle of decoding B sentences of W rows each; sentence b owns rows b*W on."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tokens are expected and the logits lie."""
+        ...
+
+    def step(self, tokens: Int[Tensor, " R"]) -> Float[Tensor, "R N"]:
+        """Take the newest piece of every row; return logits for the position after it."""
+        ...
+
+    def select(self, rows: Int[Tensor, " Q"], sentences: Int[Tensor, " C"] | None = None) -> None:
+        """Make row i a copy of the old row `rows[i]`; keep only `sentences`, if given."""
+        ...
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One possible translation."""
+
+    tokens: tuple[int, ...]
+    """Its pieces, without `<s>` and `</s>`."""
+    log_prob: float
+    """Natural logarithm of its probability, `</s>` included."""
+    score: float
+    """What the search ranks by: for a beam, log_prob / length penalty."""
+    finished: bool
+    """False if the maximum length came before `</s>`."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a search must know of the vocabulary and the model."""
+
+    start_id: int
+    """Piece every target begins with, `<s>`."""
+    end_id: int
+    """Piece that ends a target, `</s>`."""
+    forbidden: tuple[int, ...] = ()
+    """Pieces that are never produced: padding, `<s>`, language tags."""
+    max_length: int | None = None
+    """Positions the model knows; no hypothesis is longer, `</s>` included."""
+
+    def room(self, source_lengths: Sequence[int], max_extra: int) -> list[int]:
+        """Return the longest hypothesis allowed for each source, `</s>` included.
+
+        >>> Limits(1, 2, max_length=64).room([10, 30], max_extra=50)
+        [60, 64]
+        """
+        rooms = [length + max_extra for length in source_lengths]
+        return rooms if self.max_length is None else [min(x, self.max_length) for x in rooms]
+
+
+class Search(Protocol):
+    """A way to look for good hypotheses; made by the `build` of its settings."""
+
+    @property
+    def rows_per_sentence(self) -> int:
+        """W: rows that the stepper must hold for every sentence."""
+        ...
+
+    def run(
+        self, stepper: Stepper, source_lengths: Sequence[int], limits: Limits
+    ) -> list[list[Hypothesis]]:
+        """Return the hypotheses of every sentence, best first, in the order of the sentences."""
+        ...
+
+
+def best_pieces(
+    logits: Float[Tensor, "R N"], count: int, forbidden: Int[Tensor, " F"]
+) -> tuple[Float[Tensor, "R K"], Int[Tensor, "R K"]]:
+    """Return log-probabilities and ids of the `count` likeliest pieces of each row, best first.
+
+    Equal ones come in the order of their ids, also where the cut goes through a tie: `topk` alone
+    promises no order, and the answer must not depend on the batch. `forbidden` pieces have
+    log-probability -inf (their share is not given to the others). K = min(count, N).
+    Raises ModelError for logits that are NaN or infinite.
+    """
+    log_probs = torch.log_softmax(logits.float(), dim=-1)
+    log_probs = log_probs.index_fill_(1, forbidden, -torch.inf)
+    entries = log_probs.shape[1]
+    values, ids = log_probs.topk(min(count + 1, entries))
+    if values[:, 0].isnan().any():
+        raise ModelError("the model's output is not a number (NaN)", fix="use another checkpoint")
+    if count < entries:
+        tied = (values[:, count - 1] == values[:, count]).nonzero().squeeze(1)
+        if tied.numel():
+            ordered = log_probs[tied].sort(dim=-1, descending=True, stable=True)
+            values[tied] = ordered.values[:, : count + 1]
+            ids[tied] = ordered.indices[:, : count + 1]
+    ids, by_id = ids[:, :count].sort(dim=-1)
+    values, order = values.gather(1, by_id).sort(dim=-1, descending=True, stable=True)
+    return values, ids.gather(1, order)

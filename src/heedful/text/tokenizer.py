@@ -1,0 +1,187 @@
+"""Text becomes ids of pieces and ids become text again, for both sides of a model.
+
+Sentences come in, lists of ids go out and back; the token store, the translator and the
+evaluation call it. One file, tokenizer.json, holds it all.
+"""
+
+__all__ = ["BPE", "Tokenizer", "TokenizerConfig", "Unigram"]
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+from tokenizers import Tokenizer as Backend
+
+from heedful.errors import DataError, ModelError, OutputError, SettingError, did_you_mean
+from heedful.text.pieces import CONTROL, END, PAD, START, UNKNOWN, control_pieces, readable
+from heedful.text.tokenizer_file import languages_of, parse, read_backend, side_content
+from heedful.text.train_tokenizer import BPE, TokenizerConfig, Unigram, train_backend
+
+TWO_SIDED = "heedful-two-sided"
+
+
+class Tokenizer:
+    """The pieces of the source and of the target; they are the same when `shared`.
+
+    It is lossless: decoding what was encoded gives the text as typed, also where a text holds
+    characters never seen in training or spells a control piece.
+    """
+
+    pad_id = PAD
+    start_id = START
+    end_id = END
+
+    def __init__(self, source: Backend, target: Backend) -> None:
+        self._source = source
+        self._target = target
+        self.shared: bool = source is target
+        self.languages: tuple[str, ...] = languages_of(source)
+
+    @classmethod
+    def train(
+        cls,
+        pairs: Callable[[], Iterable[tuple[str, str]]],
+        config: BPE | Unigram,
+        languages: Sequence[str] = (),
+    ) -> "Tokenizer":
+        """Learn the pieces of the pairs that `pairs()` yields anew at each call.
+
+        Separate vocabularies learn one side each: what is to be translated must stand first.
+        Each of `languages` gets a tag, by which the source asks for that target language.
+        Raises DataError when the corpus is too small for `config.vocabulary_size`.
+        """
+        controls = control_pieces(languages)
+        if config.shared:
+            both = (text for pair in pairs() for text in pair)
+            backend = train_backend(both, config, controls)
+            return cls(backend, backend)
+        return cls(
+            train_backend((source for source, _ in pairs()), config, controls),
+            train_backend((target for _, target in pairs()), config, control_pieces()),
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> "Tokenizer":
+        """Read a tokenizer.json; raises ModelError when it is missing or damaged in any way."""
+        where = str(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as failure:
+            raise ModelError(f"cannot be read ({failure.strerror})", where=where) from None
+        except UnicodeDecodeError:
+            raise ModelError("this is not UTF-8 text", where=where) from None
+        data = parse(text, where)
+        if data.get("format") != TWO_SIDED:
+            backend = read_backend(data, where)
+            return cls(backend, backend)
+        if not (isinstance(data.get("source"), dict) and isinstance(data.get("target"), dict)):
+            raise ModelError("one of its two sides is missing", where=where)
+        return cls(read_backend(data["source"], where), read_backend(data["target"], where))
+
+    def save(self, path: Path) -> None:
+        """Write tokenizer.json, whole or not at all; raises OutputError when that fails.
+
+        Shared, it is a file of the `tokenizers` library like any other; separate, it holds two.
+        """
+        if self.shared:
+            text = self._source.to_str()
+        else:
+            sides = {"source": self._source, "target": self._target}
+            data = {name: json.loads(side.to_str()) for name, side in sides.items()}
+            text = json.dumps({"format": TWO_SIDED, **data}, ensure_ascii=False)
+        _write_whole(path, text)
+
+    @property
+    def source_size(self) -> int:
+        """Pieces a source can hold: the ids are 0 to this minus 1."""
+        return int(self._source.get_vocab_size())
+
+    @property
+    def target_size(self) -> int:
+        """Pieces a target can hold: the ids are 0 to this minus 1."""
+        return int(self._target.get_vocab_size())
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256, in hexadecimal, of everything that was learnt."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        sides = [self._source] if self.shared else [self._source, self._target]
+        learnt = json.dumps([side_content(side) for side in sides], sort_keys=True)
+        return sha256(learnt.encode()).hexdigest()
+
+    def encode_source(self, texts: Sequence[str], to: str | None = None) -> list[list[int]]:
+        """Return `[tag of `to`?] pieces </s>` of each text; a model with languages needs `to`."""
+        head = [] if to is None and not self.languages else [self._tag_id(to)]
+        return [[*head, *ids, END] for ids in _encode(self._source, texts)]
+
+    def encode_target(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return `pieces </s>` of each text; the batch puts <s> before them."""
+        return [[*ids, END] for ids in _encode(self._target, texts)]
+
+    def decode_target(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """Return the texts; control pieces are left out, broken UTF-8 becomes U+FFFD."""
+        texts = self._target.decode_batch([list(row) for row in ids], skip_special_tokens=True)
+        return list(texts)
+
+    def source_pieces(self, ids: Sequence[int]) -> list[str]:
+        """Return the pieces for the eye, such as `▁cat`, `</s>`, or `<0xE7>` for a lone byte."""
+        return _pieces(self._source, ids)
+
+    def target_pieces(self, ids: Sequence[int]) -> list[str]:
+        """Return the pieces for the eye, such as `▁cat`, `</s>`, or `<0xE7>` for a lone byte."""
+        return _pieces(self._target, ids)
+
+    def _tag_id(self, language: str | None) -> int:
+        if not self.languages:
+            raise SettingError(
+                "this tokenizer has no language tags, its model has one target language",
+                fix=f'leave out the target language "{language}"',
+            )
+        if language is None:
+            known = ", ".join(self.languages)
+            raise SettingError("the target language is missing", fix=f"give one of {known}")
+        if language not in self.languages:
+            raise SettingError(
+                f'the model has no target language "{language}"',
+                fix=did_you_mean(language, self.languages),
+            )
+        return len(CONTROL) + self.languages.index(language)
+
+
+def _encode(backend: Backend, texts: Sequence[str]) -> list[list[int]]:
+    try:
+        encodings = backend.encode_batch_fast(list(texts), add_special_tokens=False)
+    except TypeError:
+        raise DataError(_not_text(texts)) from None
+    return [encoding.ids for encoding in encodings]
+
+
+def _pieces(backend: Backend, ids: Sequence[int]) -> list[str]:
+    pieces = (backend.id_to_token(number) for number in ids)
+    return [CONTROL[UNKNOWN] if piece is None else readable(piece) for piece in pieces]
+
+
+def _not_text(texts: Sequence[str]) -> str:
+    """Say which of the texts the library refuses; it takes all that UTF-8 can hold."""
+    for number, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            return f"text {number} is no text but {type(text).__name__}"
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            return f"text {number} holds a lone surrogate, which is no character"
+    return "the texts are no sequence of strings"
+
+
+def _write_whole(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.replace(path)
+    except OSError as failure:
+        temporary.unlink(missing_ok=True)
+        reason = failure.strerror or str(failure)
+        raise OutputError(f"cannot be written ({reason})", where=str(path)) from None

@@ -1,0 +1,141 @@
+"""A corpus becomes a vocabulary of pieces: byte-pair encoding or a unigram language model.
+
+Lines and settings come in, a tokenizer of the `tokenizers` library goes out; `Tokenizer.train`
+calls it, once for a shared vocabulary and once a side for separate ones.
+"""
+
+__all__ = ["BPE", "TokenizerConfig", "Unigram", "control_tokens", "new_backend", "train_backend"]
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Annotated, Literal
+
+from pydantic import Field
+from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer as Backend
+
+from heedful.errors import DataError, SettingError
+from heedful.settings import Settings
+from heedful.text.pieces import BYTE_LETTERS, CONTROL, UNKNOWN
+
+LINES_A_BATCH = 1000
+
+
+class BPE(Settings):
+    """Byte-pair encoding: the most frequent neighbours become one piece (Sennrich et al., 2016).
+
+    The same corpus always gives the same pieces.
+    """
+
+    kind: Literal["bpe"] = "bpe"
+    vocabulary_size: int = Field(8000, ge=260)
+    """Pieces in all, the 256 bytes and the control pieces among them."""
+    shared: bool = True
+    """One vocabulary for both sides; the paper shares it (section 5.1)."""
+
+    def build(self, batches: Iterable[list[str]], special: list[AddedToken]) -> Backend:
+        """Learn from the lines; pieces seen once in the corpus are not learnt."""
+        backend = new_backend(models.BPE())
+        trainer = trainers.BpeTrainer(
+            vocab_size=self.vocabulary_size,
+            min_frequency=2,
+            special_tokens=special,
+            initial_alphabet=list(BYTE_LETTERS),
+            show_progress=False,
+        )
+        backend.train_from_iterator(batches, trainer)
+        return backend
+
+
+class Unigram(Settings):
+    """The pieces that make the corpus most likely when drawn independently (Kudo, 2018).
+
+    The library sums in parallel, so that two trainings may differ in a piece of equal merit.
+    """
+
+    kind: Literal["unigram"] = "unigram"
+    vocabulary_size: int = Field(8000, ge=260)
+    """Pieces in all, the 256 bytes and the control pieces among them."""
+    shared: bool = True
+    """One vocabulary for both sides; the paper shares it (section 5.1)."""
+
+    def build(self, batches: Iterable[list[str]], special: list[AddedToken]) -> Backend:
+        """Learn from the lines; scores are log-probabilities with six decimals.
+
+        The library reads a longer number back with its last digit changed.
+        """
+        backend = new_backend(models.Unigram())
+        trainer = trainers.UnigramTrainer(
+            vocab_size=self.vocabulary_size,
+            unk_token=CONTROL[UNKNOWN],
+            special_tokens=special,
+            initial_alphabet=list(BYTE_LETTERS),
+            show_progress=False,
+        )
+        backend.train_from_iterator(batches, trainer)
+        vocabulary = json.loads(backend.to_str())["model"]["vocab"]
+        scored = [(piece, round(score, 6)) for piece, score in vocabulary]
+        controls, learnt = scored[: len(special)], scored[len(special) :]
+        learnt.sort(key=lambda entry: (-entry[1], entry[0]))
+        rounded = models.Unigram(controls + learnt, unk_id=UNKNOWN, byte_fallback=False)
+        backend = new_backend(rounded)
+        backend.add_special_tokens(special)
+        return backend
+
+
+def new_backend(model: models.Model) -> Backend:
+    """Return the pipeline around a model of pieces; it loses nothing of any text.
+
+    A space is put before the text, so that a word is the same piece at the start as in the
+    middle; words are split off as GPT-2 does, letters apart from punctuation; each byte of UTF-8
+    is one letter. Decoding joins the bytes and takes that one space off again.
+    """
+    backend = Backend(model)
+    backend.normalizer = normalizers.Prepend(" ")
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    backend.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
+    backend.encode_special_tokens = True  # a text that spells a control piece stays text
+    return backend
+
+
+def control_tokens(controls: Sequence[str]) -> list[AddedToken]:
+    """Return the control pieces as the library takes them."""
+    return [AddedToken(piece, special=True, normalized=False) for piece in controls]
+
+
+def train_backend(lines: Iterable[str], config: BPE | Unigram, controls: Sequence[str]) -> Backend:
+    """Learn `config.vocabulary_size` pieces from the lines; `controls` take the first ids.
+
+    Raises DataError when the corpus is empty or too small for that many pieces.
+    """
+    smallest = len(BYTE_LETTERS) + len(controls)
+    if config.vocabulary_size < smallest:
+        raise SettingError(
+            f"{config.vocabulary_size} pieces cannot hold the 256 bytes and "
+            f"{len(controls)} control pieces",
+            where="tokenizer.vocabulary_size",
+            fix=f"use at least --tokenizer.vocabulary-size {smallest}",
+        )
+    batches = _batches(lines)
+    first = next(batches, None)
+    if first is None:
+        raise DataError("the corpus has no line to learn a vocabulary from")
+    backend = config.build(chain([first], batches), control_tokens(controls))
+    reached = backend.get_vocab_size()
+    if reached < config.vocabulary_size:
+        raise DataError(
+            f"the corpus is too small for a vocabulary of {config.vocabulary_size} pieces",
+            where="tokenizer.vocabulary_size",
+            fix=f"use --tokenizer.vocabulary-size {reached} or fewer",
+        )
+    return backend
+
+
+def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
+    source = iter(lines)
+    while batch := list(islice(source, LINES_A_BATCH)):
+        yield batch
+
+
+TokenizerConfig = Annotated[BPE | Unigram, Field(discriminator="kind")]

@@ -1,0 +1,91 @@
+"""What a training tells: a live line on a terminal, plain lines in a pipe, `log.jsonl`.
+
+TensorBoard gets the same numbers where the extra `track` is installed.
+"""
+
+__all__ = ["TrainLog"]
+
+import importlib.util
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from heedful.progress import Progress
+
+
+class TrainLog:
+    """Writes records `{"step": ..., ...}` to the run folder and shows them."""
+
+    def __init__(self, folder: Path, progress: Progress, after_step: int = 0) -> None:
+        self.path = folder / "log.jsonl"
+        self.progress = progress
+        self._forget_after(after_step)
+        self._board = _tensorboard(folder)
+        self._live: Any = None
+        self._shown = 0.0
+
+    def _forget_after(self, step: int) -> None:
+        """Drop records later than the checkpoint that a resumed run starts from."""
+        if not self.path.exists():
+            return
+        lines = self.path.read_text("utf-8").split("\n")
+        kept = [line for line in lines if line and json.loads(line).get("step", 0) <= step]
+        fresh = self.path.with_suffix(".new")
+        fresh.write_text("".join(line + "\n" for line in kept), "utf-8")
+        fresh.replace(self.path)
+
+    def record(self, kind: str, step: int, **values: Any) -> None:
+        """Append one record."""
+        line = json.dumps({"kind": kind, "step": step, **values})
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        if self._board is not None:
+            for name, value in values.items():
+                if isinstance(value, int | float):
+                    self._board.add_scalar(f"{kind}/{name}", value, step)
+
+    def show(self, step: int, last: int, loss: float, speed: float, seconds_left: float) -> None:
+        """Refresh the live line, or write a plain one at most every `progress.interval` seconds."""
+        left = (
+            f"{seconds_left / 60:.0f} min left"
+            if seconds_left >= 90
+            else (f"{seconds_left:.0f} s left")
+        )
+        line = f"step {step:,}/{last:,} · loss {loss:.3f} · {speed:,.0f} tokens/s · {left}"
+        if self.progress.live:
+            self._status().update(line)
+        elif time.monotonic() - self._shown >= self.progress.interval:
+            self._shown = time.monotonic()
+            self.progress.say(line)
+
+    def say(self, line: str) -> None:
+        """Write a line that stays."""
+        if self._live is not None:
+            self._live.console.print(line, highlight=False)
+        else:
+            self.progress.say(line)
+
+    def _status(self) -> Any:
+        if self._live is None:
+            from rich.console import Console
+
+            self._live = Console(file=self.progress.stream).status("", spinner="dots")
+            self._live.start()
+        return self._live
+
+    def close(self) -> None:
+        """Stop the live line and flush TensorBoard."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        if self._board is not None:
+            self._board.close()
+
+
+def _tensorboard(folder: Path) -> Any:
+    if importlib.util.find_spec("tensorboard") is None:
+        return None
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    return SummaryWriter(str(folder / "tensorboard"))

@@ -1,0 +1,256 @@
+"""The training loop, to be read from top to bottom.
+
+`Trainer.run` takes batches in the plan's order, updates the model, validates, saves and stops;
+everything that decides what comes next is in the checkpoint, so that a resumed run is the same run.
+Built by `heedful.run`.
+"""
+
+__all__ = ["Outcome", "Trainer", "Validation"]
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from types import FrameType
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from heedful.data.batches import Batch, BatchPlan
+from heedful.errors import ModelError
+from heedful.models.transformer import Transformer
+from heedful.objectives import Loss, Objective
+from heedful.train.checkpoint import Checkpoint, Checkpoints
+from heedful.train.log import TrainLog
+from heedful.train.optimizer import load_state, state_tensors
+from heedful.train.precision import autocast
+from heedful.train.schedule import Schedule
+from heedful.train.settings import TrainingConfig
+
+
+class Validation(NamedTuple):
+    """Loss on the dev set, in nats a piece, and BLEU of its first sentences (None: not asked)."""
+
+    loss: float
+    perplexity: float
+    bleu: float | None
+
+
+class Outcome(NamedTuple):
+    """How a training ended: `finished` is False after an interruption."""
+
+    finished: bool
+    step: int
+    reason: str
+
+
+@dataclass
+class TrainState:
+    """Where a run stands; saved in every checkpoint."""
+
+    step: int = 0
+    epoch: int = 0
+    next_batch: int = 0
+    seconds: float = 0.0
+    target_tokens: int = 0
+    best_loss: float = math.inf
+    best_step: int = 0
+    bad_validations: int = 0
+    recent: list[float] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Trainer:
+    """Everything one training needs; `run` is the loop."""
+
+    model: Transformer
+    objective: Objective
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    settings: TrainingConfig
+    plan: BatchPlan
+    checkpoints: Checkpoints
+    log: TrainLog
+    validate: Callable[[], Validation] | None
+    device: torch.device
+    state: TrainState = field(default_factory=TrainState)
+
+    def run(self) -> Outcome:
+        """Train until a limit, early stopping or an interruption; always ends on a checkpoint."""
+        self.model.train()
+        with _interruption() as interrupted:
+            for batches in self._portions():
+                started = time.monotonic()
+                loss = self._update(batches)
+                self.state.seconds += time.monotonic() - started
+                self._report(loss)
+                improved = self.state.step % self.settings.validate_every == 0 and self._validate()
+                reason = self._reason_to_stop()
+                due = self.state.step % self.settings.save_every == 0
+                if due or improved or reason or interrupted:
+                    self.save()
+                if reason:
+                    return Outcome(True, self.state.step, reason)
+                if interrupted:
+                    return Outcome(False, self.state.step, "interrupted")
+        raise AssertionError("the stream of batches is endless")
+
+    def _portions(self) -> Iterator[list[Batch]]:
+        """Yield the batches of one update after another, from where the state stands, for ever."""
+        portion: list[Batch] = []
+        while True:
+            epoch = self.plan.epoch(self.state.epoch)
+            while self.state.next_batch < len(epoch):
+                portion.append(self.plan.batch(epoch[self.state.next_batch]))
+                self.state.next_batch += 1
+                if len(portion) == self.settings.accumulate:
+                    yield portion
+                    portion = []
+            self.state.epoch += 1
+            self.state.next_batch = 0
+
+    def _update(self, batches: list[Batch]) -> Loss:
+        """Make one step; the gradient is of the mean loss over the pieces of all its batches."""
+        self.state.step += 1
+        tokens = sum(batch.n_target for batch in batches)
+        total = torch.zeros(2, device=self.device)
+        for batch in batches:
+            loss = self._loss(batch.to(self.device))
+            (loss.smoothed / tokens).backward()  # type: ignore[no-untyped-call]
+            total += torch.stack([loss.smoothed.detach(), loss.nll])
+        if self.settings.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
+        rate = self.learning_rate(self.state.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.state.target_tokens += tokens
+        return Loss(total[0], total[1], tokens)
+
+    def _loss(self, batch: Batch) -> Loss:
+        with autocast(self.settings.precision, self.device):
+            return self.objective.loss(
+                self.model,
+                batch.source,
+                batch.source_mask,
+                batch.target_in,
+                batch.target_out,
+                batch.target_mask,
+            )
+
+    def learning_rate(self, step: int) -> float:
+        """Return the schedule's rate for a step."""
+        return self.schedule.rate(step, self.model.config.d_model, self.settings.max_steps)
+
+    def _report(self, loss: Loss) -> None:
+        state, settings = self.state, self.settings
+        nll = float(loss.nll) / loss.tokens
+        if not math.isfinite(nll):
+            raise ModelError(
+                f"the loss of step {state.step} is not a number",
+                fix="go on from the last checkpoint with --resume and a smaller learning rate "
+                "(--schedule.scale 0.5) or a longer warm-up (--schedule.warmup-steps)",
+            )
+        state.recent = [*state.recent, nll][-settings.log_every :]
+        mean = sum(state.recent) / len(state.recent)
+        speed = state.target_tokens / max(state.seconds, 1e-9)
+        left = (settings.max_steps - state.step) * state.seconds / state.step
+        if settings.max_minutes is not None:
+            left = min(left, settings.max_minutes * 60 - state.seconds)
+        self.log.show(state.step, settings.max_steps, mean, speed, max(0.0, left))
+        if state.step % settings.log_every == 0 or state.step == 1:
+            self.log.record(
+                "train",
+                state.step,
+                loss=mean,
+                smoothed=float(loss.smoothed) / loss.tokens,
+                learning_rate=self.learning_rate(state.step),
+                epoch=state.epoch,
+                tokens_per_second=speed,
+                seconds=state.seconds,
+            )
+
+    def _validate(self) -> bool:
+        """Measure the dev set; return whether its loss is the best so far."""
+        if self.validate is None:
+            return False
+        found = self.validate()
+        self.model.train()
+        state = self.state
+        better = found.loss < state.best_loss
+        if better:
+            state.best_loss, state.best_step, state.bad_validations = found.loss, state.step, 0
+        else:
+            state.bad_validations += 1
+        self.log.record("validation", state.step, **found._asdict())
+        bleu = "" if found.bleu is None else f" · BLEU {found.bleu:.1f}"
+        self.log.say(
+            f"step {state.step:,} · epoch {state.epoch} · dev loss {found.loss:.3f} · "
+            f"perplexity {found.perplexity:.2f}{bleu}{' · best' if better else ''}"
+        )
+        return better
+
+    def _reason_to_stop(self) -> str | None:
+        state, settings = self.state, self.settings
+        if state.step >= settings.max_steps:
+            return f"{settings.max_steps:,} steps are done"
+        if settings.max_minutes is not None and state.seconds >= settings.max_minutes * 60:
+            return f"{settings.max_minutes:g} minutes have passed"
+        if settings.patience is not None and state.bad_validations >= settings.patience:
+            return f"the dev loss has not improved for {settings.patience} validations"
+        return None
+
+    def save(self) -> None:
+        """Commit a checkpoint of this step, then remove those no longer needed."""
+        weights = {name: w.detach().cpu() for name, w in self.model.named_parameters()}
+        random = {"random/cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            random["random/cuda"] = torch.cuda.get_rng_state(self.device)
+        moments = state_tensors(self.optimizer, self.model)
+        self.checkpoints.save(
+            Checkpoint(
+                step=self.state.step,
+                model={name: w.contiguous() for name, w in weights.items()},
+                optimizer={name: t.cpu() for name, t in moments.items()} | random,
+                state=asdict(self.state),
+            )
+        )
+        self.checkpoints.rotate(self.settings.average_last, {self.state.best_step})
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint: weights, moments, random states and the place in the data."""
+        with torch.no_grad():
+            for name, weight in self.model.named_parameters():
+                weight.copy_(checkpoint.model[name])
+        load_state(self.optimizer, self.model, checkpoint.optimizer)
+        torch.set_rng_state(checkpoint.optimizer["random/cpu"])
+        if self.device.type == "cuda" and "random/cuda" in checkpoint.optimizer:
+            torch.cuda.set_rng_state(checkpoint.optimizer["random/cuda"], self.device)
+        self.state = TrainState(**checkpoint.state)
+
+
+@contextmanager
+def _interruption() -> Iterator[list[int]]:
+    """Collect the first SIGINT or SIGTERM, so that the loop can save; a second one acts at once."""
+    caught: list[int] = []
+    previous = {}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)
+
+    try:
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            previous[signum] = signal.signal(signum, note)
+    except ValueError:  # not the main thread: signals go elsewhere
+        pass
+    try:
+        yield caught
+    finally:
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)

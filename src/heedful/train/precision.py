@@ -1,0 +1,26 @@
+"""Which number format a training step computes in."""
+
+__all__ = ["Precision", "autocast", "has_bf16"]
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+
+Precision = Literal["auto", "float32", "bf16"]
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Return whether the device multiplies bf16 matrices in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """Return the context of a forward pass: bf16 products with float32 weights, or plain float32.
+
+    `auto` takes bf16 where the machine has it.
+    """
+    wanted = precision == "bf16" or (precision == "auto" and has_bf16(device))
+    return torch.autocast(device.type, dtype=torch.bfloat16) if wanted else nullcontext()

@@ -1,0 +1,50 @@
+"""The settings of a training that belong to the loop itself."""
+
+__all__ = ["TrainingConfig"]
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from heedful.settings import Settings
+from heedful.train.precision import Precision
+
+
+class TrainingConfig(Settings):
+    """How long, in what portions and how carefully a model is trained."""
+
+    max_steps: int = Field(100_000, ge=1)
+    """Updates of the weights after which training ends."""
+    max_minutes: float | None = Field(None, gt=0)
+    """Minutes of training after which it ends, over all resumed parts together."""
+    batch_tokens: int = Field(25_000, ge=8)
+    """Pieces in a batch, on the longer side, padding counted."""
+    accumulate: int = Field(1, ge=1)
+    """Batches whose gradients are summed for one update."""
+    clip_norm: float | None = Field(None, gt=0)
+    """Longest gradient allowed; a longer one is scaled down to it."""
+    precision: Precision = "auto"
+    """float32, bf16, or auto: bf16 where the machine multiplies it in hardware."""
+    max_pieces: int = Field(256, ge=4)
+    """Longest sentence in pieces; pairs with a longer one are left out and counted."""
+    log_every: int = Field(50, ge=1)
+    """Steps between two entries of log.jsonl."""
+    validate_every: int = Field(1000, ge=1)
+    """Steps between two validations."""
+    bleu_sentences: int = Field(200, ge=0)
+    """Sentences of the dev set translated greedily at each validation; 0 for none."""
+    save_every: int = Field(1000, ge=1)
+    """Steps between two checkpoints."""
+    average_last: int = Field(5, ge=1)
+    """Newest checkpoints averaged into the final model (section 6.1)."""
+    patience: int | None = Field(None, ge=1)
+    """Validations without a better loss after which training ends."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.max_pieces > self.batch_tokens:
+            raise ValueError(
+                f"batch_tokens {self.batch_tokens} is smaller than max_pieces {self.max_pieces}, "
+                "so that the longest sentence fits no batch"
+            )
+        return self

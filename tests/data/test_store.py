@@ -1,0 +1,265 @@
+"""The token store holds exactly what the tokenizer says, is reused, and never half-written."""
+
+import errno
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heedful.data import store as store_module
+from heedful.data.store import TokenStore
+from heedful.errors import DataError, OutputError
+from heedful.progress import Progress
+from heedful.text.tokenizer import BPE, Tokenizer
+
+QUIET = Progress(quiet=True)
+PAIRS = [(f"row {n} {'ab ' * (n % 5)}", f"Zeile {n} {'猫' * (n % 4)}") for n in range(25)]
+ONE_WAY = [(0, "de")]
+BOTH_WAYS = [(0, "de"), (1, "en")]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return Tokenizer.train(lambda: PAIRS, BPE(vocabulary_size=275), ["de", "en"])
+
+
+def build(folder: Path, tokenizer: Tokenizer, **changes: object) -> TokenStore:
+    wanted: dict[str, object] = {
+        "pairs": PAIRS,
+        "directions": ONE_WAY,
+        "max_tokens": 100,
+        "progress": QUIET,
+        "fingerprint": "f",
+    }
+    return TokenStore.build(folder, tokenizer=tokenizer, **(wanted | changes))  # type: ignore[arg-type]
+
+
+def rows_of(store: TokenStore) -> list[tuple[list[int], list[int]]]:
+    return [(store.source(i).tolist(), store.target(i).tolist()) for i in range(len(store))]
+
+
+def never() -> Iterator[tuple[str, str]]:
+    raise AssertionError("the corpus is read again")
+    yield ("", "")
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 4096])
+def test_rows_are_what_the_tokenizer_says(
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(store_module, "PAIRS_AT_ONCE", at_once)
+    store = build(tmp_path / "store", tokenizer, directions=BOTH_WAYS)
+    expected = []
+    for english, german in PAIRS:
+        for source, target, tag in ((english, german, "de"), (german, english, "en")):
+            coded = tokenizer.encode_source([source], to=tag) + tokenizer.encode_target([target])
+            expected.append(tuple(coded))
+    assert rows_of(store) == expected
+    source, target = store.lengths()
+    assert source.tolist() == [len(row[0]) for row in expected]
+    assert target.tolist() == [len(row[1]) for row in expected]
+    assert store.too_long == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+class Codes:
+    """A stand-in tokenizer whose texts are their own ids: "7 70000" is [7, 70000, 2]."""
+
+    languages = ()
+
+    def __init__(self, size: int) -> None:
+        self.source_size = self.target_size = size
+
+    def encode_source(self, texts: list[str], to: str | None = None) -> list[list[int]]:
+        assert to is None
+        return [[*map(int, text.split()), 2] for text in texts]
+
+    def encode_target(self, texts: list[str]) -> list[list[int]]:
+        return self.encode_source(texts)
+
+    def fingerprint(self) -> str:
+        return "codes"
+
+
+sides = st.lists(st.integers(4, 65_535), max_size=9)
+
+
+@settings(deadline=None, max_examples=50)
+@given(pairs=st.lists(st.tuples(sides, sides), min_size=1), longest=st.integers(1, 11))
+def test_too_long_rows_are_left_out_and_counted(
+    tmp_path_factory: pytest.TempPathFactory,
+    pairs: list[tuple[list[int], list[int]]],
+    longest: int,
+) -> None:
+    expected = [([*s, 2], [*t, 2]) for s, t in pairs if max(len(s), len(t)) < longest]
+    texts = [(" ".join(map(str, s)), " ".join(map(str, t))) for s, t in pairs]
+    folder = tmp_path_factory.mktemp("stores") / "store"
+    if not expected:
+        with pytest.raises(DataError, match=f"all {len(pairs)} rows are longer than {longest} "):
+            TokenStore.build(folder, texts, Codes(65_536), [(0, None)], longest, QUIET)
+        assert not list(folder.parent.iterdir())
+        return
+    store = TokenStore.build(folder, texts, Codes(65_536), [(0, None)], longest, QUIET)
+    assert rows_of(store) == expected
+    assert store.too_long == len(pairs) - len(expected)
+    assert TokenStore.open(folder).too_long == store.too_long
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(65_536, np.uint16), (65_537, np.uint32)])
+def test_ids_take_as_few_bytes_as_they_need(tmp_path: Path, size: int, dtype: type) -> None:
+    pairs = [(f"{size - 1}", "4 5")]
+    store = TokenStore.build(tmp_path / "s", pairs, Codes(size), [(0, None)], 9, QUIET)
+    assert store.source(0).dtype == dtype
+    assert rows_of(store) == [([size - 1, 2], [4, 5, 2])]
+
+
+def test_a_store_of_the_same_things_is_reused(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    first = build(tmp_path / "store", tokenizer)
+    again = build(tmp_path / "store", tokenizer, pairs=never())
+    assert rows_of(again) == rows_of(first)
+    assert again.fingerprint == first.fingerprint
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fingerprint": "g"},
+        {"fingerprint": None},
+        {"max_tokens": 99},
+        {"directions": BOTH_WAYS},
+        {"tokenizer": "other"},
+    ],
+    ids=repr,
+)
+def test_a_store_of_other_things_is_built_anew(
+    tokenizer: Tokenizer, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    build(tmp_path / "store", tokenizer)
+    if changes.pop("tokenizer", None):
+        tokenizer = Tokenizer.train(lambda: PAIRS, BPE(vocabulary_size=270), ["de", "en"])
+    again = build(tmp_path / "store", tokenizer, pairs=[("new", "neu")], **changes)
+    assert len(again) == len(changes.get("directions", ONE_WAY))  # type: ignore[arg-type]
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_failure_leaves_the_old_store_alone(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    def breaking() -> Iterator[tuple[str, str]]:
+        yield from PAIRS[:5]
+        raise DataError("broken", where="a.tsv:6")
+
+    old = rows_of(build(tmp_path / "store", tokenizer))
+    with pytest.raises(DataError, match="a.tsv:6"):
+        build(tmp_path / "store", tokenizer, pairs=breaking(), fingerprint="g")
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+    assert rows_of(TokenStore.open(tmp_path / "store")) == old
+
+
+def test_a_full_disk_leaves_nothing(
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: object, rows: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(store_module._Column, "append", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        build(tmp_path / "store", tokenizer)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unwritable_place(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="cannot be written"):
+        build(tmp_path / "file" / "store", tokenizer)
+
+
+def test_a_foreign_folder_is_not_overwritten(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for place in (tmp_path, tmp_path / "thesis.txt"):
+        with pytest.raises(OutputError, match="will not be overwritten"):
+            build(place, tokenizer)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_an_empty_corpus(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no pair"):
+        build(tmp_path / "store", tokenizer, pairs=[])
+    assert not list(tmp_path.iterdir())
+
+
+def objects(path: Path) -> None:
+    np.save(path, np.array([{}], dtype=object), allow_pickle=True)
+
+
+DAMAGES = {
+    "gone": lambda path: path.unlink(),
+    "empty": lambda path: path.write_bytes(b""),
+    "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "longer": lambda path: path.write_bytes(path.read_bytes().replace(b"(", b"(9", 1)),
+    "noise": lambda path: path.write_bytes(b"\x93NUMPY" + bytes(range(256))),
+    "pickle": objects,
+    "another type": lambda path: np.save(path, np.zeros(3)),
+    "another shape": lambda path: np.save(path, np.zeros((2, 2), np.uint16)),
+    "number": lambda path: np.save(path, np.int64(0)),
+    "nested": lambda path: path.write_bytes(b"[" * 100_000),
+    "list": lambda path: path.write_bytes(b"[]"),
+    "no keys": lambda path: path.write_bytes(b"{}"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", sorted(store_module.FILES))
+def test_a_damaged_store_is_refused_and_built_anew(
+    tokenizer: Tokenizer, tmp_path: Path, name: str, damage: str
+) -> None:
+    folder = tmp_path / "store"
+    rows = rows_of(build(folder, tokenizer))
+    path = folder / name
+    content = path.read_bytes()
+    # Under the name that numpy is given, a suffix would be added to the JSON file's.
+    spoiled = tmp_path / "spoiled.npy"
+    spoiled.write_bytes(content)
+    DAMAGES[damage](spoiled)
+    path.unlink()
+    if spoiled.exists():
+        spoiled.replace(path)
+    if path.exists() and path.read_bytes() == content:
+        return  # there is nothing in this file that this damage could change
+    with pytest.raises(DataError) as caught:
+        TokenStore.open(folder)
+    assert str(caught.value).startswith(str(folder))
+    assert "\n" not in str(caught.value)
+    assert rows_of(build(folder, tokenizer)) == rows
+
+
+def test_parts_of_two_stores_are_refused(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    build(tmp_path / "a", tokenizer)
+    build(tmp_path / "b", tokenizer, pairs=PAIRS[:7])
+    for part in ("ids", "offsets"):
+        name = f"source.{part}.npy"
+        (tmp_path / "a" / name).write_bytes((tmp_path / "b" / name).read_bytes())
+        with pytest.raises(DataError, match="damaged"):
+            TokenStore.open(tmp_path / "a")
+
+
+def test_offsets_that_fall_are_refused(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    build(tmp_path / "store", tokenizer)
+    path = tmp_path / "store" / "target.offsets.npy"
+    offsets = np.load(path)
+    offsets[[3, 4]] = offsets[[4, 3]]
+    np.save(path, offsets)
+    with pytest.raises(DataError, match="do not fit"):
+        TokenStore.open(tmp_path / "store")
+
+
+def test_what_was_left_out_is_said(
+    tokenizer: Tokenizer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = [("a", "b"), ("a" * 500, "b")]
+    build(tmp_path / "store", tokenizer, pairs=pairs, progress=Progress())
+    assert "token store: 1 rows, 1 longer than 100 pieces left out" in capsys.readouterr().err
+    meta = json.loads((tmp_path / "store" / "meta.json").read_text())
+    assert (meta["rows"], meta["too_long"], meta["max_tokens"]) == (1, 1, 100)
