@@ -32,5 +32,9 @@ def card(
     if dev is not None:
         bleu = "" if dev.bleu is None else f", BLEU {dev.bleu:.1f} (greedy, part of the dev set)"
         lines.append(f"- dev set: loss {dev.loss:.3f}, perplexity {dev.perplexity:.2f}{bleu}")
-    lines += ["", "Measure it on a test set: `heed evaluate --model THIS_FOLDER --data test.tsv`", ""]
+    lines += [
+        "",
+        "Measure it on a test set: `heed evaluate --model THIS_FOLDER --data test.tsv`",
+        "",
+    ]
     return "\n".join(lines)

@@ -10,12 +10,13 @@ import json
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from heedful.data.corpus import DataConfig
 from heedful.errors import SettingError, did_you_mean
 from heedful.models.transformer import TransformerConfig
+from heedful.nn.embedding import ThreeWay
 from heedful.objectives import Objective, Translation
 from heedful.search import Beam, SearchConfig
 from heedful.settings import Settings
@@ -50,6 +51,22 @@ class RunConfig(Settings):
     """Length, portions and care of the training."""
     search: SearchConfig = Beam()
     """How the finished model is tested."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "RunConfig":
+        if not self.tokenizer.shared and isinstance(self.model.embedding, ThreeWay):
+            raise ValueError(
+                "--tokenizer.shared false needs --model.embedding.kind two_way or untied: "
+                "three_way makes one matrix of both vocabularies"
+            )
+        if not self.tokenizer.shared and self.data.both_directions:
+            raise ValueError("--data.both-directions needs --tokenizer.shared true")
+        if self.training.max_pieces > self.model.max_length:
+            raise ValueError(
+                f"--training.max-pieces {self.training.max_pieces} is more than the "
+                f"--model.max-length {self.model.max_length} that the model can hold"
+            )
+        return self
 
 
 def merged(config: RunConfig, changes: dict[str, Any]) -> RunConfig:

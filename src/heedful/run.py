@@ -30,10 +30,12 @@ from heedful.progress import Progress
 from heedful.search import Greedy
 from heedful.text.tokenizer import Tokenizer
 from heedful.card import card
+from heedful.train.allocator import keep_freed_memory
 from heedful.train.checkpoint import Checkpoints, average
 from heedful.train.log import TrainLog
 from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.precision import autocast
+from heedful.translator import limits_of
 
 
 class RunResult(NamedTuple):
@@ -63,6 +65,8 @@ def train(
     """
     device = pick_device(config.device)
     _open_folder(folder, config, resume)
+    if device.type == "cpu":
+        keep_freed_memory()
     torch.manual_seed(config.seed)
     data = _prepare_data(config, folder, progress)
     model = config.model.build(data.tokenizer.source_size, data.tokenizer.target_size).to(device)
@@ -238,7 +242,8 @@ def _dev_bleu(
         return None
     rows = [index * len(store) // count for index in range(count)]
     sources = [store.source(row).tolist() for row in rows]
-    found = decode(model, sources, Greedy(), device=device)
+    limits = limits_of(tokenizer, model.config.max_length)
+    found = decode(model, sources, Greedy(), limits=limits, device=device)
     hypotheses = tokenizer.decode_target([best[0].tokens for best in found])
     references = tokenizer.decode_target([store.target(row).tolist() for row in rows])
     scores = evaluate.score(hypotheses, references, language=config.data.target_language)

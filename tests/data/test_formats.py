@@ -47,7 +47,9 @@ def write_csv(folder: Path, pairs: Pairs) -> str:
 
 def write_parquet(folder: Path, pairs: Pairs) -> str:
     path = folder / "a.parquet"
-    columns = {name: [pair[side] for pair in pairs] for side, name in enumerate(("source", "target"))}
+    columns = {
+        name: [pair[side] for pair in pairs] for side, name in enumerate(("source", "target"))
+    }
     parquet.write_table(arrow.table(columns, schema=TWO_TEXTS), path)
     return str(path)
 
@@ -248,9 +250,10 @@ BAD_ROWS = [
     ("a.jsonl", b'{"source": "a", "target": 3}\n', 'the value of "target" is not', "--skip-bad"),
     ("a.jsonl", b'{"source": "a", "target": "\\ud800"}\n', "half a surrogate pair", "--skip-bad"),
     ("a.jsonl", b'{"source": "a", "target": "\\u0000"}\n', "a NUL character", "--skip-bad"),
-    ("a.jsonl", b"[" * 100_000 + b"\n", "nested too deep", "--skip-bad"),
+    ("a.jsonl", b"[" * 100_000 + b"\n", "not readable JSON", "--skip-bad"),
     ("a.jsonl", b'{"source": "\xff"}\n', "invalid UTF-8: byte 0xFF", "UTF-8"),
     ("a.csv", b"one\n", "the row has 1 of the 2 fields", "--columns"),
+    ("a.csv", b'"one" two,x\n', "not CSV: ',' expected after", "write a quote inside a text twice"),
     ("a.csv", b"\xff,x\n", "invalid UTF-8: byte 0xFF", "UTF-8"),
     ("a.csv", b'"a\0",x\n', "a NUL character", "--skip-bad"),
 ]
@@ -302,7 +305,7 @@ def test_bad_text_in_parquet(tmp_path: Path) -> None:
 def test_csv_with_an_open_quote(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('source,target\na,b\n"c,d\ne,f\n')
-    with pytest.raises(DataError, match=r"a\.csv:3: not CSV: unexpected end of data"):
+    with pytest.raises(DataError, match=r"a\.csv:3: a quote is opened here and never closed"):
         list(open_corpus(str(path)))
 
 

@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heedful.data.formats import ReadCounts, open_corpus
-from heedful.data.formats import reading
+from heedful.data.formats import ReadCounts, open_corpus, reading
 from heedful.data.formats.reading import count_lines, lines
 from heedful.errors import DataError
 
 NOT_LINE_ENDS = "a\x0bb\x0cc\x1cd\x1ee\x85f\u2028g\u2029h\ri"
-"""VT, FF, FS, RS, NEL, LINE SEPARATOR, PARAGRAPH SEPARATOR and a lone CR, none of which ends a line."""
+"""VT, FF, FS, RS, NEL, LINE and PARAGRAPH SEPARATOR and a lone CR: none ends a line."""
 
 
 def test_only_lf_ends_a_line(tmp_path: Path) -> None:

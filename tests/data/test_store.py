@@ -152,7 +152,7 @@ def test_a_failure_leaves_the_old_store_alone(tokenizer: Tokenizer, tmp_path: Pa
         raise DataError("broken", where="a.tsv:6")
 
     old = rows_of(build(tmp_path / "store", tokenizer))
-    with pytest.raises(DataError, match="a.tsv:6"):
+    with pytest.raises(DataError, match=r"a\.tsv:6"):
         build(tmp_path / "store", tokenizer, pairs=breaking(), fingerprint="g")
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
     assert rows_of(TokenStore.open(tmp_path / "store")) == old

@@ -54,7 +54,7 @@ SEVERAL = [
     ["It was in 1999.", "Then it ended."],
     ["We met the U.N. envoy etc.", "They left."],
     ["Tell me.", "I know no.", "Yes."],
-    ["The price is $5.", "3 people paid."],
+    ["The price is $512.", "3 people paid."],
     ["What?!", "No..."],
     ["Это конец.", "Начало."],
     ["यह घर है।", "वह जाता है।"],

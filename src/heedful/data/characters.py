@@ -69,4 +69,5 @@ def _name(character: str) -> str:
     plain = {"\r": "CARRIAGE RETURN", "\x0b": "LINE TABULATION", "\x0c": "FORM FEED"}
     plain |= {"\x85": "NEXT LINE", "\x00": "NULL"}
     kind = {"Co": "private use", "Cn": "not assigned"}.get(unicodedata.category(character))
-    return plain.get(character) or unicodedata.name(character, kind or "control character").lower()
+    name = plain.get(character) or unicodedata.name(character, kind or "control character")
+    return name.lower()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from heedful.data.clean import CleanConfig, RowColumns, typical_ratio
-from heedful.data.describe import held_report, leak_between, notes, split_report
+from heedful.data.describe import TITLES, held_report, leak_between, notes, split_report
 from heedful.data.judge import DEV, KEPT, TEST, Judgement, hold_out, judge, keep_apart
 from heedful.data.report import Leak, Report
 from heedful.data.survey import Source, Survey
@@ -134,9 +134,7 @@ class Corpus:
         missing = tuple(split for split in own if split not in surveys)
         leaks = _leaks(surveys)
         each = _divide(config, surveys, judged, missing, seed)
-        if not np.any(judged["train"].fates == KEPT):
-            fix = "give more rows, or dev and test files of their own"
-            raise DataError("no row is left to train on", where=" ".join(config.train), fix=fix)
+        _require_usable(surveys["train"], judged["train"])
         report = _report(config, surveys, judged, leaks, missing, each)
         parts = _parts(config, surveys, judged, missing if each else ())
         return cls(config, report, parts, _digest(config, surveys, judged))
@@ -173,9 +171,10 @@ def _require_usable(survey: Survey, judged: Judgement) -> None:
     if len(survey.rows) == 0:
         fix = "give a corpus with at least one pair"
         raise DataError("the corpus is empty", where=where, fix=fix)
-    reasons = [f"{name} {judged.dropped(name):,}" for name in judged.found if judged.dropped(name)]
-    problem = f"none of {len(survey.rows):,} rows is usable ({', '.join(reasons)})"
-    raise DataError(problem, where=where, fix="see `heed report`, or loosen --data.clean")
+    dropped = {TITLES[name]: judged.dropped(name) for name in judged.found}
+    reasons = ", ".join(f"{title}: {count:,}" for title, count in dropped.items() if count)
+    problem = f"none of {len(survey.rows):,} rows is usable ({reasons})"
+    raise DataError(problem, where=where, fix="give other rows, or loosen --data.clean")
 
 
 def _leaks(surveys: dict[Split, Survey]) -> tuple[Leak, ...]:

@@ -3,7 +3,7 @@
 Called by `heedful.data.corpus` once every row is decided about.
 """
 
-__all__ = ["held_report", "leak_between", "notes", "split_report"]
+__all__ = ["TITLES", "held_report", "leak_between", "notes", "split_report"]
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,8 +20,8 @@ from heedful.data.judge import DEV, FEWEST, KEPT, TEST, Judgement
 from heedful.data.report import FileReport, Finding, Leak, SideReport, SplitReport
 from heedful.data.survey import Example, Survey
 
-_TITLES = {rule.name: rule.title for rule in RULES}
-_TITLES |= {
+TITLES = {rule.name: rule.title for rule in RULES}
+TITLES |= {
     "leak": "the source is in dev or test",
     "leak_target": "the target is in dev or test (matters as both directions are learnt)",
 }
@@ -37,7 +37,7 @@ def split_report(name: str, survey: Survey, judgement: Judgement, *, trimmed: bo
     findings = tuple(
         Finding(
             name=rule,
-            title=_TITLES[rule],
+            title=TITLES[rule],
             rows=int(np.count_nonzero(found)),
             dropped=judgement.dropped(rule),
             mended=trimmed and rule == "padded",

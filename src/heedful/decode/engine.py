@@ -4,17 +4,16 @@ Lists of ids come in, an n-best list for each goes out in the order they came; n
 tokenizer is known here. The translator and the validation during training call it.
 """
 
-__all__ = ["BATCH_TOKENS", "Engine", "ModelStepper", "batches"]
+__all__ = ["BATCH_TOKENS", "ModelStepper", "batches", "decode"]
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
 from heedful.errors import ModelError
 from heedful.models.seq2seq import Memory, Seq2Seq
 from heedful.search import Beam, Greedy, Hypothesis, Limits
-from heedful.shapes import Float, Int, Tensor
+from heedful.shapes import Bool, Float, Int, Tensor
 
 BATCH_TOKENS = 4096
 """Source pieces times rows decoded at once."""
@@ -50,83 +49,86 @@ class ModelStepper:
             self.memory = self.memory.select(sentences)
 
 
-@dataclass(frozen=True)
-class Engine:
-    """Decodes with one model on one device."""
+def decode(
+    model: Seq2Seq,
+    sources: Sequence[Sequence[int]],
+    search: Greedy | Beam,
+    *,
+    limits: Limits,
+    device: torch.device | str = "cpu",
+    batch_tokens: int = BATCH_TOKENS,
+    pad_id: int = 0,
+) -> list[list[Hypothesis]]:
+    """Return the n-best hypotheses of every source, in the order of the sources.
 
-    model: Seq2Seq
-    limits: Limits
-    """The control pieces and the longest sequence the model knows."""
-    device: torch.device
-    pad_id: int = 0
+    Switches the model's dropout off. The longest sources come first, so that a lack of memory
+    shows at once; a batch that is too large for the GPU is halved. Raises ModelError for a source
+    that is empty or longer than the model knows, and when a single one does not fit into memory.
+    """
+    _check(sources, limits)
+    model.eval()
+    runner = search.build()
+    found: list[list[Hypothesis]] = [[] for _ in sources]
+    waiting = batches([len(x) for x in sources], runner.rows_per_sentence, batch_tokens)[::-1]
+    while waiting:
+        rows = waiting.pop()
+        padded, mask = _padded([sources[row] for row in rows], pad_id, torch.device(device))
+        results = _run(model, padded, mask, search, limits)
+        if results is None:
+            half = len(rows) // 2
+            waiting += [rows[half:], rows[:half]]
+            continue
+        for row, hypotheses in zip(rows, results, strict=True):
+            found[row] = hypotheses
+    return found
 
-    def decode(
-        self,
-        sources: Sequence[Sequence[int]],
-        search: Greedy | Beam,
-        *,
-        batch_tokens: int = BATCH_TOKENS,
-    ) -> list[list[Hypothesis]]:
-        """Return the n-best hypotheses of every source, in the order of the sources.
 
-        The longest come first, so that a lack of memory shows at once; a batch that is too large
-        for the GPU is halved. Raises ModelError for a source that is empty or longer than the
-        model knows, and when a single one does not fit into memory.
-        """
-        self._check(sources)
-        runner = search.build()
-        found: list[list[Hypothesis]] = [[] for _ in sources]
-        waiting = batches([len(x) for x in sources], runner.rows_per_sentence, batch_tokens)[::-1]
-        while waiting:
-            rows = waiting.pop()
-            results = self._batch([sources[row] for row in rows], search)
-            if results is None:
-                half = len(rows) // 2
-                waiting += [rows[half:], rows[:half]]
-                continue
-            for row, hypotheses in zip(rows, results, strict=True):
-                found[row] = hypotheses
-        return found
+def _check(sources: Sequence[Sequence[int]], limits: Limits) -> None:
+    longest = limits.max_length
+    for number, source in enumerate(sources, start=1):
+        if not source:
+            raise ModelError(f"source {number} has no pieces", fix="leave out empty sources")
+        if longest is not None and len(source) > longest:
+            raise ModelError(
+                f"source {number} has {len(source):,} pieces and the model knows {longest:,}",
+                fix="split it",
+            )
 
-    def _check(self, sources: Sequence[Sequence[int]]) -> None:
-        longest = self.limits.max_length
-        for number, source in enumerate(sources, start=1):
-            if not source:
-                raise ModelError(f"source {number} has no pieces", fix="leave out empty sources")
-            if longest is not None and len(source) > longest:
-                raise ModelError(
-                    f"source {number} has {len(source):,} pieces and the model knows {longest:,}",
-                    fix="split it",
-                )
 
-    @torch.inference_mode()
-    def _batch(
-        self, sources: list[Sequence[int]], search: Greedy | Beam
-    ) -> list[list[Hypothesis]] | None:
-        """Return the hypotheses, None if there is too little memory for so many at once."""
-        runner = search.build()
-        lengths = [len(source) for source in sources]
-        try:
-            padded, mask = self._padded(sources)
-            memory = self.model.eval().encode(padded, mask)
-            room = max(self.limits.room(lengths, search.max_extra))
-            stepper = ModelStepper(self.model, memory, runner.rows_per_sentence, room)
-            return runner.run(stepper, lengths, self.limits)
-        except torch.OutOfMemoryError:
-            if len(sources) > 1:
-                return None
-        raise ModelError(
-            f"one source of {lengths[0]:,} pieces does not fit into the memory of {self.device}",
-            fix="use a smaller beam or the CPU",
-        )
+def _padded(
+    sources: list[Sequence[int]], pad_id: int, device: torch.device
+) -> tuple[Int[Tensor, "B S"], Bool[Tensor, "B S"]]:
+    """Return the ids, padded to the longest, and the mask that is True at real pieces."""
+    lengths = torch.tensor([len(source) for source in sources])
+    longest = int(lengths.max())
+    rows = [[*source, *[pad_id] * (longest - len(source))] for source in sources]
+    mask = torch.arange(longest) < lengths[:, None]
+    return torch.tensor(rows).to(device), mask.to(device)
 
-    def _padded(self, sources: list[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Return the ids, padded to the longest, and the mask that is True at real pieces."""
-        longest = max(len(source) for source in sources)
-        rows = [[*source, *[self.pad_id] * (longest - len(source))] for source in sources]
-        lengths = torch.tensor([len(source) for source in sources], device=self.device)
-        mask = torch.arange(longest, device=self.device) < lengths[:, None]
-        return torch.tensor(rows, device=self.device), mask
+
+@torch.inference_mode()
+def _run(
+    model: Seq2Seq,
+    source: Int[Tensor, "B S"],
+    mask: Bool[Tensor, "B S"],
+    search: Greedy | Beam,
+    limits: Limits,
+) -> list[list[Hypothesis]] | None:
+    """Return the hypotheses of a batch, None if there is too little memory for so many at once."""
+    runner = search.build()
+    lengths = mask.sum(dim=1).tolist()
+    try:
+        memory = model.encode(source, mask)
+        room = max(limits.room(lengths, search.max_extra))
+        stepper = ModelStepper(model, memory, runner.rows_per_sentence, room)
+        return runner.run(stepper, lengths, limits)
+    except torch.OutOfMemoryError:
+        if len(lengths) > 1:
+            return None
+    raise ModelError(
+        f"one source of {lengths[0]:,} pieces does not fit into the memory of {source.device}",
+        fix="use a smaller beam or the CPU",
+    )
 
 
 def batches(lengths: Sequence[int], rows: int, batch_tokens: int) -> list[list[int]]:

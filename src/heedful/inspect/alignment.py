@@ -155,17 +155,20 @@ def _of_layer(weights: Sequence[Float[Tensor, "1 H T S"]], layer: int) -> Float[
 def _shares(
     pieces: Sequence[str], text: str, spans: Sequence[Span], skip: int = 0
 ) -> Float[Tensor, "pieces words"]:
-    """Return which share of each piece's bytes lies in each word.
+    """Return which share of each piece's bytes lies in each word or in the space before it.
 
-    The first `skip` pieces (language tags) and the last (`</s>`) belong to no word, and a space
-    before a word counts for nothing.
+    The first `skip` pieces (language tags) and the last (`</s>`) belong to no word.
     """
     shares = torch.zeros(len(pieces), len(spans), dtype=torch.float64)
     raw = (" " + text).encode()
+    ends = [span.end + 1 for span in spans]
     end = 0
     for row, piece in enumerate(pieces[skip:-1], start=skip):
         start, end = end, end + _n_bytes(piece, raw[end:])
-        covered = [max(0, min(end, s.end + 1) - max(start, s.start + 1)) for s in spans]
+        covered = [
+            max(0, min(end, last) - max(start, first))
+            for first, last in zip([0, *ends], ends, strict=False)
+        ]
         if total := sum(covered):
             shares[row] = torch.tensor(covered, dtype=torch.float64) / total
     return shares

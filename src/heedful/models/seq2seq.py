@@ -7,7 +7,7 @@ satisfy `Seq2Seq`; `decode` and `forward` are compositions of its three parts.
 __all__ = ["Cache", "Memory", "Seq2Seq", "decode", "forward"]
 
 from dataclasses import dataclass
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from heedful.shapes import Bool, Float, Int, Tensor
 
@@ -73,7 +73,7 @@ class Seq2Seq(Protocol):
         """Return logits over the whole target vocabulary, or over the `entries` of it."""
         ...
 
-    def eval(self) -> Self:
+    def eval(self) -> object:
         """Switch dropout off."""
         ...
 

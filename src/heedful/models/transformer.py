@@ -9,7 +9,7 @@ vocabulary and no batches. `TransformerConfig` is the model's own settings and t
 
 __all__ = ["Transformer", "TransformerCache", "TransformerConfig"]
 
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import Field, model_validator
 from torch import nn
@@ -59,7 +59,7 @@ class TransformerConfig(Settings):
     """Which embedding matrices are one."""
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def _fits(self) -> "TransformerConfig":
         if self.d_model % self.n_heads:
             raise ValueError(f"d_model {self.d_model} is not divisible by n_heads {self.n_heads}")
         if isinstance(self.attention, GroupedQuery) and self.n_heads % self.attention.n_kv_heads:

@@ -13,7 +13,7 @@ import re
 HARD = "。！？｡।॥؟۔։።။។"
 # Marks that end one only before a space: a dot may stand in a number, an address or "z.B.".
 SOFT = ".!?…"
-CLOSING = "\"'”’»›«)]}」』）】》〉"
+CLOSING = "\"'”’“‘»›«)]}」』）】》〉"
 OPENING = "\"'“„‘‚«‹»([{¿¡「『（【《〈–—-"
 
 # Each match begins at a mark or a space and takes the whole run, so that the time is linear.

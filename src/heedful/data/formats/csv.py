@@ -52,9 +52,9 @@ class Csv(Settings):
             places = int(source) - 1, int(target) - 1
         else:
             places = _places(path, next(records, (1, []))[1], source, target)
-        for number, fields in records:
+        for number, record in records:
             try:
-                pair = _pick(fields, places)
+                pair = _pick(record, places)
             except RowError as problem:
                 refuse(problem, f"{path}:{number}", skip_bad=skip_bad, counts=counts)
                 continue
@@ -62,13 +62,17 @@ class Csv(Settings):
             yield Row(*pair, number)
 
 
-def _records(path: Path, counts: ReadCounts) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line where it starts, fields) of each record."""
+def _records(path: Path, counts: ReadCounts) -> Iterator[tuple[int, list[str] | RowError]]:
+    """Yield (line where it starts, fields or what is wrong with them) of each record.
+
+    Raises DataError for a quote that is never closed: all rows after it are lost.
+    """
     csv.field_size_limit(MAX_LINE)
-    reader = csv.reader(
+    text = (
         raw.decode("utf-8", "surrogateescape").replace("\r", _LONE_CR) + "\n"
         for _, raw in lines(path, counts)
     )
+    reader = csv.reader(text, strict=True)
     while True:
         number = reader.line_num + 1
         try:
@@ -76,12 +80,18 @@ def _records(path: Path, counts: ReadCounts) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            fix = "check the quotes from there on"
-            raise DataError(f"not CSV: {error}", where=f"{path}:{number}", fix=fix) from None
+            if "expected after" not in str(error):
+                problem = f"a quote is opened here and never closed ({error})"
+                fix = "close it, or write it twice where it is meant as such"
+                raise DataError(problem, where=f"{path}:{number}", fix=fix) from None
+            yield number, RowError(f"not CSV: {error}", "write a quote inside a text twice")
+            continue
         yield number, [field.replace(_LONE_CR, "\r") for field in fields]
 
 
-def _places(path: Path, header: list[str], source: str, target: str) -> tuple[int, int]:
+def _places(path: Path, header: list[str] | RowError, source: str, target: str) -> tuple[int, int]:
+    if isinstance(header, RowError):
+        raise DataError(header.problem, where=f"{path}:1", fix=header.fix)
     names = [name.strip() for name in header]
     for name in (source, target):
         if name not in names:
@@ -92,7 +102,9 @@ def _places(path: Path, header: list[str], source: str, target: str) -> tuple[in
     return names.index(source), names.index(target)
 
 
-def _pick(fields: list[str], places: tuple[int, int]) -> tuple[str, str]:
+def _pick(fields: list[str] | RowError, places: tuple[int, int]) -> tuple[str, str]:
+    if isinstance(fields, RowError):
+        raise fields
     if not fields:
         return "", ""
     if len(fields) <= max(places):

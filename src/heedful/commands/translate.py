@@ -1,0 +1,276 @@
+"""`heed translate`: lines of text in, as many lines of translation out.
+
+Reads words from the command line, a file or standard input, hands them to
+`heedful.translator.Translator` and writes what comes back, line by line.
+"""
+
+__all__ = ["EXAMPLES", "Options", "run"]
+
+import gzip
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TextIO
+
+import tyro
+
+from heedful.errors import DataError, OutputError, SettingError
+
+if TYPE_CHECKING:
+    from heedful.search import Beam, Greedy
+    from heedful.translator import Translation
+
+EXAMPLES = """\
+heed translate --to de "Where is the station?"
+heed translate --to en -i letter.txt -o brief.txt
+cat letter.txt | heed translate --from de > brief.txt
+heed translate --model runs/mine -i test.en -o test.out --beam 1
+heed translate --to de --beam 8 --nbest 3 --json -i test.en
+"""
+
+_BOM = b"\xef\xbb\xbf"
+_STANDARD = Path("-")
+
+_TOLD = {
+    "blank": "blank, kept as they are",
+    "split": "split at sentence ends",
+    "split-inside": "split inside a sentence that was too long",
+    "unfinished": "unfinished: the maximum length came before the end",
+    "bom": "byte-order mark dropped",
+    "crlf": "carriage returns at line ends dropped",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Translate lines of text: a file, standard input, or the words given."""
+
+    texts: tyro.conf.Positional[tuple[str, ...]] = ()
+    """What to translate; without it --input or standard input is read, line by line."""
+    model: str | None = None
+    """A model folder, a run folder or a bundled name; the bundled model if not given."""
+    from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
+    """Language to translate from, such as en."""
+    to: str | None = None
+    """Language to translate to; not needed by a model of one direction."""
+    input: Annotated[Path | None, tyro.conf.arg(aliases=["-i"], metavar="FILE")] = None
+    """Read from there (.gz is unpacked); - is standard input."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
+    """Write there; the file appears when it is complete."""
+    beam: int = 4
+    """Beam size; 1 is greedy search: faster, a little worse."""
+    nbest: int = 1
+    """Give so many translations a line, each as NUMBER<tab>SCORE<tab>TEXT; lines count from 0."""
+    length_penalty: float = 0.6
+    """How much long translations are favoured, from 0."""
+    json: bool = False
+    """Give one JSON object a line: source, translation, hypotheses with scores, flags."""
+    split_above: int | None = None
+    """Pieces (default 40) from which a line of several sentences is translated one by one."""
+    batch_tokens: int | None = None
+    """Source pieces times beam decoded at once (default 4096): more is faster and needs memory."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    quiet: bool = False
+    """Show no progress and no summary."""
+
+
+def run(options: Options) -> int:
+    """Translate; raises a HeedfulError for a bad model, option, input or output."""
+    if options.texts and options.input is not None:
+        raise SettingError("texts and --input are both given", fix="leave one of them out")
+    for name in ("split_above", "batch_tokens"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise SettingError(f"{value} is less than 1", where=f"--{name.replace('_', '-')}")
+    with _open_input(options) as lines, _open_output(options.output) as out:
+        _translate(options, lines, out)
+    return 0
+
+
+def _translate(options: Options, lines: BinaryIO | None, out: TextIO) -> None:
+    from heedful.progress import Progress
+    from heedful.translator import BATCH_TOKENS, BUNDLED, SPLIT_ABOVE, load
+
+    search = _search(options)
+    translator = load(BUNDLED if options.model is None else options.model, options.device)
+    translator.target(options.to, options.from_)
+    typing = lines is not None and lines.isatty()
+    if typing and not options.quiet:
+        print("Type a line and press Enter; Ctrl-D ends.", file=sys.stderr)
+    counts: Counter[str] = Counter()
+    started = time.perf_counter()
+    found = translator.stream(
+        _given(options) if lines is None else _lines(lines, _name(options), counts),
+        options.to,
+        from_=options.from_,
+        search=search,
+        split_above=options.split_above or SPLIT_ABOVE,
+        batch_tokens=options.batch_tokens or BATCH_TOKENS,
+        window=1 if typing else None,
+    )
+    shown_already = typing or lines is None or out.isatty()
+    progress = Progress(quiet=options.quiet or shown_already)
+    total = _total(options) if progress.live else None
+    for index, translation in enumerate(progress.track(found, "translating", total)):
+        counts.update(["lines", *translation.flags])
+        counts["blank"] += not translation.source.strip()
+        print(_written(options, index, translation), file=out, flush=True)
+    if not options.quiet:
+        _tell(counts, time.perf_counter() - started, short=lines is None)
+
+
+def _search(options: Options) -> "Greedy | Beam":
+    """Return the search that the options ask for; raises SettingError for an impossible one."""
+    from pydantic import ValidationError
+
+    from heedful.search import Beam, Greedy
+
+    names = {"beam_size": "--beam", "n_best": "--nbest", "length_penalty": "--length-penalty"}
+    try:
+        beam = Beam(
+            beam_size=options.beam, n_best=options.nbest, length_penalty=options.length_penalty
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        if not first["loc"]:
+            raise SettingError(
+                f"{options.nbest} are more than the beam holds",
+                where="--nbest",
+                fix=f"give --beam {options.nbest}",
+            ) from error
+        name = names[str(first["loc"][0])]
+        message = first["msg"][:1].lower() + first["msg"][1:]
+        raise SettingError(f"{message}, but was given {first['input']}", where=name) from error
+    return Greedy() if options.beam == 1 else beam
+
+
+def _given(options: Options) -> Iterator[str]:
+    """Yield the lines of the words on the command line."""
+    for text in options.texts:
+        yield from text.split("\n")
+
+
+def _name(options: Options) -> str:
+    return "standard input" if options.input in (None, _STANDARD) else str(options.input)
+
+
+@contextmanager
+def _open_input(options: Options) -> Iterator[BinaryIO | None]:
+    """Open what is to be read as bytes; None if the texts are on the command line."""
+    if options.texts:
+        yield None
+        return
+    path = options.input
+    if path is None or path == _STANDARD:
+        yield sys.stdin.buffer
+        return
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DataError(f"cannot be read: {reason}", where=str(path)) from None
+    with file, gzip.open(file) if path.suffix == ".gz" else file as unpacked:
+        yield unpacked  # type: ignore[misc]
+
+
+def _lines(file: BinaryIO, name: str, counts: Counter[str]) -> Iterator[str]:
+    """Yield the text of each line; only LF, or CR and LF, ends one."""
+    number = 0
+    try:
+        for number, raw in enumerate(file, start=1):
+            line = raw.removesuffix(b"\n")
+            if number == 1 and line.startswith(_BOM):
+                counts["bom"] += 1
+                line = line.removeprefix(_BOM)
+            if raw.endswith(b"\r\n"):
+                counts["crlf"] += 1
+                line = line.removesuffix(b"\r")
+            yield line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        byte = f"byte 0x{error.object[error.start]:02X} at byte {error.start + 1}"
+        where = f"{name}:{number}"
+        raise DataError(f"invalid UTF-8: {byte}", where=where, fix="save it as UTF-8") from None
+    except (OSError, EOFError) as error:
+        problem = f"cannot be read after line {number}: {error}"
+        raise DataError(problem, where=name) from None
+
+
+def _total(options: Options) -> int | None:
+    """Return how many lines a file has, None where it cannot be read twice."""
+    if options.input is None or not options.input.is_file():
+        return None
+    from heedful.data.formats.reading import count_lines
+
+    return count_lines(options.input)
+
+
+def _written(options: Options, index: int, translation: "Translation") -> str:
+    """Return what is printed for one line of the input."""
+    if options.json:
+        hypotheses: list[dict[str, Any]] = [x._asdict() for x in translation.hypotheses]
+        record = {
+            "source": translation.source,
+            "translation": translation.text,
+            "hypotheses": hypotheses,
+            "flags": list(translation.flags),
+        }
+        return json.dumps(record, ensure_ascii=False)
+    if options.nbest > 1:
+        return "\n".join(f"{index}\t{x.score:.4f}\t{x.text}" for x in translation.hypotheses)
+    return translation.text
+
+
+def _tell(counts: Counter[str], seconds: float, *, short: bool) -> None:
+    """Print the summary on standard error; `short`: only what needs to be known."""
+    notes = [f"{counts[name]:,} {what}" for name, what in _TOLD.items() if counts[name]]
+    if short:
+        notes = [note for note in notes if "blank" not in note]
+    lines = counts["lines"]
+    head = f"{lines:,} line{'s' * (lines != 1)} in {seconds:.1f} s"
+    speed = f" ({lines / seconds:,.1f} a second)" if seconds else ""
+    if not short:
+        print("; ".join([head + speed, *notes]), file=sys.stderr)
+    elif notes:
+        print("; ".join(notes), file=sys.stderr)
+
+
+@contextmanager
+def _open_output(path: Path | None) -> Iterator[TextIO]:
+    """Open where to write; a file gets its name when all is written, else nothing is left.
+
+    Raises OutputError, before any work, for a place that cannot be written to.
+    """
+    if path is None or path == _STANDARD:
+        yield sys.stdout
+        return
+    target = path.resolve()
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    plain = target.is_file() or not target.exists()
+    try:
+        if target.is_file() and not os.access(target, os.W_OK):
+            raise PermissionError(None, "it is write-protected")
+        file = (part if plain else target).open("w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"cannot be written: {reason}", where=str(path)) from None
+    try:
+        with file:
+            yield file
+        if plain:
+            part.replace(target)
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written: {error.strerror or error}",
+            where=str(path),
+            fix="free some space or choose another place",
+        ) from error
+    finally:
+        if plain:
+            part.unlink(missing_ok=True)

@@ -1,0 +1,353 @@
+"""Text becomes text: the object most people use.
+
+Any texts come in, as many translations go out in their order: long texts are split at sentence
+ends and rejoined, blank ones stay as they are. `heed translate`, `evaluate` and `demo` call it.
+"""
+
+__all__ = ["BUNDLED", "Candidate", "Translation", "Translator", "limits_of", "load"]
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from heedful import pretrained
+from heedful.decode.engine import BATCH_TOKENS, decode
+from heedful.device import pick_device
+from heedful.errors import DataError, ModelError, SettingError, did_you_mean
+from heedful.model_folder import Languages, LoadedModel, load_model
+from heedful.search import Beam, Greedy, Hypothesis, Limits
+from heedful.text.pieces import CONTROL, UNKNOWN
+from heedful.text.segments import Segments, segment
+from heedful.text.tokenizer import Tokenizer
+
+BUNDLED = "en-de"
+"""The model that comes with the package."""
+
+SPLIT_ABOVE = 40
+"""Source pieces up to which several sentences are translated in one go. A model trained on single
+sentences leaves out or repeats parts of longer texts."""
+
+FIRST_WINDOW, LAST_WINDOW = 64, 4096
+"""Texts that are sorted and decoded together: few at first, so that results come early."""
+
+MAX_ENCODED = 100_000
+"""Characters; a longer line is split first, since no model takes that many pieces at once."""
+
+UNFINISHED = "unfinished"
+"""Flag: the maximum length came before the end of the translation."""
+
+
+class Candidate(NamedTuple):
+    """One possible translation of a text; of a split text, the sums over its parts."""
+
+    text: str
+    score: float
+    """What the search ranks by; of a beam, log_prob / length penalty."""
+    log_prob: float
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A text's translation and what there is to say about it."""
+
+    source: str
+    text: str
+    """The best translation."""
+    hypotheses: tuple[Candidate, ...]
+    """The n best, best first."""
+    flags: tuple[str, ...] = ()
+    """`split` (at sentence ends), `split-inside` (a sentence was too long), `unfinished`."""
+
+
+def limits_of(tokenizer: Tokenizer, max_length: int) -> Limits:
+    """Return what a search must know: no control piece but `</s>` is ever produced."""
+    tags = range(len(CONTROL), len(CONTROL) + len(tokenizer.languages) * tokenizer.shared)
+    forbidden = (tokenizer.pad_id, tokenizer.start_id, UNKNOWN, *tags)
+    return Limits(tokenizer.start_id, tokenizer.end_id, forbidden, max_length)
+
+
+def load(path_or_name: str | Path = BUNDLED, device: str = "auto") -> "Translator":
+    """Load a translator: a model folder, a run folder, or the name of a bundled model."""
+    return Translator.load(path_or_name, device)
+
+
+class Translator:
+    """Translates with one model.
+
+    >>> load("en-de").translate(["Good morning!"], to="de")  # doctest: +SKIP
+    ['Guten Morgen!']
+    """
+
+    def __init__(self, loaded: LoadedModel, device: torch.device | str = "cpu") -> None:
+        self.model = loaded.model
+        self.tokenizer: Tokenizer = loaded.tokenizer
+        self.languages: Languages = loaded.languages
+        self.device = torch.device(device)
+        self.limits = limits_of(loaded.tokenizer, loaded.model.config.max_length)
+
+    @classmethod
+    def load(cls, path_or_name: str | Path = BUNDLED, device: str = "auto") -> "Translator":
+        """Load a model folder, a run folder or a bundled model onto `auto`, `cpu` or `cuda`.
+
+        Raises ModelError when it is missing or damaged, SettingError for an unknown device.
+        """
+        chosen = pick_device(device)
+        return cls(load_model(_folder(path_or_name), chosen), chosen)
+
+    def target(self, to: str | None = None, from_: str | None = None) -> str | None:
+        """Return the language tag to ask for, None for a model of one direction.
+
+        Raises SettingError when `to` is missing and needed, or when `to` or `from_` is a language
+        that the model does not translate.
+        """
+        tagged = self.tokenizer.languages
+        if not tagged:
+            self._agree("to", to, self.languages.target)
+            self._agree("from", from_, self.languages.source)
+            return None
+        for option, language in (("to", to), ("from", from_)):
+            if language is not None and language not in tagged:
+                raise SettingError(
+                    f'the model knows no language "{language}"',
+                    where=f"--{option}",
+                    fix=did_you_mean(language, tagged),
+                )
+        if to is not None and to == from_:
+            raise SettingError(f'both are "{to}"', where="--from and --to", fix="give one of them")
+        others = [language for language in tagged if language != from_]
+        if to is None and (from_ is None or len(others) != 1):
+            known = " or ".join(f"--to {language}" for language in others)
+            raise SettingError("the model translates into several languages", fix=f"give {known}")
+        return to if to is not None else others[0]
+
+    def _agree(self, option: str, asked: str | None, known: str) -> None:
+        """Raise SettingError when a one-direction model is asked for a language it has not."""
+        if asked is None or asked == known:
+            return
+        source, target = self.languages.source, self.languages.target
+        if not known:
+            raise SettingError(
+                "the model was trained without naming its languages",
+                where=f"--{option} {asked}",
+                fix="leave it out",
+            )
+        raise SettingError(
+            f"the model translates only from {source or 'its source'} to {target or 'its target'}",
+            where=f"--{option} {asked}",
+            fix="leave it out, or use another model",
+        )
+
+    def translate(
+        self,
+        texts: Sequence[str],
+        to: str | None = None,
+        *,
+        from_: str | None = None,
+        search: Greedy | Beam | None = None,
+        batch_tokens: int = BATCH_TOKENS,
+        split_above: int = SPLIT_ABOVE,
+    ) -> list[str]:
+        """Return the translation of every text, in their order; see `stream`."""
+        found = self.translate_detailed(
+            texts,
+            to,
+            from_=from_,
+            search=search,
+            batch_tokens=batch_tokens,
+            split_above=split_above,
+        )
+        return [translation.text for translation in found]
+
+    def translate_detailed(
+        self,
+        texts: Sequence[str],
+        to: str | None = None,
+        *,
+        from_: str | None = None,
+        search: Greedy | Beam | None = None,
+        batch_tokens: int = BATCH_TOKENS,
+        split_above: int = SPLIT_ABOVE,
+    ) -> list[Translation]:
+        """Return translations with their n-best lists, scores and flags; see `stream`."""
+        if isinstance(texts, str):
+            raise SettingError(
+                "the texts are one string", where="translate", fix='give a list: ["..."]'
+            )
+        return list(
+            self.stream(
+                texts,
+                to,
+                from_=from_,
+                search=search,
+                batch_tokens=batch_tokens,
+                split_above=split_above,
+                window=LAST_WINDOW,
+            )
+        )
+
+    def stream(
+        self,
+        texts: Iterable[str],
+        to: str | None = None,
+        *,
+        from_: str | None = None,
+        search: Greedy | Beam | None = None,
+        batch_tokens: int = BATCH_TOKENS,
+        split_above: int = SPLIT_ABOVE,
+        window: int | None = None,
+    ) -> Iterator[Translation]:
+        """Yield the translation of every text, in their order, as soon as it is there.
+
+        `to` is the target language (see `target`), `search` defaults to `Beam()`. A text of
+        several sentences with more than `split_above` source pieces is translated sentence by
+        sentence. `window` texts are read before the first result comes; None: few, then more.
+        Memory is bounded by the window. A line break in a translation becomes a space. Raises
+        SettingError for languages and settings, DataError for a text that is not Unicode.
+        """
+        for name, value in (("batch_tokens", batch_tokens), ("split_above", split_above)):
+            if value < 1:
+                raise SettingError(f"{value} is less than 1", where=name, fix="give more")
+        target = self.target(to, from_)
+        how = search if search is not None else Beam()
+        return (
+            translation
+            for portion in _windows(texts, window)
+            for translation in self._portion(portion, target, how, batch_tokens, split_above)
+        )
+
+    def _portion(
+        self,
+        texts: list[str],
+        to: str | None,
+        search: Greedy | Beam,
+        batch_tokens: int,
+        split_above: int,
+    ) -> Iterator[Translation]:
+        known = self._encode_whole(texts, to)
+        room = self.model.config.max_length
+        longest = max(room - search.max_extra, room // 2)
+
+        def ids(text: str) -> list[int]:
+            if text not in known:
+                known[text] = self.tokenizer.encode_source([text], to)[0]
+            return known[text]
+
+        def size(text: str) -> int:
+            return len(ids(text)) if len(text) <= MAX_ENCODED else longest + 1
+
+        plans = [segment(text, size, split_above=split_above, longest=longest) for text in texts]
+        found = decode(
+            self.model,
+            [ids(part) for plan in plans for part, _ in plan.parts if part],
+            search,
+            limits=self.limits,
+            device=self.device,
+            batch_tokens=batch_tokens,
+        )
+        n_best = search.n_best if isinstance(search, Beam) else 1
+        waiting = iter(found)
+        for text, plan in zip(texts, plans, strict=True):
+            yield self._assemble(text, plan, waiting, n_best)
+
+    def _encode_whole(self, texts: Sequence[str], to: str | None) -> dict[str, list[int]]:
+        """Return the ids of every text that is neither blank nor huge, all encoded together."""
+        for text in texts:
+            if not isinstance(text, str):
+                raise DataError(f"{text!r:.60} is not a text", where="translate")
+        bodies = [body for text in texts if (body := text.strip()) and len(body) <= MAX_ENCODED]
+        return dict(zip(bodies, self.tokenizer.encode_source(bodies, to), strict=True))
+
+    def _assemble(
+        self, text: str, plan: Segments, found: Iterator[list[Hypothesis]], n_best: int
+    ) -> Translation:
+        """Join the translations of a text's parts, each with what followed it."""
+        flags = set(plan.flags)
+        chains = [_Chain("", 0, 0.0, 0.0, None)]
+        for part, gap in plan.parts:
+            hypotheses = next(found) if part else [_NOTHING]
+            words = self.tokenizer.decode_target([x.tokens for x in hypotheses])
+            both = [
+                chain.then(_tidy(word) + gap, hypothesis)
+                for chain in chains
+                for word, hypothesis in zip(words, hypotheses, strict=True)
+            ]
+            chains = sorted(both, key=lambda chain: (chain.unfinished, -chain.score))[:n_best]
+        if chains[0].unfinished:
+            flags.add(UNFINISHED)
+        candidates = tuple(Candidate(x.text(), x.score, x.log_prob) for x in chains)
+        return Translation(text, candidates[0].text, candidates, tuple(sorted(flags)))
+
+
+_NOTHING = Hypothesis(tokens=(), log_prob=0.0, score=0.0, finished=True)
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """Translations of a text's first parts; the earlier ones hang on `before`."""
+
+    last: str
+    unfinished: int
+    score: float
+    log_prob: float
+    before: "_Chain | None"
+
+    def then(self, text: str, found: Hypothesis) -> "_Chain":
+        """Return the chain with the next part's translation at its end."""
+        return _Chain(
+            text,
+            self.unfinished + (not found.finished),
+            self.score + found.score,
+            self.log_prob + found.log_prob,
+            self,
+        )
+
+    def text(self) -> str:
+        """Return the translation of all parts so far."""
+        words = []
+        chain: _Chain | None = self
+        while chain is not None:
+            words.append(chain.last)
+            chain = chain.before
+        return "".join(reversed(words))
+
+
+def _tidy(text: str) -> str:
+    """Keep a translation on one line."""
+    return text.replace("\n", " ").replace("\r", " ").strip()
+
+
+def _windows(texts: Iterable[str], window: int | None) -> Iterator[list[str]]:
+    """Yield the texts in portions of `window`; None: the first are small, the later larger."""
+    source = iter(texts)
+    size = window or FIRST_WINDOW
+    while portion := list(islice(source, size)):
+        yield portion
+        size = window or min(2 * size, LAST_WINDOW)
+
+
+def _folder(path_or_name: str | Path) -> Path:
+    """Return the model folder that a path, a run folder or a bundled name means."""
+    path = Path(path_or_name)
+    if (path / "model" / "config.json").is_file():
+        return path / "model"
+    if (path / "config.json").is_file():
+        return path
+    bundled = Path(pretrained.__file__).parent
+    names = [folder.name for folder in bundled.iterdir() if (folder / "config.json").is_file()]
+    if str(path_or_name) in names:
+        return bundled / str(path_or_name)
+    if path.is_dir():
+        raise ModelError(
+            "no model is in this folder",
+            where=str(path),
+            fix="give a folder that `heed train` wrote",
+        )
+    raise ModelError(
+        "there is no such folder, and no bundled model of that name",
+        where=str(path),
+        fix=did_you_mean(str(path_or_name), names) if names else "give the folder of a model",
+    )
