@@ -27,12 +27,18 @@ if sys.version_info < OLDEST_PYTHON:  # before anything an older Python cannot r
 
 ASK_TORCH = "from importlib.metadata import version; print(version('torch'))"
 ASK_PYTHON = "import sys; print('.'.join(map(str, sys.version_info[:2])))"
+INSTALL_VENV = (
+    "install its venv package (on Debian and Ubuntu: apt install python3-venv) "
+    "and call `make setup` again"
+)
 
 
 def main() -> None:
     """Make the environment, then install torch, the tools and heedful itself into it."""
     if not PYTHON.exists():
         create()
+    if ask("import pip") is None:
+        add_pip()
     found = ask(ASK_PYTHON)
     if found is None or numbers(found) < OLDEST_PYTHON:
         stop(f"{VENV} holds Python {found}: remove that folder and call `make setup` again")
@@ -52,22 +58,25 @@ def main() -> None:
 
 
 def create() -> None:
-    """Create the folder, with pip in it, also where the system's Python comes without ensurepip."""
+    """Create the folder; without pip in it where the system's Python comes without ensurepip."""
     shutil.rmtree(VENV, ignore_errors=True)
-    options = ["--system-site-packages"] if has_torch() else []
+    words = [sys.executable, "-m", "venv", *(["--system-site-packages"] if has_torch() else [])]
     try:
-        run(sys.executable, "-m", "venv", *options, str(VENV), quiet=True)
+        run(*words, str(VENV), quiet=True)
     except subprocess.CalledProcessError:
         shutil.rmtree(VENV, ignore_errors=True)
         try:
-            run(sys.executable, "-m", "venv", *options, "--without-pip", str(VENV), quiet=True)
-            run(sys.executable, "-m", "pip", "--python", str(PYTHON), "install", "-q", "pip")
+            run(*words, "--without-pip", str(VENV), quiet=True)
         except subprocess.CalledProcessError:
-            shutil.rmtree(VENV, ignore_errors=True)
-            stop(
-                "this Python cannot make virtual environments: install its venv package "
-                "(on Debian and Ubuntu: apt install python3-venv) and call `make setup` again"
-            )
+            stop(f"{sys.executable} cannot make virtual environments: {INSTALL_VENV}")
+
+
+def add_pip() -> None:
+    """Put pip into an environment that has none, by the pip of the Python that runs this."""
+    try:
+        run(sys.executable, "-m", "pip", "--python", str(PYTHON), "install", "-q", "pip")
+    except subprocess.CalledProcessError:
+        stop(f"{sys.executable} cannot put pip into {VENV}: {INSTALL_VENV}")
 
 
 def has_torch() -> bool:

@@ -244,7 +244,7 @@ BAD_ROWS = [
     ("a.tsv", b"caf\xe9\tx\n", "invalid UTF-8: byte 0xE9 at byte 4", "save the file as UTF-8"),
     ("a.tsv", b"\xed\xa0\x80\tx\n", "invalid UTF-8: byte 0xED at byte 1", "UTF-8"),
     ("a.tsv", b"a\0\tx\n", "a NUL character at byte 2", "--skip-bad"),
-    ("a.jsonl", b'{"source": "a"\n', "not JSON: ", "--skip-bad"),
+    ("a.jsonl", b'{"source": "a"\n', "not JSON at column 15: ", "--skip-bad"),
     ("a.jsonl", b'["a", "b"]\n', "not a JSON object", '"source"'),
     ("a.jsonl", b'{"en": "a", "de": "b"}\n', 'no key "source" (keys: de, en)', "--columns en,de"),
     ("a.jsonl", b'{"source": "a", "target": 3}\n', 'the value of "target" is not', "--skip-bad"),

@@ -23,7 +23,19 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHELLS = {"sh", "bash", "shell", "console", "zsh"}
 CLASSES = {"run", "slow", "parse"}
-OTHER_PROGRAMS = {".", "cd", "cp", "echo", "git", "head", "make", "pip", "printf", "python", "python3"}
+OTHER_PROGRAMS = {
+    ".",
+    "cd",
+    "cp",
+    "echo",
+    "git",
+    "head",
+    "make",
+    "pip",
+    "printf",
+    "python",
+    "python3",
+}
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*([^\s`]*)[ \t]*([^`]*)$")
 
 

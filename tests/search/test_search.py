@@ -105,7 +105,7 @@ def every_hypothesis(table: Table, sentence: int, length: int, alpha: float) -> 
     return sorted(found, key=lambda x: (not x.finished, -x.score))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seed=seeds, alpha=alphas, length=st.integers(1, 4), n_best=st.sampled_from([1, 3, 31]))
 def test_beam_wide_enough_equals_exhaustive_search(
     seed: int, alpha: float, length: int, n_best: int
@@ -123,7 +123,7 @@ def test_beam_wide_enough_equals_exhaustive_search(
         assert hypothesis.log_prob == pytest.approx(truth.log_prob, abs=1e-4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seed=seeds, alpha=alphas, levels=st.sampled_from([None, 2, 3]))
 def test_beam_of_one_equals_greedy(seed: int, alpha: float, levels: int | None) -> None:
     table = Table(seed, entries=7, levels=levels)
@@ -137,7 +137,7 @@ def test_beam_of_one_equals_greedy(seed: int, alpha: float, levels: int | None) 
         assert one.log_prob == pytest.approx(other.log_prob, abs=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     seed=seeds,
     beam=st.sampled_from([Greedy(max_extra=3), Beam(max_extra=3), Beam(n_best=3, max_extra=3)]),
@@ -162,7 +162,7 @@ def test_a_sentence_is_translated_alike_in_any_batch(
             assert found == alone[name]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seed=seeds, alpha=alphas, levels=st.sampled_from([None, 2]), width=st.integers(1, 6))
 def test_n_best_is_sorted_distinct_and_its_head_is_the_one_best(
     seed: int, alpha: float, levels: int | None, width: int
@@ -228,7 +228,7 @@ def test_equal_pieces_come_in_the_order_of_their_ids() -> None:
     assert torch.equal(values, logits.log_softmax(-1).gather(1, ids))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     rows=st.lists(st.lists(st.integers(0, 3), min_size=6, max_size=6), min_size=1, max_size=4),
     count=st.integers(1, 8),

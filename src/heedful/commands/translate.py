@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,8 +96,9 @@ def run(options: Options) -> int:
 
 
 def _translate(options: Options, lines: BinaryIO | None, out: TextIO) -> None:
+    from heedful.decode.engine import BATCH_TOKENS
     from heedful.progress import Progress
-    from heedful.translator import BATCH_TOKENS, BUNDLED, SPLIT_ABOVE, load
+    from heedful.translator import BUNDLED, SPLIT_ABOVE, load
 
     search = _search(options)
     translator = load(BUNDLED if options.model is None else options.model, options.device)
@@ -197,7 +199,7 @@ def _lines(file: BinaryIO, name: str, counts: Counter[str]) -> Iterator[str]:
         byte = f"byte 0x{error.object[error.start]:02X} at byte {error.start + 1}"
         where = f"{name}:{number}"
         raise DataError(f"invalid UTF-8: {byte}", where=where, fix="save it as UTF-8") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         problem = f"cannot be read after line {number}: {error}"
         raise DataError(problem, where=name) from None
 
@@ -264,7 +266,11 @@ def _open_output(path: Path | None) -> Iterator[TextIO]:
         with file:
             yield file
         if plain:
+            if target.exists():
+                part.chmod(target.stat().st_mode)
             part.replace(target)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise OutputError(
             f"cannot be written: {error.strerror or error}",

@@ -68,6 +68,6 @@ def describe_odd(counts: Counter[str], most: int = 12) -> tuple[OddCharacter, ..
 def _name(character: str) -> str:
     plain = {"\r": "CARRIAGE RETURN", "\x0b": "LINE TABULATION", "\x0c": "FORM FEED"}
     plain |= {"\x85": "NEXT LINE", "\x00": "NULL"}
-    kind = {"Co": "private use", "Cn": "not assigned"}.get(unicodedata.category(character))
-    name = plain.get(character) or unicodedata.name(character, kind or "control character")
-    return name.lower()
+    kinds = {"Co": "private use", "Cn": "not assigned"}
+    kind = kinds.get(unicodedata.category(character), "control character")
+    return plain.get(character, unicodedata.name(character, kind)).lower()

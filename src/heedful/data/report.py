@@ -235,7 +235,7 @@ def outcome(finding: Finding) -> str:
 def shorten(text: str, most: int) -> str:
     r"""Cut a text for display and make what is invisible in it visible.
 
-    >>> shorten("a\tb\x0bc" + "d" * 100, 9)
+    >>> shorten("a\tb\x0bc" + "d" * 100, 10)
     'a\\tb\\x0bc…'
     """
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:most])

@@ -119,18 +119,19 @@ def _split(split: SplitReport) -> Iterator[str]:
     yield '<div class="sides">' + "".join(map(_side, split.sides)) + "</div>"
 
 
-def _files(files: Iterable[FileReport]) -> Iterator[str]:
+def _files(files: tuple[FileReport, ...]) -> Iterator[str]:
     yield "<h3>Files</h3>"
     yield _table(
         ("file", "lines", "bad rows", "CRLF", "BOM"),
         (
             (
-                f"<code>{escape(f.spec)}</code>" + _bad(f),
+                f"<code>{escape(f.spec)}</code>",
                 *(f"{n:,}" for n in (f.lines, f.bad_rows, f.crlf, f.bom)),
             )
             for f in files
         ),
     )
+    yield from map(_bad, files)
 
 
 def _bad(file: FileReport) -> str:

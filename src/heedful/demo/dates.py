@@ -37,9 +37,11 @@ class Written:
 
 @dataclass(frozen=True)
 class DateTask:
-    """What is learned and what is asked; no date of either test is in `train`."""
+    """What is learned and what is asked; no date of `dev` or of a test is in `train`."""
 
     train: tuple[Written, ...]
+    dev: tuple[Written, ...]
+    """New dates in the forms of the training, to watch the training by."""
     unseen_dates: tuple[Written, ...]
     """New dates in the forms of the training."""
     unseen_forms: tuple[Written, ...]
@@ -181,14 +183,16 @@ def _ordinal(number: int) -> str:
 
 
 def generate(seed: int, n_train: int, n_test: int) -> DateTask:
-    """Draw a task: a tenth of all dates is kept for the tests of `n_test` pairs each.
+    """Draw a task: of all dates, a twentieth is kept for `dev` and another for the tests.
 
-    Forms take turns, so that each is asked equally often.
+    `dev` and both tests have `n_test` pairs each. Forms take turns, so that each is asked equally
+    often.
     """
     chance = random.Random(seed)
     days = [FIRST + timedelta(n) for n in range((LAST - FIRST).days + 1)]
     chance.shuffle(days)
-    unseen, seen = days[: len(days) // 10], days[len(days) // 10 :]
+    share = len(days) // 20
+    watched, asked, learned = days[:share], days[share : 2 * share], days[2 * share :]
 
     def draw(n: int, pool: list[date], forms: tuple[Form, ...]) -> tuple[Written, ...]:
         chosen = [(chance.choice(pool), forms[i % len(forms)]) for i in range(n)]
@@ -196,7 +200,8 @@ def generate(seed: int, n_train: int, n_test: int) -> DateTask:
         return tuple(Written(write(day, form), day.isoformat(), form) for day, form in chosen)
 
     return DateTask(
-        train=draw(n_train, seen, FORMS),
-        unseen_dates=draw(n_test, unseen, FORMS),
-        unseen_forms=draw(n_test, unseen, HELD_OUT_FORMS),
+        train=draw(n_train, learned, FORMS),
+        dev=draw(n_test, watched, FORMS),
+        unseen_dates=draw(n_test, asked, FORMS),
+        unseen_forms=draw(n_test, asked, HELD_OUT_FORMS),
     )

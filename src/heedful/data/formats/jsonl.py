@@ -33,7 +33,7 @@ class Jsonl(Settings):
         try:
             record = json.loads(text)
         except json.JSONDecodeError as error:
-            raise RowError(f"not JSON: {error.msg.lower()} at column {error.colno}") from None
+            raise RowError(f"not JSON at column {error.colno}: {error.msg.lower()}") from None
         except (ValueError, RecursionError):
             raise RowError("not readable JSON: nested too deep or a huge number") from None
         if not isinstance(record, dict):

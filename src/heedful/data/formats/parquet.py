@@ -5,6 +5,8 @@ Read by `open_corpus` for files named `.parquet`. pyarrow is imported only here,
 
 __all__ = ["Parquet"]
 
+import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -62,17 +64,16 @@ def _batches(
     with open_bytes(path) as file:
         try:
             table = parquet.ParquetFile(file)
-            found = {column.path: column for column in map(table.schema.column, _upto(table))}
-            _check(path, names, found)
+            columns = [table.schema.column(place) for place in range(len(table.schema))]
+            _check(path, names, {column.path: column for column in columns})
             for batch in table.iter_batches(batch_size=4096, columns=list(names)):
                 yield _cells(arrow, batch, names[0]), _cells(arrow, batch, names[1])
-        except arrow.ArrowException as error:
-            reason = str(error).splitlines()[0].rstrip(".")
-            raise DataError(f"not a whole Parquet file: {reason}", where=str(path)) from None
-
-
-def _upto(table: Any) -> range:
-    return range(len(table.schema))
+        except (DataError, EOFError, zlib.error, gzip.BadGzipFile):
+            raise
+        except Exception as error:  # a damaged file makes pyarrow raise many kinds, KeyError too
+            reason = (str(error).split("\n")[0] or type(error).__name__).rstrip(".")
+            problem = f"not a whole Parquet file ({reason})"
+            raise DataError(problem, where=str(path), fix="write or fetch it again") from None
 
 
 def _check(path: Path, names: tuple[str, str], found: dict[str, Any]) -> None:

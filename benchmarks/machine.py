@@ -1,0 +1,32 @@
+"""What every benchmark records about where it ran, and how it writes its result."""
+
+__all__ = ["RESULTS", "heed", "record"]
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def heed(*words: str, **environment: str) -> str:
+    """Run the command line of the installed package and return what it printed on stdout."""
+    command = [sys.executable, "-m", "heedful", *words]
+    env = os.environ | environment
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=env)
+    return done.stdout
+
+
+def record(name: str, result: dict[str, Any]) -> Path:
+    """Write `results/NAME.json` with the date and the machine added."""
+    versions = dict(line.split(maxsplit=1) for line in heed("--version").strip().split("\n"))
+    path = RESULTS / f"{name}.json"
+    RESULTS.mkdir(exist_ok=True)
+    whole = {"date": datetime.date.today().isoformat(), "machine": versions} | result
+    path.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    print(f"written: {path}")
+    return path

@@ -1,0 +1,173 @@
+"""Decoding with a real, tiny, untrained Transformer: no batch, order or cache changes a token."""
+
+import random
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from heedful.decode.engine import LEAST, ModelStepper, batches, decode
+from heedful.errors import ModelError
+from heedful.models.seq2seq import Memory
+from heedful.models.seq2seq import decode as all_logits
+from heedful.models.transformer import Transformer, TransformerConfig
+from heedful.search import Beam, Greedy, Hypothesis, Limits
+
+ENTRIES = 40
+LIMITS = Limits(1, 2, forbidden=(0, 1, 3), max_length=32)
+SEARCHES = [Greedy(max_extra=4), Beam(max_extra=4), Beam(beam_size=3, n_best=3, max_extra=4)]
+
+
+@pytest.fixture(scope="module")
+def model() -> Transformer:
+    torch.manual_seed(5)
+    config = TransformerConfig(
+        d_model=16, d_ff=32, n_heads=2, encoder_layers=1, decoder_layers=1, max_length=32
+    )
+    return config.build(ENTRIES, ENTRIES).eval()
+
+
+@pytest.fixture(scope="module")
+def sources() -> list[list[int]]:
+    draw = random.Random(3)
+    return [
+        [*(draw.randrange(4, ENTRIES) for _ in range(draw.randrange(0, 8))), 2] for _ in range(70)
+    ]
+
+
+def same(one: list[list[Hypothesis]], other: list[list[Hypothesis]]) -> None:
+    """Check the tokens exactly and the numbers within rounding."""
+    assert len(one) == len(other)
+    for left, right in zip(one, other, strict=True):
+        assert [(x.tokens, x.finished) for x in left] == [(x.tokens, x.finished) for x in right]
+        assert [x.log_prob for x in left] == pytest.approx([x.log_prob for x in right], abs=1e-4)
+        assert [x.score for x in left] == pytest.approx([x.score for x in right], abs=1e-4)
+
+
+@pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam", "n-best"])
+def test_the_same_tokens_in_batches_of_1_8_and_64_and_in_any_order(
+    model: Transformer, sources: list[list[int]], search: Greedy | Beam
+) -> None:
+    def in_batches(some: list[list[int]], size: int) -> list[list[Hypothesis]]:
+        tokens = size * search.build().rows_per_sentence * LEAST
+        return decode(model, some, search, limits=LIMITS, batch_tokens=tokens)
+
+    by_64 = in_batches(sources, 64)
+    assert any(len(x[0].tokens) > 3 for x in by_64)
+    same(by_64, in_batches(sources, 8))
+    same(by_64[::9], in_batches(sources[::9], 1))
+    order = random.Random(0).sample(range(len(sources)), len(sources))
+    same([by_64[row] for row in order], in_batches([sources[row] for row in order], 64))
+
+
+class UncachedStepper:
+    """Computes every position anew from the whole prefix."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, model: Transformer, memory: Memory, width: int) -> None:
+        self.model = model
+        self.width = width
+        self.memory = memory
+        self.tokens = torch.zeros(memory.states.shape[0] * width, 0, dtype=torch.int64)
+
+    def step(self, tokens: Tensor) -> Tensor:
+        self.tokens = torch.cat([self.tokens, tokens[:, None]], dim=1)
+        rows = torch.arange(len(self.tokens)) // self.width
+        return all_logits(self.model, self.tokens, self.memory.select(rows))[:, -1]
+
+    def select(self, rows: Tensor, sentences: Tensor | None = None) -> None:
+        self.tokens = self.tokens[rows]
+        if sentences is not None:
+            self.memory = self.memory.select(sentences)
+
+
+@pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam", "n-best"])
+def test_cached_equals_uncached(
+    model: Transformer, sources: list[list[int]], search: Greedy | Beam
+) -> None:
+    sources = sources[:24]
+    lengths = [len(source) for source in sources]
+    padded = torch.nn.utils.rnn.pad_sequence([torch.tensor(x) for x in sources], batch_first=True)
+    mask = torch.arange(padded.shape[1]) < torch.tensor(lengths)[:, None]
+    runner = search.build()
+    with torch.inference_mode():
+        memory = model.encode(padded, mask)
+        cached = ModelStepper(model, memory, runner.rows_per_sentence, 32)
+        plain = UncachedStepper(model, memory, runner.rows_per_sentence)
+        same(runner.run(cached, lengths, LIMITS), runner.run(plain, lengths, LIMITS))
+
+
+def test_scores_are_the_probabilities_that_the_model_gives(
+    model: Transformer, sources: list[list[int]]
+) -> None:
+    found = decode(model, sources[:12], Beam(n_best=4, max_extra=5), limits=LIMITS)
+    for source, hypotheses in zip(sources, found, strict=False):
+        for hypothesis in hypotheses:
+            whole = [*hypothesis.tokens, 2] if hypothesis.finished else [*hypothesis.tokens]
+            ids = torch.tensor([source])
+            with torch.inference_mode():
+                memory = model.encode(ids, torch.ones_like(ids, dtype=torch.bool))
+                logits = all_logits(model, torch.tensor([[1, *whole[:-1]]]), memory)
+            chosen = logits[0].log_softmax(-1)[range(len(whole)), whole]
+            assert hypothesis.log_prob == pytest.approx(float(chosen.sum()), abs=1e-4)
+
+
+@given(
+    lengths=st.lists(st.integers(1, 60), max_size=40),
+    rows=st.integers(1, 8),
+    batch_tokens=st.integers(1, 2000),
+)
+def test_batches_hold_every_source_once_within_the_budget(
+    lengths: list[int], rows: int, batch_tokens: int
+) -> None:
+    found = batches(lengths, rows, batch_tokens)
+    assert sorted(index for batch in found for index in batch) == list(range(len(lengths)))
+    for batch in found:
+        longest = max(LEAST, *(lengths[index] for index in batch))
+        assert len(batch) == 1 or len(batch) * rows * longest <= batch_tokens
+    flat = [lengths[index] for batch in found for index in batch]
+    assert flat == sorted(flat, reverse=True)
+
+
+class Cramped:
+    """The model on a GPU that holds only so many sentences."""
+
+    def __init__(self, model: Transformer, holds: int) -> None:
+        self.model = model
+        self.holds = holds
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.model, name)
+
+    def encode(self, source: Tensor, mask: Tensor) -> Memory:
+        if len(source) > self.holds:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.model.encode(source, mask)
+
+
+def test_a_batch_too_large_for_the_memory_is_halved(
+    model: Transformer, sources: list[list[int]]
+) -> None:
+    sources = sources[:12]
+    plain = decode(model, sources, SEARCHES[1], limits=LIMITS)
+    same(plain, decode(Cramped(model, holds=3), sources, SEARCHES[1], limits=LIMITS))
+    with pytest.raises(ModelError, match="does not fit into the memory"):
+        decode(Cramped(model, holds=0), sources, SEARCHES[1], limits=LIMITS)
+
+
+@pytest.mark.parametrize("bad", [[], [5] * 33], ids=["empty", "long"])
+def test_what_the_model_cannot_read_is_refused(model: Transformer, bad: list[int]) -> None:
+    with pytest.raises(ModelError, match="source 2 has"):
+        decode(model, [[5, 2], bad], Greedy(), limits=LIMITS)
+
+
+def test_the_longest_source_allowed_has_room_to_its_end(model: Transformer) -> None:
+    [[found]] = decode(model, [[5] * 31 + [2]], Greedy(max_extra=50), limits=LIMITS)
+    assert len(found.tokens) + found.finished <= 32
+
+
+def test_nothing_in_nothing_out(model: Transformer) -> None:
+    assert decode(model, [], Beam(), limits=LIMITS) == []

@@ -1,0 +1,115 @@
+"""Dropout drops at its rate, independently, scales what stays, and repeats by seed.
+
+Bounds on counts are six standard deviations of the binomial; the seeds are fixed.
+"""
+
+import math
+
+import pytest
+import torch
+
+from heedful.nn.dropout import Dropout, keep_mask
+
+RATES = [0.1, 0.3, 0.5, 0.9]
+N = 400_000
+
+
+def dropped(rate: float, seed: int, *shape: int) -> torch.Tensor:
+    torch.manual_seed(seed)
+    return Dropout(rate)(torch.ones(*shape)) == 0
+
+
+def close_to(count: float, trials: int, probability: float) -> bool:
+    spread = math.sqrt(trials * probability * (1 - probability))
+    return abs(count - trials * probability) < 6 * spread
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_rate_is_the_rate(rate: float, seed: int) -> None:
+    assert close_to(dropped(rate, seed, N).sum().item(), N, rate)
+
+
+@pytest.mark.parametrize("lane", [0, 1, 2, 3])
+def test_each_of_the_four_elements_of_a_draw_has_the_rate(lane: int) -> None:
+    zeros = dropped(0.1, 4, N).view(-1, 4)[:, lane]
+    assert close_to(zeros.sum().item(), N // 4, 0.1)
+
+
+@pytest.mark.parametrize("gap", [1, 2, 3, 4, 8, 512])
+def test_neighbours_are_independent(gap: int) -> None:
+    zeros = dropped(0.3, 5, N)
+    both = (zeros[gap:] & zeros[:-gap]).sum().item()
+    assert close_to(both, N - gap, 0.3 * 0.3)
+
+
+def test_steps_are_independent() -> None:
+    torch.manual_seed(6)
+    module = Dropout(0.3)
+    first, second = (module(torch.ones(N)) == 0 for _ in range(2))
+    assert close_to((first & second).sum().item(), N, 0.3 * 0.3)
+
+
+@pytest.mark.parametrize("bit", range(16))
+def test_every_bit_of_the_draw_is_fair(bit: int) -> None:
+    torch.manual_seed(7)
+    # Half of all elements stay when half of the 65,536 levels are dropped; a finer question is
+    # whether each part of the range is met equally often: drop 2^bit levels.
+    count = (~keep_mask(torch.empty(N), 1 << bit)).sum().item()
+    assert close_to(count, N, (1 << bit) / 65_536)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_what_stays_is_scaled_so_that_the_mean_stays(rate: float) -> None:
+    torch.manual_seed(8)
+    states = torch.randn(100, 300)
+    output = Dropout(rate)(states)
+    kept = output != 0
+    torch.testing.assert_close(output[kept], states[kept] / (1 - rate), rtol=2e-4, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_the_gradient_is_dropped_and_scaled_alike(dtype: torch.dtype) -> None:
+    torch.manual_seed(9)
+    states = torch.randn(7, 11, 3, dtype=dtype, requires_grad=True)
+    output = Dropout(0.3)(states)
+    assert output.dtype == dtype
+    upstream = torch.randn(7, 11, 3, dtype=dtype)
+    (gradient,) = torch.autograd.grad(output, states, upstream)
+    factor = torch.where(output == 0, 0.0, 1 / (1 - 0.3)).to(dtype)
+    torch.testing.assert_close(gradient, upstream * factor, rtol=1e-2, atol=0)
+
+
+def test_states_that_are_not_contiguous_keep_their_places() -> None:
+    torch.manual_seed(10)
+    states = torch.arange(1.0, 61.0).view(3, 4, 5).transpose(0, 2)
+    output = Dropout(0.5)(states)
+    kept = output != 0
+    torch.testing.assert_close(output[kept], 2 * states[kept], rtol=2e-4, atol=0)
+    assert 0 < kept.sum() < 60
+
+
+@pytest.mark.parametrize("shape", [(0,), (1,), (3,), (2, 0, 5), (5, 7)])
+def test_any_size_works(shape: tuple[int, ...]) -> None:
+    assert Dropout(0.5)(torch.ones(shape)).shape == shape
+
+
+def test_outside_training_and_at_rate_0_nothing_changes() -> None:
+    states = torch.randn(50)
+    assert Dropout(0.9).eval()(states) is states
+    assert Dropout(0.0)(states) is states
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.99, 1 - 1e-9])
+def test_a_high_rate_stays_finite(rate: float) -> None:
+    assert Dropout(rate)(torch.ones(1000)).isfinite().all()
+
+
+def test_the_seed_decides() -> None:
+    assert torch.equal(dropped(0.3, 11, N), dropped(0.3, 11, N))
+    assert not torch.equal(dropped(0.3, 11, N), dropped(0.3, 12, N))
+
+
+def test_the_mask_is_pytorchs_sense_of_kept() -> None:
+    torch.manual_seed(12)
+    assert keep_mask(torch.empty(1000), 0).all()

@@ -1,0 +1,185 @@
+"""`heed evaluate` on small models with random weights: its numbers are sacreBLEU's of the
+translations that the Python API gives."""
+
+import json
+from pathlib import Path
+
+import pytest
+import sacrebleu
+import torch
+
+import heedful
+from heedful.cli import main
+from heedful.model_folder import Languages, save_model
+from heedful.models.transformer import TransformerConfig
+from heedful.search import Beam
+from heedful.text.tokenizer import BPE, Tokenizer
+
+PAIRS = [
+    ("The cat sleeps in Boston.", "Die Katze schläft in Boston."),
+    ("Where is the cat?", "Wo ist die Katze?"),
+    ("", "Ein Satz ohne Quelle."),
+    ("A sentence without a translation.", " "),
+    ("The mouse and the cat sleep.", "Die Maus und die Katze schlafen."),
+]
+SCORED = [0, 1, 4]
+
+
+def make_model(folder: Path, seed: int, *, both: bool) -> Path:
+    torch.manual_seed(seed)
+    tags = ("en", "de") if both else ()
+    tokenizer = Tokenizer.train(lambda: PAIRS * 4, BPE(vocabulary_size=300), tags)
+    config = TransformerConfig(
+        d_model=16, d_ff=16, n_heads=2, encoder_layers=1, decoder_layers=1, max_length=80
+    )
+    model = config.build(tokenizer.source_size, tokenizer.target_size)
+    languages = Languages(source="en", target="de", both_directions=both)
+    save_model(folder, model, tokenizer, languages)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two models, and a test set in two formats."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    make_model(folder / "one-way", 1, both=False)
+    make_model(folder / "both-ways", 2, both=True)
+    rows = "".join(f"{source}\t{target}\n" for source, target in PAIRS)
+    (folder / "test.tsv").write_text(rows, encoding="utf-8")
+    for side, name in enumerate(("test.en", "test.de")):
+        lines = "".join(pair[side] + "\n" for pair in PAIRS)
+        (folder / name).write_text(lines, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def in_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+
+
+def evaluated(capsys: pytest.CaptureFixture[str], *words: str) -> dict:
+    assert main(["evaluate", "--data", "test.tsv", "--json", "--quiet", *words]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("model", "to", "side"), [("one-way", None, 0), ("both-ways", "de", 0), ("both-ways", "en", 1)]
+)
+def test_scores_are_those_of_the_translations(
+    capsys: pytest.CaptureFixture[str], model: str, to: str | None, side: int
+) -> None:
+    """With --to of the first column's language the columns change places."""
+    words = ["--to", to] if to else []
+    found = evaluated(capsys, "--model", model, "--beam", "2", "-o", "hyp.txt", *words)
+    sources = [pair[side] for pair in PAIRS]
+    wanted = heedful.load(model).translate(sources, to, search=Beam(beam_size=2))
+    assert Path("hyp.txt").read_text("utf-8") == "".join(line + "\n" for line in wanted)
+    references = [PAIRS[row][1 - side] for row in SCORED]
+    bleu = sacrebleu.corpus_bleu([wanted[row] for row in SCORED], [references])
+    chrf = sacrebleu.corpus_chrf([wanted[row] for row in SCORED], [references])
+    assert found["bleu"]["value"] == pytest.approx(bleu.score)
+    assert found["chrf"]["value"] == pytest.approx(chrf.score)
+    assert found["direction"] == ("en → de" if side == 0 else "de → en")
+    assert (found["rows"], found["sentences"], found["beam"]) == (5, 3, 2)
+    assert found["left_out"] == {"empty_first": 1, "empty_second": 1, "unreadable": 0}
+    assert found["sentences_per_second"] > 0
+
+
+def test_from_names_the_direction_too(capsys: pytest.CaptureFixture[str]) -> None:
+    one = evaluated(capsys, "--model", "both-ways", "--from", "de", "--beam", "1")
+    two = evaluated(capsys, "--model", "both-ways", "--to", "en", "--beam", "1")
+    assert one["direction"] == two["direction"] == "de → en"
+    assert one["chrf"] == two["chrf"]
+
+
+def test_columns_and_two_files(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("turned.tsv").write_text(
+        "".join(f"{target}\t{source}\n" for source, target in PAIRS), encoding="utf-8"
+    )
+    straight = evaluated(capsys, "--model", "one-way", "--beam", "1")
+    turned = evaluated(
+        capsys, "--model", "one-way", "--beam", "1", "--data", "turned.tsv", "--columns", "2,1"
+    )
+    files = evaluated(capsys, "--model", "one-way", "--beam", "1", "--data", "test.en,test.de")
+    assert straight["chrf"] == turned["chrf"] == files["chrf"]
+
+
+def test_the_table_says_what_json_says(capsys: pytest.CaptureFixture[str]) -> None:
+    plain = evaluated(capsys, "--model", "one-way", "--beam", "1")
+    words = ["evaluate", "--data", "test.tsv", "--model", "one-way", "--beam", "1"]
+    assert main(words) == 0
+    said, progress = capsys.readouterr()
+    assert "5 rows, 3 scored" in said
+    assert "1 with an empty first column, 1 with an empty second column" in said
+    assert "lower-cased, tokenised (13a)" in said
+    for name in ("bleu", "chrf", "bleu_lower"):
+        assert f"{plain[name]['value']:.2f}" in said
+        assert plain[name]["signature"] in said
+    assert progress == ""
+
+
+def test_two_files_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    good = [target or "x" for _, target in PAIRS]
+    bad = ["Die Katze" for _ in PAIRS]
+    for name, lines in (("good.txt", good), ("bad.txt", bad)):
+        Path(name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    found = evaluated(capsys, "--compare", "bad.txt", "good.txt", "--to", "de")
+    references = [PAIRS[row][1] for row in SCORED]
+    lower = sacrebleu.corpus_chrf([bad[row] for row in SCORED], [references]).score
+    assert found["a"]["chrf"]["value"] == pytest.approx(lower)
+    assert found["comparison"]["chrf"]["difference"] == pytest.approx(100 - lower)
+    assert main(["evaluate", "--data", "test.tsv", "--compare", "bad.txt", "good.txt"]) == 0
+    assert f"{100 - lower:+.2f}" in capsys.readouterr().out
+
+
+def test_two_models_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--to", "de", "--beam", "1"]
+    found = evaluated(capsys, "--compare", "one-way", "both-ways", *words)
+    alone = [evaluated(capsys, "--model", name, *words) for name in ("one-way", "both-ways")]
+    assert [found[side]["chrf"] for side in "ab"] == [scores["chrf"] for scores in alone]
+    assert main(["evaluate", "--data", "test.tsv", "--compare", "one-way", "one-way", *words]) == 0
+    assert "A and B score the same" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--model", "both-ways"], "give --to"),
+        (["--model", "one-way", "--to", "fr"], "translates only from en to de"),
+        (["--model", "nowhere"], "nowhere: there is no such folder"),
+        (["--model", "one-way", "--beam", "0"], "--beam: 0 is not a beam size"),
+        (["--model", "one-way", "--seed", "-1"], "--seed: -1 is less than 0"),
+        (["--model", "one-way", "-o", "no/such/folder.txt"], "cannot be written to"),
+        (["--model", "one-way", "--compare", "a", "b"], "--compare takes no --model"),
+        (["-o", "x", "--compare", "a", "b"], "--compare takes no --output"),
+        (["--data", "gone.tsv"], "gone.tsv: no such file"),
+        (["--data", "empty.tsv"], "empty.tsv: no row has both"),
+        (["--data", "three.tsv"], "three.tsv:1: the row has 3 fields"),
+        (
+            ["--compare", "short.txt", "short.txt"],
+            "short.txt: has 1 lines where the test set has 5",
+        ),
+        (["--compare", "latin.txt", "latin.txt"], "latin.txt:2: invalid UTF-8"),
+    ],
+)
+def test_bad_input(capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    Path("empty.tsv").write_text("\n\t\n", encoding="utf-8")
+    Path("three.tsv").write_text("a\tb\tc\n", encoding="utf-8")
+    Path("short.txt").write_text("a\n", encoding="utf-8")
+    Path("latin.txt").write_bytes(b"a\nsch\xe4n\nb\nc\nd\n")
+    assert main(["evaluate", "--data", "test.tsv", *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("heed: ")
+    assert err.count("\n") == 1
+    assert said in err
+
+
+def test_rows_that_cannot_be_read_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "".join(f"{source}\t{target}\n" for source, target in PAIRS)
+    Path("bad.tsv").write_text("one field\n" + rows, encoding="utf-8")
+    found = evaluated(
+        capsys, "--model", "one-way", "--beam", "1", "--data", "bad.tsv", "--skip-bad"
+    )
+    assert found["left_out"]["unreadable"] == 1
+    assert found["sentences"] == 3

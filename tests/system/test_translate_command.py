@@ -1,0 +1,254 @@
+"""`heed translate` as a person runs it, with an untrained model: streams, files, bad input."""
+
+import contextlib
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from heedful.cli import main
+from heedful.model_folder import Languages, save_model
+from heedful.models.transformer import TransformerConfig
+from heedful.search import Beam, Greedy
+from heedful.text.tokenizer import BPE, Tokenizer
+from heedful.translator import load
+
+PAIRS = [
+    ("Good morning, my friend. How are you?", "Guten Morgen, mein Freund. Wie geht es dir?"),
+    ("The house is small.", "Das Haus ist klein."),
+] * 4
+
+
+def make_model(folder: Path, languages: Languages, tags: tuple[str, ...] = ()) -> str:
+    torch.manual_seed(2)
+    tokenizer = Tokenizer.train(lambda: PAIRS, BPE(vocabulary_size=300), tags)
+    config = TransformerConfig(
+        d_model=16, d_ff=8, n_heads=1, encoder_layers=1, decoder_layers=1, max_length=24
+    )
+    model = config.build(tokenizer.source_size, tokenizer.target_size)
+    save_model(folder, model, tokenizer, languages)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the folder of a model from English to German."""
+    folder = tmp_path_factory.mktemp("one") / "model"
+    return make_model(folder, Languages(source="en", target="de"))
+
+
+@pytest.fixture
+def feed(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    """Return a function that puts bytes on standard input."""
+
+    def put(data: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+    return put
+
+
+def expected(model: str, texts: list[str], search: Greedy | Beam | None = None) -> list[str]:
+    return load(model, "cpu").translate(texts, search=search)
+
+
+def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a command that must end with exit code 2 and one sentence; return the sentence."""
+    assert main(["translate", *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("heed: ")
+    assert err.count("\n") == 1
+    return err
+
+
+LINES = ["The house is small.", "", "  ", "Good\0morning", "friend. " * 30, "x" * 400, "猫"]
+
+
+def test_words_on_the_command_line(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["The house is small.", "Good morning", "a\nb"]
+    assert main(["translate", "--model", model, "--to", "de", *words]) == 0
+    out, err = capsys.readouterr()
+    assert out.split("\n") == [*expected(model, [*words[:2], "a", "b"]), ""]
+    assert "second" not in err, "no summary after a few words"
+
+
+def test_as_many_lines_out_as_in(
+    model: str, feed: Callable[[bytes], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = [f"{LINES[n % 7]}" if n % 7 > 3 and n % 1001 < 7 else f"a {n}" for n in range(10_000)]
+    many[50:57] = LINES
+    feed("\n".join(many).encode())
+    assert main(["translate", "--model", model, "--beam", "1", "--batch-tokens", "20000"]) == 0
+    out, err = capsys.readouterr()
+    lines = out.split("\n")
+    assert len(lines) == 10_001
+    assert lines[-1] == ""
+    assert lines[50:57] == expected(model, LINES, Greedy())
+    assert "10,000 lines in " in err
+    assert "; 2 blank, kept as they are; " in err
+    assert " split inside a sentence that was too long; " in err
+    assert " unfinished: the maximum length came before the end" in err
+
+
+def test_crlf_and_byte_order_mark_are_counted(
+    model: str, feed: Callable[[bytes], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    feed(b"\xef\xbb\xbfThe house\r\n\r\nlone\rreturn\nsep\xe2\x80\xa8arator\n")
+    assert main(["translate", "--model", model]) == 0
+    out, err = capsys.readouterr()
+    texts = ["The house", "", "lone\rreturn", "sep\u2028arator"]
+    assert out.split("\n") == [*expected(model, texts), ""]
+    assert "1 byte-order mark dropped; 2 carriage returns at line ends dropped" in err
+
+
+def test_no_lines_in_no_lines_out(
+    model: str, feed: Callable[[bytes], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    feed(b"")
+    assert main(["translate", "--model", model]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_files_and_quiet(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, target = tmp_path / "a.en", tmp_path / "a.de"
+    source.write_bytes("\n".join(LINES).encode())
+    target.write_text("old")
+    target.chmod(0o640)
+    words = ["translate", "--model", model, "--quiet", "-i", str(source), "-o", str(target)]
+    assert main(words) == 0
+    assert capsys.readouterr() == ("", "")
+    assert target.read_bytes().decode() == "".join(x + "\n" for x in expected(model, LINES))
+    assert target.stat().st_mode & 0o777 == 0o640
+    with gzip.open(tmp_path / "a.en.gz", "wb") as packed:
+        packed.write(source.read_bytes())
+    assert main([*words[:-4], "-i", str(tmp_path / "a.en.gz"), "-o", str(source)]) == 0
+    assert source.read_bytes() == target.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.de", "a.en", "a.en.gz"]
+
+
+def test_a_device_as_output_is_written_to_and_not_replaced(model: str) -> None:
+    assert main(["translate", "--model", model, "-o", os.devnull, "The house"]) == 0
+    assert not Path(os.devnull).is_file()
+
+
+def test_json_and_n_best(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = ["The house is small.", "", "friend. " * 30]
+    search = Beam(beam_size=3, n_best=2, length_penalty=1.0)
+    found = load(model, "cpu").translate_detailed(texts, search=search)
+    words = ["translate", "--model", model, "--beam", "3", "--nbest", "2", *texts]
+    words += ["--length-penalty", "1.0"]
+    assert main([*words, "--json"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.split("\n")[:-1]]
+    for record, truth in zip(records, found, strict=True):
+        assert list(record) == ["source", "translation", "hypotheses", "flags"]
+        assert (record["source"], record["translation"]) == (truth.source, truth.text)
+        assert record["flags"] == list(truth.flags)
+        for shown, hypothesis in zip(record["hypotheses"], truth.hypotheses, strict=True):
+            assert list(shown) == ["text", "score", "log_prob"]
+            assert shown["text"] == hypothesis.text
+            assert shown["score"] == pytest.approx(hypothesis.score, abs=1e-4)
+            assert shown["log_prob"] == pytest.approx(hypothesis.log_prob, abs=1e-4)
+    assert main(words) == 0
+    rows = [line.split("\t", 2) for line in capsys.readouterr().out.split("\n")[:-1]]
+    assert [(number, text) for number, _, text in rows] == [
+        (str(number), x.text) for number, line in enumerate(found) for x in line.hypotheses
+    ]
+    assert [row[0] for row in rows] == ["0", "0", "1", "2", "2"]
+
+
+class Terminal(io.BytesIO):
+    """Standard input with a person before it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_at_the_keyboard_is_answered_line_by_line(
+    model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Terminal(b"The house\nGood\n")))
+    assert main(["translate", "--model", model]) == 0
+    out, err = capsys.readouterr()
+    assert out.split("\n") == [*expected(model, ["The house", "Good"]), ""]
+    assert err.startswith("Type a line and press Enter")
+
+
+def test_bad_input(
+    model: str, tmp_path: Path, feed: Callable[[bytes], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    feed(b"good\nna\xefve\n")
+    said = refused(["--model", model], capsys)
+    assert "standard input:2: invalid UTF-8: byte 0xEF at byte 3" in said
+    bad, out = tmp_path / "bad.txt", tmp_path / "out.txt"
+    bad.write_bytes(b"x\n" * 500 + b"\xff\n")
+    files = ["--model", model, "-i", str(bad), "-o", str(out), "--quiet", "--beam", "1"]
+    assert f"{bad}:501: invalid UTF-8" in refused(files, capsys)
+    assert list(tmp_path.iterdir()) == [bad], "nothing half-written is left"
+    nowhere = str(tmp_path / "no.txt")
+    assert "no such file" in refused(["--model", model, "-i", nowhere], capsys)
+    assert "is a directory" in refused(["--model", model, "-i", str(tmp_path)], capsys)
+    cut = tmp_path / "cut.gz"
+    cut.write_bytes(gzip.compress(b"The house\n" * 9)[:-9])
+    assert f"{cut}: cannot be read" in refused(["--model", model, "-i", str(cut)], capsys)
+
+
+def test_an_output_that_cannot_be_written_stops_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in (tmp_path / "no" / "out.txt", tmp_path):
+        said = refused(["--model", "nothing", "-o", str(place), "The house"], capsys)
+        assert f"{place}: cannot be written" in said
+
+
+def test_impossible_options(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, told in [
+        (["--beam", "0"], "--beam: input should be greater than or equal to 1"),
+        (["--nbest", "5"], "--nbest: 5 are more than the beam holds; give --beam 5"),
+        (["--length-penalty", "-1"], "--length-penalty: input should be greater"),
+        (["--length-penalty", "nan"], "--length-penalty: input should be"),
+        (["--batch-tokens", "0"], "--batch-tokens: 0 is less than 1"),
+        (["--split-above", "0"], "--split-above: 0 is less than 1"),
+        (["--device", "tpu"], 'there is no device "tpu"'),
+        (["--to", "fr"], "only from en to de"),
+        (["-i", "x.txt"], "texts and --input are both given"),
+        (["--bean", "4"], "did you mean"),
+    ]:
+        assert told in refused(["--model", model, *words, "The house"], capsys)
+    assert "there is no such folder" in refused(["--model", "no-such", "The house"], capsys)
+
+
+def test_a_model_of_two_directions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    languages = Languages(source="en", target="de", both_directions=True)
+    both = make_model(tmp_path / "both", languages, ("en", "de"))
+    assert "give --to en or --to de" in refused(["--model", both, "The house"], capsys)
+    assert main(["translate", "--model", both, "--from", "en", "The house"]) == 0
+    from_english = capsys.readouterr().out
+    assert main(["translate", "--model", both, "--to", "de", "The house"]) == 0
+    assert capsys.readouterr().out == from_english
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(model: str) -> None:
+    command = [sys.executable, "-m", "heedful", "translate", "--model", model, "--beam", "1"]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
+    process.stdin.write(b"The house is small.\n" * 64)
+    process.stdin.flush()
+    assert process.stdout.readline()
+    process.stdout.close()
+    with contextlib.suppress(BrokenPipeError):  # it may have ended already
+        process.stdin.write(b"The house is small.\n" * 128)
+        process.stdin.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 141
+    process.stderr.close()
