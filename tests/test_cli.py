@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 import heedful
 from heedful import cli
@@ -136,6 +137,16 @@ def test_no_space(
     said = capsys.readouterr().err
     assert "No space left on device: 'out.txt'" in said
     assert said.count("\n") == 1
+
+
+def test_no_memory(command: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    command.run = lambda options: torch.empty(2**60).numel()
+    assert cli.main(["probe"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("heed: there is not enough memory; lower --batch-tokens")
+    command.run = raising(torch.OutOfMemoryError("CUDA out of memory"))
+    assert cli.main(["probe"]) == 2
+    assert capsys.readouterr().err == said
 
 
 def test_the_reader_went_away() -> None:

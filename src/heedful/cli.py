@@ -43,7 +43,7 @@ Commands:
 
 Examples:
   heed demo "The house is small."
-  echo "Where is the station?" | heed translate --to de
+  heed translate --to de "Where is the station?"
   heed report my.tsv
   heed train --data my.tsv --out runs/mine
   heed evaluate --model runs/mine --data test.tsv
@@ -72,6 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
             _silence_output()
             return _fail(f"cannot write: {error}; free some space or write elsewhere", 2, debug)
+        if _is_lack_of_memory(error):
+            fix = "lower --batch-tokens (heed train: --training.batch-tokens) or the model's size"
+            return _fail(f"there is not enough memory; {fix}", 2, debug)
         what = " ".join(f"{type(error).__name__}: {error}".split())
         hint = "" if debug else " and what --debug shows"
         ask = f'please report it with the output of "heed --version"{hint}'
@@ -126,6 +129,12 @@ def _fail(sentence: str, code: int, debug: bool) -> int:
         traceback.print_exc()
     print(f"heed: {sentence}", file=sys.stderr)
     return code
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Recognise it in Python, in torch on a GPU (by name: torch may not be loaded) and on CPU."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "DefaultCPUAllocator" in str(error)
 
 
 def _speak_utf8() -> None:

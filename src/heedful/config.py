@@ -7,6 +7,7 @@ folder keeps it as `config.json`.
 __all__ = ["RunConfig", "merged", "read_config"]
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -59,6 +60,9 @@ class RunConfig(Settings):
                 "--tokenizer.shared false needs --model.embedding.kind two_way or untied: "
                 "three_way makes one matrix of both vocabularies"
             )
+        two = {self.data.source_language, self.data.target_language} - {""}
+        if self.data.both_directions and len(two) < 2:
+            raise ValueError("--both-directions needs two languages: give --from en --to de")
         if not self.tokenizer.shared and self.data.both_directions:
             raise ValueError("--data.both-directions needs --tokenizer.shared true")
         if self.training.max_pieces > self.model.max_length:
@@ -113,16 +117,18 @@ def _overlay(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def _plain(error: ErrorDetails, data: dict[str, Any]) -> SettingError:
     """Turn pydantic's first complaint into one sentence that names the option."""
     path = [str(part) for part in error["loc"]]
-    option = _option(path, data)
+    option = _option(path, data) if path else None
     if error["type"] == "extra_forbidden":
         fix = did_you_mean(path[-1].replace("_", "-"), _known(path[:-1], data))
         return SettingError("there is no such setting", where=option, fix=fix)
     if error["type"] == "union_tag_invalid":
-        kinds = str(error.get("ctx", {}).get("expected_tags", "")).replace("'", "")
-        tag = error.get("ctx", {}).get("tag")
-        return SettingError(
-            f'there is no kind "{tag}"', where=option + ".kind", fix=f"known: {kinds}"
-        )
+        kinds = re.findall("'([^']*)'", str(error.get("ctx", {}).get("expected_tags", "")))
+        tag = str(error.get("ctx", {}).get("tag"))
+        fix = did_you_mean(tag, kinds)
+        return SettingError(f'there is no kind "{tag}"', where=f"{option}.kind", fix=fix)
+    if error["type"] in ("model_type", "model_attributes_type", "union_tag_not_found"):
+        known = ", ".join(f"{option}.{name}" for name in _known(path, data))
+        return SettingError("this is a group of settings", where=option, fix=f"known: {known}")
     message = error["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     given = error["input"]

@@ -8,7 +8,9 @@ __all__ = ["RunResult", "train"]
 
 import json
 import math
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,22 +18,23 @@ from typing import NamedTuple
 import torch
 
 from heedful import evaluate
+from heedful.card import card
 from heedful.config import RunConfig
 from heedful.data.batches import Batch, BatchPlan
 from heedful.data.corpus import Corpus, Split
+from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
 from heedful.decode.engine import decode
 from heedful.device import pick_device
-from heedful.errors import OutputError, SettingError
+from heedful.errors import ModelError, OutputError, SettingError
 from heedful.model_folder import Languages, save_model
 from heedful.models.transformer import Transformer
 from heedful.objectives import Loss
 from heedful.progress import Progress
 from heedful.search import Greedy
 from heedful.text.tokenizer import Tokenizer
-from heedful.card import card
 from heedful.train.allocator import keep_freed_memory
-from heedful.train.checkpoint import Checkpoints, average
+from heedful.train.checkpoint import Checkpoint, Checkpoints, average
 from heedful.train.log import TrainLog
 from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.precision import autocast
@@ -61,35 +64,18 @@ def train(
 ) -> RunResult:
     """Train a model into `folder`, or go on with the training that is there.
 
-    Raises a HeedfulError for a folder in use, a broken corpus, or settings that do not fit.
+    Raises a HeedfulError for a folder in use, a broken corpus, or settings that do not fit; a new
+    run that fails before its first step leaves nothing behind.
     """
     device = pick_device(config.device)
-    _open_folder(folder, config, resume)
     if device.type == "cpu":
         keep_freed_memory()
-    torch.manual_seed(config.seed)
-    data = _prepare_data(config, folder, progress)
-    model = config.model.build(data.tokenizer.source_size, data.tokenizer.target_size).to(device)
-    checkpoints = Checkpoints(folder / "checkpoints")
-    newest, said = checkpoints.newest() if resume else (None, [])
-    trainer = Trainer(
-        model=model,
-        objective=config.objective,
-        optimizer=config.optimizer.build(model),
-        schedule=config.schedule,
-        settings=config.training,
-        plan=BatchPlan(data.train, config.training.batch_tokens, config.seed),
-        checkpoints=checkpoints,
-        log=TrainLog(folder, progress, newest.step if newest else 0),
-        validate=_validation(config, data, model, device),
-        device=device,
-    )
-    for line in said:
-        progress.say(line)
-    if newest is not None:
-        trainer.restore(newest)
-        progress.say(f"going on from step {newest.step:,}")
-    _announce(config, data, model, device, progress)
+    with _run_folder(folder, config, resume):
+        torch.manual_seed(config.seed)
+        data = _prepare_data(config, folder, progress)
+        newest = _newest(Checkpoints(folder / "checkpoints"), progress) if resume else None
+        trainer = _trainer(config, folder, data, device, progress, newest)
+        _announce(config, data, trainer.model, device, progress)
     try:
         outcome = trainer.run()
     finally:
@@ -99,40 +85,105 @@ def train(
     return _finish(config, folder, trainer, data, outcome, progress)
 
 
-def _open_folder(folder: Path, config: RunConfig, resume: bool) -> None:
-    """Make the run folder, or check that it holds a run to resume."""
-    used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-    if used and not resume:
+def _trainer(
+    config: RunConfig,
+    folder: Path,
+    data: _Data,
+    device: torch.device,
+    progress: Progress,
+    newest: Checkpoint | None,
+) -> Trainer:
+    """Return the training, standing at its beginning or at the newest checkpoint."""
+    model = config.model.build(data.tokenizer.source_size, data.tokenizer.target_size).to(device)
+    trainer = Trainer(
+        model=model,
+        objective=config.objective,
+        optimizer=config.optimizer.build(model),
+        schedule=config.schedule,
+        settings=config.training,
+        plan=BatchPlan(data.train, config.training.batch_tokens, config.seed),
+        checkpoints=Checkpoints(folder / "checkpoints"),
+        log=TrainLog(folder, progress, newest.step if newest else 0),
+        validate=_validation(config, data, model, device),
+        device=device,
+    )
+    if newest is not None:
+        trainer.restore(newest)
+    return trainer
+
+
+def _newest(checkpoints: Checkpoints, progress: Progress) -> Checkpoint | None:
+    """Return where to go on; None, said aloud, when a run ended before its first checkpoint."""
+    if not checkpoints.begun():
+        progress.say("the run has no checkpoint yet: starting from its first step")
+        return None
+    newest, said = checkpoints.newest()
+    for line in said:
+        progress.say(line)
+    progress.say(f"going on from step {newest.step:,}")
+    return newest
+
+
+@contextmanager
+def _run_folder(folder: Path, config: RunConfig, resume: bool) -> Iterator[None]:
+    """Make the folder of a new run, or write its settings anew; undo the making on an error."""
+    try:
+        if not resume:
+            _refuse_used(folder)
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / "config.json", config.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        yield
+    except Exception:
+        if not resume:
+            _clear(folder, missing)
+        raise
+
+
+def _refuse_used(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise OutputError("this is a file, a run needs a folder", where=str(folder), fix=_ELSEWHERE)
+    if folder.exists() and any(folder.iterdir()):
         raise OutputError(
             "the folder is not empty",
             where=str(folder),
-            fix="go on with that run by --resume, or choose another --out",
+            fix="go on with the run that is there by --resume, or choose another --out",
         )
-    if resume and not (folder / "config.json").is_file():
-        raise SettingError(
-            "there is no run to resume", where=str(folder), fix="leave out --resume to start one"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        text = config.model_dump_json(indent=2) + "\n"
-        fresh = folder / ".config.json.new"
-        fresh.write_text(text, "utf-8")
-        fresh.replace(folder / "config.json")
-    except OSError as error:
-        raise OutputError(
-            f"the run folder cannot be written ({error.strerror})",
-            where=str(folder),
-            fix="choose another --out",
-        ) from error
+
+
+_ELSEWHERE = "choose another --out"
+
+
+def _unwritable(folder: Path, error: OSError) -> OutputError:
+    problem = f"the run folder cannot be made ({error.strerror})"
+    return OutputError(problem, where=str(folder), fix=_ELSEWHERE)
+
+
+def _clear(folder: Path, missing: list[Path]) -> None:
+    """Empty the folder of a run that never began, and remove the folders that were made for it."""
+    for entry in list(folder.iterdir()) if folder.is_dir() else []:
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+    with suppress(OSError):
+        for path in missing:
+            path.rmdir()
 
 
 def _prepare_data(config: RunConfig, folder: Path, progress: Progress) -> _Data:
     """Examine the corpus, train the tokenizer and build the token stores, each only once."""
     corpus = Corpus.examine(config.data, seed=config.seed, progress=progress)
     progress.say(corpus.report.summary())
-    corpus.report.save(folder)
-    _check_corpus(folder, corpus)
     tokenizer = _tokenizer(config, folder, corpus, progress)
+    _check_inputs(folder, corpus, tokenizer)
+    corpus.report.save(folder)
     for split in ("dev", "test"):
         _write_held_out(folder / f"{split}.jsonl", corpus, split)
     stores = {
@@ -152,14 +203,23 @@ def _prepare_data(config: RunConfig, folder: Path, progress: Progress) -> _Data:
     return _Data(corpus, tokenizer, stores["train"], stores.get("dev"))
 
 
-def _check_corpus(folder: Path, corpus: Corpus) -> None:
-    """Refuse to go on with a corpus that is not the one the run began with."""
+def _check_inputs(folder: Path, corpus: Corpus, tokenizer: Tokenizer) -> None:
+    """Refuse to go on with a corpus or a tokenizer that is not the one the run began with."""
     path = folder / "corpus.json"
+    now = {"fingerprint": corpus.fingerprint(), "tokenizer": tokenizer.fingerprint()}
     if not path.exists():
-        path.write_text(json.dumps({"fingerprint": corpus.fingerprint()}) + "\n", "utf-8")
-    elif json.loads(path.read_text("utf-8"))["fingerprint"] != corpus.fingerprint():
+        write_whole(path, json.dumps(now) + "\n")
+        return
+    try:
+        then = json.loads(path.read_text("utf-8"))
+        changed = [name for name in now if then.get(name, now[name]) != now[name]]
+    except (ValueError, AttributeError) as error:
+        fix = "start a new run with another --out"
+        raise ModelError("the file is damaged", where=str(path), fix=fix) from error
+    if changed:
+        what = "corpus" if "fingerprint" in changed else "tokenizer"
         raise SettingError(
-            "the corpus has changed since this run began",
+            f"the {what} has changed since this run began",
             where=str(folder),
             fix="restore the files, or start a new run with another --out",
         )
@@ -284,18 +344,24 @@ def _finish(
 
 def _choose_weights(config: RunConfig, trainer: Trainer) -> tuple[str, Validation | None]:
     """Load the averaged weights, or those of the best step where they do better on the dev set."""
-    checkpoints, best = trainer.checkpoints, trainer.state.best_step
-    steps = checkpoints.steps()[-config.training.average_last :]
-    averaged = average([checkpoints.load_weights(step) for step in steps])
-    _put(trainer.model, averaged)
+    checkpoints, state = trainer.checkpoints, trainer.state
+    wanted = state.averaged[-config.training.average_last :] or [state.step]
+    steps = [step for step in wanted if checkpoints.is_whole(step)]
+    if not steps:
+        raise ModelError("no whole checkpoint is left to average", where=str(checkpoints.folder))
+    _put(trainer.model, average(checkpoints.load_weights(step) for step in steps))
     said = f"the average of the last {len(steps)} checkpoints (steps {steps[0]} to {steps[-1]})"
+    if len(steps) < len(wanted):
+        said += f", {len(wanted) - len(steps)} damaged ones left out"
     if trainer.validate is None:
         return said, None
     dev = trainer.validate()
-    if best and trainer.state.best_loss < dev.loss:
-        _put(trainer.model, checkpoints.load_weights(best))
-        return f"step {best}, the best on the dev set", trainer.validate()
-    return said, dev
+    if state.best_loss is None or state.best_loss >= dev.loss:
+        return said, dev
+    if not checkpoints.is_whole(state.best_step):
+        return said + f", since the checkpoint of the best step {state.best_step} is damaged", dev
+    _put(trainer.model, checkpoints.load_weights(state.best_step))
+    return f"step {state.best_step}, the best on the dev set", trainer.validate()
 
 
 def _put(model: Transformer, weights: dict[str, torch.Tensor]) -> None:

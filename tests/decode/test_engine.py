@@ -1,5 +1,6 @@
 """Decoding with a real, tiny, untrained Transformer: no batch, order or cache changes a token."""
 
+import copy
 import random
 
 import pytest
@@ -171,3 +172,14 @@ def test_the_longest_source_allowed_has_room_to_its_end(model: Transformer) -> N
 
 def test_nothing_in_nothing_out(model: Transformer) -> None:
     assert decode(model, [], Beam(), limits=LIMITS) == []
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam", "n-best"])
+def test_a_gpu_finds_what_the_cpu_finds(
+    model: Transformer, sources: list[list[int]], search: Greedy | Beam
+) -> None:
+    on_cpu = decode(model, sources, search, limits=LIMITS)
+    on_gpu = decode(copy.deepcopy(model).cuda(), sources, search, limits=LIMITS, device="cuda")
+    for [cpu, *_], [gpu, *_] in zip(on_cpu, on_gpu, strict=True):
+        assert cpu.score == pytest.approx(gpu.score, abs=1e-3)

@@ -1,7 +1,8 @@
 """Every command block of the documents bears a class after its language, and is treated so.
 
 `run` is executed here, `slow` by `make test-all`, of `parse` only the options are read. The blocks
-of one document run in order in one empty folder, with `heed` from the current environment.
+of one document run in order in one empty folder, with `heed` from the current environment. The
+Chinese README shows the same commands as the English one, so they are tried once.
 """
 
 import os
@@ -20,7 +21,9 @@ import pytest
 from heedful import cli
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md"))]
+README, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
+ENGLISH = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*ENGLISH, CHINESE]
 SHELLS = {"sh", "bash", "shell", "console", "zsh"}
 CLASSES = {"run", "slow", "parse"}
 OTHER_PROGRAMS = {
@@ -71,6 +74,7 @@ def blocks(path: Path) -> list[Block]:
 
 BLOCKS = [block for path in DOCUMENTS for block in blocks(path)]
 COMMANDS = [block for block in BLOCKS if block.language in SHELLS | {"python"}]
+TRIED = [block for block in COMMANDS if not block.where.startswith(CHINESE.name)]
 
 
 def test_every_command_block_bears_a_class() -> None:
@@ -79,6 +83,13 @@ def test_every_command_block_bears_a_class() -> None:
     assert lacking == []
     unknown = [block.where for block in COMMANDS if block.words[0] not in CLASSES]
     assert unknown == []
+
+
+def test_both_readmes_show_the_same_commands() -> None:
+    def commands(path: Path) -> list[tuple[str, tuple[str, ...], str]]:
+        return [block[1:] for block in blocks(path) if block.language in SHELLS | {"python"}]
+
+    assert commands(README) == commands(CHINESE)
 
 
 def test_every_block_names_a_language() -> None:
@@ -129,7 +140,7 @@ def test_commands_of() -> None:
 
 @pytest.mark.parametrize(
     "block",
-    [block for block in COMMANDS if block.language in SHELLS],
+    [block for block in TRIED if block.language in SHELLS],
     ids=lambda block: block.where,
 )
 def test_options_exist(block: Block) -> None:
@@ -139,14 +150,28 @@ def test_options_exist(block: Block) -> None:
         if program == "make":
             goals = [word for word in words if "=" not in word]
             assert set(goals) <= set(targets), f"{block.where}: make has no such target"
-        elif program != "heed":
-            assert program in OTHER_PROGRAMS, f"{block.where}: is {program} a command?"
-        elif words and words[0] in cli.COMMANDS:
-            command = import_module(f"heedful.commands.{words[0]}")
-            if "--help" not in words:
-                check_options(words[0], command, [word for word in words[1:] if word != "--debug"])
+        elif program == "heed":
+            check_heed(words)
         else:
-            assert words in ([], ["--help"], ["--version"]), f"{block.where}: heed {words}"
+            assert program in OTHER_PROGRAMS, f"{block.where}: is {program} a command?"
+
+
+@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+def test_examples_of_every_command(name: str) -> None:
+    examples = commands_of(import_module(f"heedful.commands.{name}").EXAMPLES)
+    assert name in [words[1] for words in examples]
+    for program, *words in examples:
+        if program == "heed":
+            check_heed(words)
+
+
+def check_heed(words: list[str]) -> None:
+    """Read the options of one `heed ...` without running it."""
+    if not words or words[0] not in cli.COMMANDS:
+        assert words in ([], ["--help"], ["--version"])
+    elif "--help" not in words:
+        command = import_module(f"heedful.commands.{words[0]}")
+        check_options(words[0], command, [word for word in words[1:] if word != "--debug"])
 
 
 def check_options(name: str, command: ModuleType, words: list[str]) -> None:
@@ -161,7 +186,7 @@ def check_options(name: str, command: ModuleType, words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "block",
-    [block for block in COMMANDS if block.language == "python"],
+    [block for block in TRIED if block.language == "python"],
     ids=lambda block: block.where,
 )
 def test_python_can_be_read(block: Block) -> None:
@@ -197,13 +222,13 @@ def execute(document: Path, classes: set[str], folder: Path) -> None:
         assert done.returncode == 0, f"{block.where}:\n{done.stdout}\n{done.stderr}"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", ENGLISH, ids=lambda path: path.name)
 def test_run_blocks(document: Path, tmp_path: Path) -> None:
     execute(document, {"run"}, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", ENGLISH, ids=lambda path: path.name)
 def test_slow_blocks(document: Path, tmp_path: Path) -> None:
     execute(document, {"run", "slow"}, tmp_path)
 
@@ -216,7 +241,7 @@ def test_layers_are_those_that_are_checked() -> None:
     assert shown == ["\n".join(layers)]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS[:2], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [README, CHINESE], ids=lambda path: path.name)
 def test_the_tree_names_every_file(document: Path) -> None:
     text = document.read_text("utf-8")
     package = Path(cli.__file__).parent

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,11 @@ HELD = {_canonical(line.split("==")[0]): Version(line.split("==")[1]) for line i
 
 
 def test_the_version_is_the_installed_one() -> None:
-    assert heedful.__version__ == version("heedful")
+    try:
+        installed = version("heedful")
+    except PackageNotFoundError:
+        pytest.skip("heedful is not installed here, only on the path")
+    assert heedful.__version__ == installed
 
 
 def test_the_changelog_names_the_version() -> None:

@@ -51,10 +51,8 @@ def test_steps_are_independent() -> None:
 
 
 @pytest.mark.parametrize("bit", range(16))
-def test_every_bit_of_the_draw_is_fair(bit: int) -> None:
+def test_every_part_of_the_range_is_met_as_often_as_it_is_wide(bit: int) -> None:
     torch.manual_seed(7)
-    # Half of all elements stay when half of the 65,536 levels are dropped; a finer question is
-    # whether each part of the range is met equally often: drop 2^bit levels.
     count = (~keep_mask(torch.empty(N), 1 << bit)).sum().item()
     assert close_to(count, N, (1 << bit) / 65_536)
 

@@ -44,7 +44,9 @@ def test_a_step_is_the_same_rotation_everywhere(position: int, step: int) -> Non
 
 
 @pytest.mark.parametrize("scheme", [Sinusoidal(), Sinusoidal(layout="halves"), Learned()])
-def test_positions_are_added_to_the_input_from_where_it_starts(scheme: Sinusoidal | Learned) -> None:
+def test_positions_are_added_to_the_input_from_where_it_starts(
+    scheme: Sinusoidal | Learned,
+) -> None:
     module = scheme.on_input(16, 32)
     states = torch.randn(2, 8, 16)
     whole = module(states, 5)

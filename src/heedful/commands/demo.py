@@ -35,8 +35,6 @@ class Options:
     """A model folder, a run folder or a bundled name; the bundled model if not given."""
     seconds: float = 40.0
     """How long the tiny model may train."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
     seed: int = 1
     """Decides the dates, and everything about the training."""
     quiet: bool = False
@@ -54,31 +52,31 @@ def run(options: Options) -> int:
     if not 0 <= options.seed < 2**31:
         raise SettingError(f"{options.seed} is no seed", where="--seed", fix="give 0 or more")
     screen = Screen()
-    translated = _translate(options, screen)
+    bundled = _translate(options, screen)
     folder = _learn(options, screen, Progress(quiet=options.quiet))
     if folder is None:
         screen.say("interrupted; nothing was kept")
         return 130
-    _what_next(screen, folder, translated=translated)
+    _what_next(screen, folder, bundled=bundled)
     return 0
 
 
 def _translate(options: Options, screen: "Screen") -> bool:
-    """Show the translator; returns False when there is none."""
+    """Show the translator; returns whether there is a bundled one."""
     from heedful import pretrained
     from heedful.demo.translating import show_translations
     from heedful.translator import BUNDLED, Translator
 
-    bundled = Path(pretrained.__file__).parent / BUNDLED / "config.json"
+    bundled = (Path(pretrained.__file__).parent / BUNDLED / "config.json").is_file()
     name = BUNDLED if options.model is None else options.model
     screen.heading(f"1. Translating with {name}")
-    if options.model is None and not bundled.is_file():
+    if options.model is None and not bundled:
         screen.say("No translation model is bundled with this build, so this part is left out.")
         if options.text:
             screen.say("Your text can be translated once you have one: see --model.")
         return False
-    show_translations(Translator.load(name, options.device), " ".join(options.text), screen)
-    return True
+    show_translations(Translator.load(name, "cpu"), " ".join(options.text), screen)
+    return bundled
 
 
 def _learn(options: Options, screen: "Screen", progress: "Progress") -> Path | None:
@@ -100,7 +98,6 @@ def _learn(options: Options, screen: "Screen", progress: "Progress") -> Path | N
             folder,
             seconds=options.seconds,
             seed=options.seed,
-            device=options.device,
             progress=progress,
         )
     except BaseException:
@@ -115,11 +112,11 @@ def _learn(options: Options, screen: "Screen", progress: "Progress") -> Path | N
     return folder
 
 
-def _what_next(screen: "Screen", folder: Path, *, translated: bool) -> None:
+def _what_next(screen: "Screen", folder: Path, *, bundled: bool) -> None:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     screen.heading("What to type next")
     lines = [f'heed translate --model {folder}/run "24 décembre 2031"']
-    if translated:
+    if bundled:
         lines.append('heed translate --to de "Where is the station?"')
     lines += [
         f"heed evaluate --model {folder}/run --data {folder}/unseen-forms.tsv",

@@ -2,8 +2,10 @@
 
 __all__ = ["ACCEPTS_SETTINGS", "EXAMPLES", "Options", "run"]
 
+import shlex
 import sys
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +30,7 @@ heed train --data my.tsv --out runs/y --model.position.kind rotary --training.ma
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Train a translator. Any setting of the run can be given by its path, as --model.d-model 256."""
+    """Train a translator. Any setting of a run can be given by its path, as --model.d-model 256."""
 
     out: Annotated[Path, tyro.conf.arg(aliases=["-o", "--output"])]
     """The run folder to make: checkpoints, log, data report and, at the end, model/."""
@@ -67,16 +69,15 @@ def run(options: Options, settings: dict[str, Any]) -> int:
 
     progress = Progress(quiet=options.quiet)
     changes = _changes(options, settings)
-    config = (
-        _resumed(options.out, changes) if options.resume else _begun(options, changes, progress)
-    )
-    result = train(config, options.out, progress, resume=options.resume)
+    config = _resumed(options, changes) if options.resume else _begun(options, changes, progress)
+    go_on = f"go on with: heed train --out {shlex.quote(str(options.out))} --resume"
+    try:
+        result = train(config, options.out, progress, resume=options.resume)
+    except KeyboardInterrupt:
+        print(f"heed: interrupted; {go_on}", file=sys.stderr)
+        return 130
     if result.model is None:
-        print(
-            f"interrupted at step {result.outcome.step:,}, saved; go on with: "
-            f"heed train --out {options.out} --resume",
-            file=sys.stderr,
-        )
+        print(f"heed: interrupted, step {result.outcome.step:,} is saved; {go_on}", file=sys.stderr)
         return 130
     print(result.model)
     return 0
@@ -109,13 +110,6 @@ def _begun(options: Options, changes: dict[str, Any], progress: "Progress") -> "
     asked = merged(RunConfig(), {"data": changes["data"]})
     if not asked.data.train:
         raise SettingError("there is nothing to learn from", where="--data", fix="give --data FILE")
-    data = asked.data
-    if data.both_directions and not (data.source_language and data.target_language):
-        raise SettingError(
-            "two directions need names for the two languages",
-            where="--both-directions",
-            fix="give --from en --to de",
-        )
     name = options.recipe
     if name is None:
         from heedful.data.corpus import count_rows
@@ -126,24 +120,37 @@ def _begun(options: Options, changes: dict[str, Any], progress: "Progress") -> "
     return merged(recipe(name), changes)
 
 
-_FIXED_ON_RESUME = ("seed", "data", "tokenizer", "model", "objective", "optimizer")
+_FIXED_ON_RESUME = (
+    "seed",
+    "data",
+    "tokenizer",
+    "model",
+    "objective",
+    "optimizer",
+    "training.batch_tokens",
+    "training.max_pieces",
+)
 
 
-def _resumed(folder: Path, changes: dict[str, Any]) -> "RunConfig":
-    """Return the run's own settings; only how long and where it runs may be changed."""
+def _resumed(options: Options, changes: dict[str, Any]) -> "RunConfig":
+    """Return the run's own settings; only how long, how fast and where it runs may be changed."""
     from heedful.config import merged, read_config
+    from heedful.recipes import recipe
 
+    folder = options.out
     if not (folder / "config.json").is_file():
         raise SettingError(
             "there is no run to resume", where=str(folder), fix="leave out --resume to start one"
         )
     old = read_config(folder / "config.json")
     new = merged(old, changes)
-    for name in _FIXED_ON_RESUME:
-        if getattr(new, name) != getattr(old, name):
-            raise SettingError(
-                f"a resumed run cannot change its {name} settings",
-                where=str(folder),
-                fix="leave them out, or start a new run with another --out",
-            )
+    changed = [name for name in _FIXED_ON_RESUME if attrgetter(name)(new) != attrgetter(name)(old)]
+    if options.recipe and recipe(options.recipe).recipe != old.recipe:
+        changed.append("recipe")
+    if changed:
+        raise SettingError(
+            f"a resumed run cannot change --{changed[0].replace('_', '-')}",
+            where=str(folder),
+            fix="leave it out, or start a new run with another --out",
+        )
     return new

@@ -4,7 +4,7 @@
 (every later one) streams the rows of a split. Called by `heed train` and `heed report`.
 """
 
-__all__ = ["Corpus", "DataConfig", "Split"]
+__all__ = ["Corpus", "DataConfig", "Split", "count_rows"]
 
 import hashlib
 import json
@@ -72,6 +72,11 @@ class DataConfig(Settings):
                 str(part).strip() if isinstance(part, (int, str)) else part for part in parts
             )
         return parts
+
+
+def count_rows(config: DataConfig) -> int:
+    """Return the rows of all training files; raises DataError as `Corpus.examine` does."""
+    return sum(1 for _ in Source(config.train, config.columns, config.skip_bad).rows())
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,9 @@ class Screen:
         self.console.print(Text(text, style=style), soft_wrap=True)
         self.console.file.flush()
 
-    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], right: int = 0) -> None:
+    def table(
+        self, head: Sequence[str], rows: Sequence[Sequence[str | Text]], right: int = 0
+    ) -> None:
         """Print rows below a head; the last `right` columns stand to the right."""
         terminal = self.console.is_terminal
         table = Table(
@@ -47,6 +49,11 @@ class Screen:
             side = "right" if column >= len(head) - right else "left"
             table.add_column(name, justify=side)  # type: ignore[arg-type]
         for row in rows:
-            table.add_row(*map(Text, row))
-        self.console.print(table)
-        self.console.file.flush()
+            table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+        if terminal:
+            self.console.print(table)
+            return
+        with self.console.capture() as printed:
+            self.console.print(table)
+        for line in printed.get().rstrip("\n").split("\n"):
+            self.say(line.rstrip())

@@ -8,6 +8,8 @@ __all__ = ["SAMPLES", "guess_language", "show_translations"]
 import re
 import time
 
+from rich.text import Text
+
 from heedful.demo.screen import Screen
 from heedful.errors import HeedfulError
 from heedful.inspect.alignment import align
@@ -136,7 +138,10 @@ def _show_attention(
         return
     screen.table(
         ("word", "looked most at", "share", ""),
-        [(row.word, row.source_word, f"{row.weight:4.0%}", _bar(row.weight)) for row in rows],
+        [
+            (row.word, row.source_word, f"{row.weight:4.0%}", Text(_bar(row.weight), "cyan"))
+            for row in rows
+        ],
     )
 
 
@@ -144,7 +149,7 @@ def _bar(share: float) -> str:
     """Return a bar of eighths.
 
     >>> _bar(0.51)
-    '████████████▏'
+    '████████████▎'
     """
     whole, eighths = divmod(round(share * BAR * 8), 8)
     return "█" * whole + "▏▎▍▌▋▊▉"[eighths - 1 : eighths] if eighths else "█" * whole

@@ -7,6 +7,8 @@ __all__ = ["show_task", "show_verdict"]
 
 from collections.abc import Sequence
 
+from rich.text import Text
+
 from heedful.demo.dates import FORMS, HELD_OUT_FORMS, DateTask, Form
 from heedful.demo.screen import Screen
 from heedful.demo.training import Answer
@@ -52,8 +54,8 @@ def show_verdict(
     screen.table(
         ("written", "its answer", ""),
         [
-            *((a.question.text, a.given, "right") for a in right),
-            *((a.question.text, a.given, f"wrong: {a.question.iso}") for a in wrong),
+            *((a.question.text, a.given, Text("right", "green")) for a in right),
+            *((a.question.text, a.given, Text(f"wrong: {a.question.iso}", "red")) for a in wrong),
         ],
     )
 

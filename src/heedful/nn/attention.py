@@ -26,7 +26,6 @@ from heedful.nn.position import AttentionPosition
 from heedful.settings import Settings
 from heedful.shapes import Bool, Float, Tensor
 
-
 _SHORT = 128 * 128
 """Largest score matrix for which plain products are taken in training on CPU."""
 

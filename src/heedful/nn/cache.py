@@ -21,7 +21,12 @@ class SelfCache:
         self.buffer: KeyValue | None = None
 
     def append(self, new: KeyValue) -> KeyValue:
-        """Store the keys and values of the next positions; return all up to now."""
+        """Store the keys and values of the next positions; return all up to now.
+
+        Raises ValueError for more positions than the buffer was made for.
+        """
+        if self.length + new.key.shape[2] > self.max_length:
+            raise ValueError(f"this cache was made for {self.max_length} positions, no more")
         if self.buffer is None:
             heads, d_k = new.key.shape[1], new.key.shape[3]
             shape = (self.rows, heads, self.max_length, d_k)

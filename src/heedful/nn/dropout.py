@@ -54,7 +54,7 @@ class Dropout(nn.Module):
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.rate = rate
-        self.n_dropped = round(rate * _LEVELS)
+        self.n_dropped = min(round(rate * _LEVELS), _LEVELS - 1)
 
     def forward(self, states: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Return the states with some elements zeroed; unchanged outside training."""

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import nn
 
+from heedful.errors import SettingError
 from heedful.settings import Settings
 from heedful.shapes import Float, Int, Tensor
 
@@ -56,7 +57,14 @@ class ThreeWay(Settings):
     kind: Literal["three_way"] = "three_way"
 
     def build(self, source_size: int, target_size: int, d_model: int) -> Tables:
-        """Return the tables."""
+        """Return the tables; raises SettingError for two vocabularies."""
+        if source_size != target_size:
+            raise SettingError(
+                f"three_way makes one matrix of vocabularies of {source_size:,} and "
+                f"{target_size:,} pieces",
+                where="--model.embedding.kind",
+                fix="use two_way or untied",
+            )
         table = _table(target_size, d_model)
         return Tables(table, table, table)
 

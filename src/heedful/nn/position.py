@@ -24,6 +24,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from heedful.errors import ModelError
 from heedful.settings import Settings
 from heedful.shapes import Float, Tensor
 
@@ -83,8 +84,13 @@ class _Table(InputPosition):
             self.table = nn.Parameter(table)
 
     def forward(self, states: Float[Tensor, "B T D"], start: int) -> Float[Tensor, "B T D"]:
-        """Return `states + table[start:]`."""
-        return states + self.table[start : start + states.shape[1]].to(states.dtype)
+        """Return `states + table[start:]`; raises ModelError for a position beyond the table."""
+        end = start + states.shape[1]
+        if end > self.table.shape[0]:
+            raise ModelError(
+                f"position {end:,} is asked for and the model knows {len(self.table):,}"
+            )
+        return states + self.table[start:end].to(states.dtype)
 
 
 class _RotaryPosition(AttentionPosition):

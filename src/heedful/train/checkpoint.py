@@ -1,17 +1,20 @@
 """Checkpoints of a run in progress: `checkpoints/step-N/`, safetensors and JSON, never a pickle.
 
-A checkpoint is written into a temporary folder, flushed to the disk, sealed with a manifest of
-SHA-256 sums and only then renamed; older ones are removed after that. Reading verifies the
-manifest, so a damaged one is set aside and the one before it is used.
+A checkpoint is written into a temporary folder, sealed with a manifest of SHA-256 sums, flushed to
+the disk and only then renamed; older ones are removed after that. Reading verifies the manifest,
+so a damaged one is set aside and the one before it is used. The loop saves, `heedful.run` reads.
 """
 
-__all__ = ["Checkpoint", "Checkpoints"]
+__all__ = ["Checkpoint", "Checkpoints", "average"]
 
 import json
 import os
+import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +46,13 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Return the steps saved, in numerical order."""
-        names = (path.name.removeprefix("step-") for path in self.folder.glob("step-*"))
-        return sorted(int(name) for name in names if name.isdecimal())
+        names = [path.name for path in self.folder.glob("step-*")]
+        numbers = [name.removeprefix("step-") for name in names]
+        return sorted(int(number) for number in numbers if _NUMBER.fullmatch(number))
+
+    def begun(self) -> bool:
+        """Return whether anything was ever saved, whole or damaged."""
+        return bool(self.steps()) or any(self.folder.glob("corrupt-*"))
 
     def path(self, step: int) -> Path:
         """Return the folder of a step's checkpoint."""
@@ -54,7 +62,7 @@ class Checkpoints:
         """Commit a checkpoint: after this it is whole on disk, or an OutputError was raised."""
         fresh = self.folder / f".tmp-step-{checkpoint.step}"
         try:
-            shutil.rmtree(fresh, ignore_errors=True)
+            self._sweep()
             fresh.mkdir(parents=True)
             save_file(checkpoint.model, fresh / "model.safetensors")
             save_file(checkpoint.optimizer, fresh / "optimizer.safetensors")
@@ -66,7 +74,7 @@ class Checkpoints:
             (fresh / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
             for path in (*fresh.iterdir(), fresh):
                 _flush(path)
-            shutil.rmtree(self.path(checkpoint.step), ignore_errors=True)
+            self._remove(checkpoint.step)
             fresh.rename(self.path(checkpoint.step))
             _flush(self.folder)
         except (OSError, SafetensorError) as error:
@@ -74,53 +82,84 @@ class Checkpoints:
             raise OutputError(
                 f"the checkpoint of step {checkpoint.step} cannot be saved ({error})",
                 where=str(self.folder),
-                fix="free some space and go on with --resume; earlier checkpoints are untouched",
+                fix="make room and go on with --resume: earlier checkpoints are untouched",
             ) from error
 
     def rotate(self, keep: int, protected: Collection[int]) -> None:
         """Remove all but the newest `keep` and the protected steps."""
         for step in self.steps()[:-keep]:
             if step not in protected:
-                shutil.rmtree(self.path(step), ignore_errors=True)
+                self._remove(step)
+
+    def _remove(self, step: int) -> None:
+        """Take a checkpoint's name away first, so that what bears it is always whole."""
+        gone = self.folder / f".tmp-gone-{step}"
+        with suppress(OSError):
+            self.path(step).rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Remove what a killed process left half-written or half-removed."""
+        for stray in self.folder.glob(".tmp-*"):
+            shutil.rmtree(stray, ignore_errors=True)
 
     def load(self, step: int) -> Checkpoint:
         """Read a checkpoint; raises ModelError if a file is missing or altered."""
         folder = self.path(step)
-        self._verify(folder)
-        state = json.loads((folder / "state.json").read_text("utf-8"))
+        self._verify(step)
         return Checkpoint(
             step=step,
             model=load_file(folder / "model.safetensors"),
             optimizer=load_file(folder / "optimizer.safetensors"),
-            state=state,
+            state=json.loads((folder / "state.json").read_text("utf-8")),
         )
 
     def load_weights(self, step: int) -> dict[str, torch.Tensor]:
-        """Read only the model's weights of a checkpoint."""
-        self._verify(self.path(step))
+        """Read only the model's weights of a checkpoint; raises ModelError if it is damaged."""
+        self._verify(step)
         return load_file(self.path(step) / "model.safetensors")
+
+    def is_whole(self, step: int) -> bool:
+        """Return whether every file of a checkpoint is as it was written."""
+        try:
+            self._verify(step)
+        except ModelError:
+            return False
+        return True
 
     def newest(self) -> tuple[Checkpoint, list[str]]:
         """Return the newest whole checkpoint, and what was said of damaged ones set aside.
 
         Raises ModelError when there is none: a resumed run never starts over silently.
         """
-        said = []
+        said: list[str] = []
         for step in reversed(self.steps()):
             try:
                 return self.load(step), said
             except ModelError as error:
-                aside = self.folder / f"corrupt-step-{step}"
-                shutil.rmtree(aside, ignore_errors=True)
-                self.path(step).rename(aside)
-                said.append(f"{error}; set aside as {aside.name}")
+                said.append(f"{error}; set aside as {self._set_aside(step)}")
         raise ModelError(
             "no whole checkpoint to resume from",
             where=str(self.folder),
             fix="start anew in another folder with --out",
         )
 
-    def _verify(self, folder: Path) -> None:
+    def _set_aside(self, step: int) -> str:
+        """Give a damaged checkpoint another name, never one that is taken, and return it."""
+        names = (f"corrupt-step-{step}" + (f"-{n}" if n else "") for n in count())
+        aside = next(path for name in names if not (path := self.folder / name).exists())
+        try:
+            self.path(step).rename(aside)
+        except OSError as error:
+            raise OutputError(
+                f"the damaged checkpoint cannot be set aside ({error.strerror})",
+                where=str(self.path(step)),
+                fix="make the run folder writable",
+            ) from error
+        return aside.name
+
+    def _verify(self, step: int) -> None:
+        folder = self.path(step)
         try:
             manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
             whole = set(manifest) == set(_FILES) and all(
@@ -128,18 +167,30 @@ class Checkpoints:
                 and sha256(folder / name) == entry["sha256"]
                 for name, entry in manifest.items()
             )
-        except (OSError, ValueError, KeyError, TypeError):
+            whole = whole and json.loads((folder / "state.json").read_text("utf-8"))["step"] == step
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             whole = False
         if not whole:
             raise ModelError("the checkpoint is damaged", where=str(folder))
 
 
-def average(weights: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """Return the mean of several checkpoints' weights (section 6.1), summed in float64."""
-    return {
-        name: (torch.stack([one[name].double() for one in weights]).mean(0)).to(tensor.dtype)
-        for name, tensor in weights[0].items()
-    }
+_NUMBER = re.compile("0|[1-9][0-9]*")
+
+
+def average(weights: Iterable[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """Return the mean of several checkpoints' weights (section 6.1), summed in float64.
+
+    One checkpoint after another is taken, so that memory holds one of them and the sum.
+    """
+    sums: dict[str, torch.Tensor] = {}
+    dtypes: dict[str, torch.dtype] = {}
+    n_added = 0
+    for one in weights:
+        n_added += 1
+        for name, tensor in one.items():
+            sums[name] = sums[name] + tensor if name in sums else tensor.double()
+            dtypes[name] = tensor.dtype
+    return {name: (total / n_added).to(dtypes[name]) for name, total in sums.items()}
 
 
 def _flush(path: Path) -> None:

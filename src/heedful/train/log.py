@@ -7,6 +7,7 @@ __all__ = ["TrainLog"]
 
 import importlib.util
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ class TrainLog:
         """Drop records later than the checkpoint that a resumed run starts from."""
         if not self.path.exists():
             return
-        lines = self.path.read_text("utf-8").split("\n")
-        kept = [line for line in lines if line and json.loads(line).get("step", 0) <= step]
+        lines = self.path.read_text("utf-8", "replace").split("\n")
+        kept = [line for line in lines if _step_of(line) <= step]
         fresh = self.path.with_suffix(".new")
         fresh.write_text("".join(line + "\n" for line in kept), "utf-8")
         fresh.replace(self.path)
@@ -81,6 +82,14 @@ class TrainLog:
             self._live = None
         if self._board is not None:
             self._board.close()
+
+
+def _step_of(line: str) -> float:
+    """Return the step of a record; infinity for a line that a crash cut off."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return math.inf
 
 
 def _tensorboard(folder: Path) -> Any:

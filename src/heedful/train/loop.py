@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -56,10 +56,12 @@ class TrainState:
     next_batch: int = 0
     seconds: float = 0.0
     target_tokens: int = 0
-    best_loss: float = math.inf
+    best_loss: float | None = None
     best_step: int = 0
     bad_validations: int = 0
     recent: list[float] = field(default_factory=list)
+    averaged: list[int] = field(default_factory=list)
+    """Steps whose weights make the final model: those an uninterrupted run saves, newest last."""
 
 
 @dataclass(kw_only=True)
@@ -76,20 +78,30 @@ class Trainer:
     log: TrainLog
     validate: Callable[[], Validation] | None
     device: torch.device
+    clock: Callable[[], float] = time.monotonic
     state: TrainState = field(default_factory=TrainState)
 
     def run(self) -> Outcome:
-        """Train until a limit, early stopping or an interruption; always ends on a checkpoint."""
+        """Train until a limit, early stopping or an interruption; always ends on a checkpoint.
+
+        A run that had already ended, but was killed before its model was written, makes no step.
+        Raises ModelError when the loss or a weight is no longer a number, OutputError when a
+        checkpoint cannot be written; earlier checkpoints stay as they are.
+        """
         self.model.train()
+        if done := self._reason_to_stop():
+            return Outcome(True, self.state.step, done)
         with _interruption() as interrupted:
             for batches in self._portions():
-                started = time.monotonic()
+                started = self.clock()
                 loss = self._update(batches)
-                self.state.seconds += time.monotonic() - started
+                self.state.seconds += self.clock() - started
                 self._report(loss)
                 improved = self.state.step % self.settings.validate_every == 0 and self._validate()
                 reason = self._reason_to_stop()
                 due = self.state.step % self.settings.save_every == 0
+                if due or improved or reason:
+                    self.state.averaged.append(self.state.step)
                 if due or improved or reason or interrupted:
                     self.save()
                 if reason:
@@ -150,11 +162,7 @@ class Trainer:
         state, settings = self.state, self.settings
         nll = float(loss.nll) / loss.tokens
         if not math.isfinite(nll):
-            raise ModelError(
-                f"the loss of step {state.step} is not a number",
-                fix="go on from the last checkpoint with --resume and a smaller learning rate "
-                "(--schedule.scale 0.5) or a longer warm-up (--schedule.warmup-steps)",
-            )
+            raise self._diverged(f"the loss of step {state.step} is not a number")
         state.recent = [*state.recent, nll][-settings.log_every :]
         mean = sum(state.recent) / len(state.recent)
         speed = state.target_tokens / max(state.seconds, 1e-9)
@@ -181,7 +189,9 @@ class Trainer:
         found = self.validate()
         self.model.train()
         state = self.state
-        better = found.loss < state.best_loss
+        if not math.isfinite(found.loss):
+            raise self._diverged(f"the dev loss of step {state.step} is not a number")
+        better = state.best_loss is None or found.loss < state.best_loss
         if better:
             state.best_loss, state.best_step, state.bad_validations = found.loss, state.step, 0
         else:
@@ -204,25 +214,47 @@ class Trainer:
             return f"the dev loss has not improved for {settings.patience} validations"
         return None
 
+    def _diverged(self, problem: str) -> ModelError:
+        """Return the error for numbers that are none: the checkpoints before them are good."""
+        smaller = "a smaller learning rate (--schedule) or --training.clip-norm 1"
+        if self.checkpoints.steps():
+            return ModelError(problem, fix=f"go on with --resume and {smaller}")
+        return ModelError(problem, fix=f"start again with {smaller}")
+
     def save(self) -> None:
         """Commit a checkpoint of this step, then remove those no longer needed."""
+        state, keep = self.state, self.settings.average_last
+        state.averaged = state.averaged[-keep:]
         weights = {name: w.detach().cpu() for name, w in self.model.named_parameters()}
         random = {"random/cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             random["random/cuda"] = torch.cuda.get_rng_state(self.device)
         moments = state_tensors(self.optimizer, self.model)
+        for name, values in (weights | moments).items():
+            if not bool(torch.isfinite(values).all()):
+                raise self._diverged(f"{name} is not a number any more after step {state.step}")
         self.checkpoints.save(
             Checkpoint(
-                step=self.state.step,
+                step=state.step,
                 model={name: w.contiguous() for name, w in weights.items()},
                 optimizer={name: t.cpu() for name, t in moments.items()} | random,
-                state=asdict(self.state),
+                state=asdict(state),
             )
         )
-        self.checkpoints.rotate(self.settings.average_last, {self.state.best_step})
+        self.checkpoints.rotate(keep, {state.best_step, *state.averaged})
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint: weights, moments, random states and the place in the data."""
+        """Go on from a checkpoint: weights, moments, random states and the place in the data.
+
+        Raises ModelError for the checkpoint of another model.
+        """
+        shapes = {name: weight.shape for name, weight in self.model.named_parameters()}
+        if shapes != {name: weight.shape for name, weight in checkpoint.model.items()}:
+            raise ModelError(
+                "the checkpoint is of another model",
+                where=str(self.checkpoints.path(checkpoint.step)),
+                fix="put back the config.json and tokenizer.json it was made with",
+            )
         with torch.no_grad():
             for name, weight in self.model.named_parameters():
                 weight.copy_(checkpoint.model[name])
@@ -237,7 +269,7 @@ class Trainer:
 def _interruption() -> Iterator[list[int]]:
     """Collect the first SIGINT or SIGTERM, so that the loop can save; a second one acts at once."""
     caught: list[int] = []
-    previous = {}
+    previous: dict[signal.Signals, Any] = {}
 
     def note(number: int, frame: FrameType | None) -> None:
         caught.append(number)

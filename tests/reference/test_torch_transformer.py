@@ -1,0 +1,167 @@
+"""The same weights as torch.nn.Transformer give the same states and the same gradients.
+
+torch ends both stacks with a norm, also in post-norm; the paper does not. Our `final_norm` says
+which; torch's are taken off for the paper's. torch's masks are True where nobody may look.
+"""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from heedful.models.transformer import Transformer, TransformerConfig
+from heedful.nn.feedforward import GELU, ReLU
+from heedful.nn.norm import PostNorm, PreNorm
+
+pytestmark = pytest.mark.filterwarnings("ignore:enable_nested_tensor is True:UserWarning")
+
+ENTRIES, D_MODEL, PAD = 30, 32, 0
+CASES = {
+    "post-norm as in torch": (PostNorm(final_norm=True), ReLU()),
+    "post-norm as in the paper": (PostNorm(), ReLU()),
+    "pre-norm": (PreNorm(), ReLU()),
+    "pre-norm without a final norm": (PreNorm(final_norm=False), ReLU()),
+    "post-norm with GELU": (PostNorm(final_norm=True), GELU()),
+}
+SOURCE = torch.tensor([[5, 9, 21, 7, 8, 2], [17, 3, 2, 0, 0, 0], [4, 4, 4, 4, 2, 0]])
+TARGET = torch.tensor([[1, 6, 6, 29, 11], [1, 8, 0, 0, 0], [1, 12, 13, 14, 0]])
+
+
+def build(name: str) -> tuple[Transformer, nn.Transformer]:
+    """Return our model and torch's of the same shape, both with weights of their own."""
+    residual, feed_forward = CASES[name]
+    torch.manual_seed(0)
+    config = TransformerConfig(
+        d_model=D_MODEL,
+        d_ff=48,
+        n_heads=4,
+        encoder_layers=3,
+        decoder_layers=2,
+        max_length=16,
+        residual=residual,
+        feed_forward=feed_forward,
+    )
+    reference = nn.Transformer(
+        D_MODEL,
+        nhead=4,
+        num_encoder_layers=3,
+        num_decoder_layers=2,
+        dim_feedforward=48,
+        activation=feed_forward.kind,
+        norm_first=isinstance(residual, PreNorm),
+        batch_first=True,
+    )
+    if not residual.final_norm:
+        reference.encoder.norm = reference.decoder.norm = None
+    return config.build(ENTRIES, ENTRIES).eval(), reference.eval()
+
+
+def partners(model: Transformer, reference: nn.Transformer) -> list[tuple[nn.Module, nn.Module]]:
+    """Return which of our modules is which of torch's."""
+    found: list[tuple[nn.Module, nn.Module]] = []
+    for ours, theirs in zip(model.encoder, reference.encoder.layers, strict=True):
+        found += [
+            (ours.attention, theirs.self_attn),
+            (ours.attention_block.norm, theirs.norm1),
+            (ours.feed_forward_block.norm, theirs.norm2),
+        ]
+    for ours, theirs in zip(model.decoder, reference.decoder.layers, strict=True):
+        found += [
+            (ours.attention, theirs.self_attn),
+            (ours.attention_block.norm, theirs.norm1),
+            (ours.cross_attention, theirs.multihead_attn),
+            (ours.cross_attention_block.norm, theirs.norm2),
+            (ours.feed_forward_block.norm, theirs.norm3),
+        ]
+    layers = [
+        *zip(model.encoder, reference.encoder.layers, strict=True),
+        *zip(model.decoder, reference.decoder.layers, strict=True),
+    ]
+    for ours, theirs in layers:
+        found.append((ours.feed_forward.inner, theirs.linear1))
+        found.append((ours.feed_forward.outer, theirs.linear2))
+    if reference.encoder.norm is not None:
+        found.append((model.encoder_norm, reference.encoder.norm))
+        found.append((model.decoder_norm, reference.decoder.norm))
+    return found
+
+
+def names(ours: nn.Module, theirs: nn.Module) -> list[tuple[list[nn.Parameter], nn.Parameter]]:
+    """Return parameters of ours that, one under the other, are one of torch's."""
+    if not isinstance(theirs, nn.MultiheadAttention):
+        return [([ours.weight], theirs.weight), ([ours.bias], theirs.bias)]
+    stacked = (ours.query_proj, ours.key_proj, ours.value_proj)
+    return [
+        ([x.weight for x in stacked], theirs.in_proj_weight),
+        ([x.bias for x in stacked], theirs.in_proj_bias),
+        ([ours.output_proj.weight], theirs.out_proj.weight),
+        ([ours.output_proj.bias], theirs.out_proj.bias),
+    ]
+
+
+def reference_states(
+    reference: nn.Transformer, table: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return torch's encoder and decoder states, from embeddings made by the paper's formula."""
+    position = torch.tensor(
+        [
+            [
+                (math.cos if i % 2 else math.sin)(place / 10_000 ** (2 * (i // 2) / D_MODEL))
+                for i in range(D_MODEL)
+            ]
+            for place in range(16)
+        ]
+    )
+    source = table[SOURCE] * math.sqrt(D_MODEL) + position[: SOURCE.shape[1]]
+    target = table[TARGET] * math.sqrt(D_MODEL) + position[: TARGET.shape[1]]
+    length = TARGET.shape[1]
+    memory = reference.encoder(source, src_key_padding_mask=SOURCE == PAD)
+    states = reference.decoder(
+        target,
+        memory,
+        tgt_mask=torch.ones(length, length).triu(1).bool(),
+        tgt_key_padding_mask=TARGET == PAD,
+        memory_key_padding_mask=SOURCE == PAD,
+    )
+    return memory, states
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_states_and_gradients_are_torchs(name: str) -> None:
+    model, reference = build(name)
+    pairs = [pair for both in partners(model, reference) for pair in names(*both)]
+    with torch.no_grad():
+        for parts, whole in pairs:
+            for part in parts:
+                part.add_(torch.randn_like(part) * 0.1)  # no norm of ones, no bias of zeros
+            whole.copy_(torch.cat(list(parts)))
+    covered = {id(part) for parts, _ in pairs for part in parts}
+    assert covered == {id(x) for x in model.parameters()} - {id(model.tables.source.weight)}
+    assert {id(whole) for _, whole in pairs} == {id(x) for x in reference.parameters()}
+
+    table = model.tables.source.weight.detach().clone().requires_grad_()
+    expected_memory, expected_states = reference_states(reference, table)
+    memory = model.encode(SOURCE, SOURCE != PAD)
+    states = model.hidden(TARGET, memory)
+    real_source, real_target = SOURCE != PAD, TARGET != PAD
+    close(memory.states[real_source], expected_memory[real_source])
+    close(states[real_target], expected_states[real_target])
+
+    direction = torch.randn_like(states[real_target])
+    (states[real_target] * direction).mean().backward()
+    (expected_states[real_target] * direction).mean().backward()
+    close(model.tables.source.weight.grad, table.grad)
+    for parts, whole in pairs:
+        close(torch.cat([part.grad for part in parts]), whole.grad)
+        assert whole.grad.abs().max() > 1e-4
+
+
+def close(actual: torch.Tensor, expected: torch.Tensor) -> None:
+    torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_torch_ends_a_post_norm_stack_with_a_norm() -> None:
+    _, reference = build("post-norm as in torch")
+    assert reference.encoder.norm is not None
+    assert reference.decoder.norm is not None
