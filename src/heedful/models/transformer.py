@@ -9,7 +9,7 @@ vocabulary and no batches. `TransformerConfig` is the model's own settings and t
 
 __all__ = ["Transformer", "TransformerCache", "TransformerConfig"]
 
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import Field, model_validator
 from torch import nn
@@ -209,7 +209,8 @@ class Transformer(nn.Module):
         return Memory(self.encoder_norm(states), source_mask)
 
     def _memory_keys(self, memory: Memory) -> list[KeyValue]:
-        return [layer.cross_attention.keys_values(memory.states) for layer in self.decoder]
+        layers = cast("list[DecoderLayer]", list(self.decoder))
+        return [layer.cross_attention.keys_values(memory.states) for layer in layers]
 
     def new_cache(self, memory: Memory, rows_per_sentence: int, max_length: int) -> Cache:
         """Return an empty cache for at most `max_length` positions of every row."""

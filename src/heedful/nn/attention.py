@@ -117,7 +117,8 @@ class MultiHeadAttention(nn.Module):
         self.position = position
 
     def _split(self, states: Float[Tensor, "B T E"]) -> Float[Tensor, "B H T K"]:
-        return states.unflatten(-1, (-1, self.d_k)).transpose(1, 2)
+        batch, length, width = states.shape
+        return states.view(batch, length, width // self.d_k, self.d_k).transpose(1, 2)
 
     def queries(self, states: Float[Tensor, "B Q D"], start: int = 0) -> Float[Tensor, "B H Q K"]:
         """Return the queries of pieces at positions `start`, `start`+1, ..."""
@@ -147,7 +148,8 @@ class MultiHeadAttention(nn.Module):
         bias = self.position.bias(together, memory.key.shape[2])
         context = fused_attend(together, memory.key, memory.value, mask, bias)
         if rows != sentences:
-            context = context.unflatten(2, (-1, length)).transpose(1, 2).flatten(0, 1)
+            apart = context.reshape(sentences, heads, -1, length, d_k)
+            context = apart.transpose(1, 2).flatten(0, 1)
         result: Tensor = self.output_proj(context.transpose(1, 2).flatten(2))
         return result
 

@@ -62,7 +62,8 @@ class Dropout(nn.Module):
             return states
         if states.is_cuda:
             return nn.functional.dropout(states, self.rate)
-        result: Tensor = _DropoutFunction.apply(states.contiguous(), self.n_dropped)
+        dropped = _DropoutFunction.apply  # torch leaves it untyped
+        result: Tensor = dropped(states.contiguous(), self.n_dropped)  # type: ignore[no-untyped-call]
         return result
 
     def extra_repr(self) -> str:

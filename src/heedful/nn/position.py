@@ -94,6 +94,8 @@ class _Table(InputPosition):
 
 
 class _RotaryPosition(AttentionPosition):
+    rate: Tensor
+
     def __init__(self, d_k: int, theta: float) -> None:
         super().__init__()
         rate = theta ** (-torch.arange(0, d_k, 2, dtype=torch.float32) / d_k)
@@ -115,6 +117,8 @@ def _distance(n_queries: int, n_keys: int, device: torch.device) -> Tensor:
 
 
 class _LinearBias(AttentionPosition):
+    slope: Tensor
+
     def __init__(self, n_heads: int) -> None:
         super().__init__()
         slope = 2.0 ** (-8.0 * torch.arange(1, n_heads + 1) / n_heads)

@@ -1,0 +1,426 @@
+"""A resumed run is the same run: weights, moments, random states, log and final model, bit for bit.
+
+Runs are cut at a step by an exception that stands for a crash, by signals, and by SIGKILL.
+"""
+
+import json
+import os
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from heedful.cli import main
+from heedful.config import RunConfig, merged
+from heedful.errors import HeedfulError, ModelError, SettingError
+from heedful.progress import Progress
+from heedful.run import RunResult, train
+from heedful.text.tokenizer import BPE, Tokenizer
+from heedful.train.checkpoint import Checkpoint, Checkpoints
+from heedful.train.log import TrainLog
+from heedful.train.loop import Trainer
+
+QUIET = Progress(quiet=True)
+CLOCK = ("seconds", "tokens_per_second")
+
+
+class Crash(BaseException):
+    """Stands for a process that ends at once."""
+
+
+def trace(folder: Path) -> dict[str, Any]:
+    """Return everything a run left that does not come from a clock."""
+    log = [json.loads(line) for line in (folder / "log.jsonl").read_text("utf-8").splitlines()]
+    found: dict[str, Any] = {"log": [without_clock(record) for record in log]}
+    for path in sorted(folder.glob("checkpoints/step-*/*")):
+        name = str(path.relative_to(folder))
+        if path.name == "state.json":
+            found[name] = without_clock(json.loads(path.read_text("utf-8")))
+        elif path.name != "manifest.json":
+            found[name] = sha256(path.read_bytes()).hexdigest()
+    for name in ("model.safetensors", "tokenizer.json", "config.json"):
+        found[name] = sha256((folder / "model" / name).read_bytes()).hexdigest()
+    return found
+
+
+def without_clock(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in CLOCK}
+
+
+def crash_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Let the process end while the weights of a step are being computed."""
+    update = Trainer._update
+
+    def dying(self: Trainer, batches: Any) -> Any:
+        if self.state.step + 1 == step:
+            raise Crash
+        return update(self, batches)
+
+    monkeypatch.setattr(Trainer, "_update", dying)
+
+
+def signal_at(monkeypatch: pytest.MonkeyPatch, step: int, number: signal.Signals) -> None:
+    """Let a signal come right after a step."""
+    show = TrainLog.show
+
+    def noisy(self: TrainLog, at: int, *others: Any) -> None:
+        show(self, at, *others)
+        if at == step:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(TrainLog, "show", noisy)
+
+
+def train_through(config: RunConfig, folder: Path) -> dict[str, Any]:
+    result = train(config, folder, QUIET)
+    assert result.outcome.finished
+    return trace(folder)
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "accumulate": {"training": {"accumulate": 3}},
+    "bf16": {"training": {"precision": "bf16"}},
+    "adamw, linear, learned positions": {
+        "optimizer": {"kind": "adamw"},
+        "schedule": {"kind": "linear", "warmup_steps": 4},
+        "model": {"position": {"kind": "learned"}, "embedding": {"kind": "untied"}},
+    },
+    "both directions": {"data": {"both_directions": True}},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_cut_three_times(
+    name: str, config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Crash, interruption, crash, in the middle of an epoch and across its end, then the end."""
+    config = merged(config, VARIANTS[name])
+    whole = train_through(config, tmp_path / "whole")
+    chance = random.Random(name)
+    folder = tmp_path / "cut"
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        crash_at(patch, chance.randint(4, 6))
+        train(config, folder, QUIET)
+    with monkeypatch.context() as patch:
+        signal_at(patch, chance.randint(7, 8), signal.SIGINT)
+        stopped = train(config, folder, QUIET, resume=True)
+    assert (stopped.outcome.finished, stopped.model) == (False, None)
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        crash_at(patch, chance.randint(9, 12))
+        train(config, folder, QUIET, resume=True)
+    assert train(config, folder, QUIET, resume=True).outcome.finished
+    assert trace(folder) == whole
+    assert torch.random.initial_seed() == config.seed
+
+
+def test_same_seed_same_run(config: RunConfig, tmp_path: Path) -> None:
+    first = train_through(config, tmp_path / "1")
+    assert train_through(config, tmp_path / "2") == first
+    other = train_through(merged(config, {"seed": 5}), tmp_path / "3")
+    assert other["model.safetensors"] != first["model.safetensors"]
+
+
+def test_cut_before_the_first_checkpoint(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """There is nothing to go on from: the run starts anew, and says so."""
+    whole = train_through(config, tmp_path / "whole")
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        crash_at(patch, 2)
+        train(config, tmp_path / "cut", QUIET)
+    train(config, tmp_path / "cut", Progress(), resume=True)
+    assert "no checkpoint yet: starting from its first step" in capsys.readouterr().err
+    assert trace(tmp_path / "cut") == whole
+
+
+def test_cut_while_preparing(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_through(config, tmp_path / "whole")
+    save = Tokenizer.save
+
+    def dying(self: Tokenizer, path: Path) -> None:
+        save(self, path)
+        raise Crash
+
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        patch.setattr(Tokenizer, "save", dying)
+        train(config, tmp_path / "cut", QUIET)
+    train(config, tmp_path / "cut", QUIET, resume=True)
+    assert trace(tmp_path / "cut") == whole
+
+
+def test_cut_between_training_and_model(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All steps are done: resuming makes none, and writes the model that was missing."""
+    whole = train_through(config, tmp_path / "whole")
+
+    def dying(*_: Any) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        patch.setattr("heedful.run.average", dying)
+        train(config, tmp_path / "cut", QUIET)
+    assert not (tmp_path / "cut" / "model").exists()
+    for _ in range(2):
+        result = train(config, tmp_path / "cut", QUIET, resume=True)
+        assert result.outcome == (True, 12, "12 steps are done")
+        assert trace(tmp_path / "cut") == whole
+
+
+def test_a_torn_log_is_mended(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_through(config, tmp_path / "whole")
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        crash_at(patch, 9)
+        train(config, tmp_path / "cut", QUIET)
+    with (tmp_path / "cut" / "log.jsonl").open("ab") as file:
+        file.write(b'{"kind": "train", "st')
+    train(config, tmp_path / "cut", QUIET, resume=True)
+    assert trace(tmp_path / "cut") == whole
+
+
+def test_damaged_checkpoint_is_set_aside(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """The one before it is taken, the same step is saved again, and the end is the same."""
+    whole = train_through(config, tmp_path / "whole")
+    folder = tmp_path / "cut"
+    for _ in range(2):
+        with monkeypatch.context() as patch, pytest.raises(Crash):
+            crash_at(patch, 11)
+            train(config, folder, QUIET, resume=folder.exists())
+        newest = folder / "checkpoints" / "step-9"
+        weights = newest / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-1])
+    train(config, folder, Progress(), resume=True)
+    said = capsys.readouterr().err
+    assert f"{newest}: the checkpoint is damaged; set aside as corrupt-step-9-1" in said
+    assert "going on from step 6" in said
+    assert (folder / "checkpoints" / "corrupt-step-9" / "model.safetensors").exists()
+    assert trace(folder) == whole
+
+
+def test_no_whole_checkpoint_is_an_error(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never a silent restart, not at the second attempt either."""
+    folder = tmp_path / "cut"
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        crash_at(patch, 11)
+        train(config, folder, QUIET)
+    log = (folder / "log.jsonl").read_bytes()
+    for path in folder.glob("checkpoints/step-*/manifest.json"):
+        path.unlink()
+    for _ in range(2):
+        with pytest.raises(ModelError, match="no whole checkpoint to resume from; start anew"):
+            train(config, folder, QUIET, resume=True)
+        assert (folder / "log.jsonl").read_bytes() == log
+        assert not list(folder.glob("checkpoints/step-*"))
+
+
+def test_damage_among_those_to_average(config: RunConfig, tmp_path: Path) -> None:
+    """What is left is averaged, and the model card says what is missing."""
+    config = merged(config, {"data": {"held_out": 0}, "training": {"average_last": 3}})
+    train(config, tmp_path / "run", QUIET)
+    checkpoints = Checkpoints(tmp_path / "run" / "checkpoints")
+    assert checkpoints.steps() == [6, 9, 12]
+    (checkpoints.path(9) / "state.json").unlink()
+    train(config, tmp_path / "run", QUIET, resume=True)
+    card = (tmp_path / "run" / "model" / "README.md").read_text("utf-8")
+    assert "the average of the last 2 checkpoints (steps 6 to 12), 1 damaged ones left out" in card
+
+
+def test_more_steps(config: RunConfig, tmp_path: Path) -> None:
+    """A run that is over goes on when more is asked for."""
+    train(config, tmp_path / "run", QUIET)
+    longer = merged(config, {"training": {"max_steps": 15}})
+    result = train(longer, tmp_path / "run", QUIET, resume=True)
+    assert result.outcome.step == 15
+    kept = json.loads((tmp_path / "run" / "config.json").read_text("utf-8"))
+    assert kept["training"]["max_steps"] == 15
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--seed 3", "cannot change --seed"),
+        ("--data other.tsv", "cannot change --data"),
+        ("--both-directions", "cannot change --data"),
+        ("--recipe small", "cannot change --recipe"),
+        ("--model.dropout 0.3", "cannot change --model"),
+        ("--tokenizer.vocabulary-size 300", "cannot change --tokenizer"),
+        ("--objective.label-smoothing 0", "cannot change --objective"),
+        ("--optimizer.beta2 0.9", "cannot change --optimizer"),
+        ("--training.batch-tokens 400", "cannot change --training.batch-tokens"),
+        ("--training.max-pieces 60", "cannot change --training.max-pieces"),
+    ],
+)
+def test_what_a_resumed_run_cannot_change(
+    words: str, said: str, config: RunConfig, tmp_path: Path, capsys: Any
+) -> None:
+    text = config.model_dump_json(indent=2) + "\n"
+    (tmp_path / "config.json").write_text(text, "utf-8")
+    code = main(["train", "--out", str(tmp_path), "--resume", *words.split()])
+    assert (code, (tmp_path / "config.json").read_text("utf-8")) == (2, text)
+    assert said in capsys.readouterr().err
+
+
+def test_changed_corpus_or_tokenizer_is_refused(
+    config: RunConfig, corpus: Path, tmp_path: Path
+) -> None:
+    changing = tmp_path / "pairs.tsv"
+    text = corpus.read_text("utf-8")
+    changing.write_text(text, "utf-8")
+    config = merged(config, {"data": {"train": str(changing)}, "training": {"max_steps": 1}})
+    folder = tmp_path / "run"
+    train(config, folder, QUIET)
+    changing.write_text(text + "a new cat\teine neue Katze\n", "utf-8")
+    with pytest.raises(SettingError, match="the corpus has changed since this run began"):
+        train(config, folder, QUIET, resume=True)
+    changing.write_text(text, "utf-8")
+    rows = [tuple(line.split("\t")) for line in text.splitlines()]
+    Tokenizer.train(lambda: rows, BPE(vocabulary_size=290)).save(folder / "tokenizer.json")
+    with pytest.raises(SettingError, match="the tokenizer has changed since this run began"):
+        train(config, folder, QUIET, resume=True)
+    (folder / "corpus.json").write_text("[]", "utf-8")
+    with pytest.raises(ModelError, match="corpus.json: the file is damaged"):
+        train(config, folder, QUIET, resume=True)
+
+
+def test_checkpoint_of_another_model(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(config, tmp_path / "run", QUIET)
+    checkpoints = Checkpoints(tmp_path / "run" / "checkpoints")
+    old = checkpoints.load(12)
+    weights = {name.replace("encoder.0", "encoder.7"): w for name, w in old.model.items()}
+    checkpoints.save(Checkpoint(12, weights, old.optimizer, old.state))
+    with pytest.raises(ModelError, match="step-12: the checkpoint is of another model"):
+        train(config, tmp_path / "run", QUIET, resume=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_says_how_to_go_on(
+    number: signal.Signals,
+    config: RunConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Any,
+) -> None:
+    """The command it prints, typed as it stands, ends the run as if nothing had happened."""
+    whole = train_through(config, tmp_path / "whole")
+    folder = tmp_path / "two words"
+    monkeypatch.setattr("heedful.commands.train._begun", lambda *_: config)
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        signal_at(patch, 7, number)
+        assert main(["train", "--out", str(folder), "--quiet"]) == 130
+    assert signal.getsignal(number) is before
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    said, _, command = err.strip().partition("; go on with: heed ")
+    assert said == "heed: interrupted, step 7 is saved"
+    assert main([*shlex.split(command), "--quiet"]) == 0
+    assert capsys.readouterr().out.strip() == str(folder / "model")
+    assert trace(folder) == whole
+
+
+def test_second_interruption_acts_at_once(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Ctrl-C while the first one is being obeyed: earlier checkpoints are good, nothing lost."""
+    whole = train_through(config, tmp_path / "whole")
+    folder = tmp_path / "cut"
+    monkeypatch.setattr("heedful.commands.train._begun", lambda *_: config)
+
+    def save(self: Checkpoints, checkpoint: Checkpoint) -> None:
+        if checkpoint.step == 7:
+            (self.folder / ".tmp-step-7").mkdir()
+            signal.raise_signal(signal.SIGINT)
+        original(self, checkpoint)
+
+    original = Checkpoints.save
+    with monkeypatch.context() as patch:
+        signal_at(patch, 7, signal.SIGINT)
+        patch.setattr(Checkpoints, "save", save)
+        assert main(["train", "--out", str(folder), "--quiet"]) == 130
+    err = capsys.readouterr().err
+    assert err == f"heed: interrupted; go on with: heed train --out {folder} --resume\n"
+    assert Checkpoints(folder / "checkpoints").steps()[-1] == 6
+    assert main(["train", "--out", str(folder), "--resume", "--quiet"]) == 0
+    assert trace(folder) == whole
+    assert not list(folder.glob("checkpoints/.tmp-*"))
+
+
+def started(*words: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "heedful", "train", *words],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def wait_for_step(process: "subprocess.Popen[str]", folder: Path, step: int) -> None:
+    """Wait until the log has a record of this step, or the process has ended."""
+    log = folder / "log.jsonl"
+    while process.poll() is None:
+        lines = log.read_bytes().split(b"\n")[:-1] if log.exists() else []
+        if lines and json.loads(lines[-1])["step"] >= step:
+            return
+        time.sleep(0.002)
+
+
+def test_sigkill_and_sigint_of_a_real_run(config: RunConfig, corpus: Path, tmp_path: Path) -> None:
+    """`heed train` is killed at a random moment, interrupted at another, and ends bit-equal."""
+    config = merged(config, {"training": {"max_steps": 160, "save_every": 7, "validate_every": 40}})
+    changes = {"training": config.training, "model": config.model}
+    words = ["--data", str(corpus), "--recipe", "tiny", "--device", "cpu", "--quiet"]
+    words += ["--from", "en", "--to", "de", "--tokenizer.vocabulary-size", "290"]
+    for group, settings in changes.items():
+        for name, value in settings.model_dump(exclude_defaults=True).items():
+            words += [f"--{group}.{name}".replace("_", "-"), json.dumps(value)]
+    chance = random.Random()
+    folder = tmp_path / "killed"
+    killed = started(*words, "--out", str(folder))
+    wait_for_step(killed, folder, chance.randint(1, 60))
+    time.sleep(chance.random() / 50)
+    killed.kill()
+    killed.communicate()
+    saved = Checkpoints(folder / "checkpoints").steps()
+    interrupted = started("--out", str(folder), "--resume", "--quiet")
+    wait_for_step(interrupted, folder, saved[-1] + 9 if saved else 9)
+    interrupted.send_signal(signal.SIGINT)
+    said = interrupted.communicate()[1]
+    if interrupted.returncode != 0:  # it was not over yet
+        assert interrupted.returncode == 130, said
+        assert said.endswith(f"go on with: heed train --out {folder} --resume\n")
+    assert main(["train", "--out", str(folder), "--resume", "--quiet"]) == 0
+    assert main(["train", "--out", str(tmp_path / "whole"), *words]) == 0
+    assert trace(folder) == trace(tmp_path / "whole")
+
+
+def test_errors_of_resuming(config: RunConfig, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="there is no run to resume; leave out --resume"):
+        resumed(config, tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+    train(merged(config, {"training": {"max_steps": 1}}), tmp_path / "run", QUIET)
+    with pytest.raises(HeedfulError, match="the folder is not empty; go on with the run"):
+        train(config, tmp_path / "run", QUIET)
+
+
+def resumed(config: RunConfig, folder: Path) -> RunResult:
+    return train(config, folder, QUIET, resume=True)
