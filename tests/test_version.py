@@ -23,7 +23,7 @@ def test_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "Some GPU")
     monkeypatch.setattr(precision, "has_bf16", lambda device: True)
     said = version_report()
-    assert "\ncuda 0      Some GPU, 80 GiB, CUDA " in said
+    assert "\ncuda-0      Some GPU, 80 GiB, CUDA " in said
     assert said.endswith("bf16: yes")
 
 

@@ -91,6 +91,9 @@ def merged(config: RunConfig, changes: dict[str, Any]) -> RunConfig:
 
 def read_config(path: Path) -> RunConfig:
     """Read the `config.json` of a run folder; raises SettingError for anything unknown in it."""
+    if not path.is_file():
+        fix = "leave out --resume to start one"
+        raise SettingError("there is no run to resume", where=str(path.parent), fix=fix)
     try:
         data = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -17,15 +17,21 @@ import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from heedful.errors import ModelError, OutputError
 from heedful.models.transformer import Transformer, TransformerConfig
+from heedful.nn.embedding import ThreeWay
 from heedful.settings import Settings
 from heedful.text.tokenizer import Tokenizer
 
 FORMAT = "heedful-model"
 VERSION = 1
 _FILES = ("model.safetensors", "tokenizer.json")
+_NUMBERS = ("F64", "F32", "F16", "BF16")
+_AGAIN = "copy the model folder again"
+_OWN_TOKENIZER = "use the tokenizer.json that was trained with this model"
 
 
 class Languages(Settings):
@@ -70,10 +76,16 @@ def save_model(
     dtype: torch.dtype = torch.float32,
     card: str = "",
 ) -> None:
-    """Write the folder whole or not at all; an older one of that name is replaced."""
+    """Write the folder whole or not at all; an older model of that name is replaced.
+
+    Raises OutputError where it cannot be written, or where something else has that name.
+    """
     fresh = folder.with_name(folder.name + ".new")
     old = folder.with_name(folder.name + ".old")
     try:
+        if old.exists() and not folder.exists():
+            old.rename(folder)  # an earlier save was cut off between its two renames
+        _refuse_other(folder)
         for leftover in (fresh, old):
             shutil.rmtree(leftover, ignore_errors=True)
         fresh.mkdir(parents=True)
@@ -95,10 +107,10 @@ def save_model(
             },
         )
         (fresh / "config.json").write_text(header.model_dump_json(indent=2) + "\n", "utf-8")
-        if folder.exists():
-            folder.rename(old)
-        fresh.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        _replace(folder, fresh, old)
+    except OutputError:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
     except (OSError, SafetensorError) as error:
         shutil.rmtree(fresh, ignore_errors=True)
         raise OutputError(
@@ -106,6 +118,31 @@ def save_model(
             where=str(folder),
             fix="free some space or choose another folder",
         ) from error
+
+
+def _refuse_other(folder: Path) -> None:
+    """Raise OutputError if there is anything else of that name than a model or an empty folder."""
+    if not folder.exists() or (folder / "config.json").is_file():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise OutputError(
+            "there is something else than a model of that name",
+            where=str(folder),
+            fix="choose another folder",
+        )
+
+
+def _replace(folder: Path, fresh: Path, old: Path) -> None:
+    """Give `fresh` its final name; the older model comes back if that fails."""
+    if folder.exists():
+        folder.rename(old)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
@@ -118,14 +155,44 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
     for name in _FILES:
         _check_file(folder / name, header.files.get(name))
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    if isinstance(header.model.embedding, ThreeWay) and not tokenizer.shared:
+        raise ModelError(
+            "the model has one vocabulary and this tokenizer has two",
+            where=str(folder / "tokenizer.json"),
+            fix=_OWN_TOKENIZER,
+        )
     sizes = (tokenizer.source_size, tokenizer.target_size)
     path = folder / "model.safetensors"
-    with torch.device("meta"):
+    found = _outline_of(path)
+    if len(found) < header.model.encoder_layers + header.model.decoder_layers:
+        raise ModelError(
+            "it has fewer tensors than config.json layers", where=str(path), fix=_AGAIN
+        )
+    with torch.device("meta"), _Unfilled():
         outline = header.model.build(*sizes)
-    _check_outline(path, outline)
-    model = header.model.build(*sizes)
+    _check_outline(path, found, outline)
+    with _Unfilled():
+        model = header.model.build(*sizes)
     _fill(path, model)
     return LoadedModel(model.to(device).eval(), tokenizer, header.languages)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Weights made under it are not drawn, since a file has them.
+
+    That saves the time, and on the meta device the import of torch's compiler: seconds at a start.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init" or func in (
+            Tensor.uniform_,
+            Tensor.normal_,
+        ):
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 def _read_header(folder: Path) -> _Header:
@@ -156,9 +223,6 @@ def _read_header(folder: Path) -> _Header:
         raise ModelError(f"{key}: {first['msg']}", where=str(path), fix=_AGAIN) from error
 
 
-_AGAIN = "copy the model folder again"
-
-
 def _check_file(path: Path, entry: dict[str, Any] | None) -> None:
     if entry is None:
         raise ModelError(f"{path.name} is not in config.json", where=str(path), fix=_AGAIN)
@@ -171,7 +235,11 @@ def _check_file(path: Path, entry: dict[str, Any] | None) -> None:
             where=str(path),
             fix=_AGAIN,
         )
-    if sha256(path) != entry.get("sha256"):
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise ModelError(f"the file cannot be read ({error.strerror})", where=str(path)) from error
+    if found != entry.get("sha256"):
         raise ModelError(
             "the file's content has changed since it was written (SHA-256 differs)",
             where=str(path),
@@ -179,27 +247,36 @@ def _check_file(path: Path, entry: dict[str, Any] | None) -> None:
         )
 
 
-def _check_outline(path: Path, outline: Transformer) -> None:
-    """Compare names and shapes before anything of that size is allocated."""
-    expected = {name: list(weight.shape) for name, weight in outline.named_parameters()}
+def _outline_of(path: Path) -> dict[str, tuple[list[int], str]]:
+    """Return the shape and the type of every tensor in the file."""
     try:
         with safe_open(path, "pt") as tensors:
-            found = {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
+            views = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
+            return {name: (view.get_shape(), view.get_dtype()) for name, view in views.items()}
     except SafetensorError as error:
         raise ModelError(
             f"not a safetensors file ({error})", where=str(path), fix=_AGAIN
         ) from error
+
+
+def _check_outline(
+    path: Path, found: dict[str, tuple[list[int], str]], outline: Transformer
+) -> None:
+    """Compare names and shapes before anything of that size is allocated."""
+    expected = {name: list(weight.shape) for name, weight in outline.named_parameters()}
     if found.keys() != expected.keys():
-        odd = sorted(found.keys() ^ expected.keys())[0]
-        raise ModelError(f'tensor "{odd}" does not fit config.json', where=str(path), fix=_AGAIN)
-    for name, shape in expected.items():
-        if found[name] != shape:
+        odd = sorted(found.keys() ^ expected.keys())[0][:100]
+        raise ModelError(f"tensor {odd!r} does not fit config.json", where=str(path), fix=_AGAIN)
+    for name, (shape, dtype) in found.items():
+        if shape != expected[name]:
             raise ModelError(
-                f'tensor "{name}" has shape {found[name]} where the settings and the tokenizer '
-                f"need {shape}",
+                f'tensor "{name}" has shape {shape} where the settings and the tokenizer '
+                f"need {expected[name]}",
                 where=str(path),
-                fix="use the tokenizer.json that was trained with this model",
+                fix=_OWN_TOKENIZER,
             )
+        if dtype not in _NUMBERS:
+            raise ModelError(f'tensor "{name}" has type {dtype}', where=str(path), fix=_AGAIN)
 
 
 def _fill(path: Path, model: Transformer) -> None:

@@ -19,7 +19,7 @@ import torch
 
 from heedful import evaluate
 from heedful.card import card
-from heedful.config import RunConfig
+from heedful.config import RunConfig, read_config
 from heedful.data.batches import Batch, BatchPlan
 from heedful.data.corpus import Corpus, Split
 from heedful.data.report import write_whole
@@ -127,6 +127,8 @@ def _newest(checkpoints: Checkpoints, progress: Progress) -> Checkpoint | None:
 @contextmanager
 def _run_folder(folder: Path, config: RunConfig, resume: bool) -> Iterator[None]:
     """Make the folder of a new run, or write its settings anew; undo the making on an error."""
+    if resume:
+        read_config(folder / "config.json")
     try:
         if not resume:
             _refuse_used(folder)

@@ -66,7 +66,7 @@ def _what_torch_can_use() -> dict[str, str]:
         return {"torch": f"cannot be imported: {type(error).__name__}: {error}"}
     level = torch.backends.cpu.get_cpu_capability()
     bf16 = _yes_no(has_bf16(torch.device("cpu")))
-    lines = {"torch cpu": f"{torch.get_num_threads()} threads, {level}, bf16 in hardware: {bf16}"}
+    lines = {"torch-cpu": f"{torch.get_num_threads()} threads, {level}, bf16 in hardware: {bf16}"}
     if not torch.cuda.is_available():
         built = f"built for {torch.version.cuda}" if torch.version.cuda else "a build without it"
         return {**lines, "cuda": f"no device ({built})"}
@@ -74,7 +74,7 @@ def _what_torch_can_use() -> dict[str, str]:
         bf16 = _yes_no(has_bf16(torch.device("cuda", number)))
         gib = torch.cuda.get_device_properties(number).total_memory / 2**30
         name = torch.cuda.get_device_name(number)
-        lines[f"cuda {number}"] = f"{name}, {gib:.0f} GiB, CUDA {torch.version.cuda}, bf16: {bf16}"
+        lines[f"cuda-{number}"] = f"{name}, {gib:.0f} GiB, CUDA {torch.version.cuda}, bf16: {bf16}"
     return lines
 
 

@@ -53,7 +53,7 @@ def config(corpus: Path) -> RunConfig:
             "precision": "float32",
             "log_every": 2,
             "validate_every": 5,
-            "bleu_sentences": 2,
+            "bleu_sentences": 0,
             "save_every": 3,
             "average_last": 2,
         },

@@ -11,6 +11,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -55,16 +57,21 @@ def without_clock(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name not in CLOCK}
 
 
-def crash_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Let the process end while the weights of a step are being computed."""
+def die(*_: Any) -> None:
+    raise Crash
+
+
+def train_and_crash(config: RunConfig, folder: Path, step: int, *, resume: bool = False) -> None:
+    """Train until the process ends while the weights of a step are being computed."""
     update = Trainer._update
 
     def dying(self: Trainer, batches: Any) -> Any:
-        if self.state.step + 1 == step:
-            raise Crash
-        return update(self, batches)
+        return die() if self.state.step + 1 == step else update(self, batches)
 
-    monkeypatch.setattr(Trainer, "_update", dying)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_update", dying)
+        with pytest.raises(Crash):
+            train(config, folder, QUIET, resume=resume)
 
 
 def signal_at(monkeypatch: pytest.MonkeyPatch, step: int, number: signal.Signals) -> None:
@@ -79,16 +86,27 @@ def signal_at(monkeypatch: pytest.MonkeyPatch, step: int, number: signal.Signals
     monkeypatch.setattr(TrainLog, "show", noisy)
 
 
-def train_through(config: RunConfig, folder: Path) -> dict[str, Any]:
-    result = train(config, folder, QUIET)
-    assert result.outcome.finished
-    return trace(folder)
+@pytest.fixture(scope="module")
+def uncut(tmp_path_factory: pytest.TempPathFactory) -> Callable[[RunConfig], dict[str, Any]]:
+    """Return what gives the trace of a run that nothing disturbed, made once."""
+
+    @cache
+    def trace_of(settings: str) -> dict[str, Any]:
+        folder = tmp_path_factory.mktemp("uncut") / "run"
+        result = train(RunConfig.model_validate_json(settings), folder, QUIET)
+        assert result.outcome.finished
+        return trace(folder)
+
+    return lambda config: trace_of(config.model_dump_json())
+
+
+Uncut = Callable[[RunConfig], dict[str, Any]]
 
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "accumulate": {"training": {"accumulate": 3}},
-    "bf16": {"training": {"precision": "bf16"}},
+    "bf16, BLEU": {"training": {"precision": "bf16", "bleu_sentences": 2}},
     "adamw, linear, learned positions": {
         "optimizer": {"kind": "adamw"},
         "schedule": {"kind": "linear", "warmup_steps": 4},
@@ -100,77 +118,70 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_cut_three_times(
-    name: str, config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, config: RunConfig, uncut: Uncut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Crash, interruption, crash, in the middle of an epoch and across its end, then the end."""
     config = merged(config, VARIANTS[name])
-    whole = train_through(config, tmp_path / "whole")
+    whole = uncut(config)
     chance = random.Random(name)
     folder = tmp_path / "cut"
-    with monkeypatch.context() as patch, pytest.raises(Crash):
-        crash_at(patch, chance.randint(4, 6))
-        train(config, folder, QUIET)
+    train_and_crash(config, folder, chance.randint(4, 6))
     with monkeypatch.context() as patch:
         signal_at(patch, chance.randint(7, 8), signal.SIGINT)
         stopped = train(config, folder, QUIET, resume=True)
     assert (stopped.outcome.finished, stopped.model) == (False, None)
-    with monkeypatch.context() as patch, pytest.raises(Crash):
-        crash_at(patch, chance.randint(9, 12))
-        train(config, folder, QUIET, resume=True)
+    train_and_crash(config, folder, chance.randint(9, 12), resume=True)
     assert train(config, folder, QUIET, resume=True).outcome.finished
     assert trace(folder) == whole
     assert torch.random.initial_seed() == config.seed
 
 
-def test_same_seed_same_run(config: RunConfig, tmp_path: Path) -> None:
-    first = train_through(config, tmp_path / "1")
-    assert train_through(config, tmp_path / "2") == first
-    other = train_through(merged(config, {"seed": 5}), tmp_path / "3")
-    assert other["model.safetensors"] != first["model.safetensors"]
+def test_same_seed_same_run(config: RunConfig, tmp_path: Path, uncut: Uncut) -> None:
+    train(config, tmp_path / "again", QUIET)
+    assert trace(tmp_path / "again") == uncut(config)
+    other = uncut(merged(config, {"seed": 5}))
+    assert other["model.safetensors"] != uncut(config)["model.safetensors"]
 
 
 def test_cut_before_the_first_checkpoint(
-    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    config: RunConfig, uncut: Uncut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     """There is nothing to go on from: the run starts anew, and says so."""
-    whole = train_through(config, tmp_path / "whole")
-    with monkeypatch.context() as patch, pytest.raises(Crash):
-        crash_at(patch, 2)
-        train(config, tmp_path / "cut", QUIET)
+    whole = uncut(config)
+    train_and_crash(config, tmp_path / "cut", 2)
     train(config, tmp_path / "cut", Progress(), resume=True)
     assert "no checkpoint yet: starting from its first step" in capsys.readouterr().err
     assert trace(tmp_path / "cut") == whole
 
 
 def test_cut_while_preparing(
-    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: RunConfig, uncut: Uncut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train_through(config, tmp_path / "whole")
+    whole = uncut(config)
     save = Tokenizer.save
 
     def dying(self: Tokenizer, path: Path) -> None:
         save(self, path)
-        raise Crash
+        die()
 
-    with monkeypatch.context() as patch, pytest.raises(Crash):
+    with monkeypatch.context() as patch:
         patch.setattr(Tokenizer, "save", dying)
-        train(config, tmp_path / "cut", QUIET)
+        with pytest.raises(Crash):
+            train(config, tmp_path / "cut", QUIET)
     train(config, tmp_path / "cut", QUIET, resume=True)
     assert trace(tmp_path / "cut") == whole
 
 
 def test_cut_between_training_and_model(
-    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: RunConfig, uncut: Uncut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All steps are done: resuming makes none, and writes the model that was missing."""
-    whole = train_through(config, tmp_path / "whole")
+    whole = uncut(config)
 
-    def dying(*_: Any) -> None:
-        raise Crash
-
-    with monkeypatch.context() as patch, pytest.raises(Crash):
-        patch.setattr("heedful.run.average", dying)
-        train(config, tmp_path / "cut", QUIET)
+    with monkeypatch.context() as patch:
+        patch.setattr("heedful.run.average", die)
+        with pytest.raises(Crash):
+            train(config, tmp_path / "cut", QUIET)
     assert not (tmp_path / "cut" / "model").exists()
     for _ in range(2):
         result = train(config, tmp_path / "cut", QUIET, resume=True)
@@ -179,12 +190,10 @@ def test_cut_between_training_and_model(
 
 
 def test_a_torn_log_is_mended(
-    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: RunConfig, uncut: Uncut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train_through(config, tmp_path / "whole")
-    with monkeypatch.context() as patch, pytest.raises(Crash):
-        crash_at(patch, 9)
-        train(config, tmp_path / "cut", QUIET)
+    whole = uncut(config)
+    train_and_crash(config, tmp_path / "cut", 9)
     with (tmp_path / "cut" / "log.jsonl").open("ab") as file:
         file.write(b'{"kind": "train", "st')
     train(config, tmp_path / "cut", QUIET, resume=True)
@@ -192,23 +201,21 @@ def test_a_torn_log_is_mended(
 
 
 def test_damaged_checkpoint_is_set_aside(
-    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    config: RunConfig, uncut: Uncut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     """The one before it is taken, the same step is saved again, and the end is the same."""
-    whole = train_through(config, tmp_path / "whole")
+    whole = uncut(config)
     folder = tmp_path / "cut"
     for _ in range(2):
-        with monkeypatch.context() as patch, pytest.raises(Crash):
-            crash_at(patch, 11)
-            train(config, folder, QUIET, resume=folder.exists())
-        newest = folder / "checkpoints" / "step-9"
+        train_and_crash(config, folder, 11, resume=folder.exists())
+        newest = folder / "checkpoints" / "step-10"
         weights = newest / "model.safetensors"
         weights.write_bytes(weights.read_bytes()[:-1])
     train(config, folder, Progress(), resume=True)
     said = capsys.readouterr().err
-    assert f"{newest}: the checkpoint is damaged; set aside as corrupt-step-9-1" in said
-    assert "going on from step 6" in said
-    assert (folder / "checkpoints" / "corrupt-step-9" / "model.safetensors").exists()
+    assert f"{newest}: the checkpoint is damaged; set aside as corrupt-step-10-1" in said
+    assert "going on from step 9" in said
+    assert (folder / "checkpoints" / "corrupt-step-10" / "model.safetensors").exists()
     assert trace(folder) == whole
 
 
@@ -217,9 +224,7 @@ def test_no_whole_checkpoint_is_an_error(
 ) -> None:
     """Never a silent restart, not at the second attempt either."""
     folder = tmp_path / "cut"
-    with monkeypatch.context() as patch, pytest.raises(Crash):
-        crash_at(patch, 11)
-        train(config, folder, QUIET)
+    train_and_crash(config, folder, 11)
     log = (folder / "log.jsonl").read_bytes()
     for path in folder.glob("checkpoints/step-*/manifest.json"):
         path.unlink()
@@ -295,7 +300,7 @@ def test_changed_corpus_or_tokenizer_is_refused(
     with pytest.raises(SettingError, match="the tokenizer has changed since this run began"):
         train(config, folder, QUIET, resume=True)
     (folder / "corpus.json").write_text("[]", "utf-8")
-    with pytest.raises(ModelError, match="corpus.json: the file is damaged"):
+    with pytest.raises(ModelError, match=r"corpus\.json: the file is damaged"):
         train(config, folder, QUIET, resume=True)
 
 
@@ -315,33 +320,34 @@ def test_checkpoint_of_another_model(
 def test_interruption_says_how_to_go_on(
     number: signal.Signals,
     config: RunConfig,
+    uncut: Uncut,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: Any,
 ) -> None:
     """The command it prints, typed as it stands, ends the run as if nothing had happened."""
-    whole = train_through(config, tmp_path / "whole")
+    whole = uncut(config)
     folder = tmp_path / "two words"
     monkeypatch.setattr("heedful.commands.train._begun", lambda *_: config)
     before = signal.getsignal(number)
     with monkeypatch.context() as patch:
-        signal_at(patch, 7, number)
+        signal_at(patch, 11, number)
         assert main(["train", "--out", str(folder), "--quiet"]) == 130
     assert signal.getsignal(number) is before
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     said, _, command = err.strip().partition("; go on with: heed ")
-    assert said == "heed: interrupted, step 7 is saved"
+    assert said == "heed: interrupted, step 11 is saved"
     assert main([*shlex.split(command), "--quiet"]) == 0
     assert capsys.readouterr().out.strip() == str(folder / "model")
     assert trace(folder) == whole
 
 
 def test_second_interruption_acts_at_once(
-    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    config: RunConfig, uncut: Uncut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     """Ctrl-C while the first one is being obeyed: earlier checkpoints are good, nothing lost."""
-    whole = train_through(config, tmp_path / "whole")
+    whole = uncut(config)
     folder = tmp_path / "cut"
     monkeypatch.setattr("heedful.commands.train._begun", lambda *_: config)
 
@@ -386,7 +392,7 @@ def wait_for_step(process: "subprocess.Popen[str]", folder: Path, step: int) -> 
 
 def test_sigkill_and_sigint_of_a_real_run(config: RunConfig, corpus: Path, tmp_path: Path) -> None:
     """`heed train` is killed at a random moment, interrupted at another, and ends bit-equal."""
-    config = merged(config, {"training": {"max_steps": 160, "save_every": 7, "validate_every": 40}})
+    config = merged(config, {"training": {"max_steps": 45, "save_every": 4, "validate_every": 20}})
     changes = {"training": config.training, "model": config.model}
     words = ["--data", str(corpus), "--recipe", "tiny", "--device", "cpu", "--quiet"]
     words += ["--from", "en", "--to", "de", "--tokenizer.vocabulary-size", "290"]
@@ -396,13 +402,13 @@ def test_sigkill_and_sigint_of_a_real_run(config: RunConfig, corpus: Path, tmp_p
     chance = random.Random()
     folder = tmp_path / "killed"
     killed = started(*words, "--out", str(folder))
-    wait_for_step(killed, folder, chance.randint(1, 60))
+    wait_for_step(killed, folder, chance.randint(1, 25))
     time.sleep(chance.random() / 50)
     killed.kill()
     killed.communicate()
     saved = Checkpoints(folder / "checkpoints").steps()
     interrupted = started("--out", str(folder), "--resume", "--quiet")
-    wait_for_step(interrupted, folder, saved[-1] + 9 if saved else 9)
+    wait_for_step(interrupted, folder, saved[-1] + 5 if saved else 5)
     interrupted.send_signal(signal.SIGINT)
     said = interrupted.communicate()[1]
     if interrupted.returncode != 0:  # it was not over yet

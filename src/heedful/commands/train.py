@@ -137,12 +137,7 @@ def _resumed(options: Options, changes: dict[str, Any]) -> "RunConfig":
     from heedful.config import merged, read_config
     from heedful.recipes import recipe
 
-    folder = options.out
-    if not (folder / "config.json").is_file():
-        raise SettingError(
-            "there is no run to resume", where=str(folder), fix="leave out --resume to start one"
-        )
-    old = read_config(folder / "config.json")
+    old = read_config(options.out / "config.json")
     new = merged(old, changes)
     changed = [name for name in _FIXED_ON_RESUME if attrgetter(name)(new) != attrgetter(name)(old)]
     if options.recipe and recipe(options.recipe).recipe != old.recipe:
@@ -150,7 +145,7 @@ def _resumed(options: Options, changes: dict[str, Any]) -> "RunConfig":
     if changed:
         raise SettingError(
             f"a resumed run cannot change --{changed[0].replace('_', '-')}",
-            where=str(folder),
+            where=str(options.out),
             fix="leave it out, or start a new run with another --out",
         )
     return new

@@ -43,7 +43,7 @@ class TransformerConfig(Settings):
     """Layers that write the target."""
     dropout: float = Field(0.1, ge=0, lt=1)
     """P_drop of section 5.4: on every sublayer's output and on the embedded input."""
-    max_length: int = Field(1024, ge=8, le=1_000_000)
+    max_length: int = Field(1024, ge=8, le=65_536)
     """The longest source or target, in pieces."""
     attention: Attention = MultiHead()
     """Multi-head or grouped-query attention."""

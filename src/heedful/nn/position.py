@@ -18,6 +18,7 @@ __all__ = [
 ]
 
 import math
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
@@ -27,6 +28,15 @@ from torch import nn
 from heedful.errors import ModelError
 from heedful.settings import Settings
 from heedful.shapes import Float, Tensor
+
+
+def _fixed(shape: tuple[int, ...], make: Callable[[], Tensor]) -> Float[Tensor, "*shape"]:
+    """Return `make()`; on the meta device an empty tensor of that shape.
+
+    Arithmetic there imports sympy and torch's compiler, seconds at every start of `heed translate`
+    (`heedful.model_folder` builds the outline of a model on it).
+    """
+    return torch.empty(shape) if torch.get_default_device().type == "meta" else make()
 
 
 def sinusoids(
@@ -98,7 +108,7 @@ class _RotaryPosition(AttentionPosition):
 
     def __init__(self, d_k: int, theta: float) -> None:
         super().__init__()
-        rate = theta ** (-torch.arange(0, d_k, 2, dtype=torch.float32) / d_k)
+        rate = _fixed((d_k // 2,), lambda: theta ** (-torch.arange(0, d_k, 2) / d_k))
         self.register_buffer("rate", rate, persistent=False)
 
     def turn(self, heads: Float[Tensor, "B H T K"], start: int) -> Float[Tensor, "B H T K"]:
@@ -121,7 +131,7 @@ class _LinearBias(AttentionPosition):
 
     def __init__(self, n_heads: int) -> None:
         super().__init__()
-        slope = 2.0 ** (-8.0 * torch.arange(1, n_heads + 1) / n_heads)
+        slope = _fixed((n_heads,), lambda: 2.0 ** (-8.0 * torch.arange(1, n_heads + 1) / n_heads))
         self.register_buffer("slope", slope, persistent=False)
 
     def bias(
@@ -176,7 +186,9 @@ class Sinusoidal(_Scheme):
 
     def on_input(self, d_model: int, max_length: int) -> InputPosition:
         """Return the table of sinusoids."""
-        return _Table(sinusoids(max_length, d_model, self.layout), fixed=True)
+        shape = (max_length, d_model)
+        table = _fixed(shape, lambda: sinusoids(max_length, d_model, self.layout))
+        return _Table(table, fixed=True)
 
 
 class Learned(_Scheme):
@@ -186,7 +198,7 @@ class Learned(_Scheme):
 
     def on_input(self, d_model: int, max_length: int) -> InputPosition:
         """Return the table, drawn like the embeddings."""
-        table = torch.randn(max_length, d_model) * d_model**-0.5
+        table = nn.init.normal_(torch.empty(max_length, d_model), std=d_model**-0.5)
         return _Table(table, fixed=False)
 
 
@@ -219,7 +231,7 @@ class Relative(_Scheme):
     """
 
     kind: Literal["relative"] = "relative"
-    max_distance: int = Field(16, ge=1)
+    max_distance: int = Field(16, ge=1, le=65_536)
     """Farther pieces count as this far."""
 
     def on_attention(self, n_heads: int, d_k: int) -> AttentionPosition:
