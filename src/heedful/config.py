@@ -96,6 +96,8 @@ def read_config(path: Path) -> RunConfig:
         raise SettingError("there is no run to resume", where=str(path.parent), fix=fix)
     try:
         data = json.loads(path.read_text("utf-8"))
+        if not isinstance(data, dict):
+            raise ValueError("no settings but a " + type(data).__name__)
     except (OSError, ValueError, RecursionError) as error:
         raise SettingError(
             "the run's settings cannot be read", where=str(path), fix="start a new run with --out"
@@ -103,7 +105,9 @@ def read_config(path: Path) -> RunConfig:
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
-        raise _plain(error.errors()[0], data) from error
+        plain = _plain(error.errors()[0], data)
+        where = f"{path}: {plain.where}" if plain.where else str(path)
+        raise SettingError(plain.problem, where=where, fix=plain.fix) from error
 
 
 def _overlay(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -130,8 +134,9 @@ def _plain(error: ErrorDetails, data: dict[str, Any]) -> SettingError:
         fix = did_you_mean(tag, kinds)
         return SettingError(f'there is no kind "{tag}"', where=f"{option}.kind", fix=fix)
     if error["type"] in ("model_type", "model_attributes_type", "union_tag_not_found"):
-        known = ", ".join(f"{option}.{name}" for name in _known(path, data))
-        return SettingError("this is a group of settings", where=option, fix=f"known: {known}")
+        first = next(iter(_known(path, data)), "kind")
+        fix = f"give what is in it by its own path, such as {option}.{first}"
+        return SettingError("this is a group of settings", where=option, fix=fix)
     message = error["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     given = error["input"]

@@ -34,7 +34,8 @@ from heedful.progress import Progress
 from heedful.search import Greedy
 from heedful.text.tokenizer import Tokenizer
 from heedful.train.allocator import keep_freed_memory
-from heedful.train.checkpoint import Checkpoint, Checkpoints, average
+from heedful.train.checkpoint import Checkpoint, Checkpoints
+from heedful.train.finish import choose_weights
 from heedful.train.log import TrainLog
 from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.precision import autocast
@@ -332,7 +333,7 @@ def _finish(
     progress: Progress,
 ) -> RunResult:
     """Average the last checkpoints, keep the better of that and the best one, save the model."""
-    said, dev = _choose_weights(config, trainer)
+    said, dev = choose_weights(trainer)
     languages = Languages(
         source=config.data.source_language,
         target=config.data.target_language,
@@ -340,33 +341,5 @@ def _finish(
     )
     text = card(config, trainer.state, outcome, said, dev)
     save_model(folder / "model", trainer.model, data.tokenizer, languages, card=text)
-    progress.say(f"training ended: {outcome.reason}; {said}")
+    progress.say(f"training ended: {outcome.reason}; the weights are {said}")
     return RunResult(outcome, folder / "model", dev)
-
-
-def _choose_weights(config: RunConfig, trainer: Trainer) -> tuple[str, Validation | None]:
-    """Load the averaged weights, or those of the best step where they do better on the dev set."""
-    checkpoints, state = trainer.checkpoints, trainer.state
-    wanted = state.averaged[-config.training.average_last :] or [state.step]
-    steps = [step for step in wanted if checkpoints.is_whole(step)]
-    if not steps:
-        raise ModelError("no whole checkpoint is left to average", where=str(checkpoints.folder))
-    _put(trainer.model, average(checkpoints.load_weights(step) for step in steps))
-    said = f"the average of the last {len(steps)} checkpoints (steps {steps[0]} to {steps[-1]})"
-    if len(steps) < len(wanted):
-        said += f", {len(wanted) - len(steps)} damaged ones left out"
-    if trainer.validate is None:
-        return said, None
-    dev = trainer.validate()
-    if state.best_loss is None or state.best_loss >= dev.loss:
-        return said, dev
-    if not checkpoints.is_whole(state.best_step):
-        return said + f", since the checkpoint of the best step {state.best_step} is damaged", dev
-    _put(trainer.model, checkpoints.load_weights(state.best_step))
-    return f"step {state.best_step}, the best on the dev set", trainer.validate()
-
-
-def _put(model: Transformer, weights: dict[str, torch.Tensor]) -> None:
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            weight.copy_(weights[name])

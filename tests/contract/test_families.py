@@ -36,6 +36,12 @@ SOURCE = torch.tensor([[5, 9, 21, 7, 8, 2], [17, 3, 2, 0, 0, 0]])
 TARGET = torch.tensor([[1, 6, 6, 23, 11], [1, 8, 7, 0, 0]])
 ANSWER = torch.tensor([[6, 6, 23, 11, 2], [8, 7, 2, 0, 0]])
 WORDS = "the cat sat on the mat and the dog sat on the log while the rain came down"
+PAIRS = [
+    (f"the {thing} {verb} on {place}", f"der {place} {verb.upper()} über {thing}")
+    for thing in ("cat", "dog", "rain", "house", "teacher", "garden")
+    for verb in ("sat", "watches", "falls", "remembers")
+    for place in ("monday", "the mountain", "every corner", "nothing")
+]
 
 
 # Finding the families
@@ -190,9 +196,7 @@ def test_a_model_with_it_learns_with_every_parameter(field: str, settings: Setti
     model = model_with(field, settings).train()
     for objective in variants(Objective):
         model.zero_grad()
-        loss = objective.loss(
-            model, SOURCE, SOURCE != PAD, TARGET, ANSWER, torch.tensor(ANSWER != PAD)
-        )
+        loss = objective.loss(model, SOURCE, SOURCE != PAD, TARGET, ANSWER, ANSWER != PAD)
         loss.smoothed.backward()
         for name, weight in model.named_parameters():
             assert weight.grad is not None, name
@@ -332,7 +336,7 @@ def test_an_optimizer_goes_down_and_goes_on_from_its_state(settings: Any) -> Non
 @pytest.mark.parametrize("settings", of(TokenizerConfig))
 def test_a_tokenizer_gives_back_what_it_was_given(settings: Any, tmp_path: Path) -> None:
     small = settings.model_copy(update={"vocabulary_size": 270})
-    tokenizer = Tokenizer.train(lambda: [(WORDS, WORDS.upper())] * 3, small)
+    tokenizer = Tokenizer.train(lambda: PAIRS, small)
     texts = [WORDS, " two  spaces ", "猫 und </s>", ""]
     assert tokenizer.decode_target(tokenizer.encode_target(texts)) == texts
     assert tokenizer.shared == settings.shared

@@ -379,6 +379,9 @@ def test_dropout_is_on_sublayers_and_inputs_and_nowhere_else(
 
 def test_sublayers_are_dropped_before_they_are_added(monkeypatch: pytest.MonkeyPatch) -> None:
     model = build("the paper's").train()
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.bias)  # so that a sublayer makes something of nothing
     monkeypatch.setattr(Dropout, "forward", lambda self, states: torch.zeros_like(states))
     assert (read(model).states == 0).all()  # nothing is left, not even the residual: norm(0) = 0
     model.dropout = nn.Identity()

@@ -1,7 +1,6 @@
 """`heed demo` from the command line, with a training of a second or two."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -95,20 +94,30 @@ def test_bad_input(
     assert list(temporary.iterdir()) == []
 
 
-def test_answers_come_in_order_and_threads_are_given_back(tmp_path: Path) -> None:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
+def test_answers_come_in_order(tmp_path: Path) -> None:
     task = generate(1, 2000, 30)
     model = learn(task, tmp_path, seconds=1, seed=1, progress=Progress(quiet=True))
-    assert torch.get_num_threads() == 2
-    torch.set_num_threads(before)
     assert model is not None
     answers = ask(model, task.unseen_forms)
     assert [answer.question for answer in answers] == list(task.unseen_forms)
     assert all(answer.right == (answer.given == answer.question.iso) for answer in answers)
-    shutil.rmtree(tmp_path / "run")
+
+
+def test_threads_are_given_back(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    used: list[int] = []
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    monkeypatch.setattr(training, "learn", lambda *a, **b: used.append(torch.get_num_threads()))
+    monkeypatch.setattr("heedful.demo.translating.SAMPLES", {})
+    main(["demo", "--quiet"])
+    after = torch.get_num_threads()
+    torch.set_num_threads(before)
+    capsys.readouterr()
+    assert (used, after) == ([1], 2)
 
 
 @pytest.mark.slow

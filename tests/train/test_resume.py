@@ -244,7 +244,7 @@ def test_damage_among_those_to_average(config: RunConfig, tmp_path: Path) -> Non
     (checkpoints.path(9) / "state.json").unlink()
     train(config, tmp_path / "run", QUIET, resume=True)
     card = (tmp_path / "run" / "model" / "README.md").read_text("utf-8")
-    assert "the average of the last 2 checkpoints (steps 6 to 12), 1 damaged ones left out" in card
+    assert "the average of 2 checkpoints (steps 6 to 12), 1 damaged ones left out" in card
 
 
 def test_more_steps(config: RunConfig, tmp_path: Path) -> None:

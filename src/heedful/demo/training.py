@@ -6,12 +6,9 @@ The task of `heedful.demo.dates` and a folder come in; a trained model and its a
 __all__ = ["Answer", "ask", "learn"]
 
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import torch
 
 from heedful.config import merged
 from heedful.demo.dates import DateTask, Written
@@ -59,9 +56,8 @@ def learn(
         text = "".join(f"{pair.text}\t{pair.iso}\n" for pair in pairs)
         (folder / f"{name}.tsv").write_text(text, encoding="utf-8", newline="\n")
     data = {name: [str(folder / f"{name}.tsv")] for name in ("train", "dev", "test")}
-    with _one_thread():
-        config = merged(tiny(), _changes(seconds) | {"data": data, "seed": seed, "device": "cpu"})
-        result = train(config, folder / "run", progress)
+    config = merged(tiny(), _changes(seconds) | {"data": data, "seed": seed, "device": "cpu"})
+    result = train(config, folder / "run", progress)
     for leftover in ("checkpoints", "store"):
         shutil.rmtree(folder / "run" / leftover, ignore_errors=True)
     return result.model
@@ -84,24 +80,8 @@ def _changes(seconds: float) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on one core: matrices this small gain little from a second one.
-
-    Two threads wait for each other at every product, and where another program holds a core, they
-    wait long: 13 updates in 40 seconds were measured so, and 424 with one thread.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def ask(model: Path, questions: Sequence[Written]) -> list[Answer]:
     """Return the model's answers, in order."""
     texts = [question.text for question in questions]
-    with _one_thread():
-        given = Translator.load(model, "cpu").translate(texts, search=Greedy())
+    given = Translator.load(model, "cpu").translate(texts, search=Greedy())
     return [Answer(question, text) for question, text in zip(questions, given, strict=True)]

@@ -1,0 +1,74 @@
+"""Which weights a training ends with: averages of its last checkpoints compete on the dev set.
+
+The paper averages the last 5 or 20 checkpoints (section 6.1). That presumes a long training, near
+its end of learning; in a short one the older of them still pull the average back. So the last N,
+N/2, ..., 1 are tried, and the best step. Called by `heedful.run` when a training has ended.
+"""
+
+__all__ = ["choose_weights"]
+
+from collections.abc import Iterator
+
+import torch
+
+from heedful.errors import ModelError
+from heedful.train.checkpoint import average
+from heedful.train.loop import Trainer, Validation
+
+
+def choose_weights(trainer: Trainer) -> tuple[str, Validation | None]:
+    """Load the best weights into the trainer's model; return which they are and their dev score.
+
+    Without a dev set it is the average of the last `average_last` checkpoints. Raises ModelError
+    when no whole checkpoint is left.
+    """
+    checkpoints, state = trainer.checkpoints, trainer.state
+    wanted = state.averaged[-trainer.settings.average_last :] or [state.step]
+    whole = [step for step in wanted if checkpoints.is_whole(step)]
+    if not whole:
+        raise ModelError("no whole checkpoint is left to average", where=str(checkpoints.folder))
+    damaged = len(wanted) - len(whole)
+    note = f", {damaged} damaged ones left out" if damaged else ""
+    if trainer.validate is None:
+        _put(trainer, whole)
+        return _named(whole) + note, None
+    candidates = list(_windows(whole))
+    best = state.best_step
+    if best and [best] not in candidates:
+        if checkpoints.is_whole(best):
+            candidates.append([best])
+        else:
+            note += f", the checkpoint of the best step {best} is damaged"
+    chosen, found = candidates[0], None
+    for steps in candidates:
+        _put(trainer, steps)
+        dev = trainer.validate()
+        if found is None or dev.loss < found.loss:
+            chosen, found = steps, dev
+    _put(trainer, chosen)
+    return _named(chosen) + note, found
+
+
+def _windows(steps: list[int]) -> Iterator[list[int]]:
+    """Yield the last N, N/2, ..., 1 of the steps.
+
+    >>> list(_windows([10, 20, 30, 40]))
+    [[10, 20, 30, 40], [30, 40], [40]]
+    """
+    count = len(steps)
+    while count:
+        yield steps[-count:]
+        count //= 2
+
+
+def _named(steps: list[int]) -> str:
+    if len(steps) == 1:
+        return f"those of step {steps[0]:,}"
+    return f"the average of {len(steps)} checkpoints (steps {steps[0]:,} to {steps[-1]:,})"
+
+
+def _put(trainer: Trainer, steps: list[int]) -> None:
+    weights = average(trainer.checkpoints.load_weights(step) for step in steps)
+    with torch.no_grad():
+        for name, weight in trainer.model.named_parameters():
+            weight.copy_(weights[name])

@@ -1,0 +1,359 @@
+"""The loop, run on a small store: what an update is, when it validates, saves and stops."""
+
+import json
+import math
+import os
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from heedful.config import RunConfig, merged
+from heedful.data.batches import Batch, BatchPlan
+from heedful.data.store import TokenStore
+from heedful.errors import ModelError
+from heedful.objectives import Loss
+from heedful.progress import Progress
+from heedful.text.tokenizer import Tokenizer
+from heedful.train.checkpoint import Checkpoints
+from heedful.train.log import TrainLog
+from heedful.train.loop import Trainer, Validation
+
+QUIET = Progress(quiet=True)
+Make = Callable[..., Trainer]
+
+
+@pytest.fixture(scope="module")
+def store(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
+    rows = [tuple(line.split("\t")) for line in corpus.read_text("utf-8").splitlines()]
+    config = merged(RunConfig(), {"tokenizer": {"vocabulary_size": 290}}).tokenizer
+    tokenizer = Tokenizer.train(lambda: rows, config)
+    folder = tmp_path_factory.mktemp("store") / "train"
+    return TokenStore.build(folder, rows, tokenizer, [(0, None)], 64, QUIET)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture
+def make(store: TokenStore, config: RunConfig, tmp_path: Path) -> Make:
+    """Return what builds a trainer: changed settings, and what stands for its parts."""
+
+    def build(changes: dict[str, Any] | None = None, **parts: Any) -> Trainer:
+        asked = merged(config, changes or {})
+        torch.manual_seed(asked.seed)
+        model = asked.model.build(290, 290)
+        standard: dict[str, Any] = {
+            "model": model,
+            "objective": asked.objective,
+            "optimizer": asked.optimizer.build(model),
+            "schedule": asked.schedule,
+            "settings": asked.training,
+            "plan": BatchPlan(store, asked.training.batch_tokens, asked.seed),
+            "checkpoints": Checkpoints(tmp_path / "checkpoints"),
+            "log": TrainLog(tmp_path, QUIET),
+            "validate": None,
+            "device": torch.device("cpu"),
+        }
+        return Trainer(**(standard | parts))
+
+    return build
+
+
+class Recorder:
+    """An optimizer that keeps the gradients it is given and changes nothing."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.param_groups: list[dict[str, Any]] = [{}]
+        self.rates: list[float] = []
+        self.gradients: list[torch.Tensor] = []
+
+    def step(self) -> None:
+        self.rates.append(self.param_groups[0]["lr"])
+        found = [w.grad.flatten() for w in self.model.parameters() if w.grad is not None]
+        self.gradients.append(torch.cat(found).clone())
+
+    def zero_grad(self, set_to_none: bool) -> None:
+        self.model.zero_grad(set_to_none)
+
+
+def gradient(trainer: Trainer, batches: list[Batch]) -> torch.Tensor:
+    """Return the gradient of one update, dropout as the settings say."""
+    recorder = trainer.optimizer = Recorder(trainer.model)  # type: ignore[assignment]
+    trainer._update(batches)
+    assert all(weight.grad is None for weight in trainer.model.parameters())
+    return recorder.gradients[0]  # type: ignore[no-any-return]
+
+
+STILL: dict[str, Any] = {"model": {"dropout": 0.0}, "training": {"clip_norm": None}}
+"""No dropout and nothing clipped."""
+
+
+@pytest.mark.parametrize("parts", [2, 3, 5])
+def test_accumulating_equals_one_big_batch(make: Make, parts: int) -> None:
+    """Batches of different numbers of pieces weigh by their pieces."""
+    trainer = make(STILL)
+    rows = trainer.plan.epoch(0)[:parts]
+    small = [trainer.plan.batch(one) for one in rows]
+    assert len({batch.n_target for batch in small}) > 1
+    big = trainer.plan.batch([int(row) for one in rows for row in one])
+    found, expected = gradient(trainer, small), gradient(trainer, [big])
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    assert expected.norm() > 0.1
+
+
+def test_gradient_is_of_the_mean_loss(make: Make) -> None:
+    """Against autograd of the loss, written out with PyTorch's own smoothed cross-entropy."""
+    trainer = make(STILL)
+    batch = trainer.plan.batch(trainer.plan.epoch(0)[0])
+    found = gradient(trainer, [batch])
+    memory = trainer.model.encode(batch.source, batch.source_mask)
+    logits = trainer.model.project(trainer.model.hidden(batch.target_in, memory))
+    loss = nn.functional.cross_entropy(
+        logits.flatten(0, 1), batch.target_out.flatten(), ignore_index=0, label_smoothing=0.1
+    )
+    expected = torch.autograd.grad(loss, list(trainer.model.parameters()))
+    flat = torch.cat([one.flatten() for one in expected])
+    torch.testing.assert_close(found, flat, rtol=1e-4, atol=1e-6)
+
+
+def test_clipping(make: Make) -> None:
+    """A longer gradient is scaled to the limit and keeps its direction; a shorter one is left."""
+    plan = make().plan
+    batches = [plan.batch(plan.epoch(0)[0])]
+    whole = gradient(make(STILL), batches)
+    for limit in (0.01, float(whole.norm()) * 2):
+        clipped = gradient(make(STILL | {"training": {"clip_norm": limit}}), batches)
+        expected = whole * min(1.0, limit / float(whole.norm()))
+        torch.testing.assert_close(clipped, expected, rtol=1e-4, atol=1e-7)
+
+
+def test_the_rate_of_every_step(make: Make) -> None:
+    trainer = make({"schedule": {"kind": "linear", "warmup_steps": 3, "peak": 0.5}})
+    trainer.save = lambda: None  # type: ignore[method-assign]
+    recorder = trainer.optimizer = Recorder(trainer.model)  # type: ignore[assignment]
+    trainer.run()
+    rates = recorder.rates  # type: ignore[attr-defined]
+    assert rates == [trainer.schedule.rate(step, 32, 12) for step in range(1, 13)]
+
+
+@pytest.mark.parametrize("accumulate", [1, 2, 3])
+def test_no_row_is_skipped_or_taken_twice(make: Make, accumulate: int) -> None:
+    """Going on after any step of two epochs gives the rows that were to come."""
+    changes = {"training": {"accumulate": accumulate}}
+
+    def rows(trainer: Trainer, portions: int) -> list[tuple[int, ...]]:
+        seen: list[tuple[int, ...]] = []
+        batch = trainer.plan.batch
+
+        def noting(wanted: Any) -> Batch:
+            seen.append(tuple(int(row) for row in wanted))
+            return batch(wanted)
+
+        trainer.plan.batch = noting  # type: ignore[method-assign]
+        stream = trainer._portions()
+        for _ in range(portions):
+            next(stream)
+        return seen
+
+    n_batches = len(make().plan.epoch(0)) + len(make().plan.epoch(1))
+    portions = n_batches // accumulate + 1
+    whole = rows(make(changes), portions)
+    for epoch, number in ((0, len(make().plan.epoch(0))), (1, len(make().plan.epoch(1)))):
+        start = 0 if epoch == 0 else len(make().plan.epoch(0))
+        taken = [row for batch in whole[start : start + number] for row in batch]
+        assert sorted(taken) == list(range(96))
+    for stop in range(1, portions):
+        first = make(changes)
+        before = rows(first, stop)
+        second = make(changes)
+        second.state.epoch, second.state.next_batch = first.state.epoch, first.state.next_batch
+        assert before + rows(second, portions - stop) == whole
+
+
+def losses(values: list[float]) -> Callable[[], Validation]:
+    """Return a validation that finds these losses in turn."""
+    waiting = iter(values)
+
+    def validate() -> Validation:
+        loss = next(waiting)
+        return Validation(loss, math.exp(loss), None)
+
+    return validate
+
+
+def test_early_stopping_keeps_the_best(make: Make) -> None:
+    """The third dev loss in a row that is no better ends it; the best step stays on disk."""
+    changes = {
+        "training": {
+            "max_steps": 100,
+            "validate_every": 2,
+            "patience": 3,
+            "save_every": 3,
+            "average_last": 1,
+        }
+    }
+    trainer = make(changes, validate=losses([3.0, 2.5, 2.6, 2.4, 2.4, 2.5, 2.45, 9.9]))
+    outcome = trainer.run()
+    assert outcome == (True, 14, "the dev loss has not improved for 3 validations")
+    assert (trainer.state.best_step, trainer.state.best_loss) == (8, 2.4)
+    assert trainer.checkpoints.steps() == [8, 14]
+    again = make(changes, validate=losses([]))
+    again.restore(trainer.checkpoints.newest()[0])
+    assert again.run() == outcome
+
+
+def test_validation_leaves_the_model_in_training(make: Make) -> None:
+    trainer = make()
+
+    def validate() -> Validation:
+        trainer.model.eval()
+        return Validation(1.0, math.e, None)
+
+    trainer.validate = validate
+    trainer.run()
+    assert trainer.model.training
+
+
+def test_minutes_count_over_all_parts(make: Make) -> None:
+    """A clock that goes on by half a minute at each look: an update takes half a minute."""
+    changes = {"training": {"max_steps": 100, "max_minutes": 3.0, "save_every": 2}}
+
+    def clock() -> Callable[[], float]:
+        ticks = iter(range(0, 10_000, 30))
+        return lambda: float(next(ticks))
+
+    outcome = make(changes, clock=clock()).run()
+    assert outcome == (True, 6, "3 minutes have passed")
+    first = make(changes | {"training": changes["training"] | {"max_steps": 4}}, clock=clock())
+    first.run()
+    second = make(changes, clock=clock())
+    second.restore(first.checkpoints.load(4))
+    assert second.run() == outcome
+
+
+class Poisoned:
+    """The objective, until a step; then its loss, or only its gradient, is no number."""
+
+    def __init__(self, objective: Any, step: int, *, gradient_only: bool) -> None:
+        self.objective = objective
+        self.left = step
+        self.gradient_only = gradient_only
+
+    def loss(self, *given: Any) -> Loss:
+        loss: Loss = self.objective.loss(*given)
+        self.left -= 1
+        if self.left:
+            return loss
+        if self.gradient_only:
+            root = (loss.smoothed * 0).sqrt()  # the gradient of a root at 0 is infinite
+            return Loss(loss.smoothed + root, loss.nll, loss.tokens)
+        return Loss(loss.smoothed * math.nan, loss.nll * math.nan, loss.tokens)
+
+
+@pytest.mark.parametrize("clip_norm", [None, 1.0])
+@pytest.mark.parametrize("gradient_only", [False, True])
+def test_no_number_stops_before_it_is_saved(
+    make: Make, gradient_only: bool, clip_norm: float | None
+) -> None:
+    """One sentence; the checkpoints before it are whole and finite, there is none after it."""
+    trainer = make({"training": {"save_every": 2, "clip_norm": clip_norm}})
+    trainer.objective = Poisoned(trainer.objective, 5, gradient_only=gradient_only)
+    with pytest.raises(ModelError) as caught:
+        trainer.run()
+    assert "not a number" in str(caught.value)
+    assert "; go on with --resume and a smaller learning rate" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert trainer.checkpoints.steps() == [2, 4]
+    newest, said = trainer.checkpoints.newest()
+    assert said == []
+    for tensors in (newest.model, newest.optimizer):
+        assert all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
+
+
+def test_no_number_at_once(make: Make) -> None:
+    trainer = make()
+    trainer.objective = Poisoned(trainer.objective, 1, gradient_only=False)
+    with pytest.raises(ModelError, match="the loss of step 1 is not a number; start again with"):
+        trainer.run()
+    assert trainer.checkpoints.steps() == []
+
+
+def test_dev_loss_is_no_number(make: Make) -> None:
+    trainer = make(validate=losses([2.0, math.nan]))
+    with pytest.raises(ModelError, match="the dev loss of step 10 is not a number"):
+        trainer.run()
+    assert trainer.checkpoints.steps() == [5, 6, 9]
+
+
+def strictly(text: str) -> Any:
+    """Read JSON as other programs do: no NaN, no Infinity."""
+    return json.loads(text, parse_constant=lambda name: pytest.fail(name))
+
+
+def test_log_and_state_are_plain_json(make: Make, tmp_path: Path) -> None:
+    """Step 1 and every log_every steps; the loss is the mean since the last record."""
+    trainer = make({"training": {"log_every": 4}})
+    means: list[float] = []
+    report = trainer._report
+
+    def noting(loss: Loss) -> None:
+        means.append(float(loss.nll) / loss.tokens)
+        report(loss)
+
+    trainer._report = noting  # type: ignore[method-assign]
+    trainer.run()
+    records = [strictly(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records] == [1, 4, 8, 12]
+    assert records[0]["loss"] == means[0]
+    assert [record["loss"] for record in records[1:]] == pytest.approx(
+        [sum(means[end - 4 : end]) / 4 for end in (4, 8, 12)]
+    )
+    assert records[2]["learning_rate"] == trainer.learning_rate(8)
+    for path in trainer.checkpoints.folder.glob("*/*.json"):
+        strictly(path.read_text("utf-8"))
+
+
+def test_it_learns(make: Make) -> None:
+    trainer = make(
+        {"training": {"max_steps": 60, "save_every": 60}, "schedule": {"warmup_steps": 20}}
+    )
+    trainer.run()
+    mean = sum(trainer.state.recent) / len(trainer.state.recent)
+    assert mean < 0.7 * math.log(290)
+
+
+def test_outside_the_main_thread(make: Make) -> None:
+    """Signals cannot be caught there; training goes on without."""
+    outcomes: list[Any] = []
+    trainer = make({"training": {"max_steps": 2}})
+    thread = threading.Thread(target=lambda: outcomes.append(trainer.run()))
+    thread.start()
+    thread.join()
+    assert outcomes == [(True, 2, "2 steps are done")]
+
+
+def test_checkpoints_on_disk(make: Make) -> None:
+    """Saved are steps that are due, the best so far, and the last; the newest and the best stay."""
+    changes = {"training": {"max_steps": 11, "save_every": 3, "average_last": 2}}
+    values = [3.0, 2.0]
+    trainer = make(changes, validate=losses(values))
+    trainer.run()
+    assert trainer.state.averaged == [10, 11]
+    assert trainer.checkpoints.steps() == [10, 11]
+    chance = random.Random(1)
+    for _ in range(3):
+        values = [chance.random() for _ in range(20)]
+        trainer = make(changes | {"training": {"validate_every": 1}}, validate=losses(values))
+        trainer.run()
+        best = 1 + values[:12].index(min(values[:12]))
+        assert trainer.state.best_step == best
+        assert best in trainer.checkpoints.steps()

@@ -1,0 +1,70 @@
+"""What a forward pass computes in, and that keeping freed memory changes no number."""
+
+import ctypes
+import sys
+
+import pytest
+import torch
+
+from heedful.train.allocator import keep_freed_memory
+from heedful.train.precision import autocast, has_bf16
+
+CPU = torch.device("cpu")
+
+
+def product(precision: str) -> torch.Tensor:
+    with autocast(precision, CPU):  # type: ignore[arg-type]
+        return torch.full((2, 2), 1 + 2**-9) @ torch.eye(2)
+
+
+def test_float32_stays_float32() -> None:
+    assert product("float32").dtype == torch.float32
+    assert product("float32")[0, 0] == 1 + 2**-9
+
+
+def test_bf16_products_round() -> None:
+    """bf16 has 8 bits: 1 + 2^-9 becomes 1."""
+    assert product("bf16").dtype == torch.bfloat16
+    assert product("bf16")[0, 0] == 1
+
+
+def test_weights_stay_float32_under_bf16() -> None:
+    layer = torch.nn.Linear(2, 2)
+    with autocast("bf16", CPU):
+        layer(torch.ones(1, 2)).float().sum().backward()
+    assert layer.weight.dtype == torch.float32
+    assert layer.weight.grad is not None
+    assert layer.weight.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("has", [False, True])
+def test_auto_follows_the_machine(has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert has_bf16(CPU) is has
+    assert product("auto").dtype == (torch.bfloat16 if has else torch.float32)
+
+
+def test_autocast_ends() -> None:
+    product("bf16")
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_keeping_memory_is_harmless() -> None:
+    """Twice is as good as once, and results are the same before and after."""
+    numbers = torch.randn(300, 300, generator=torch.Generator().manual_seed(1))
+    before = numbers @ numbers
+    first, second = keep_freed_memory(), keep_freed_memory()
+    assert first is second
+    assert torch.equal(numbers @ numbers, before)
+
+
+def test_no_glibc_no_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other:
+        def __init__(self, name: None) -> None:
+            pass
+
+    monkeypatch.setattr(ctypes, "CDLL", Other)
+    assert keep_freed_memory() is False
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert keep_freed_memory() is False
