@@ -221,7 +221,7 @@ def test_did_you_mean_this_kind(
     [
         ("--trainin.max-steps 5", '--trainin: there is no such setting; did you mean "training"?'),
         ("--model.position.theta 5", "--model.position.theta: there is no such setting; known: "),
-        ("--model.position rotary", "--model.position: this is a group of settings; give what is in it by its own path, such as --model.position.kind"),
+        ("--model.position rotary", "by its own path, such as --model.position.kind"),
         ("--model.d-model.kind x", "--model.d-model"),
         ("--training 5", "unknown option --training"),
         ("--d-model 256", "unknown option --d-model"),

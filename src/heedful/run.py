@@ -309,7 +309,8 @@ def _dev_bleu(
     found = decode(model, sources, Greedy(), limits=limits, device=device)
     hypotheses = tokenizer.decode_target([best[0].tokens for best in found])
     references = tokenizer.decode_target([store.target(row).tolist() for row in rows])
-    scores = evaluate.score(hypotheses, references, language=config.data.target_language)
+    language = config.data.target_language
+    scores = evaluate.score(hypotheses, references, language=language, resamples=0)
     return scores.bleu.value
 
 

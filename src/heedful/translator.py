@@ -334,6 +334,12 @@ def _folder(path_or_name: str | Path) -> Path:
     path = Path(path_or_name)
     if (path / "model" / "config.json").is_file():
         return path / "model"
+    if (path / "checkpoints").is_dir():
+        raise ModelError(
+            "this training has not ended, so that it has no model yet",
+            where=str(path),
+            fix=f"go on with it: heed train --out {path} --resume",
+        )
     if (path / "config.json").is_file():
         return path
     bundled = Path(pretrained.__file__).parent

@@ -1,13 +1,21 @@
 """A small corpus and the settings of a run that takes a second, for the tests of training."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from heedful.config import RunConfig, merged
+from heedful.data.batches import BatchPlan
+from heedful.data.store import TokenStore
+from heedful.progress import Progress
 from heedful.recipes import tiny
+from heedful.text.tokenizer import Tokenizer
+from heedful.train.checkpoint import Checkpoints
+from heedful.train.log import TrainLog
+from heedful.train.loop import Trainer
 
 NOUNS = ("cat Katze", "mouse Maus", "dog Hund", "house Haus", "garden Garten", "child Kind")
 VERBS = ("sees sieht", "finds findet", "likes mag", "knows kennt")
@@ -68,3 +76,38 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def store(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
+    """Return the ids of the corpus."""
+    rows = [tuple(line.split("\t")) for line in corpus.read_text("utf-8").splitlines()]
+    config = merged(RunConfig(), {"tokenizer": {"vocabulary_size": 290}}).tokenizer
+    tokenizer = Tokenizer.train(lambda: rows, config)
+    folder = tmp_path_factory.mktemp("store") / "train"
+    return TokenStore.build(folder, rows, tokenizer, [(0, None)], 64, Progress(quiet=True))
+
+
+@pytest.fixture
+def make(store: TokenStore, config: RunConfig, tmp_path: Path) -> Callable[..., Trainer]:
+    """Return what builds a trainer: changed settings, and what stands for its parts."""
+
+    def build(changes: dict[str, Any] | None = None, **parts: Any) -> Trainer:
+        asked = merged(config, changes or {})
+        torch.manual_seed(asked.seed)
+        model = asked.model.build(290, 290)
+        standard: dict[str, Any] = {
+            "model": model,
+            "objective": asked.objective,
+            "optimizer": asked.optimizer.build(model),
+            "schedule": asked.schedule,
+            "settings": asked.training,
+            "plan": BatchPlan(store, asked.training.batch_tokens, asked.seed),
+            "checkpoints": Checkpoints(tmp_path / "checkpoints"),
+            "log": TrainLog(tmp_path, Progress(quiet=True)),
+            "validate": None,
+            "device": torch.device("cpu"),
+        }
+        return Trainer(**(standard | parts))
+
+    return build

@@ -13,58 +13,19 @@ import pytest
 import torch
 from torch import nn
 
-from heedful.config import RunConfig, merged
-from heedful.data.batches import Batch, BatchPlan
-from heedful.data.store import TokenStore
+from heedful.data.batches import Batch
 from heedful.errors import ModelError
 from heedful.objectives import Loss
 from heedful.progress import Progress
-from heedful.text.tokenizer import Tokenizer
-from heedful.train.checkpoint import Checkpoints
-from heedful.train.log import TrainLog
 from heedful.train.loop import Trainer, Validation
 
 QUIET = Progress(quiet=True)
 Make = Callable[..., Trainer]
 
 
-@pytest.fixture(scope="module")
-def store(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
-    rows = [tuple(line.split("\t")) for line in corpus.read_text("utf-8").splitlines()]
-    config = merged(RunConfig(), {"tokenizer": {"vocabulary_size": 290}}).tokenizer
-    tokenizer = Tokenizer.train(lambda: rows, config)
-    folder = tmp_path_factory.mktemp("store") / "train"
-    return TokenStore.build(folder, rows, tokenizer, [(0, None)], 64, QUIET)
-
-
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
-
-
-@pytest.fixture
-def make(store: TokenStore, config: RunConfig, tmp_path: Path) -> Make:
-    """Return what builds a trainer: changed settings, and what stands for its parts."""
-
-    def build(changes: dict[str, Any] | None = None, **parts: Any) -> Trainer:
-        asked = merged(config, changes or {})
-        torch.manual_seed(asked.seed)
-        model = asked.model.build(290, 290)
-        standard: dict[str, Any] = {
-            "model": model,
-            "objective": asked.objective,
-            "optimizer": asked.optimizer.build(model),
-            "schedule": asked.schedule,
-            "settings": asked.training,
-            "plan": BatchPlan(store, asked.training.batch_tokens, asked.seed),
-            "checkpoints": Checkpoints(tmp_path / "checkpoints"),
-            "log": TrainLog(tmp_path, QUIET),
-            "validate": None,
-            "device": torch.device("cpu"),
-        }
-        return Trainer(**(standard | parts))
-
-    return build
 
 
 class Recorder:
@@ -205,7 +166,7 @@ def test_early_stopping_keeps_the_best(make: Make) -> None:
     outcome = trainer.run()
     assert outcome == (True, 14, "the dev loss has not improved for 3 validations")
     assert (trainer.state.best_step, trainer.state.best_loss) == (8, 2.4)
-    assert trainer.checkpoints.steps() == [8, 14]
+    assert trainer.checkpoints.steps() == [8, 12, 14]
     again = make(changes, validate=losses([]))
     again.restore(trainer.checkpoints.newest()[0])
     assert again.run() == outcome

@@ -241,7 +241,7 @@ class Trainer:
                 state=asdict(state),
             )
         )
-        self.checkpoints.rotate(keep, {state.best_step, *state.averaged})
+        self.checkpoints.rotate(max(2, keep), {state.best_step, *state.averaged})
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint: weights, moments, random states and the place in the data.
