@@ -19,7 +19,8 @@ SETTINGS = ["--schedule.warmup-steps", "1500", "--training.bleu-sentences", "0"]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/multi30k"))
-    parser.add_argument("--minutes", type=int, default=68)
+    parser.add_argument("--minutes", type=float, default=73.5)
+    parser.add_argument("--note", default="", help="what a reader must know of this run")
     options = parser.parse_args()
     data = os.environ.get("HEEDFUL_DATA")
     if data is None:
@@ -31,10 +32,11 @@ def main() -> None:
     }
     words = ["train", "--recipe", "low-resource", "--data", pair["train"], "--dev", pair["val"]]
     words += ["--test", pair["test_2016_flickr"], "--from", "en", "--to", "de", *SETTINGS]
-    words += ["--out", str(options.run), "--training.max-minutes", str(options.minutes)]
+    words += ["--training.max-minutes", str(options.minutes)]
+    out = ["--out", str(options.run)]
     if not (options.run / "model").exists():
         again = (options.run / "config.json").exists()
-        heed(*(["train", "--resume", "--out", str(options.run)] if again else words))
+        heed(*(["train", "--resume", *out] if again else [*words, *out]))
     scores = {
         f"beam {beam}": json.loads(
             heed(
@@ -47,17 +49,17 @@ def main() -> None:
     lines = (options.run / "log.jsonl").read_text("utf-8").strip().split("\n")
     log = [json.loads(line) for line in lines]
     last = [entry for entry in log if entry["kind"] == "train"][-1]
-    command = " ".join(["heed", *words]).replace(data, "$HEEDFUL_DATA")
+    command = " ".join(["heed", *words, "--out", "runs/multi30k"]).replace(data, "$HEEDFUL_DATA")
     record(
         "multi30k",
         {
             "command": command,
+            "note": options.note,
             "training": {
                 "minutes": round(last["seconds"] / 60, 1),
                 "steps": last["step"],
                 "epochs": last["epoch"],
                 "target_tokens_per_second": round(last["tokens_per_second"]),
-                "threads": os.environ.get("OMP_NUM_THREADS", "all"),
             },
             "validation": [entry for entry in log if entry["kind"] == "validation"],
             "test_2016_flickr": scores,
