@@ -125,8 +125,12 @@ def test_the_model_is_used_by_every_other_command(capsys: pytest.CaptureFixture[
 
 
 def test_the_issues_line(no_waiting_for_the_disk: None) -> None:
-    """Word for word; the corpus is small, so that 120 steps of this width are soon done."""
-    Path("t.tsv").write_text(as_tsv(sentences(48)), encoding="utf-8")
+    """Word for word; of rows so short that 120 steps of this width are soon done."""
+    chance = random.Random(1)
+    words = ["".join(chance.choices("abcdefghijklmnop", k=8)) for _ in range(80)]
+    pairs = zip(words[::2], words[1::2], strict=True)
+    rows = [(f"{one} {two}", f"{two} {one}") for one, two in pairs]
+    Path("t.tsv").write_text(as_tsv(rows), encoding="utf-8")
     line = (
         "train --recipe tiny --data t.tsv --out runs/x --seed 7 --training.max-steps 120 "
         "--training.save-every 10 --model.d-model 256"

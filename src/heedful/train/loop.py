@@ -23,6 +23,7 @@ from heedful.data.batches import Batch, BatchPlan
 from heedful.errors import ModelError
 from heedful.models.transformer import Transformer
 from heedful.objectives import Loss, Objective
+from heedful.train.allocator import release_gaps
 from heedful.train.checkpoint import Checkpoint, Checkpoints
 from heedful.train.log import TrainLog
 from heedful.train.optimizer import load_state, state_tensors
@@ -181,6 +182,7 @@ class Trainer:
                 tokens_per_second=speed,
                 seconds=state.seconds,
             )
+            release_gaps()
 
     def _validate(self) -> bool:
         """Measure the dev set; return whether its loss is the best so far."""
