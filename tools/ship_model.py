@@ -1,11 +1,14 @@
-"""Put a trained model into the package, as the bundled one.
+"""Put a trained model into the package, as the bundled one, and write its card.
 
-    python tools/ship_model.py runs/en-de en-de
+    python tools/ship_model.py runs/en-de en-de     the weights, in bf16
+    python benchmarks/bundled_model.py              measures them, in the installed wheel
+    python tools/ship_model.py runs/en-de en-de     again: the card now has the figures
 
-Writes src/heedful/pretrained/NAME in bf16. The card beside it is written by
-benchmarks/bundled_model.py, which measures what it says.
+The card is tools/NAME.card.md, what the run's log says of the training, and
+benchmarks/results/bundled_model.md.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -13,16 +16,35 @@ import torch
 
 from heedful.model_folder import load_model, save_model
 
-HOME = Path(__file__).parents[1] / "src" / "heedful" / "pretrained"
+ROOT = Path(__file__).parents[1]
+
+
+def card(run: Path, name: str) -> str:
+    """Return the card; without figures as long as none were measured."""
+    lines = (run / "log.jsonl").read_text("utf-8").strip().split("\n")
+    last = [entry for entry in map(json.loads, lines) if entry["kind"] == "train"][-1]
+    pieces = last["seconds"] * last["tokens_per_second"]
+    trained = (
+        f"{last['step']:,} steps and {pieces / 1e6:.1f} million target pieces took "
+        f"{last['seconds'] / 60:.0f} minutes on two cores shared with other work."
+    )
+    head = (ROOT / "tools" / f"{name}.card.md").read_text("utf-8")
+    measured = ROOT / "benchmarks" / "results" / "bundled_model.md"
+    figures = measured.read_text("utf-8") if measured.exists() else ""
+    return head.replace("{TRAINED}", trained) + figures
 
 
 def main() -> None:
     run, name = Path(sys.argv[1]), sys.argv[2]
-    folder = HOME / name
+    folder = ROOT / "src" / "heedful" / "pretrained" / name
     loaded = load_model(run / "model")
-    card = (run / "model" / "README.md").read_text("utf-8")
     save_model(
-        folder, loaded.model, loaded.tokenizer, loaded.languages, dtype=torch.bfloat16, card=card
+        folder,
+        loaded.model,
+        loaded.tokenizer,
+        loaded.languages,
+        dtype=torch.bfloat16,
+        card=card(run, name),
     )
     size = sum(path.stat().st_size for path in folder.iterdir())
     print(f"{folder}: {size / 1e6:.1f} MB")
