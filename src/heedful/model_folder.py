@@ -95,6 +95,7 @@ def save_model(
         }
         save_file(tensors, fresh / "model.safetensors")
         tokenizer.save(fresh / "tokenizer.json")
+        shutil.copymode(fresh / "tokenizer.json", fresh / "model.safetensors")  # saved as 0600
         (fresh / "README.md").write_text(card, encoding="utf-8")
         header = _Header(
             format=FORMAT,
