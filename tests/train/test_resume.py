@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -90,6 +90,14 @@ def signal_at(monkeypatch: pytest.MonkeyPatch, step: int, number: signal.Signals
             signal.raise_signal(number)
 
     monkeypatch.setattr(TrainLog, "show", noisy)
+
+
+@pytest.fixture(autouse=True)
+def heard_signals() -> Iterator[None]:
+    """Let SIGINT act as on a terminal: a shell makes what it starts with & deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")
