@@ -57,10 +57,11 @@ KINDS = [
     if "kind" in group.model_fields
 ]
 NEEDED: dict[str, list[str]] = {
+    "--tokenizer.vocabulary-size": ["--tokenizer.exact", "true"],
     "--data.both-directions": ["--from", "en", "--to", "de"],
     "--tokenizer.shared": ["--model.embedding.kind", "untied"],
 }
-"""What a setting cannot do without."""
+"""What a setting cannot do without, or brings along."""
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def paper_base() -> RunConfig:
     """The base model of the paper: 100,000 steps of 25,000 pieces (Table 3, section 5)."""
     return RunConfig(
         recipe="paper-base",
-        tokenizer=BPE(vocabulary_size=37_000),
+        tokenizer=BPE(vocabulary_size=37_000, exact=False),
         model=TransformerConfig(),
         schedule=InverseSqrt(warmup_steps=4000),
         training=TrainingConfig(max_steps=100_000, batch_tokens=25_000, average_last=5),
@@ -37,7 +37,7 @@ def paper_big() -> RunConfig:
     """The big model of the paper: 300,000 steps, dropout 0.3, the last 20 averaged."""
     return RunConfig(
         recipe="paper-big",
-        tokenizer=BPE(vocabulary_size=37_000),
+        tokenizer=BPE(vocabulary_size=37_000, exact=False),
         model=TransformerConfig(d_model=1024, d_ff=4096, n_heads=16, dropout=0.3),
         schedule=InverseSqrt(warmup_steps=4000),
         training=TrainingConfig(max_steps=300_000, batch_tokens=25_000, average_last=20),
@@ -48,7 +48,7 @@ def small() -> RunConfig:
     """For 50,000 to a million pairs on a laptop: 4 + 2 layers of 256, 8,000 pieces."""
     return RunConfig(
         recipe="small",
-        tokenizer=BPE(vocabulary_size=8000),
+        tokenizer=BPE(vocabulary_size=8000, exact=False),
         model=TransformerConfig(
             d_model=256, d_ff=1024, n_heads=4, encoder_layers=4, decoder_layers=2, max_length=512
         ),
@@ -69,7 +69,7 @@ def low_resource() -> RunConfig:
     """For up to 50,000 pairs: 3 + 3 layers of 256, strong dropout, long training, averaging."""
     return RunConfig(
         recipe="low-resource",
-        tokenizer=BPE(vocabulary_size=6000),
+        tokenizer=BPE(vocabulary_size=6000, exact=False),
         model=TransformerConfig(
             d_model=256,
             d_ff=512,
@@ -96,7 +96,7 @@ def tiny() -> RunConfig:
     """A model that trains in under a minute: for trying things, tests and `heed demo`."""
     return RunConfig(
         recipe="tiny",
-        tokenizer=BPE(vocabulary_size=500),
+        tokenizer=BPE(vocabulary_size=500, exact=False),
         model=TransformerConfig(
             d_model=128,
             d_ff=256,

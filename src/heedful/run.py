@@ -236,6 +236,8 @@ def _tokenizer(config: RunConfig, folder: Path, corpus: Corpus, progress: Progre
     data = config.data
     languages = (data.source_language, data.target_language) if data.both_directions else ()
     tokenizer = Tokenizer.train(lambda: corpus.pairs("train"), config.tokenizer, languages)
+    if tokenizer.target_size < config.tokenizer.vocabulary_size:
+        progress.say(f"the corpus gives {tokenizer.target_size:,}")
     tokenizer.save(path)
     return tokenizer
 

@@ -246,7 +246,10 @@ BAD = {
     "broken test set": ("--data my.tsv --test latin.tsv", "latin.tsv:121: invalid UTF-8"),
     "columns": ("--data my.tsv --columns 1,5", "my.tsv:1: "),
     "one column": ("--data my.tsv --columns 1", "columns"),
-    "small corpus": ("--data few.tsv", "the corpus is too small for a vocabulary of 500 pieces"),
+    "small corpus": (
+        "--data few.tsv --tokenizer.vocabulary-size 500",
+        "the corpus is too small for a vocabulary of 500 pieces; use --tokenizer.vocabulary-size",
+    ),
     "no data": ("", "--data: there is nothing to learn from"),
     "long sentences": (
         "--data my.tsv --training.max-pieces 4 --tokenizer.vocabulary-size 300",
@@ -289,6 +292,17 @@ def test_bad_input(name: str, quiet: bool, capsys: pytest.CaptureFixture[str]) -
     if quiet:
         assert progress == []
     assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
+
+
+def test_a_small_corpus_gives_fewer_pieces(capsys: pytest.CaptureFixture[str]) -> None:
+    """The recipe's own vocabulary shrinks, and it is said; one asked for does not (see above)."""
+    Path("few.tsv").write_text(as_tsv(sentences(8)), encoding="utf-8")
+    assert main(["train", "--data", "few.tsv", "--out", "run", "--training.max-steps", "1"]) == 0
+    size = load_model(Path("run/model")).tokenizer.target_size
+    assert 260 < size < 500
+    said = capsys.readouterr().err
+    assert "learning 500 pieces" in said
+    assert f"the corpus gives {size}" in said
 
 
 @pytest.mark.parametrize("words", [BAD["missing file"], BAD["empty corpus"], BAD["one field"]])
@@ -372,3 +386,18 @@ def test_interrupted_while_preparing(
     assert err == "heed: interrupted; go on with: heed train --out run --resume\n"
     assert main(["train", "--out", "run", "--resume", "--quiet"]) == 0
     assert Path("run/model/model.safetensors").exists()
+
+
+def test_a_recipes_vocabulary_shrinks_to_the_corpus(
+    no_waiting_for_the_disk: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody asked for the recipe's number of pieces; what was asked for is held."""
+    rows = (f"some word {n}\tein Wort {n}\n" for n in range(1200))
+    Path("short.tsv").write_text("".join(rows), "utf-8")
+    line = "train --data short.tsv --out runs/short --training.max-steps 1"
+    assert main(line.split()) == 0
+    assert "learning 6,000 pieces\nthe corpus gives " in capsys.readouterr().err
+    again = line.replace("runs/short", "runs/asked") + " --tokenizer.vocabulary-size 6000"
+    assert main(again.split()) == 2
+    assert "too small for a vocabulary of 6000 pieces" in capsys.readouterr().err
+    assert not Path("runs/asked").exists()

@@ -40,7 +40,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def config(corpus: Path) -> RunConfig:
-    """Return a run of 12 steps with dropout, validations and four checkpoints; 8 steps an epoch."""
+    """Return a run of 12 steps, 6 an epoch, with dropout, validations and several checkpoints."""
     changes = {
         "data": {"train": [str(corpus)], "source_language": "en", "target_language": "de"},
         "device": "cpu",

@@ -106,7 +106,7 @@ def test_the_rate_of_every_step(make: Make) -> None:
     assert rates == [trainer.schedule.rate(step, 32, 12) for step in range(1, 13)]
 
 
-@pytest.mark.parametrize("accumulate", [1, 2, 3])
+@pytest.mark.parametrize("accumulate", [1, 2, 3, 4, 5])
 def test_no_row_is_skipped_or_taken_twice(make: Make, accumulate: int) -> None:
     """Going on after any step of two epochs gives the rows that were to come."""
     changes = {"training": {"accumulate": accumulate}}

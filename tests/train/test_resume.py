@@ -119,7 +119,7 @@ Uncut = Callable[[RunConfig], dict[str, Any]]
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "accumulate": {"training": {"accumulate": 3}},
+    "accumulate": {"training": {"accumulate": 4}},
     "bf16, BLEU": {"training": {"precision": "bf16", "bleu_sentences": 2}},
     "adamw, linear, learned positions": {
         "optimizer": {"kind": "adamw"},

@@ -117,7 +117,15 @@ def _begun(options: Options, changes: dict[str, Any], progress: "Progress") -> "
         rows = count_rows(asked.data)
         name = recipe_for(rows)
         progress.say(f"{rows:,} rows: taking the recipe {name} (choose with --recipe)")
-    return merged(recipe(name), changes)
+    return merged(recipe(name), _exact_if_asked(changes))
+
+
+def _exact_if_asked(changes: dict[str, Any]) -> dict[str, Any]:
+    """Hold a vocabulary size that was asked for; a recipe's own shrinks to what a corpus gives."""
+    tokenizer = changes.get("tokenizer")
+    if isinstance(tokenizer, dict) and "vocabulary_size" in tokenizer:
+        return changes | {"tokenizer": {"exact": True} | tokenizer}
+    return changes
 
 
 _FIXED_ON_RESUME = (

@@ -31,6 +31,8 @@ class BPE(Settings):
     kind: Literal["bpe"] = "bpe"
     vocabulary_size: int = Field(8000, ge=260)
     """Pieces in all, the 256 bytes and the control pieces among them."""
+    exact: bool = True
+    """Refuse a corpus too small for that many; else take the pieces that it gives."""
     shared: bool = True
     """One vocabulary for both sides; the paper shares it (section 5.1)."""
 
@@ -57,6 +59,8 @@ class Unigram(Settings):
     kind: Literal["unigram"] = "unigram"
     vocabulary_size: int = Field(8000, ge=260)
     """Pieces in all, the 256 bytes and the control pieces among them."""
+    exact: bool = True
+    """Refuse a corpus too small for that many; else take the pieces that it gives."""
     shared: bool = True
     """One vocabulary for both sides; the paper shares it (section 5.1)."""
 
@@ -107,7 +111,7 @@ def control_tokens(controls: Sequence[str]) -> list[AddedToken]:
 def train_backend(lines: Iterable[str], config: BPE | Unigram, controls: Sequence[str]) -> Backend:
     """Learn `config.vocabulary_size` pieces from the lines; `controls` take the first ids.
 
-    Raises DataError when the corpus is empty or too small for that many pieces.
+    Raises DataError when the corpus is empty, or too small for that many and `config.exact`.
     """
     smallest = len(BYTE_LETTERS) + len(controls)
     if config.vocabulary_size < smallest:
@@ -123,7 +127,7 @@ def train_backend(lines: Iterable[str], config: BPE | Unigram, controls: Sequenc
         raise DataError("the corpus has no line to learn a vocabulary from")
     backend = config.build(chain([first], batches), control_tokens(controls))
     reached = backend.get_vocab_size()
-    if reached < config.vocabulary_size:
+    if reached < config.vocabulary_size and config.exact:
         raise DataError(
             f"the corpus is too small for a vocabulary of {config.vocabulary_size} pieces",
             where="tokenizer.vocabulary_size",
