@@ -27,6 +27,9 @@ def record(name: str, result: dict[str, Any]) -> Path:
     path = RESULTS / f"{name}.json"
     RESULTS.mkdir(exist_ok=True)
     whole = {"date": datetime.date.today().isoformat(), "machine": versions} | result
-    path.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    text = json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+    for place, name in ((os.environ.get("HEEDFUL_DATA"), "$HEEDFUL_DATA"), (str(Path.cwd()), ".")):
+        text = text.replace(place, name) if place else text
+    path.write_text(text, "utf-8")
     print(f"written: {path}")
     return path
