@@ -5,6 +5,7 @@
 #   make test-all  the slow ones too
 #   make check     lint, format, types, layers, budgets, documents
 #   make bench     every measurement in benchmarks/ (long)
+#   make bench-train   training speed against other toolkits, which it installs (45 minutes)
 #
 # PYTHON names the Python to build .venv with: make setup PYTHON=python3.12
 
@@ -21,7 +22,7 @@ ifneq ($(wildcard ../shared/data),)
 export HEEDFUL_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: setup demo test test-all check bench
+.PHONY: setup demo test test-all check bench bench-train
 
 setup: $(STAMP)
 
@@ -47,3 +48,8 @@ check: setup
 
 bench: setup
 	@for script in benchmarks/*.py; do $(BIN)/python "$$script" || exit 1; done
+
+bench-train: setup
+	@held=constraints.txt; [ ! -f .venv/constraints.txt ] || held=.venv/constraints.txt; \
+		$(IN_VENV) pip install -q -c $$held --group bench
+	$(BIN)/python benchmarks/train_speed.py

@@ -8,15 +8,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from heedful.data.batches import Batch
 from heedful.models.seq2seq import forward
 from heedful.models.transformer import Transformer, TransformerConfig
-from heedful.objectives import Loss, Translation, smoothed_cross_entropy
+from heedful.nn.cross_entropy import projected_cross_entropy
+from heedful.objectives import Loss, Translation
 
 SMOOTHING = [0.0, 0.1, 0.37]
 ENTRIES, PAD = 20, 0
 SOURCE = torch.tensor([[5, 9, 17, 7, 8, 2], [17, 3, 2, 0, 0, 0]])
 TARGET_IN = torch.tensor([[1, 6, 6, 13, 11], [1, 8, 7, 0, 0]])
 TARGET_OUT = torch.tensor([[6, 6, 13, 11, 2], [8, 7, 2, 0, 0]])
+
+
+def cross_entropy(
+    logits: torch.Tensor, target: torch.Tensor, smoothing: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss of these logits, where the projection is a copy."""
+    return projected_cross_entropy(logits, target, torch.clone, [], smoothing)
+
+
+def batch_of(source: torch.Tensor, target_in: torch.Tensor, target_out: torch.Tensor) -> Batch:
+    counts = (int((side != PAD).sum()) for side in (source, target_out))
+    return Batch(source, target_in, target_out, *counts)
 
 
 def in_loops(logits: torch.Tensor, target: torch.Tensor, smoothing: float) -> tuple[float, float]:
@@ -45,7 +59,7 @@ def test_the_loss_is_its_definition(
     torch.manual_seed(seed)
     logits = torch.randn(rows, entries) * spread
     target = torch.randint(0, entries, (rows,))
-    smoothed, nll = smoothed_cross_entropy(logits, target, smoothing)
+    smoothed, nll = cross_entropy(logits, target, smoothing)
     expected, expected_nll = in_loops(logits, target, smoothing)
     assert smoothed.item() == pytest.approx(expected, rel=1e-5, abs=1e-5)
     assert nll.item() == pytest.approx(expected_nll, rel=1e-5, abs=1e-5)
@@ -56,7 +70,7 @@ def test_loss_and_gradient_are_pytorchs_in_double_precision(smoothing: float) ->
     torch.manual_seed(0)
     logits = torch.randn(50, 30, requires_grad=True)
     target = torch.randint(0, 30, (50,))
-    smoothed, nll = smoothed_cross_entropy(logits, target, smoothing)
+    smoothed, nll = cross_entropy(logits, target, smoothing)
     (gradient,) = torch.autograd.grad(smoothed, logits)
 
     exact = logits.detach().double().requires_grad_()
@@ -71,7 +85,7 @@ def test_loss_and_gradient_are_pytorchs_in_double_precision(smoothing: float) ->
 @pytest.mark.parametrize("smoothing", SMOOTHING)
 def test_the_likelihood_has_no_gradient(smoothing: float) -> None:
     logits = torch.randn(4, 6, requires_grad=True)
-    smoothed, nll = smoothed_cross_entropy(logits, torch.tensor([1, 2, 3, 0]), smoothing)
+    smoothed, nll = cross_entropy(logits, torch.tensor([1, 2, 3, 0]), smoothing)
     assert smoothed.requires_grad
     assert not nll.requires_grad
 
@@ -81,7 +95,7 @@ def test_the_best_prediction_is_the_smoothed_one() -> None:
     q = torch.full((1, 5), 0.1 / 5)
     q[0, 3] += 0.9
     logits = q.log().requires_grad_()
-    smoothed, _ = smoothed_cross_entropy(logits, torch.tensor([3]), 0.1)
+    smoothed, _ = cross_entropy(logits, torch.tensor([3]), 0.1)
     (gradient,) = torch.autograd.grad(smoothed, logits)
     torch.testing.assert_close(gradient, torch.zeros(1, 5), atol=1e-7, rtol=0)
     entropy = -(q * q.log()).sum()
@@ -92,7 +106,7 @@ def test_bf16_logits_are_summed_in_float32() -> None:
     torch.manual_seed(1)
     logits = torch.randn(300, 40).bfloat16()
     target = torch.randint(0, 40, (300,))
-    smoothed, nll = smoothed_cross_entropy(logits, target, 0.1)
+    smoothed, nll = cross_entropy(logits, target, 0.1)
     assert smoothed.dtype == nll.dtype == torch.float32
     expected, expected_nll = in_loops(logits, target, 0.1)
     assert smoothed.item() == pytest.approx(expected, rel=1e-5)
@@ -113,8 +127,7 @@ def test_the_loss_of_a_batch_is_the_sum_over_its_real_pieces(
     model: Transformer, smoothing: float
 ) -> None:
     objective = Translation(label_smoothing=smoothing)
-    real = TARGET_OUT != PAD
-    loss = objective.loss(model, SOURCE, SOURCE != PAD, TARGET_IN, TARGET_OUT, real)
+    loss = objective.loss(model, batch_of(SOURCE, TARGET_IN, TARGET_OUT))
     model.zero_grad()
     loss.smoothed.backward()
     ours = [weight.grad.clone() for weight in model.parameters()]
@@ -138,9 +151,7 @@ def test_padding_is_ignored_and_sentences_add_up(model: Transformer) -> None:
     objective = Translation()
 
     def loss_of(source: torch.Tensor, target_in: torch.Tensor, target_out: torch.Tensor) -> Loss:
-        return objective.loss(
-            model, source, source != PAD, target_in, target_out, target_out != PAD
-        )
+        return objective.loss(model, batch_of(source, target_in, target_out))
 
     together = loss_of(SOURCE, TARGET_IN, TARGET_OUT)
     padded = loss_of(*(F.pad(x, (0, 4), value=PAD) for x in (SOURCE, TARGET_IN, TARGET_OUT)))

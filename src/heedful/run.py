@@ -20,7 +20,7 @@ import torch
 from heedful import evaluate
 from heedful.card import card
 from heedful.config import RunConfig, read_config
-from heedful.data.batches import Batch, BatchPlan
+from heedful.data.batches import BatchPlan
 from heedful.data.corpus import Corpus, Split
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
@@ -29,13 +29,13 @@ from heedful.device import pick_device
 from heedful.errors import ModelError, OutputError, SettingError
 from heedful.model_folder import Languages, save_model
 from heedful.models.transformer import Transformer
-from heedful.objectives import Loss
 from heedful.progress import Progress
 from heedful.search import Greedy
 from heedful.text.tokenizer import Tokenizer
 from heedful.train.allocator import keep_freed_memory
 from heedful.train.checkpoint import Checkpoint, Checkpoints
 from heedful.train.finish import choose_weights
+from heedful.train.gradient import Gradients, automatic_shards
 from heedful.train.log import TrainLog
 from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.precision import autocast
@@ -98,7 +98,14 @@ def _trainer(
     model = config.model.build(data.tokenizer.source_size, data.tokenizer.target_size).to(device)
     trainer = Trainer(
         model=model,
-        objective=config.objective,
+        gradients=Gradients(
+            model=model,
+            objective=config.objective,
+            precision=config.training.precision,
+            device=device,
+            shards=config.training.shards or automatic_shards(config.training.batch_tokens, device),
+            say=progress.say,
+        ),
         optimizer=config.optimizer.build(model),
         schedule=config.schedule,
         settings=config.training,
@@ -275,23 +282,12 @@ def _validation(
     def validate() -> Validation:
         model.eval()
         with torch.inference_mode(), autocast(config.training.precision, device):
-            losses = [_loss(config, model, batch.to(device)) for batch in batches]
+            losses = [config.objective.loss(model, batch.to(device)) for batch in batches]
         mean = sum(float(loss.nll) for loss in losses) / sum(loss.tokens for loss in losses)
         bleu = _dev_bleu(config, data.tokenizer, model, store, device)
         return Validation(mean, math.exp(min(mean, 100.0)), bleu)
 
     return validate
-
-
-def _loss(config: RunConfig, model: Transformer, batch: Batch) -> Loss:
-    return config.objective.loss(
-        model,
-        batch.source,
-        batch.source_mask,
-        batch.target_in,
-        batch.target_out,
-        batch.target_mask,
-    )
 
 
 def _dev_bleu(

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch.nn.utils import parameters_to_vector
 
 import heedful
+from heedful.data.batches import Batch
 from heedful.data.formats import FORMATS
 from heedful.decode.engine import decode as search_all
 from heedful.model_folder import Languages, load_model, save_model
@@ -196,7 +197,7 @@ def test_a_model_with_it_learns_with_every_parameter(field: str, settings: Setti
     model = model_with(field, settings).train()
     for objective in variants(Objective):
         model.zero_grad()
-        loss = objective.loss(model, SOURCE, SOURCE != PAD, TARGET, ANSWER, ANSWER != PAD)
+        loss = objective.loss(model, Batch(SOURCE, TARGET, ANSWER, n_source=9, n_target=8))
         loss.smoothed.backward()
         for name, weight in model.named_parameters():
             assert weight.grad is not None, name

@@ -51,7 +51,7 @@ def test_the_torch_it_is_tested_with() -> None:
 def test_every_dependency_is_held_within_its_bounds() -> None:
     declared = [
         *PROJECT["project"]["dependencies"],
-        *PROJECT["dependency-groups"]["dev"],
+        *(line for group in PROJECT["dependency-groups"].values() for line in group),
         *(line for extra in PROJECT["project"]["optional-dependencies"].values() for line in extra),
     ]
     for requirement in map(Requirement, declared):

@@ -14,6 +14,7 @@ from heedful.progress import Progress
 from heedful.recipes import tiny
 from heedful.text.tokenizer import Tokenizer
 from heedful.train.checkpoint import Checkpoints
+from heedful.train.gradient import Gradients
 from heedful.train.log import TrainLog
 from heedful.train.loop import Trainer
 
@@ -98,7 +99,14 @@ def make(store: TokenStore, config: RunConfig, tmp_path: Path) -> Callable[..., 
         model = asked.model.build(290, 290)
         standard: dict[str, Any] = {
             "model": model,
-            "objective": asked.objective,
+            "gradients": Gradients(
+                model=model,
+                objective=asked.objective,
+                precision=asked.training.precision,
+                device=torch.device("cpu"),
+                shards=asked.training.shards or 1,
+                say=lambda _: None,
+            ),
             "optimizer": asked.optimizer.build(model),
             "schedule": asked.schedule,
             "settings": asked.training,

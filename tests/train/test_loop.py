@@ -6,6 +6,7 @@ import os
 import random
 import threading
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from heedful.data.batches import Batch
 from heedful.errors import ModelError
 from heedful.objectives import Loss
 from heedful.progress import Progress
-from heedful.train.loop import Trainer, Validation
+from heedful.train.loop import Portion, Trainer, Validation
 
 QUIET = Progress(quiet=True)
 Make = Callable[..., Trainer]
@@ -49,7 +50,7 @@ class Recorder:
 def gradient(trainer: Trainer, batches: list[Batch]) -> torch.Tensor:
     """Return the gradient of one update, dropout as the settings say."""
     recorder = trainer.optimizer = Recorder(trainer.model)  # type: ignore[assignment]
-    trainer._update(batches)
+    trainer._update(Portion(batches, 0, 0))
     assert all(weight.grad is None for weight in trainer.model.parameters())
     return recorder.gradients[0]  # type: ignore[no-any-return]
 
@@ -114,7 +115,11 @@ def test_no_row_is_skipped_or_taken_twice(make: Make, accumulate: int) -> None:
     def rows(trainer: Trainer, portions: int) -> list[tuple[int, ...]]:
         trainer.plan.batch = lambda wanted: tuple(int(row) for row in wanted)  # type: ignore
         stream = trainer._portions()
-        return [batch for _ in range(portions) for batch in next(stream)]  # type: ignore[misc]
+        found: list[tuple[int, ...]] = []
+        for portion in islice(stream, portions):
+            found += portion.batches  # type: ignore[arg-type]
+            trainer.state.epoch, trainer.state.next_batch = portion.epoch, portion.next_batch
+        return found
 
     n_batches = len(make().plan.epoch(0)) + len(make().plan.epoch(1))
     portions = n_batches // accumulate + 1
@@ -218,7 +223,9 @@ def test_no_number_stops_before_it_is_saved(
 ) -> None:
     """One sentence; the checkpoints before it are whole and finite, there is none after it."""
     trainer = make({"training": {"save_every": 2, "clip_norm": clip_norm}})
-    trainer.objective = Poisoned(trainer.objective, 6, gradient_only=gradient_only)
+    trainer.gradients.objective = Poisoned(
+        trainer.gradients.objective, 6, gradient_only=gradient_only
+    )
     with pytest.raises(ModelError) as caught:
         trainer.run()
     assert "not a number" in str(caught.value)
@@ -233,7 +240,7 @@ def test_no_number_stops_before_it_is_saved(
 
 def test_no_number_at_once(make: Make) -> None:
     trainer = make()
-    trainer.objective = Poisoned(trainer.objective, 1, gradient_only=False)
+    trainer.gradients.objective = Poisoned(trainer.gradients.objective, 1, gradient_only=False)
     with pytest.raises(ModelError, match="the loss of step 1 is not a number; start again with"):
         trainer.run()
     assert trainer.checkpoints.steps() == []

@@ -46,6 +46,36 @@ class Batch:
         """True at real tokens of `target_in` and, as they are as long, of `target_out`."""
         return self.target_out != PAD
 
+    @property
+    def rows(self) -> int:
+        """Sentence pairs."""
+        return self.source.shape[0]
+
+    @property
+    def longest(self) -> int:
+        """Pieces of the longest side."""
+        return max(self.source.shape[1], self.target_out.shape[1])
+
+    def split(self, parts: int) -> list["Batch"]:
+        """Divide the rows into `parts` batches of as many rows, each only as wide as it must be.
+
+        The rows stay in their order; `parts` is at most their number.
+        """
+        sides = (self.source, self.target_in, self.target_out)
+        return [
+            _trimmed(*rows) for rows in zip(*(x.tensor_split(parts) for x in sides), strict=True)
+        ]
+
+    def pinned(self) -> "Batch":
+        """Return the batch in memory that a GPU can fetch by itself."""
+        return Batch(
+            self.source.pin_memory(),
+            self.target_in.pin_memory(),
+            self.target_out.pin_memory(),
+            self.n_source,
+            self.n_target,
+        )
+
     def to(self, device: torch.device | str) -> "Batch":
         """Return the batch on another device."""
         return Batch(
@@ -129,6 +159,19 @@ class BatchPlan:
         rising = self._longer % 2 == random.integers(2)
         order: Rows = np.lexsort((ties, np.where(rising, difference, -difference), self._longer))
         return order
+
+
+def _trimmed(source: Tensor, target_in: Tensor, target_out: Tensor) -> Batch:
+    """Return a batch without the columns that are padding in every row."""
+    real, answers = source != PAD, target_out != PAD
+    width, depth = (int(side.sum(dim=1).max()) for side in (real, answers))
+    return Batch(
+        source[:, :width].contiguous(),
+        target_in[:, :depth].contiguous(),
+        target_out[:, :depth].contiguous(),
+        int(real.sum()),
+        int(answers.sum()),
+    )
 
 
 def _cut(longer: Lengths, start: int, budget: int) -> int:

@@ -6,8 +6,11 @@ satisfy `Seq2Seq`; `decode` and `forward` are compositions of its three parts.
 
 __all__ = ["Cache", "Memory", "Seq2Seq", "decode", "forward"]
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+from torch import nn
 
 from heedful.shapes import Bool, Float, Int, Tensor
 
@@ -71,6 +74,10 @@ class Seq2Seq(Protocol):
         self, hidden: Float[Tensor, "*rows D"], entries: Int[Tensor, " N"] | None = None
     ) -> Float[Tensor, "*rows N"]:
         """Return logits over the whole target vocabulary, or over the `entries` of it."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Return the weights."""
         ...
 
     def eval(self) -> object:

@@ -11,6 +11,7 @@ __all__ = ["Transformer", "TransformerCache", "TransformerConfig"]
 
 from typing import Literal, cast
 
+import torch
 from pydantic import Field, model_validator
 from torch import nn
 
@@ -88,6 +89,27 @@ class TransformerConfig(Settings):
     def final_norm(self) -> nn.Module:
         """Return what ends a stack of layers."""
         return self.norm.build(self.d_model) if self.residual.final_norm else nn.Identity()
+
+
+def _lowered(states: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+    """Return the states in autocast's number format, where autocast is on.
+
+    What follows stays in it: sums and norms read and write half the bytes, and no product has to
+    convert its input. Norms and softmax compute in float32 inside.
+    """
+    kind = states.device.type
+    if not torch.is_autocast_enabled(kind):
+        return states
+    return states.to(torch.get_autocast_dtype(kind))
+
+
+def _unless_full(
+    mask: Bool[Tensor, "B S"],
+) -> Bool[Tensor, "B 1 1 S"] | None:
+    """Return the mask for attention; None where nothing is masked, if looking is free."""
+    if mask.device.type == "cpu" and not torch.compiler.is_compiling() and bool(mask.all()):
+        return None
+    return mask[:, None, None, :]
 
 
 class EncoderLayer(nn.Module):
@@ -202,8 +224,8 @@ class Transformer(nn.Module):
     def encode(self, source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]) -> Memory:
         """Read the source; padding (mask False) is attended by nobody."""
         states = self.source_position(self.tables.embed_source(source), 0)
-        states = self.dropout(states)
-        mask = None if bool(source_mask.all()) else source_mask[:, None, None, :]
+        states = _lowered(self.dropout(states))
+        mask = _unless_full(source_mask)
         for layer in self.encoder:
             states = layer(states, mask)
         return Memory(self.encoder_norm(states), source_mask)
@@ -230,9 +252,9 @@ class Transformer(nn.Module):
         start = cache.length if cache is not None else 0
         length = target_in.shape[1]
         states = self.target_position(self.tables.embed_target(target_in), start)
-        states = self.dropout(states)
+        states = _lowered(self.dropout(states))
         mask = causal_mask(length, start + length, states.device) if length > 1 else None
-        memory_mask = None if bool(memory.mask.all()) else memory.mask[:, None, None, :]
+        memory_mask = _unless_full(memory.mask)
         keys = self._memory_keys(memory) if cache is None else [x.memory for x in cache.layers]
         pasts = [None] * len(keys) if cache is None else [x.past for x in cache.layers]
         for layer, known, past in zip(self.decoder, keys, pasts, strict=True):

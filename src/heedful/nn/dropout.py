@@ -5,8 +5,11 @@ Here one 64-bit draw decides four elements, 16 bits each: fresh and independent 
 at a rate exact to 1 / 65,536.
 """
 
-__all__ = ["Dropout"]
+__all__ = ["Dropout", "dropout_seed"]
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,11 +20,28 @@ from heedful.shapes import Bool, Float, Tensor
 _LEVELS = 1 << 16
 
 
+_here = threading.local()
+
+
+@contextmanager
+def dropout_seed(seed: int) -> Iterator[None]:
+    """Draw all masks of this thread from `seed`, so that threads side by side do not share.
+
+    Elsewhere masks come from torch's default generator.
+    """
+    _here.generator = torch.Generator().manual_seed(seed)
+    try:
+        yield
+    finally:
+        del _here.generator
+
+
 def keep_mask(like: Float[Tensor, "*shape"], n_dropped: int) -> Bool[Tensor, "*shape"]:
-    """Return a mask that is False with probability `n_dropped` / 65,536, from torch's generator."""
+    """Return a mask that is False with probability `n_dropped` / 65,536."""
     count = like.numel()
     words = torch.empty((count + 3) // 4, dtype=torch.int64, device=like.device)
-    bits = words.random_(-(2**63), None).view(torch.int16)[:count]
+    words.random_(-(2**63), None, generator=getattr(_here, "generator", None))
+    bits = words.view(torch.int16)[:count]
     return (bits >= n_dropped - _LEVELS // 2).view(like.shape)
 
 
@@ -56,11 +76,17 @@ class Dropout(nn.Module):
         self.rate = rate
         self.n_dropped = min(round(rate * _LEVELS), _LEVELS - 1)
 
-    def forward(self, states: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """Return the states with some elements zeroed; unchanged outside training."""
+    def forward(
+        self, states: Float[Tensor, "*shape"], onto: Float[Tensor, "*shape"] | None = None
+    ) -> Float[Tensor, "*shape"]:
+        """Return the states with some elements zeroed, added to `onto`; all of them untrained."""
+        kept = self._dropped(states)
+        return kept if onto is None else onto + kept
+
+    def _dropped(self, states: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         if not self.training or self.n_dropped == 0:
             return states
-        if states.is_cuda:
+        if states.is_cuda or torch.compiler.is_compiling():
             return nn.functional.dropout(states, self.rate)
         dropped = _DropoutFunction.apply  # torch leaves it untyped
         result: Tensor = dropped(states.contiguous(), self.n_dropped)  # type: ignore[no-untyped-call]

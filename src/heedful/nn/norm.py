@@ -31,6 +31,13 @@ class LayerNorm(Settings):
         return nn.LayerNorm(d_model, eps=self.eps)
 
 
+class _RMSNorm(nn.RMSNorm):
+    def forward(self, states: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
+        """Return the normalised states, in their own number format: PyTorch wants one for both."""
+        weight = self.weight.to(states.dtype)
+        return nn.functional.rms_norm(states, self.normalized_shape, weight, self.eps)
+
+
 class RMSNorm(Settings):
     """Root-mean-square normalisation (Zhang and Sennrich 2019, arXiv 1910.07467)."""
 
@@ -40,7 +47,7 @@ class RMSNorm(Settings):
 
     def build(self, d_model: int) -> nn.Module:
         """Return the module."""
-        return nn.RMSNorm(d_model, eps=self.eps)
+        return _RMSNorm(d_model, eps=self.eps)
 
 
 Norm = Annotated[LayerNorm | RMSNorm, Field(discriminator="kind")]
@@ -54,14 +61,14 @@ class _PostNormBlock(nn.Module):
 
     def forward(self, states: Float[Tensor, "B T D"], sublayer: Sublayer) -> Float[Tensor, "B T D"]:
         """Return `norm(x + dropout(sublayer(x)))` (section 3.1)."""
-        result: Tensor = self.norm(states + self.dropout(sublayer(states)))
+        result: Tensor = self.norm(self.dropout(sublayer(states), onto=states))
         return result
 
 
 class _PreNormBlock(_PostNormBlock):
     def forward(self, states: Float[Tensor, "B T D"], sublayer: Sublayer) -> Float[Tensor, "B T D"]:
         """Return `x + dropout(sublayer(norm(x)))`."""
-        result: Tensor = states + self.dropout(sublayer(self.norm(states)))
+        result: Tensor = self.dropout(sublayer(self.norm(states)), onto=states)
         return result
 
 

@@ -11,7 +11,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from types import FrameType
 from typing import Any, NamedTuple
@@ -22,12 +22,13 @@ from torch import nn
 from heedful.data.batches import Batch, BatchPlan
 from heedful.errors import ModelError
 from heedful.models.transformer import Transformer
-from heedful.objectives import Loss, Objective
+from heedful.objectives import Loss
+from heedful.train.ahead import ahead
 from heedful.train.allocator import release_gaps
 from heedful.train.checkpoint import Checkpoint, Checkpoints
+from heedful.train.gradient import Gradients
 from heedful.train.log import TrainLog
 from heedful.train.optimizer import load_state, state_tensors
-from heedful.train.precision import autocast
 from heedful.train.schedule import Schedule
 from heedful.train.settings import TrainingConfig
 
@@ -38,6 +39,14 @@ class Validation(NamedTuple):
     loss: float
     perplexity: float
     bleu: float | None
+
+
+class Portion(NamedTuple):
+    """The batches of one update, and where in the plan the next update begins."""
+
+    batches: list[Batch]
+    epoch: int
+    next_batch: int
 
 
 class Outcome(NamedTuple):
@@ -70,7 +79,7 @@ class Trainer:
     """Everything one training needs; `run` is the loop."""
 
     model: Transformer
-    objective: Objective
+    gradients: Gradients
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     settings: TrainingConfig
@@ -81,6 +90,7 @@ class Trainer:
     device: torch.device
     clock: Callable[[], float] = time.monotonic
     state: TrainState = field(default_factory=TrainState)
+    _unread: list[Loss] = field(default_factory=list)
 
     def run(self) -> Outcome:
         """Train until a limit, early stopping or an interruption; always ends on a checkpoint.
@@ -92,12 +102,12 @@ class Trainer:
         self.model.train()
         if done := self._reason_to_stop():
             return Outcome(True, self.state.step, done)
-        with _interruption() as interrupted:
-            for batches in self._portions():
-                started = self.clock()
-                loss = self._update(batches)
-                self.state.seconds += self.clock() - started
+        with _interruption() as interrupted, closing(ahead(self._portions())) as portions:
+            started = self.clock()
+            for portion in portions:
+                loss = self._update(portion)
                 self._report(loss)
+                self.state.seconds += self.clock() - started
                 improved = self.state.step % self.settings.validate_every == 0 and self._validate()
                 reason = self._reason_to_stop()
                 due = self.state.step % self.settings.save_every == 0
@@ -109,69 +119,59 @@ class Trainer:
                     return Outcome(True, self.state.step, reason)
                 if interrupted:
                     return Outcome(False, self.state.step, "interrupted")
+                started = self.clock()
         raise AssertionError("the stream of batches is endless")
 
-    def _portions(self) -> Iterator[list[Batch]]:
+    def _portions(self) -> Iterator[Portion]:
         """Yield the batches of one update after another, from where the state stands, for ever."""
-        portion: list[Batch] = []
+        number, place = self.state.epoch, self.state.next_batch
+        batches: list[Batch] = []
         while True:
-            epoch = self.plan.epoch(self.state.epoch)
-            while self.state.next_batch < len(epoch):
-                portion.append(self.plan.batch(epoch[self.state.next_batch]))
-                self.state.next_batch += 1
-                if len(portion) == self.settings.accumulate:
-                    yield portion
-                    portion = []
-            self.state.epoch += 1
-            self.state.next_batch = 0
+            epoch = self.plan.epoch(number)
+            while place < len(epoch):
+                batch = self.plan.batch(epoch[place])
+                batches.append(batch.pinned() if self.device.type == "cuda" else batch)
+                place += 1
+                if len(batches) == self.settings.accumulate:
+                    yield Portion(batches, number, place)
+                    batches = []
+            number, place = number + 1, 0
 
-    def _update(self, batches: list[Batch]) -> Loss:
+    def _update(self, portion: Portion) -> Loss:
         """Make one step; the gradient is of the mean loss over the pieces of all its batches."""
-        self.state.step += 1
-        tokens = sum(batch.n_target for batch in batches)
-        total = torch.zeros(2, device=self.device)
-        for batch in batches:
-            loss = self._loss(batch.to(self.device))
-            (loss.smoothed / tokens).backward()  # type: ignore[no-untyped-call]
-            total += torch.stack([loss.smoothed.detach(), loss.nll])
+        tokens = sum(batch.n_target for batch in portion.batches)
+        loss = torch.stack([self.gradients.add(batch, tokens) for batch in portion.batches]).sum(0)
         if self.settings.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
-        rate = self.learning_rate(self.state.step)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm, foreach=True)
+        rate = self.learning_rate(self.state.step + 1)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        self.state.step += 1
+        self.state.epoch, self.state.next_batch = portion.epoch, portion.next_batch
         self.state.target_tokens += tokens
-        return Loss(total[0], total[1], tokens)
-
-    def _loss(self, batch: Batch) -> Loss:
-        with autocast(self.settings.precision, self.device):
-            return self.objective.loss(
-                self.model,
-                batch.source,
-                batch.source_mask,
-                batch.target_in,
-                batch.target_out,
-                batch.target_mask,
-            )
+        return Loss(loss[0], loss[1], tokens)
 
     def learning_rate(self, step: int) -> float:
         """Return the schedule's rate for a step."""
         return self.schedule.rate(step, self.model.config.d_model, self.settings.max_steps)
 
     def _report(self, loss: Loss) -> None:
+        """Show and record how the training goes; on a GPU only where a record is due."""
+        self._unread.append(loss)
         state, settings = self.state, self.settings
-        nll = float(loss.nll) / loss.tokens
-        if not math.isfinite(nll):
-            raise self._diverged(f"the loss of step {state.step} is not a number")
-        state.recent = [*state.recent, nll][-settings.log_every :]
+        due = state.step % settings.log_every == 0 or state.step == 1
+        if not due and self.device.type != "cpu":
+            return  # reading a number waits for the GPU
+        self._read()
         mean = sum(state.recent) / len(state.recent)
         speed = state.target_tokens / max(state.seconds, 1e-9)
         left = (settings.max_steps - state.step) * state.seconds / state.step
         if settings.max_minutes is not None:
             left = min(left, settings.max_minutes * 60 - state.seconds)
         self.log.show(state.step, settings.max_steps, mean, speed, max(0.0, left))
-        if state.step % settings.log_every == 0 or state.step == 1:
+        if due:
             self.log.record(
                 "train",
                 state.step,
@@ -181,8 +181,18 @@ class Trainer:
                 epoch=state.epoch,
                 tokens_per_second=speed,
                 seconds=state.seconds,
+                out_of_memory=self.gradients.out_of_memory,
             )
             release_gaps()
+
+    def _read(self) -> None:
+        """Fetch the losses of the steps since the last reading; they must be numbers."""
+        unread, self._unread = self._unread, []
+        for back, loss in enumerate(reversed(unread)):
+            if not math.isfinite(float(loss.nll)):
+                raise self._diverged(f"the loss of step {self.state.step - back} is not a number")
+        means = [float(loss.nll) / loss.tokens for loss in unread]
+        self.state.recent = [*self.state.recent, *means][-self.settings.log_every :]
 
     def _validate(self) -> bool:
         """Measure the dev set; return whether its loss is the best so far."""
@@ -225,6 +235,7 @@ class Trainer:
 
     def save(self) -> None:
         """Commit a checkpoint of this step, then remove those no longer needed."""
+        self._read()
         state, keep = self.state, self.settings.average_last
         state.averaged = state.averaged[-keep:]
         weights = {name: w.detach().cpu() for name, w in self.model.named_parameters()}

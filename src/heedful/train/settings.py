@@ -21,6 +21,8 @@ class TrainingConfig(Settings):
     """Pieces in a batch, on the longer side, padding counted."""
     accumulate: int = Field(1, ge=1)
     """Batches whose gradients are summed for one update."""
+    shards: int | None = Field(None, ge=1)
+    """Parts of a batch computed side by side, a core each; none: one for every core, 1 on a GPU."""
     clip_norm: float | None = Field(None, gt=0)
     """Longest gradient allowed; a longer one is scaled down to it."""
     precision: Precision = "auto"

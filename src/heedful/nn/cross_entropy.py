@@ -1,0 +1,124 @@
+"""The label-smoothed cross-entropy of a projection, without ever holding all of its logits.
+
+Decoder states come in, the two sums of `heedful.objectives` go out. The logits of a piece of the
+rows are computed, turned into their own gradient in place, multiplied back and forgotten, so that
+neither float32 logits nor log-probabilities of a whole batch exist. Against
+`log_softmax(logits.float())` and its backward pass this is TIMES.
+"""
+
+__all__ = ["projected_cross_entropy"]
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from heedful.shapes import Float, Int, Tensor
+
+Projection = Callable[[Tensor], Tensor]
+
+_PROJECTED = 2048
+"""Rows whose logits exist at a time: enough that the weights' gradients are added up rarely."""
+_IN_CACHE = 32
+"""Rows turned into gradients at a time, in float32: few enough to stay in the processor's cache."""
+
+
+def projected_cross_entropy(
+    hidden: Float[Tensor, "T D"],
+    target: Int[Tensor, " T"],
+    project: Projection,
+    weights: Iterable[Tensor],
+    smoothing: float,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Return the sums of the smoothed loss and of the plain negative log-likelihood, in nats.
+
+    `project` turns states into logits with some of the `weights`, which get their gradients. The
+    convention is PyTorch's: the target gets `1 - eps`, and `eps` is spread over all N entries, the
+    target among them (Szegedy et al. 2015, section 7; the paper's section 5.4).
+    """
+    learnt = [weight for weight in weights if weight.requires_grad]
+    smoothed, nll = _ProjectedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        hidden, target, project, smoothing, torch.is_grad_enabled(), *learnt
+    )
+    return smoothed, nll.detach()
+
+
+class _ProjectedCrossEntropy(torch.autograd.Function):
+    """The gradients are found on the way forward; the way back only scales them."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        target: Tensor,
+        project: Projection,
+        smoothing: float,
+        learn: bool,
+        *weights: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        sums: Tensor = torch.zeros(2, dtype=_exact(hidden.dtype), device=hidden.device)
+        pieces = []
+        total: list[Tensor | None] = [None] * len(weights)
+        for rows, answers in zip(
+            torch.split(hidden, _PROJECTED), torch.split(target, _PROJECTED), strict=True
+        ):
+            with torch.set_grad_enabled(learn):
+                states = rows.detach().requires_grad_(learn)
+                logits = project(states)
+            sums += _loss_into_gradient(logits.detach(), answers, smoothing, learn)
+            if learn:
+                found = torch.autograd.grad(
+                    logits, (states, *weights), logits.detach(), allow_unused=True
+                )
+                pieces.append(found[0])
+                total = [_sum(a, b) for a, b in zip(total, found[1:], strict=True)]
+        ctx.gradients = (torch.cat(pieces) if pieces else None, total)
+        return sums[0], sums[1]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, scale: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        if ctx.gradients is None:
+            raise RuntimeError("the gradients of a loss can be taken only once")
+        (hidden, weights), ctx.gradients = ctx.gradients, None
+        scaled = [None if gradient is None else gradient.mul_(scale) for gradient in weights]
+        return (hidden.mul_(scale), None, None, None, None, *scaled)
+
+
+def _exact(dtype: torch.dtype) -> torch.dtype:
+    """Return what sums are computed in: float32, or float64 for float64."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first.add_(second)
+
+
+def _loss_into_gradient(
+    logits: Float[Tensor, "T N"], target: Int[Tensor, " T"], smoothing: float, learn: bool
+) -> Float[Tensor, "2"]:
+    """Return the two sums; overwrite each logit z_k by the smoothed loss's gradient p_k - q_k."""
+    entries = logits.shape[1]
+    exact = _exact(logits.dtype)
+    sums = torch.zeros(2, dtype=exact, device=logits.device)
+    at_once = _IN_CACHE if logits.device.type == "cpu" else len(logits)
+    right = torch.full((1, 1), smoothing - 1, dtype=exact, device=logits.device)
+    for piece, answers in zip(
+        torch.split(logits, at_once), torch.split(target.unsqueeze(1), at_once), strict=True
+    ):
+        scores = piece.to(exact)
+        highest = scores.amax(-1, keepdim=True)
+        p = scores.softmax(-1)
+        # softmax of the highest is exp(highest - normaliser)
+        normaliser = highest - p.amax(-1, keepdim=True).log()
+        nll = (normaliser - scores.gather(1, answers)).sum()
+        uniform = normaliser.sum() - scores.sum() / entries
+        sums += torch.stack([(1 - smoothing) * nll + smoothing * uniform, nll])
+        if learn:
+            p -= smoothing / entries
+            p.scatter_add_(1, answers, right.expand_as(answers))
+            piece.copy_(p)
+    return sums
