@@ -26,9 +26,9 @@ from machine import RESULTS, record
 from train.run import measured_peak, run
 from train.search import Trial, best_settings
 from train.spec import DEFAULT_BATCH_TOKENS, SIZES, Settings, Task
-from train.table import OURS, cells, heads, markdown, rows_of
+from train.table import BY_HAND, OURS, cells, heads, markdown, rows_of
 
-PEERS = ("torch.nn", "MarianMT", "x-transformers", "JoeyNMT")
+PEERS = ("torch.nn", BY_HAND, "MarianMT", "x-transformers", "JoeyNMT")
 WARMUP = {"tiny": 2, "small": 2, "base": 1, "big": 1}
 CONTENDERS = 2
 """So many peers, the fastest of the first round, are measured in all rounds; the others once."""
@@ -84,7 +84,7 @@ class Benchmark:
     def group(self, size: str, precision: str) -> None:
         """Search, then measure, one size in one precision."""
         searched = {name: self.search(name, size, precision) for name in self.names}
-        peers = [speed or 0.0 for name, speed in searched.items() if name != OURS]
+        peers = [speed or 0.0 for name, speed in searched.items() if name not in (OURS, BY_HAND)]
         fastest = max(peers, default=0.0) or searched.get(OURS) or 1.0
         tokens = int(self.options.seconds * fastest)
         behind = {name for name in self.names if (name, precision) in self.behind}
@@ -97,7 +97,8 @@ class Benchmark:
                 found = self.run(self.runs, task, f"round {number + 1}")
                 speeds[name] = found.get("target_tokens_per_second", 0.0)
             if number == 0:
-                ranked = sorted((name for name in names if name != OURS), key=speeds.__getitem__)
+                others = [name for name in names if name not in (OURS, BY_HAND)]
+                ranked = sorted(others, key=speeds.__getitem__)
                 self.behind |= {(name, precision) for name in ranked[:-CONTENDERS]}
                 names = [name for name in names if name not in ranked[:-CONTENDERS]]
 
@@ -114,12 +115,12 @@ class Benchmark:
             found = self.run(self.searched, replace(task, settings=settings), "search")
             return Trial(settings, found.get("target_tokens_per_second"), found)
 
-        start = self.best.setdefault((name, precision), self.start)
+        start = self.best.setdefault((name, precision), self.start_of(name))
         if name in self.absent:
             self.runs.append(self.entry(task, self.absent[name]))
         if name in self.absent or (name, precision) in self.behind:
             return None
-        if name == OURS or self.gpu or self.options.no_search:
+        if name in (OURS, BY_HAND) or self.gpu or self.options.no_search:
             trials = [attempt(start)]
         else:
             trials = best_settings(name, start, size in self.options.sizes[:1], attempt)
@@ -127,6 +128,12 @@ class Benchmark:
             self.leave_out(name, task, trials[0].result)
         self.best[name, precision] = trials[0].settings
         return trials[0].speed
+
+    def start_of(self, name: str) -> Settings:
+        """Return the settings that a search begins with; of BY_HAND they are all there is."""
+        if name != BY_HAND:
+            return self.start
+        return replace(self.start, threads=1, processes=self.start.threads, keep_memory=True)
 
     def leave_out(self, name: str, task: Task, found: dict[str, Any]) -> None:
         """Do without a peer that does not run; heedful itself must."""

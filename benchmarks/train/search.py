@@ -51,14 +51,11 @@ def candidates(implementation: str, start: Settings, thorough: bool) -> list[dic
         {"batch_tokens": DEFAULT_BATCH_TOKENS // 2},
         {"batch_tokens": DEFAULT_BATCH_TOKENS * 2},
         {"multiple": 8},
-        {"keep_memory": True},
     ]
     if implementation == "torch.nn":
         changes.append({"dropout_everywhere": True})
     if start.threads > 1:
         changes.append({"threads": 1})
-        if implementation == "torch.nn":
-            changes.append({"threads": 1, "processes": start.threads})
     return changes
 
 
@@ -70,5 +67,4 @@ def combined(start: Settings, found: list[Trial]) -> Settings:
         if (trial.speed or 0.0) > HELPS * base:
             tried, first = asdict(trial.settings), asdict(start)
             changes |= {name: tried[name] for name in tried if tried[name] != first[name]}
-            changes |= {"processes": trial.settings.processes} if "threads" in changes else {}
     return replace(start, **changes)

@@ -16,7 +16,13 @@ import torch
 from train.measure import Runner, measure
 from train.spec import SIZES, Task
 
-PEERS = {"torch.nn": "torch_nn", "MarianMT": "marian", "x-transformers": "xt", "JoeyNMT": "joey"}
+PEERS = {
+    "torch.nn": "torch_nn",
+    "torch.nn by hand": "torch_nn",
+    "MarianMT": "marian",
+    "x-transformers": "xt",
+    "JoeyNMT": "joey",
+}
 
 
 def runner(task: Task, folder: Path) -> Runner:

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,8 @@ from heedful.train.finish import choose_weights
 from heedful.train.gradient import Gradients, automatic_shards
 from heedful.train.log import TrainLog
 from heedful.train.loop import Outcome, Trainer, Validation
-from heedful.train.precision import autocast
+from heedful.train.memory import largest_batch
+from heedful.train.precision import autocast, has_bf16
 from heedful.translator import limits_of
 
 
@@ -74,9 +76,10 @@ def train(
     with _run_folder(folder, config, resume):
         torch.manual_seed(config.seed)
         data = _prepare_data(config, folder, progress)
+        config = _sized(config, folder, data, device, progress)
         newest = _newest(Checkpoints(folder / "checkpoints"), progress) if resume else None
         trainer = _trainer(config, folder, data, device, progress, newest)
-        _announce(config, data, trainer.model, device, progress)
+        _announce(config, data, trainer, progress)
     try:
         outcome = trainer.run()
     finally:
@@ -84,6 +87,42 @@ def train(
     if not outcome.finished:
         return RunResult(outcome, None, None)
     return _finish(config, folder, trainer, data, outcome, progress)
+
+
+def _sized(
+    config: RunConfig, folder: Path, data: _Data, device: torch.device, progress: Progress
+) -> RunConfig:
+    """Return the settings with a number for `batch_tokens auto`, in the run folder too."""
+    if config.training.batch_tokens != "auto":
+        return config
+    longest = int(max(lengths.max() for lengths in data.train.lengths()))
+    pieces = int(data.train.lengths()[1].sum())
+    with torch.random.fork_rng():
+        trial = _gradients(config, _model(config, data, device), device, 1, progress)
+        found = largest_batch(trial, max(longest, config.training.max_pieces), pieces, device)
+    progress.say(f"batches of {found:,} pieces (--training.batch-tokens auto)")
+    training = config.training.model_copy(update={"batch_tokens": found})
+    config = config.model_copy(update={"training": training})
+    write_whole(folder / "config.json", config.model_dump_json(indent=2) + "\n")
+    return config
+
+
+def _model(config: RunConfig, data: _Data, device: torch.device) -> Transformer:
+    sizes = (data.tokenizer.source_size, data.tokenizer.target_size)
+    return config.model.build(*sizes).to(device)
+
+
+def _gradients(
+    config: RunConfig, model: Transformer, device: torch.device, shards: int, progress: Progress
+) -> Gradients:
+    return Gradients(
+        model=model,
+        objective=config.objective,
+        precision=config.training.precision,
+        device=device,
+        shards=shards,
+        say=progress.say,
+    )
 
 
 def _trainer(
@@ -95,21 +134,19 @@ def _trainer(
     newest: Checkpoint | None,
 ) -> Trainer:
     """Return the training, standing at its beginning or at the newest checkpoint."""
-    model = config.model.build(data.tokenizer.source_size, data.tokenizer.target_size).to(device)
+    model = _model(config, data, device)
+    on_gpu = device.type == "cuda"
+    if on_gpu and config.training.compile and find_spec("triton"):
+        model.compile_layers()
+    tokens = config.training.sized_batch_tokens
+    shards = config.training.shards or automatic_shards(tokens, device)
     trainer = Trainer(
         model=model,
-        gradients=Gradients(
-            model=model,
-            objective=config.objective,
-            precision=config.training.precision,
-            device=device,
-            shards=config.training.shards or automatic_shards(config.training.batch_tokens, device),
-            say=progress.say,
-        ),
+        gradients=_gradients(config, model, device, shards, progress),
         optimizer=config.optimizer.build(model),
         schedule=config.schedule,
         settings=config.training,
-        plan=BatchPlan(data.train, config.training.batch_tokens, config.seed),
+        plan=BatchPlan(data.train, tokens, config.seed, multiple=8 if on_gpu else 1),
         checkpoints=Checkpoints(folder / "checkpoints"),
         log=TrainLog(folder, progress, newest.step if newest else 0),
         validate=_validation(config, data, model, device),
@@ -276,11 +313,16 @@ def _validation(
     store = data.dev
     if store is None:
         return None
-    plan = BatchPlan(store, max(config.training.batch_tokens, config.training.max_pieces), 0)
+    tokens = max(config.training.sized_batch_tokens, config.training.max_pieces)
+    plan = BatchPlan(store, tokens, 0)
     batches = [plan.batch(rows) for rows in plan.epoch(0)]
 
     def validate() -> Validation:
         model.eval()
+        with torch.compiler.set_stance("force_eager"):  # a search has too many shapes to compile
+            return measured()
+
+    def measured() -> Validation:
         with torch.inference_mode(), autocast(config.training.precision, device):
             losses = [config.objective.loss(model, batch.to(device)) for batch in batches]
         mean = sum(float(loss.nll) for loss in losses) / sum(loss.tokens for loss in losses)
@@ -312,15 +354,19 @@ def _dev_bleu(
     return scores.bleu.value
 
 
-def _announce(
-    config: RunConfig, data: _Data, model: Transformer, device: torch.device, progress: Progress
-) -> None:
-    weights = sum(weight.numel() for weight in model.parameters())
+def _announce(config: RunConfig, data: _Data, trainer: Trainer, progress: Progress) -> None:
+    weights = sum(weight.numel() for weight in trainer.model.parameters())
     pieces = int(data.train.lengths()[1].sum())
+    shards = trainer.gradients.shards
     progress.say(
         f"recipe {config.recipe}: {weights / 1e6:.1f} M weights, {len(data.train):,} rows, "
-        f"{pieces:,} target pieces an epoch, on {device}"
+        f"{pieces:,} target pieces an epoch, on {trainer.device}"
+        + (f", {shards} shards of a batch at a time" if shards > 1 else "")
     )
+    if len(data.train) == 1:
+        progress.say("the corpus is one sentence: the model can only learn it by heart")
+    if config.training.precision == "bf16" and not has_bf16(trainer.device):
+        progress.say("this machine has no bf16 hardware: --training.precision float32 is faster")
 
 
 def _finish(

@@ -262,13 +262,14 @@ def test_log_and_state_are_plain_json(make: Make, tmp_path: Path) -> None:
     """Step 1 and every log_every steps; the loss is the mean since the last record."""
     trainer = make({"training": {"log_every": 4}})
     means: list[float] = []
-    report = trainer._report
+    update = trainer._update
 
-    def noting(loss: Loss) -> None:
+    def noting(portion: Portion) -> Loss:
+        loss = update(portion)
         means.append(float(loss.nll) / loss.tokens)
-        report(loss)
+        return loss
 
-    trainer._report = noting  # type: ignore[method-assign]
+    trainer._update = noting  # type: ignore[method-assign]
     trainer.run()
     records = [strictly(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records] == [1, 4, 8, 12]

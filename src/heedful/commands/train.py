@@ -24,6 +24,7 @@ heed train --data my.tsv --out runs/mine
 heed train --data train.en,train.de --dev val.en,val.de --from en --to de --out runs/m30k
 heed train --data my.tsv --out runs/mine --resume
 heed train --recipe tiny --data my.tsv --out runs/x --training.max-steps 120 --model.d-model 256
+heed train --data my.tsv --out runs/z --batch-tokens auto --device cuda
 heed train --data my.tsv --out runs/y --model.position.kind rotary --training.max-minutes 30
 """
 
@@ -54,6 +55,8 @@ class Options:
     """Drop rows that cannot be read, and count them, instead of stopping."""
     resume: bool = False
     """Go on with the run in --out from its newest checkpoint."""
+    batch_tokens: str | None = None
+    """Pieces in a batch; auto: the most that memory holds."""
     device: str | None = None
     """auto (default), cpu or cuda."""
     seed: int | None = None
@@ -98,6 +101,10 @@ def _changes(options: Options, settings: dict[str, Any]) -> dict[str, Any]:
     data = {name: value for name, value in given.items() if value is not None}
     if isinstance(settings.get("data", {}), dict):
         settings = settings | {"data": data | settings.get("data", {})}
+    if options.batch_tokens is not None and isinstance(settings.get("training", {}), dict):
+        tokens = options.batch_tokens
+        size = {"batch_tokens": int(tokens) if tokens.isdecimal() else tokens}
+        settings = settings | {"training": size | settings.get("training", {})}
     top = {"seed": options.seed, "device": options.device}
     return {name: value for name, value in top.items() if value is not None} | settings
 

@@ -9,6 +9,7 @@ __all__ = ["Batch", "BatchPlan"]
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,16 +93,20 @@ class BatchPlan:
 
     rows * max(longest source, longest target) <= batch_tokens. Rows are sorted by the longer of
     their two lengths and, within it, by the difference of the two, rising and falling by turns,
-    so that neighbours are alike on both sides. Raises DataError when a row is longer than the
-    budget.
+    so that neighbours are alike on both sides. Lengths are padded up to a `multiple`: a GPU
+    computes 8 positions as fast as 7, and few shapes are compiled and kept in memory more easily
+    than many. Raises DataError when a row is longer than the budget.
     """
 
-    def __init__(self, store: TokenStore, batch_tokens: int, seed: int) -> None:
+    def __init__(
+        self, store: TokenStore, batch_tokens: int, seed: int, *, multiple: int = 1
+    ) -> None:
         self.store = store
+        self.multiple = multiple
         self.batch_tokens = batch_tokens
         self.seed = seed
         self._source_lengths, self._target_lengths = store.lengths()
-        self._longer = np.maximum(self._source_lengths, self._target_lengths)
+        self._longer = np.maximum(*(_up(x, multiple) for x in store.lengths()))
         longest = int(self._longer.max(initial=0))
         if longest > batch_tokens:
             raise DataError(
@@ -130,8 +135,8 @@ class BatchPlan:
 
     def batch(self, rows: Rows | Sequence[int]) -> Batch:
         """Return the padded tensors of these rows."""
-        source = _pad([self.store.source(int(row)) for row in rows])
-        target_out = _pad([self.store.target(int(row)) for row in rows])
+        source = _pad([self.store.source(int(row)) for row in rows], self.multiple)
+        target_out = _pad([self.store.target(int(row)) for row in rows], self.multiple)
         target_in = np.full_like(target_out, PAD)
         target_in[:, 0] = START
         target_in[:, 1:] = np.where(target_out[:, 1:] != PAD, target_out[:, :-1], PAD)
@@ -149,14 +154,14 @@ class BatchPlan:
         for rows in batches:
             for lengths in (self._source_lengths[rows], self._target_lengths[rows]):
                 real += int(lengths.sum())
-                cells += len(rows) * int(lengths.max())
+                cells += len(rows) * int(_up(lengths.max(), self.multiple))
         return real / cells if cells else 1.0
 
     def _sorted(self, random: np.random.Generator) -> Rows:
         """Return all rows, by longer side, then by difference; ties in a random order."""
         ties = random.permutation(len(self._longer))
         difference = self._source_lengths - self._target_lengths
-        rising = self._longer % 2 == random.integers(2)
+        rising = self._longer // self.multiple % 2 == random.integers(2)
         order: Rows = np.lexsort((ties, np.where(rising, difference, -difference), self._longer))
         return order
 
@@ -187,9 +192,14 @@ def _cut(longer: Lengths, start: int, budget: int) -> int:
     return start + max(1, fitting)
 
 
-def _pad(rows: Sequence[Ids]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+def _up(lengths: Any, multiple: int) -> Any:
+    """Return each length, rounded up to a multiple."""
+    return -(-lengths // multiple) * multiple
+
+
+def _pad(rows: Sequence[Ids], multiple: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     """Return the rows as one array, as wide as the longest, filled up with padding."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-    padded = np.full((len(rows), int(lengths.max())), PAD, np.int64)
+    padded = np.full((len(rows), int(_up(lengths.max(), multiple))), PAD, np.int64)
     padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.concatenate(rows)
     return padded

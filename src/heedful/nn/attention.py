@@ -22,6 +22,7 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
+from heedful.nn.mask import causal_mask
 from heedful.nn.position import AttentionPosition
 from heedful.settings import Settings
 from heedful.shapes import Bool, Float, Tensor
@@ -67,23 +68,32 @@ def fused_attend(
     value: Float[Tensor, "B G M V"],
     mask: Bool[Tensor, "#B #H #Q M"] | None = None,
     bias: Float[Tensor, "#B #H Q M"] | None = None,
+    causal: bool = False,
 ) -> Float[Tensor, "B H Q V"]:
     """Return the same as `attend`, from PyTorch's kernel where that is faster.
 
-    G key heads may serve H = n G heads. On CPU the kernel's backward pass on short sentences costs
-    1.5 times the plain products (bf16, 3 + 3 layers of 256), so training takes those.
+    G key heads may serve H = n G heads. `causal` is the mask of section 3.2.3, which the flash
+    kernel of a GPU knows without being given it. On CPU the kernel's backward pass on short
+    sentences costs 1.5 times the plain products (bf16, 3 + 3 layers of 256), so training takes
+    those.
     """
-    grouped = key.shape[1] != query.shape[1]
-    short = query.shape[2] * key.shape[2] <= _SHORT
-    if short and torch.is_grad_enabled() and not query.is_cuda:
-        repeats = query.shape[1] // key.shape[1]
-        if grouped:
+    repeats = query.shape[1] // key.shape[1]
+    plain = not query.is_cuda and not torch.compiler.is_compiling() and torch.is_grad_enabled()
+    plain = plain and query.shape[2] * key.shape[2] <= _SHORT
+    if causal and (plain or bias is not None):
+        mask = causal_mask(query.shape[2], key.shape[2], query.device)[None, None]
+        causal = False
+    if plain:
+        if repeats > 1:
             key, value = (x.repeat_interleave(repeats, dim=1) for x in (key, value))
         return attend(query, key, value, mask, bias)
     allowed: Tensor | None = mask
     if bias is not None:
         allowed = bias if mask is None else bias.masked_fill(~mask, float("-inf"))
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=allowed, enable_gqa=grouped)
+    grouped = {"enable_gqa": True} if repeats > 1 else {}  # a symbolic bool breaks torch.compile
+    return F.scaled_dot_product_attention(
+        query, key, value, attn_mask=allowed, is_causal=causal, **grouped
+    )
 
 
 class KeyValue(NamedTuple):
@@ -134,8 +144,9 @@ class MultiHeadAttention(nn.Module):
         query: Float[Tensor, "R H Q K"],
         memory: KeyValue,
         mask: Bool[Tensor, "#B #H #Q M"] | None = None,
+        causal: bool = False,
     ) -> Float[Tensor, "R Q D"]:
-        """Return the mixed values for each query.
+        """Return the mixed values for each query; `causal` stands for that mask, in place of one.
 
         R rows may be a multiple W of the B sentences of `memory`: the W rows of a sentence then
         look at the same keys, which are not copied.
@@ -146,7 +157,7 @@ class MultiHeadAttention(nn.Module):
         if rows != sentences:
             together = query.view(sentences, -1, heads, length, d_k).transpose(1, 2).flatten(2, 3)
         bias = self.position.bias(together, memory.key.shape[2])
-        context = fused_attend(together, memory.key, memory.value, mask, bias)
+        context = fused_attend(together, memory.key, memory.value, mask, bias, causal)
         if rows != sentences:
             apart = context.reshape(sentences, heads, -1, length, d_k)
             context = apart.transpose(1, 2).flatten(0, 1)

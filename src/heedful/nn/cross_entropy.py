@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
+from heedful.kernels import as_array, available
 from heedful.shapes import Float, Int, Tensor
 
 Projection = Callable[[Tensor], Tensor]
@@ -101,6 +102,19 @@ def _loss_into_gradient(
     logits: Float[Tensor, "T N"], target: Int[Tensor, " T"], smoothing: float, learn: bool
 ) -> Float[Tensor, "2"]:
     """Return the two sums; overwrite each logit z_k by the smoothed loss's gradient p_k - q_k."""
+    compiled = logits.device.type == "cpu" and logits.dtype in (torch.float32, torch.bfloat16)
+    if compiled and available():
+        from heedful.kernels.cross_entropy import rows_into_gradients
+
+        sums = rows_into_gradients(as_array(logits), target.numpy(), smoothing, learn=learn)
+        return torch.tensor(sums, dtype=_exact(logits.dtype))
+    return _loss_by_torch(logits, target, smoothing, learn)
+
+
+def _loss_by_torch(
+    logits: Float[Tensor, "T N"], target: Int[Tensor, " T"], smoothing: float, learn: bool
+) -> Float[Tensor, "2"]:
+    """Return and overwrite the same, on a GPU, in float64, or without numba."""
     entries = logits.shape[1]
     exact = _exact(logits.dtype)
     sums = torch.zeros(2, dtype=exact, device=logits.device)
@@ -115,7 +129,7 @@ def _loss_into_gradient(
         # softmax of the highest is exp(highest - normaliser)
         normaliser = highest - p.amax(-1, keepdim=True).log()
         nll = (normaliser - scores.gather(1, answers)).sum()
-        uniform = normaliser.sum() - scores.sum() / entries
+        uniform = normaliser.sum() - scores.sum() / entries if smoothing else nll
         sums += torch.stack([(1 - smoothing) * nll + smoothing * uniform, nll])
         if learn:
             p -= smoothing / entries

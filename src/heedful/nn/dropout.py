@@ -1,8 +1,10 @@
 """Dropout (section 5.4) with cheap random numbers.
 
 PyTorch draws one Bernoulli number an element, which took 17 to 23 % of a training step on CPU.
-Here one 64-bit draw decides four elements, 16 bits each: fresh and independent for every element,
-at a rate exact to 1 / 65,536.
+Here 64 bits decide four elements, 16 bits each: fresh and independent for every element, at a
+rate exact to 1 / 65,536. On CPU the mask is a function of a drawn key and the element's place
+(`heedful.kernels.dropout`), applied and added to the residual in one pass, and found again on the
+way back; without numba it is drawn and kept.
 """
 
 __all__ = ["Dropout", "dropout_seed"]
@@ -15,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from heedful.kernels import as_array, available
 from heedful.shapes import Bool, Float, Tensor
 
 _LEVELS = 1 << 16
@@ -36,17 +39,54 @@ def dropout_seed(seed: int) -> Iterator[None]:
         del _here.generator
 
 
+def _generator() -> torch.Generator | None:
+    """Return where this thread draws from; None is torch's default generator."""
+    found: torch.Generator | None = getattr(_here, "generator", None)
+    return found
+
+
+def _key() -> int:
+    """Return 64 fresh bits."""
+    drawn = torch.empty((), dtype=torch.int64).random_(-(2**63), None, generator=_generator())
+    return int(drawn) % 2**64
+
+
+class _FusedDropout(torch.autograd.Function):
+    """`onto + x * keep * scale` in one pass; masks are a function of a key and are not kept."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, onto: Tensor | None, key: int, n_dropped: int) -> Tensor:
+        ctx.key, ctx.n_dropped = key, n_dropped
+        return _kept(states, onto, key, n_dropped)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        gradient = gradients[0].contiguous()
+        onto = gradient if ctx.needs_input_grad[1] else None
+        return _kept(gradient, None, ctx.key, ctx.n_dropped), onto, None, None
+
+
+def _kept(states: Tensor, onto: Tensor | None, key: int, n_dropped: int) -> Tensor:
+    from heedful.kernels.dropout import keep_scaled_add
+
+    result = torch.empty_like(states)
+    values = as_array(states).ravel()
+    residual = values[:0] if onto is None else as_array(onto.detach()).ravel()
+    keep_scaled_add(values, residual, as_array(result).ravel(), key, n_dropped)
+    return result
+
+
 def keep_mask(like: Float[Tensor, "*shape"], n_dropped: int) -> Bool[Tensor, "*shape"]:
     """Return a mask that is False with probability `n_dropped` / 65,536."""
     count = like.numel()
     words = torch.empty((count + 3) // 4, dtype=torch.int64, device=like.device)
-    words.random_(-(2**63), None, generator=getattr(_here, "generator", None))
+    words.random_(-(2**63), None, generator=_generator())
     bits = words.view(torch.int16)[:count]
     return (bits >= n_dropped - _LEVELS // 2).view(like.shape)
 
 
 class _DropoutFunction(torch.autograd.Function):
-    """`x * keep * scale`; the backward pass is the same product on the gradient."""
+    """`x * keep * scale` where numba is not installed; the gradient goes through the same mask."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, n_dropped: int) -> Tensor:
@@ -79,18 +119,35 @@ class Dropout(nn.Module):
     def forward(
         self, states: Float[Tensor, "*shape"], onto: Float[Tensor, "*shape"] | None = None
     ) -> Float[Tensor, "*shape"]:
-        """Return the states with some elements zeroed, added to `onto`; all of them untrained."""
-        kept = self._dropped(states)
+        """Return the states with some elements zeroed, added to `onto`; outside training, all."""
+        dropped = self.training and self.n_dropped > 0
+        if dropped and _fusible(states, onto):
+            fused = _FusedDropout.apply  # torch leaves it untyped
+            aligned = None if onto is None else onto.contiguous()
+            result: Tensor = fused(  # type: ignore[no-untyped-call]
+                states.contiguous(), aligned, _key(), self.n_dropped
+            )
+            return result
+        kept = self._dropped(states) if dropped else states
         return kept if onto is None else onto + kept
 
     def _dropped(self, states: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        if not self.training or self.n_dropped == 0:
-            return states
         if states.is_cuda or torch.compiler.is_compiling():
             return nn.functional.dropout(states, self.rate)
-        dropped = _DropoutFunction.apply  # torch leaves it untyped
-        result: Tensor = dropped(states.contiguous(), self.n_dropped)  # type: ignore[no-untyped-call]
+        drop = _DropoutFunction.apply
+        result: Tensor = drop(states.contiguous(), self.n_dropped)  # type: ignore[no-untyped-call]
         return result
 
     def extra_repr(self) -> str:
         return f"rate={self.rate}"
+
+
+def _fusible(states: Tensor, onto: Tensor | None) -> bool:
+    """Return whether `heedful.kernels` has the whole sum for these numbers, on this machine."""
+    return (
+        not torch.compiler.is_compiling()
+        and states.device.type == "cpu"
+        and states.dtype in (torch.float32, torch.bfloat16)
+        and (onto is None or (onto.dtype == states.dtype and onto.shape == states.shape))
+        and available()
+    )

@@ -80,6 +80,13 @@ class Gradients:
                 weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
         return loss
 
+    def fits(self, batch: Batch) -> bool:
+        """Return whether the batch goes forward and backward in one piece; nothing is changed."""
+        state = torch.get_rng_state()
+        found = self._attempt([batch], batch.n_target)
+        torch.set_rng_state(state)
+        return found is not None
+
     def _attempt(self, parts: Sequence[Batch], tokens: int) -> Found | None:
         """Return the sum over all parts, as many at a time as there are shards."""
         seeds = torch.randint(2**63 - 1, (len(parts),)).tolist()

@@ -69,6 +69,8 @@ class TrainState:
     best_loss: float | None = None
     best_step: int = 0
     bad_validations: int = 0
+    smoothed: float = 0.0
+    """What was minimised at the last step that was looked at."""
     recent: list[float] = field(default_factory=list)
     averaged: list[int] = field(default_factory=list)
     """Steps whose weights make the final model: those an uninterrupted run saves, newest last."""
@@ -90,7 +92,7 @@ class Trainer:
     device: torch.device
     clock: Callable[[], float] = time.monotonic
     state: TrainState = field(default_factory=TrainState)
-    _unread: list[Loss] = field(default_factory=list)
+    _losses: list[Loss] = field(default_factory=list)
 
     def run(self) -> Outcome:
         """Train until a limit, early stopping or an interruption; always ends on a checkpoint.
@@ -105,9 +107,11 @@ class Trainer:
         with _interruption() as interrupted, closing(ahead(self._portions())) as portions:
             started = self.clock()
             for portion in portions:
-                loss = self._update(portion)
-                self._report(loss)
+                self._losses.append(self._update(portion))
+                if self._due_for_reading():
+                    self._read()
                 self.state.seconds += self.clock() - started
+                self._report()
                 improved = self.state.step % self.settings.validate_every == 0 and self._validate()
                 reason = self._reason_to_stop()
                 due = self.state.step % self.settings.save_every == 0
@@ -157,42 +161,49 @@ class Trainer:
         """Return the schedule's rate for a step."""
         return self.schedule.rate(step, self.model.config.d_model, self.settings.max_steps)
 
-    def _report(self, loss: Loss) -> None:
-        """Show and record how the training goes; on a GPU only where a record is due."""
-        self._unread.append(loss)
+    def _due_for_record(self) -> bool:
+        return self.state.step % self.settings.log_every == 0 or self.state.step == 1
+
+    def _due_for_reading(self) -> bool:
+        """Return whether to look at the loss now: on a GPU that waits until it is computed."""
+        return self.device.type == "cpu" or self._due_for_record()
+
+    def _read(self) -> None:
+        """Take note of the losses of the steps since the last reading; they must be numbers."""
+        losses, self._losses = self._losses, []
+        for step, loss in enumerate(losses, start=self.state.step - len(losses) + 1):
+            mean = float(loss.nll) / loss.tokens
+            if not math.isfinite(mean):
+                raise self._diverged(f"the loss of step {step} is not a number")
+            self.state.recent.append(mean)
+            self.state.smoothed = float(loss.smoothed) / loss.tokens
+        self.state.recent = self.state.recent[-self.settings.log_every :]
+
+    def _report(self) -> None:
+        """Show how the training goes, and record it where that is due."""
+        if self._losses:
+            return
         state, settings = self.state, self.settings
-        due = state.step % settings.log_every == 0 or state.step == 1
-        if not due and self.device.type != "cpu":
-            return  # reading a number waits for the GPU
-        self._read()
         mean = sum(state.recent) / len(state.recent)
         speed = state.target_tokens / max(state.seconds, 1e-9)
         left = (settings.max_steps - state.step) * state.seconds / state.step
         if settings.max_minutes is not None:
             left = min(left, settings.max_minutes * 60 - state.seconds)
         self.log.show(state.step, settings.max_steps, mean, speed, max(0.0, left))
-        if due:
-            self.log.record(
-                "train",
-                state.step,
-                loss=mean,
-                smoothed=float(loss.smoothed) / loss.tokens,
-                learning_rate=self.learning_rate(state.step),
-                epoch=state.epoch,
-                tokens_per_second=speed,
-                seconds=state.seconds,
-                out_of_memory=self.gradients.out_of_memory,
-            )
-            release_gaps()
-
-    def _read(self) -> None:
-        """Fetch the losses of the steps since the last reading; they must be numbers."""
-        unread, self._unread = self._unread, []
-        for back, loss in enumerate(reversed(unread)):
-            if not math.isfinite(float(loss.nll)):
-                raise self._diverged(f"the loss of step {self.state.step - back} is not a number")
-        means = [float(loss.nll) / loss.tokens for loss in unread]
-        self.state.recent = [*self.state.recent, *means][-self.settings.log_every :]
+        if not self._due_for_record():
+            return
+        self.log.record(
+            "train",
+            state.step,
+            loss=mean,
+            smoothed=state.smoothed,
+            learning_rate=self.learning_rate(state.step),
+            epoch=state.epoch,
+            tokens_per_second=speed,
+            seconds=state.seconds,
+            out_of_memory=self.gradients.out_of_memory,
+        )
+        release_gaps()
 
     def _validate(self) -> bool:
         """Measure the dev set; return whether its loss is the best so far."""

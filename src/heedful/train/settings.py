@@ -2,12 +2,20 @@
 
 __all__ = ["TrainingConfig"]
 
-from typing import Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, model_validator
 
 from heedful.settings import Settings
 from heedful.train.precision import Precision
+
+
+def _tokens(value: Any) -> int | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 8:
+        return value
+    raise ValueError("give a whole number of at least 8, or auto")
 
 
 class TrainingConfig(Settings):
@@ -17,8 +25,8 @@ class TrainingConfig(Settings):
     """Updates of the weights after which training ends."""
     max_minutes: float | None = Field(None, gt=0)
     """Minutes of training after which it ends, over all resumed parts together."""
-    batch_tokens: int = Field(25_000, ge=8)
-    """Pieces in a batch, on the longer side, padding counted."""
+    batch_tokens: Annotated[int | Literal["auto"], PlainValidator(_tokens)] = 25_000
+    """Pieces in a batch, on the longer side, padding counted; auto: the most that memory holds."""
     accumulate: int = Field(1, ge=1)
     """Batches whose gradients are summed for one update."""
     shards: int | None = Field(None, ge=1)
@@ -27,6 +35,8 @@ class TrainingConfig(Settings):
     """Longest gradient allowed; a longer one is scaled down to it."""
     precision: Precision = "auto"
     """float32, bf16, or auto: bf16 where the machine multiplies it in hardware."""
+    compile: bool = True
+    """On a GPU, let torch.compile, where triton is installed, make the layers faster."""
     max_pieces: int = Field(256, ge=4)
     """Longest sentence in pieces; pairs with a longer one are left out and counted."""
     log_every: int = Field(50, ge=1)
@@ -42,9 +52,15 @@ class TrainingConfig(Settings):
     patience: int | None = Field(None, ge=1)
     """Validations without a better loss after which training ends."""
 
+    @property
+    def sized_batch_tokens(self) -> int:
+        """The number of pieces in a batch; `heedful.run` has put one in the place of auto."""
+        assert self.batch_tokens != "auto"
+        return self.batch_tokens
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.max_pieces > self.batch_tokens:
+        if self.batch_tokens != "auto" and self.max_pieces > self.batch_tokens:
             raise ValueError(
                 f"batch_tokens {self.batch_tokens} is smaller than max_pieces {self.max_pieces}, "
                 "so that the longest sentence fits no batch"
