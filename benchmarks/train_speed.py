@@ -89,7 +89,10 @@ class Benchmark:
         tokens = int(self.options.seconds * fastest)
         behind = {name for name in self.names if (name, precision) in self.behind}
         names = [name for name in self.names if searched[name] is not None or name in behind]
-        for number in range(self.options.rounds):
+        rounds = (
+            self.options.rounds if size in ("tiny", "small") else 2
+        )  # a step takes 10 s and more
+        for number in range(rounds):
             speeds = {}
             for name in names if number % 2 == 0 else names[::-1]:
                 task = self.task(name, size, precision, self.best[name, precision])

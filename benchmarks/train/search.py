@@ -43,9 +43,7 @@ def candidates(implementation: str, start: Settings, thorough: bool) -> list[dic
     """Return the changes to try, one at a time."""
     if not thorough:
         other = DEFAULT_BATCH_TOKENS // 2
-        if start.batch_tokens == other:
-            other = DEFAULT_BATCH_TOKENS
-        return [{"batch_tokens": other}, {"fused": not start.fused}]
+        return [{"batch_tokens": DEFAULT_BATCH_TOKENS if start.batch_tokens == other else other}]
     changes: list[dict[str, Any]] = [
         {"fused": not start.fused},
         {"batch_tokens": DEFAULT_BATCH_TOKENS // 2},

@@ -4,14 +4,24 @@ Bounds on counts are six standard deviations of the binomial; the seeds are fixe
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
-from heedful.nn.dropout import Dropout, keep_mask
+from heedful.nn import dropout
+from heedful.nn.dropout import Dropout, dropout_seed, keep_mask
 
 RATES = [0.1, 0.3, 0.5, 0.9]
 N = 400_000
+
+
+@pytest.fixture(autouse=True, params=["kernel", "torch"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run every test with the compiled kernel, and as on a machine without numba."""
+    if request.param == "torch":
+        monkeypatch.setattr(dropout, "available", lambda: False)
+    return str(request.param)
 
 
 def dropped(rate: float, seed: int, *shape: int) -> torch.Tensor:
@@ -111,3 +121,72 @@ def test_the_seed_decides() -> None:
 def test_the_mask_is_pytorchs_sense_of_kept() -> None:
     torch.manual_seed(12)
     assert keep_mask(torch.empty(1000), 0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_added_onto_a_residual_is_the_sum(dtype: torch.dtype) -> None:
+    states = torch.randn(6, 10, dtype=dtype, requires_grad=True)
+    residual = torch.randn(6, 10, dtype=dtype, requires_grad=True)
+    torch.manual_seed(13)
+    alone = Dropout(0.4)(states)
+    torch.manual_seed(13)
+    together = Dropout(0.4)(states, onto=residual)
+    near = 0.03 if dtype == torch.bfloat16 else 1e-6  # the sum is rounded once, not twice
+    torch.testing.assert_close(together, residual + alone, rtol=0, atol=near)
+    upstream = torch.randn(6, 10, dtype=dtype)
+    found = torch.autograd.grad(together, (states, residual), upstream)
+    (expected,) = torch.autograd.grad(alone, states, upstream)
+    assert torch.equal(found[0], expected)
+    assert torch.equal(found[1], upstream)
+
+
+def test_onto_another_kind_of_number_or_outside_training() -> None:
+    states, residual = torch.randn(5, 4).bfloat16(), torch.randn(5, 4)
+    assert torch.equal(Dropout(0.5).eval()(states, onto=residual), states + residual)
+    assert Dropout(0.5)(states, onto=residual).dtype == torch.float32
+
+
+def test_the_gradient_is_the_derivative() -> None:
+    """Against differences: with the mask held, dropout is linear."""
+    states = torch.randn(20, requires_grad=True)
+    step = torch.randn(20)
+
+    def output(at: torch.Tensor) -> torch.Tensor:
+        with dropout_seed(5):
+            return Dropout(0.3)(at)
+
+    (gradient,) = torch.autograd.grad(output(states).sum(), states)
+    difference = output(states.detach() + step).sum() - output(states.detach()).sum()
+    torch.testing.assert_close((gradient * step).sum(), difference, rtol=1e-4, atol=1e-5)
+
+
+def test_layers_are_independent() -> None:
+    """Two modules, one after the other from one seed, as the layers of a shard are."""
+    with dropout_seed(3):
+        first, second = (Dropout(0.3)(torch.ones(N)) == 0 for _ in range(2))
+    assert close_to((first & second).sum().item(), N, 0.3 * 0.3)
+
+
+@pytest.mark.parametrize("other", [1, 2, 3, 2**40, 2**62])
+def test_shards_are_independent(other: int) -> None:
+    masks = []
+    for seed in (0, other):
+        with dropout_seed(seed):
+            masks.append(Dropout(0.3)(torch.ones(N)) == 0)
+    assert close_to((masks[0] & masks[1]).sum().item(), N, 0.3 * 0.3)
+
+
+def test_a_seed_decides_for_its_thread_alone() -> None:
+    def masks() -> list[torch.Tensor]:
+        with dropout_seed(7):
+            return [Dropout(0.3)(torch.ones(1000)) for _ in range(20)]
+
+    expected = masks()
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: masks(), range(8)):
+            assert all(map(torch.equal, found, expected))
+    torch.manual_seed(1)
+    after = Dropout(0.3)(torch.ones(1000))
+    torch.manual_seed(1)
+    masks()
+    assert torch.equal(Dropout(0.3)(torch.ones(1000)), after)

@@ -23,7 +23,14 @@ from heedful.shapes import Bool, Float, Tensor
 _LEVELS = 1 << 16
 
 
-_here = threading.local()
+class _Draws(threading.local):
+    """Where this thread's random numbers come from; None is torch's default generator."""
+
+    generator: torch.Generator | None = None
+    key: int | None = None
+
+
+_here = _Draws()
 
 
 @contextmanager
@@ -32,23 +39,21 @@ def dropout_seed(seed: int) -> Iterator[None]:
 
     Elsewhere masks come from torch's default generator.
     """
-    _here.generator = torch.Generator().manual_seed(seed)
+    _here.key = seed
+    # torch's generator takes 32 bits of a seed
+    _here.generator = torch.Generator().manual_seed((seed ^ seed >> 32) % 2**32)
     try:
         yield
     finally:
-        del _here.generator
-
-
-def _generator() -> torch.Generator | None:
-    """Return where this thread draws from; None is torch's default generator."""
-    found: torch.Generator | None = getattr(_here, "generator", None)
-    return found
+        _here.key = _here.generator = None
 
 
 def _key() -> int:
-    """Return 64 fresh bits."""
-    drawn = torch.empty((), dtype=torch.int64).random_(-(2**63), None, generator=_generator())
-    return int(drawn) % 2**64
+    """Return 64 bits that no other mask of this seed has; as good as new ones for the kernel."""
+    if _here.key is None:
+        return int(torch.empty((), dtype=torch.int64).random_(-(2**63), None)) % 2**64
+    _here.key = (_here.key + 1) % 2**64
+    return _here.key
 
 
 class _FusedDropout(torch.autograd.Function):
@@ -80,7 +85,7 @@ def keep_mask(like: Float[Tensor, "*shape"], n_dropped: int) -> Bool[Tensor, "*s
     """Return a mask that is False with probability `n_dropped` / 65,536."""
     count = like.numel()
     words = torch.empty((count + 3) // 4, dtype=torch.int64, device=like.device)
-    words.random_(-(2**63), None, generator=_generator())
+    words.random_(-(2**63), None, generator=_here.generator)
     bits = words.view(torch.int16)[:count]
     return (bits >= n_dropped - _LEVELS // 2).view(like.shape)
 
