@@ -51,9 +51,7 @@ def candidates(implementation: str, start: Settings, thorough: bool) -> list[dic
         {"multiple": 8},
     ]
     if implementation == "torch.nn":
-        changes.append({"dropout_everywhere": True})
-    if start.threads > 1:
-        changes.append({"threads": 1})
+        changes += [{"dropout_everywhere": True}, {"threads": 1}]
     return changes
 
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from heedful.data.batches import BatchPlan, _cut
+from heedful.data.batches import Batch, BatchPlan, _cut
 from heedful.data.store import TokenStore
 from heedful.errors import DataError
 from heedful.progress import Progress
@@ -175,3 +175,41 @@ def test_a_sentence_longer_than_a_batch_is_named() -> None:
 
 def test_no_rows_make_no_batches() -> None:
     assert BatchPlan(Rows([]), 30, seed=0).epoch(0) == []
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 5])
+def test_the_parts_of_a_batch_are_its_rows(parts: int) -> None:
+    """In order, none lost, each trimmed to its own longest row, with counts that add up."""
+    source = torch.tensor([[5, 6, 2, 0], [7, 2, 0, 0], [5, 5, 5, 2], [9, 2, 0, 0], [2, 0, 0, 0]])
+    target_out = torch.tensor([[4, 2, 0], [4, 4, 2], [2, 0, 0], [8, 2, 0], [7, 7, 2]])
+    target_in = torch.tensor([[1, 4, 0], [1, 4, 4], [1, 0, 0], [1, 8, 0], [1, 7, 7]])
+    whole = Batch(source, target_in, target_out, n_source=12, n_target=11)
+    found = whole.split(parts)
+    assert len(found) == parts
+    assert sum(part.n_source for part in found) == 12
+    assert sum(part.n_target for part in found) == 11
+    for name in ("source", "target_in", "target_out"):
+        sides = [getattr(part, name) for part in found]
+        width = getattr(whole, name).shape[1]
+        padded = [torch.nn.functional.pad(side, (0, width - side.shape[1])) for side in sides]
+        assert torch.equal(torch.cat(padded), getattr(whole, name))
+    if parts > 1:
+        for part in found:
+            assert part.source[:, -1].any()
+            assert part.target_out[:, -1].any()
+            assert part.source.shape[0] == part.rows
+
+
+@pytest.mark.parametrize("multiple", [4, 8])
+def test_lengths_are_padded_to_a_multiple(multiple: int) -> None:
+    """Every row once, no batch over the budget, all widths multiples."""
+    store = Rows([(n % 13 + 1, n % 7 + 1) for n in range(60)])
+    plan = BatchPlan(store, 64, 3, multiple=multiple)
+    rows = [int(row) for batch in plan.epoch(0) for row in batch]
+    assert sorted(rows) == list(range(60))
+    for chosen in plan.epoch(0):
+        batch = plan.batch(chosen)
+        widths = batch.source.shape[1], batch.target_in.shape[1]
+        assert all(width % multiple == 0 for width in widths)
+        assert batch.rows * max(widths) <= 64
+        assert batch.n_source == int((batch.source != 0).sum())

@@ -1,4 +1,4 @@
-"""The fused loss and its gradients against PyTorch's plain ones, in pieces, by kernel and without."""
+"""The fused loss and its gradients against PyTorch's: in pieces, with a kernel or without."""
 
 import pytest
 import torch

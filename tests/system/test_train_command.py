@@ -261,6 +261,9 @@ BAD = {
     "wrong type": ("--data my.tsv --training.max-steps x", "--training.max-steps: input should"),
     "impossible": ("--data my.tsv --model.d-model 30", "not divisible by n_heads 4"),
     "languages": ("--data my.tsv --both-directions --from a! --to b", '"a!" cannot be a language'),
+    "batch": ("--data my.tsv --batch-tokens autto", "give a whole number of at least 8, or auto"),
+    "small batch": ("--data my.tsv --batch-tokens 100", "so that the longest sentence fits no"),
+    "shards": ("--data my.tsv --training.shards 0", "--training.shards: input should be"),
     "device": ("--data my.tsv --device tpu", "--device"),
     "seed": ("--data my.tsv --seed -1", "--seed"),
     "out used": ("--data my.tsv --out used", "used: the folder is not empty; go on with"),
@@ -292,6 +295,65 @@ def test_bad_input(name: str, quiet: bool, capsys: pytest.CaptureFixture[str]) -
     if quiet:
         assert progress == []
     assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_no_gpu(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "--data", "my.tsv", "--recipe", "tiny", "--out", "run", "--device", "cuda"]
+    assert main(words) == 2
+    assert "sees no GPU here; use cpu" in capsys.readouterr().err
+    assert not Path("run").exists()
+
+
+def test_batches_as_large_as_memory_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    """`auto` becomes a number, said and kept with the run, which can go on with it."""
+    words = ["train", "--data", "my.tsv", "--recipe", "tiny", "--out", "run", *SMALL]
+    words += ["--training.max-pieces", "64"]
+    assert main([*words, "--batch-tokens", "auto", "--training.max-steps", "2"]) == 0
+    said = capsys.readouterr().err
+    kept = json.loads(Path("run/config.json").read_text("utf-8"))["training"]["batch_tokens"]
+    assert isinstance(kept, int)
+    assert kept >= 64
+    assert f"batches of {kept:,} pieces (--training.batch-tokens auto)" in said
+    assert main(["train", "--out", "run", "--resume", "--training.max-steps", "4"]) == 0
+    again = json.loads(Path("run/config.json").read_text("utf-8"))["training"]
+    assert (again["batch_tokens"], again["max_steps"]) == (kept, 4)
+
+
+def test_a_corpus_of_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("one.tsv").write_text("the cat\tdie Katze\n", encoding="utf-8")
+    words = ["train", "--data", "one.tsv", "--out", "run", "--training.max-steps", "2"]
+    assert main(words) == 0
+    assert "the corpus is one sentence: the model can only learn it by heart\n" in (
+        capsys.readouterr().err
+    )
+
+
+def test_bf16_without_hardware_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heedful.run.has_bf16", lambda _: False)
+    words = ["train", "--data", "my.tsv", "--recipe", "tiny", "--out", "run", *SMALL]
+    assert main([*words, "--training.max-steps", "1", "--training.precision", "bf16"]) == 0
+    said = "this machine has no bf16 hardware: --training.precision float32 is faster\n"
+    assert said in capsys.readouterr().err
+
+
+def test_out_of_memory_on_the_first_batch(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even a sentence fits: one sentence, exit code 2."""
+
+    def full(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("heedful.objectives.Translation.loss", full)
+    words = ["train", "--data", "my.tsv", "--recipe", "tiny", "--out", "run", *SMALL]
+    assert main([*words, "--quiet"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("heed: --training.max-pieces: a sentence of ")
+    assert err.endswith("does not fit in the memory of cpu; lower it, or take a smaller model\n")
+    assert err.count("\n") == 1
 
 
 def test_a_small_corpus_gives_fewer_pieces(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,7 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
+from heedful.nn.linear import Linear
 from heedful.nn.mask import causal_mask
 from heedful.nn.position import AttentionPosition
 from heedful.settings import Settings
@@ -120,10 +121,10 @@ class MultiHeadAttention(nn.Module):
         super().__init__()
         self.n_heads = n_heads
         self.d_k = d_model // n_heads
-        self.query_proj = nn.Linear(d_model, d_model)
-        self.key_proj = nn.Linear(d_model, n_kv_heads * self.d_k)
-        self.value_proj = nn.Linear(d_model, n_kv_heads * self.d_k)
-        self.output_proj = nn.Linear(d_model, d_model)
+        self.query_proj = Linear(d_model, d_model)
+        self.key_proj = Linear(d_model, n_kv_heads * self.d_k)
+        self.value_proj = Linear(d_model, n_kv_heads * self.d_k)
+        self.output_proj = Linear(d_model, d_model)
         self.position = position
 
     def _split(self, states: Float[Tensor, "B T E"]) -> Float[Tensor, "B H T K"]:

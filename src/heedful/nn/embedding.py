@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import nn
 
 from heedful.errors import SettingError
+from heedful.nn.linear import linear
 from heedful.settings import Settings
 from heedful.shapes import Float, Int, Tensor
 
@@ -41,7 +42,7 @@ class Tables(nn.Module):
     ) -> Float[Tensor, "*rows N"]:
         """Return `hidden E^T`, over all entries or a shortlist of them."""
         weight = self.output.weight if entries is None else self.output.weight[entries]
-        return nn.functional.linear(hidden, weight)
+        return linear(hidden, weight)
 
 
 def _table(size: int, d_model: int) -> nn.Embedding:

@@ -9,29 +9,33 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
+from heedful.nn.linear import Linear
 from heedful.settings import Settings
 from heedful.shapes import Float, Tensor
 
 
 class _TwoLinear(nn.Module):
-    def __init__(self, d_model: int, d_ff: int, activation: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self, d_model: int, d_ff: int, activation: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
         super().__init__()
-        self.inner = nn.Linear(d_model, d_ff)
-        self.outer = nn.Linear(d_ff, d_model)
+        self.inner = Linear(d_model, d_ff, relu=activation is None)
+        self.outer = Linear(d_ff, d_model)
         self.activation = activation
 
     def forward(self, states: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
-        """Return `activation(x W1 + b1) W2 + b2` (equation 2)."""
-        result: Tensor = self.outer(self.activation(self.inner(states)))
+        """Return `activation(x W1 + b1) W2 + b2` (equation 2); without an activation, ReLU."""
+        hidden = self.inner(states)
+        result: Tensor = self.outer(self.activation(hidden) if self.activation else hidden)
         return result
 
 
 class _Gated(nn.Module):
     def __init__(self, d_model: int, d_ff: int) -> None:
         super().__init__()
-        self.gate = nn.Linear(d_model, d_ff, bias=False)
-        self.inner = nn.Linear(d_model, d_ff, bias=False)
-        self.outer = nn.Linear(d_ff, d_model, bias=False)
+        self.gate = Linear(d_model, d_ff, bias=False)
+        self.inner = Linear(d_model, d_ff, bias=False)
+        self.outer = Linear(d_ff, d_model, bias=False)
 
     def forward(self, states: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         """Return `(silu(x Wg) * (x W1)) W2`."""
@@ -46,7 +50,7 @@ class ReLU(Settings):
 
     def build(self, d_model: int, d_ff: int) -> nn.Module:
         """Return the module."""
-        return _TwoLinear(d_model, d_ff, F.relu)
+        return _TwoLinear(d_model, d_ff)
 
 
 class GELU(Settings):

@@ -1,0 +1,74 @@
+"""The fused product against `F.linear` and ReLU: results, gradients, and where it is not taken."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from heedful.nn import linear as module
+from heedful.nn.linear import Linear, linear
+
+
+def made(*shape: int, learn: bool = True) -> torch.Tensor:
+    return torch.randn(*shape, requires_grad=learn)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("rows", [(1,), (7,), (3, 5), (2, 3, 4)])
+def test_results_and_gradients_are_pytorchs(rows: tuple[int, ...], bias: bool, relu: bool) -> None:
+    torch.manual_seed(len(rows))
+    states, weight = made(*rows, 6), made(9, 6)
+    shift = made(9) if bias else None
+    leaves = [leaf for leaf in (states, weight, shift) if leaf is not None]
+    upstream = torch.randn(*rows, 9)
+    found = linear(states, weight, shift, relu)
+    exact = F.linear(*(None if x is None else x.double() for x in (states, weight, shift)))
+    expected = exact.relu() if relu else exact
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
+    gradients = torch.autograd.grad(found, leaves, upstream)
+    wanted = torch.autograd.grad(expected, leaves, upstream.double())
+    for one, other in zip(gradients, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_states_that_are_not_contiguous() -> None:
+    states, weight = made(4, 5, 6).transpose(0, 1), made(3, 6)
+    torch.testing.assert_close(linear(states, weight), F.linear(states, weight))
+    upstream = torch.randn(3, 4, 5).transpose(0, 2)
+    (found,) = torch.autograd.grad(linear(states, weight), weight, upstream)
+    (expected,) = torch.autograd.grad(F.linear(states, weight), weight, upstream)
+    torch.testing.assert_close(found, expected)
+
+
+def test_only_what_is_learnt_gets_a_gradient() -> None:
+    states, weight = made(4, 6, learn=False), made(3, 6)
+    linear(states, weight).sum().backward()
+    assert states.grad is None
+    assert weight.grad is not None
+    frozen = made(3, 6, learn=False)
+    assert not linear(states, frozen).requires_grad
+
+
+def test_where_it_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without gradients, in other formats, under autocast, with nothing to multiply."""
+
+    def never(*_: object) -> None:
+        pytest.fail("the fused product was taken")
+
+    monkeypatch.setattr(module, "_product", never)
+    states, weight = made(4, 6), made(3, 6)
+    with torch.no_grad():
+        assert torch.equal(linear(states, weight), F.linear(states, weight))
+    assert linear(states.double(), weight.double()).dtype == torch.float64
+    assert linear(made(0, 6), weight).shape == (0, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert linear(states, weight).dtype == torch.bfloat16
+
+
+def test_the_module_is_nn_linear_with_a_relu() -> None:
+    ours, theirs = Linear(6, 3, relu=True), nn.Linear(6, 3)
+    theirs.load_state_dict(ours.state_dict())
+    states = made(4, 6)
+    torch.testing.assert_close(ours(states), theirs(states).relu())
+    assert Linear(6, 3, bias=False).bias is None
