@@ -44,6 +44,8 @@ class Ours:
         )
         model = config.build(size.vocabulary, size.vocabulary).to(device)
         settings = {"batch_tokens": task.settings.batch_tokens, "precision": task.precision}
+        if device.type == "cuda":
+            model.compile_layers()
         self.plan = plan(task, size.vocabulary)
         self.weights = sum(weight.numel() for weight in model.parameters())
         self.trainer = Trainer(

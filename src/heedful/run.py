@@ -92,19 +92,32 @@ def train(
 def _sized(
     config: RunConfig, folder: Path, data: _Data, device: torch.device, progress: Progress
 ) -> RunConfig:
-    """Return the settings with a number for `batch_tokens auto`, in the run folder too."""
-    if config.training.batch_tokens != "auto":
-        return config
-    longest = int(max(lengths.max() for lengths in data.train.lengths()))
-    pieces = int(data.train.lengths()[1].sum())
-    with torch.random.fork_rng():
-        trial = _gradients(config, _model(config, data, device), device, 1, progress)
-        found = largest_batch(trial, max(longest, config.training.max_pieces), pieces, device)
-    progress.say(f"batches of {found:,} pieces (--training.batch-tokens auto)")
-    training = config.training.model_copy(update={"batch_tokens": found})
+    """Return the settings with the batch's size and shards resolved, in the run folder too."""
+    wanted = config.training
+    if device.type == "cuda" and (wanted.shards or 1) > 1:
+        raise SettingError("a GPU computes a batch whole", where="--training.shards", fix="use 1")
+    tokens = wanted.batch_tokens
+    if tokens == "auto":
+        tokens = _fitting_batch(config, data, device, progress)
+        progress.say(f"batches of {tokens:,} pieces (--training.batch-tokens auto)")
+    shards = wanted.shards or automatic_shards(tokens, device)
+    training = wanted.model_copy(update={"batch_tokens": tokens, "shards": shards})
     config = config.model_copy(update={"training": training})
     write_whole(folder / "config.json", config.model_dump_json(indent=2) + "\n")
     return config
+
+
+def _fitting_batch(config: RunConfig, data: _Data, device: torch.device, progress: Progress) -> int:
+    longest = int(max(lengths.max() for lengths in data.train.lengths()))
+    pieces = int(data.train.lengths()[1].sum())
+    with torch.random.fork_rng():
+        model = _model(config, data, device)
+        # what a step has besides: the optimizer's moments and a second set of gradients
+        besides = [torch.empty_like(weight) for _ in range(3) for weight in model.parameters()]
+        trial = _gradients(config, model, device, 1, progress)
+        found = largest_batch(trial, max(longest, config.training.max_pieces), pieces, device)
+        del besides
+    return found
 
 
 def _model(config: RunConfig, data: _Data, device: torch.device) -> Transformer:
@@ -115,14 +128,8 @@ def _model(config: RunConfig, data: _Data, device: torch.device) -> Transformer:
 def _gradients(
     config: RunConfig, model: Transformer, device: torch.device, shards: int, progress: Progress
 ) -> Gradients:
-    return Gradients(
-        model=model,
-        objective=config.objective,
-        precision=config.training.precision,
-        device=device,
-        shards=shards,
-        say=progress.say,
-    )
+    precision = config.training.precision
+    return Gradients(model, config.objective, precision, device, shards, progress.say)
 
 
 def _trainer(
@@ -139,7 +146,7 @@ def _trainer(
     if on_gpu and config.training.compile and find_spec("triton"):
         model.compile_layers()
     tokens = config.training.sized_batch_tokens
-    shards = config.training.shards or automatic_shards(tokens, device)
+    shards = config.training.shards or 1
     trainer = Trainer(
         model=model,
         gradients=_gradients(config, model, device, shards, progress),

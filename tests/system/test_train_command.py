@@ -315,7 +315,8 @@ def test_batches_as_large_as_memory_holds(capsys: pytest.CaptureFixture[str]) ->
     assert isinstance(kept, int)
     assert kept >= 64
     assert f"batches of {kept:,} pieces (--training.batch-tokens auto)" in said
-    assert main(["train", "--out", "run", "--resume", "--training.max-steps", "4"]) == 0
+    more = ["--resume", "--batch-tokens", "auto", "--training.max-steps", "4"]
+    assert main(["train", "--out", "run", *more]) == 0
     again = json.loads(Path("run/config.json").read_text("utf-8"))["training"]
     assert (again["batch_tokens"], again["max_steps"]) == (kept, 4)
 

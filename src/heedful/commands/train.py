@@ -153,6 +153,9 @@ def _resumed(options: Options, changes: dict[str, Any]) -> "RunConfig":
     from heedful.recipes import recipe
 
     old = read_config(options.out / "config.json")
+    training = changes.get("training")
+    if isinstance(training, dict) and training.get("batch_tokens") == "auto":
+        training["batch_tokens"] = old.training.batch_tokens  # what auto found is kept
     new = merged(old, changes)
     changed = [name for name in _FIXED_ON_RESUME if attrgetter(name)(new) != attrgetter(name)(old)]
     if options.recipe and recipe(options.recipe).recipe != old.recipe:

@@ -7,7 +7,7 @@ tensors go out; training and validation call it. (seed, epoch) alone decide the 
 __all__ = ["Batch", "BatchPlan"]
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,8 @@ class Batch:
 
         The rows stay in their order; `parts` is at most their number.
         """
+        if parts == 1:
+            return [self]
         sides = (self.source, self.target_in, self.target_out)
         return [
             _trimmed(*rows) for rows in zip(*(x.tensor_split(parts) for x in sides), strict=True)
@@ -95,7 +97,8 @@ class BatchPlan:
     their two lengths and, within it, by the difference of the two, rising and falling by turns,
     so that neighbours are alike on both sides. Lengths are padded up to a `multiple`: a GPU
     computes 8 positions as fast as 7, and few shapes are compiled and kept in memory more easily
-    than many. Raises DataError when a row is longer than the budget.
+    than many; none is padded beyond the longest. Raises DataError when a row is longer than the
+    budget.
     """
 
     def __init__(
@@ -106,8 +109,9 @@ class BatchPlan:
         self.batch_tokens = batch_tokens
         self.seed = seed
         self._source_lengths, self._target_lengths = store.lengths()
-        self._longer = np.maximum(*(_up(x, multiple) for x in store.lengths()))
-        longest = int(self._longer.max(initial=0))
+        longer = np.maximum(*store.lengths())
+        longest = self._longest = int(longer.max(initial=0))
+        self._longer = self._padded(longer)
         if longest > batch_tokens:
             raise DataError(
                 f"the longest sentence has {longest} pieces, a batch holds {batch_tokens}",
@@ -135,8 +139,8 @@ class BatchPlan:
 
     def batch(self, rows: Rows | Sequence[int]) -> Batch:
         """Return the padded tensors of these rows."""
-        source = _pad([self.store.source(int(row)) for row in rows], self.multiple)
-        target_out = _pad([self.store.target(int(row)) for row in rows], self.multiple)
+        source = _pad([self.store.source(int(row)) for row in rows], self._padded)
+        target_out = _pad([self.store.target(int(row)) for row in rows], self._padded)
         target_in = np.full_like(target_out, PAD)
         target_in[:, 0] = START
         target_in[:, 1:] = np.where(target_out[:, 1:] != PAD, target_out[:, :-1], PAD)
@@ -154,8 +158,12 @@ class BatchPlan:
         for rows in batches:
             for lengths in (self._source_lengths[rows], self._target_lengths[rows]):
                 real += int(lengths.sum())
-                cells += len(rows) * int(_up(lengths.max(), self.multiple))
+                cells += len(rows) * int(self._padded(lengths.max()))
         return real / cells if cells else 1.0
+
+    def _padded(self, lengths: Any) -> Any:
+        """Return each length, rounded up to a multiple, at most the longest there is."""
+        return np.minimum(-(-lengths // self.multiple) * self.multiple, self._longest)
 
     def _sorted(self, random: np.random.Generator) -> Rows:
         """Return all rows, by longer side, then by difference; ties in a random order."""
@@ -192,14 +200,11 @@ def _cut(longer: Lengths, start: int, budget: int) -> int:
     return start + max(1, fitting)
 
 
-def _up(lengths: Any, multiple: int) -> Any:
-    """Return each length, rounded up to a multiple."""
-    return -(-lengths // multiple) * multiple
-
-
-def _pad(rows: Sequence[Ids], multiple: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+def _pad(
+    rows: Sequence[Ids], padded_length: Callable[[Any], Any]
+) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     """Return the rows as one array, as wide as the longest, filled up with padding."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-    padded = np.full((len(rows), int(_up(lengths.max(), multiple))), PAD, np.int64)
+    padded = np.full((len(rows), int(padded_length(lengths.max()))), PAD, np.int64)
     padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.concatenate(rows)
     return padded

@@ -230,6 +230,8 @@ class Transformer(nn.Module):
 
         `options` go to torch.compile. Whole models take minutes longer and gain little.
         """
+        # Sides that are as long in the first batch need not be so in the next.
+        torch.fx.experimental._config.use_duck_shape = False
         for layer in (*self.encoder, *self.decoder):
             layer.compile(dynamic=True, **options)
 

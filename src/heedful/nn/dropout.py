@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 
 from heedful.kernels import as_array, available
 from heedful.shapes import Bool, Float, Tensor
@@ -65,6 +66,7 @@ class _FusedDropout(torch.autograd.Function):
         return _kept(states, onto, key, n_dropped)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         gradient = gradients[0].contiguous()
         onto = gradient if ctx.needs_input_grad[1] else None
@@ -103,6 +105,7 @@ class _DropoutFunction(torch.autograd.Function):
         )
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (keep,) = ctx.saved_tensors
         grad = torch.ops.aten.native_dropout_backward(gradients[0], keep, ctx.scale)

@@ -60,9 +60,9 @@ class _PostNormBlock(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, states: Float[Tensor, "B T D"], sublayer: Sublayer) -> Float[Tensor, "B T D"]:
-        """Return `norm(x + dropout(sublayer(x)))` (section 3.1)."""
+        """Return `norm(x + dropout(sublayer(x)))` (section 3.1), in the format of x."""
         result: Tensor = self.norm(self.dropout(sublayer(states), onto=states))
-        return result
+        return result.to(states.dtype)  # autocast's norm gives float32 on a GPU
 
 
 class _PreNormBlock(_PostNormBlock):

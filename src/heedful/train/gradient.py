@@ -2,12 +2,14 @@
 
 A batch is divided into shards of whole sentences. Each goes forward and backward in a thread of
 its own, with one core and random numbers of its own, and the gradients are added in the order of
-the shards: the same numbers whatever thread is first and however many cores there are. PyTorch's
-own threads divide each product instead, and leave products of 256 columns to one of them.
+the shards: for one number of shards the same numbers, whatever thread is first and however many
+cores work on them. PyTorch's own threads divide each product instead, which leaves small ones to
+one core.
 """
 
 __all__ = ["Gradients", "automatic_shards"]
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -51,7 +53,7 @@ class Gradients:
     shards: int
     say: Callable[[str], None]
     out_of_memory: int = 0
-    """Batches so far that did not fit in memory and were computed in smaller shards."""
+    """Batches since the process began that did not fit in memory and were divided further."""
 
     def add(self, batch: Batch, tokens: int) -> Float[Tensor, "2"]:
         """Add the gradient of the smoothed loss over `tokens`; return the two sums of the loss.
@@ -59,7 +61,7 @@ class Gradients:
         A batch that does not fit in memory is computed again in smaller shards. Raises
         SettingError when a single sentence does not fit.
         """
-        parts = min(self.shards, batch.rows)
+        parts = fewest = min(self.shards, batch.rows)
         while (found := self._attempt(batch.split(parts), tokens)) is None:
             if parts == batch.rows:
                 raise SettingError(
@@ -68,8 +70,8 @@ class Gradients:
                     where="--training.max-pieces",
                     fix="lower it, or take a smaller model",
                 )
+            self.out_of_memory += parts == fewest
             parts = min(2 * parts, batch.rows)
-            self.out_of_memory += 1
             self.say(
                 f"out of memory: a batch of {batch.rows} sentences is done in {parts} parts "
                 f"({self.out_of_memory} so far); a smaller --training.batch-tokens avoids it"
@@ -92,6 +94,7 @@ class Gradients:
         seeds = torch.randint(2**63 - 1, (len(parts),)).tolist()
         work = list(zip(parts, seeds, strict=True))
         total: Found | None = None
+        found: Found | None
         try:
             for start in range(0, len(work), self.shards):
                 for found in self._side_by_side(work[start : start + self.shards], tokens):
@@ -100,13 +103,16 @@ class Gradients:
             if not is_out_of_memory(error):
                 raise
             total = None
-        if total is None and self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        if total is None:
+            found = None
+            gc.collect()  # errors of threads hold what their shards had computed
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
         return total
 
     def _side_by_side(self, work: list[tuple[Batch, int]], tokens: int) -> Iterator[Found]:
         """Compute each part in a thread of its own; wait for all of them, whatever happens."""
-        if len(work) == 1:
+        if self.shards == 1:
             yield self._shard(*work[0], tokens)
             return
         with _cores(max(1, torch.get_num_threads() // self.shards)):

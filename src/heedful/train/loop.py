@@ -166,7 +166,9 @@ class Trainer:
 
     def _due_for_reading(self) -> bool:
         """Return whether to look at the loss now: on a GPU that waits until it is computed."""
-        return self.device.type == "cpu" or self._due_for_record()
+        settings, step = self.settings, self.state.step
+        stop = step % settings.validate_every == 0 or step % settings.save_every == 0
+        return self.device.type == "cpu" or stop or self._due_for_record()
 
     def _read(self) -> None:
         """Take note of the losses of the steps since the last reading; they must be numbers."""

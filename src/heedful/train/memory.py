@@ -26,6 +26,15 @@ _SAFE = 0.9
 """Share of the largest batch tried that is taken: other batches have other shapes."""
 
 
+_WORDS = (
+    "can't allocate memory",
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "std::bad_alloc",
+)
+"""What errors without a type of their own say when memory ran out."""
+
+
 class Trial(Protocol):
     """What makes a step for a trial; `heedful.train.gradient.Gradients` does."""
 
@@ -38,7 +47,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that memory ran out, of a GPU or of the machine."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    said = str(error) if isinstance(error, RuntimeError) else ""
+    return any(words in said for words in _WORDS)
 
 
 def largest_batch(trial: Trial, longest: int, pieces: int, device: torch.device) -> int:
