@@ -98,7 +98,7 @@ def _fitting_by_trial(fits: Callable[[int], bool], least: int, most: int) -> int
     """Return nine tenths of the largest number that fits, found to a tenth; `most` if it fits.
 
     >>> _fitting_by_trial(lambda n: n <= 1000, least=100, most=10_000)
-    866
+    900
     >>> _fitting_by_trial(lambda n: n <= 1000, least=100, most=700)
     700
     """
