@@ -18,7 +18,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from heedful.errors import HeedfulError, SettingError, did_you_mean
+from heedful.errors import HeedfulError, SettingError, did_you_mean, lacks_memory
 
 COMMANDS = {
     "demo": "translate a few sentences, then watch a tiny model learn (90 seconds)",
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
             _silence_output()
             return _fail(f"cannot write: {error}; free some space or write elsewhere", 2, debug)
-        if _is_lack_of_memory(error):
+        if lacks_memory(error):
             fix = "lower --batch-tokens (heed train: --training.batch-tokens) or the model's size"
             return _fail(f"there is not enough memory; {fix}", 2, debug)
         what = " ".join(f"{type(error).__name__}: {error}".split())
@@ -129,12 +129,6 @@ def _fail(sentence: str, code: int, debug: bool) -> int:
         traceback.print_exc()
     print(f"heed: {sentence}", file=sys.stderr)
     return code
-
-
-def _is_lack_of_memory(error: Exception) -> bool:
-    """Recognise it in Python, in torch on a GPU (by name: torch may not be loaded) and on CPU."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "DefaultCPUAllocator" in str(error)
 
 
 def _speak_utf8() -> None:

@@ -3,7 +3,15 @@
 Raised anywhere in the package, printed by `heedful.cli` without a traceback, exit code 2.
 """
 
-__all__ = ["DataError", "HeedfulError", "ModelError", "OutputError", "SettingError", "did_you_mean"]
+__all__ = [
+    "DataError",
+    "HeedfulError",
+    "ModelError",
+    "OutputError",
+    "SettingError",
+    "did_you_mean",
+    "lacks_memory",
+]
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -37,6 +45,12 @@ class ModelError(HeedfulError):
 
 class OutputError(HeedfulError):
     """A result cannot be written where it was asked for."""
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Recognise it in Python, in torch on a GPU (by name: torch may not be loaded) and on CPU."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "DefaultCPUAllocator" in str(error)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

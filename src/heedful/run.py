@@ -102,14 +102,16 @@ def _sized(
         progress.say(f"batches of {tokens:,} pieces (--training.batch-tokens auto)")
     shards = wanted.shards or automatic_shards(tokens, device)
     training = wanted.model_copy(update={"batch_tokens": tokens, "shards": shards})
+    if training == wanted:
+        return config
     config = config.model_copy(update={"training": training})
     write_whole(folder / "config.json", config.model_dump_json(indent=2) + "\n")
     return config
 
 
 def _fitting_batch(config: RunConfig, data: _Data, device: torch.device, progress: Progress) -> int:
-    longest = int(max(lengths.max() for lengths in data.train.lengths()))
-    pieces = int(data.train.lengths()[1].sum())
+    source, target = data.train.lengths()
+    longest, pieces = int(max(source.max(), target.max())), int(target.sum())
     with torch.random.fork_rng():
         model = _model(config, data, device)
         # what a step has besides: the optimizer's moments and a second set of gradients

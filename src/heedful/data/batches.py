@@ -109,7 +109,7 @@ class BatchPlan:
         self.batch_tokens = batch_tokens
         self.seed = seed
         self._source_lengths, self._target_lengths = store.lengths()
-        longer = np.maximum(*store.lengths())
+        longer = np.maximum(self._source_lengths, self._target_lengths)
         longest = self._longest = int(longer.max(initial=0))
         self._longer = self._padded(longer)
         if longest > batch_tokens:

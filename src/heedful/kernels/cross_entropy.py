@@ -110,12 +110,11 @@ def _read_bfloat16(row: Array, scores: Array) -> Any:
 
 
 @compiled("reassoc")
-def _read_float32(row: Array, scores: Array) -> Any:
-    """Copy a row into `scores`; return its maximum and its sum times `_DOWN`."""
+def _read_float32(row: Array) -> Any:
+    """Return a row's maximum and its sum times `_DOWN`."""
     highest, total = _LEAST, _ZERO
     for k in range(row.size):
         score = np.float32(row[k])
-        scores[k] = score
         highest = max(highest, _in_order(score.view(np.int32)))
         total += _down(score)
     return np.int32(_in_order(highest)).view(np.float32), total
@@ -145,48 +144,46 @@ def _losses(log_sum: Any, right: Any, mean: Any, smoothing: Any) -> Any:
 
 
 @compiled()
+def _row(scores: Array, answer: Any, highest: Any, total: Any, smoothing: Any, learn: Any) -> Any:
+    """Return a row's two losses; turn its scores into exponentials or, if `learn`, gradients."""
+    n = scores.size
+    right = np.float64(scores[answer]) - highest
+    sum_exp = _exponentials(scores, highest)
+    mean = np.float64(total) / (_DOWN * n) - highest
+    if learn:
+        scale, share = np.float32(1 / sum_exp), np.float32(smoothing / n)
+        at_answer = scores[answer] / sum_exp - smoothing / n - (1 - smoothing)
+        for k in range(n):
+            scores[k] = scores[k] * scale - share
+        scores[answer] = at_answer
+    return _losses(math.log(sum_exp), right, mean, smoothing)
+
+
+@compiled()
 def _bfloat16(logits: Array, target: Array, smoothing: Any, learn: Any) -> Any:
-    n = logits.shape[1]
-    scores = np.empty(n, np.float32)
+    scores = np.empty(logits.shape[1], np.float32)
     smoothed, nll = 0.0, 0.0
     for t in range(len(logits)):
-        row, answer = logits[t], target[t]
+        row = logits[t]
         highest, total = _read_bfloat16(row, scores)
-        right = np.float64(scores[answer]) - highest
-        sum_exp = _exponentials(scores, highest)
-        mean = np.float64(total) / (_DOWN * n) - highest
-        losses = _losses(math.log(sum_exp), right, mean, smoothing)
+        losses = _row(scores, target[t], highest, total, smoothing, learn)
         smoothed += losses[0]
         nll += losses[1]
         if learn:
-            scale, share = np.float32(1 / sum_exp), np.float32(smoothing / n)
-            at_answer = scores[answer] / sum_exp - smoothing / n - (1 - smoothing)
-            for k in range(n):
-                row[k] = _rounded(scores[k] * scale - share)
-            row[answer] = _rounded(np.float32(at_answer))
+            for k in range(row.size):
+                row[k] = _rounded(scores[k])
     return smoothed, nll
 
 
 @compiled()
 def _float32(logits: Array, target: Array, smoothing: Any, learn: Any) -> Any:
-    n = logits.shape[1]
-    scores = np.empty(n, np.float32)
     smoothed, nll = 0.0, 0.0
     for t in range(len(logits)):
-        row, answer = logits[t], target[t]
-        highest, total = _read_float32(row, scores)
-        right = np.float64(scores[answer]) - highest
-        sum_exp = _exponentials(scores, highest)
-        mean = np.float64(total) / (_DOWN * n) - highest
-        losses = _losses(math.log(sum_exp), right, mean, smoothing)
+        scores = logits[t] if learn else logits[t].copy()
+        highest, total = _read_float32(scores)
+        losses = _row(scores, target[t], highest, total, smoothing, learn)
         smoothed += losses[0]
         nll += losses[1]
-        if learn:
-            scale, share = np.float32(1 / sum_exp), np.float32(smoothing / n)
-            at_answer = scores[answer] / sum_exp - smoothing / n - (1 - smoothing)
-            for k in range(n):
-                row[k] = scores[k] * scale - share
-            row[answer] = at_answer
     return smoothed, nll
 
 

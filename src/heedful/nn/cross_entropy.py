@@ -7,7 +7,7 @@ entries in bf16, on one core, 134 ms became 114, of which 95 are products; `heed
 turns 2,048 rows in 8 ms where PyTorch's operators take 28.
 """
 
-__all__ = ["projected_cross_entropy"]
+__all__ = ["added", "projected_cross_entropy"]
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -74,7 +74,7 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
                     logits, (states, *weights), logits.detach(), allow_unused=True
                 )
                 pieces.append(found[0])
-                total = [_sum(a, b) for a, b in zip(total, found[1:], strict=True)]
+                total = [added(a, b) for a, b in zip(total, found[1:], strict=True)]
         ctx.gradients = (torch.cat(pieces) if pieces else None, total)
         return sums[0], sums[1]
 
@@ -93,7 +93,8 @@ def _exact(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
-def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+def added(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    """Return the sum of two gradients, in place of the first; None is that of a weight unused."""
     if first is None or second is None:
         return second if first is None else first
     return first.add_(second)

@@ -78,7 +78,7 @@ def _kept(states: Tensor, onto: Tensor | None, key: int, n_dropped: int) -> Tens
 
     result = torch.empty_like(states)
     values = as_array(states).ravel()
-    residual = values[:0] if onto is None else as_array(onto.detach()).ravel()
+    residual = values[:0] if onto is None else as_array(onto).ravel()
     keep_scaled_add(values, residual, as_array(result).ravel(), key, n_dropped)
     return result
 

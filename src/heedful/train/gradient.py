@@ -22,6 +22,7 @@ from torch import nn
 from heedful.data.batches import Batch
 from heedful.errors import SettingError
 from heedful.models.transformer import Transformer
+from heedful.nn.cross_entropy import added
 from heedful.nn.dropout import dropout_seed
 from heedful.objectives import Objective
 from heedful.shapes import Float, Tensor
@@ -78,8 +79,7 @@ class Gradients:
             )
         gradients, loss = found
         for weight, gradient in zip(self._weights, gradients, strict=True):
-            if gradient is not None:
-                weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+            weight.grad = added(weight.grad, gradient)
         return loss
 
     def fits(self, batch: Batch) -> bool:
@@ -138,9 +138,8 @@ class Gradients:
 
 def _sum(total: Found, found: Found) -> Found:
     """Add the second to the first, in place."""
-    pairs = zip(total[0], found[0], strict=True)
-    added = [b if a is None else a if b is None else a.add_(b) for a, b in pairs]
-    return added, total[1] + found[1]
+    gradients = [added(a, b) for a, b in zip(total[0], found[0], strict=True)]
+    return gradients, total[1] + found[1]
 
 
 @contextmanager

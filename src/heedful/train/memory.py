@@ -15,6 +15,7 @@ from typing import Protocol
 import torch
 
 from heedful.data.batches import Batch
+from heedful.errors import lacks_memory
 from heedful.shapes import Tensor
 from heedful.text.pieces import END, START
 
@@ -32,7 +33,7 @@ _WORDS = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "std::bad_alloc",
 )
-"""What errors without a type of their own say when memory ran out."""
+"""What other errors without a type of their own say when memory ran out."""
 
 
 class Trial(Protocol):
@@ -45,10 +46,8 @@ class Trial(Protocol):
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that memory ran out, of a GPU or of the machine."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
     said = str(error) if isinstance(error, RuntimeError) else ""
-    return any(words in said for words in _WORDS)
+    return lacks_memory(error) or any(words in said for words in _WORDS)
 
 
 def largest_batch(trial: Trial, longest: int, pieces: int, device: torch.device) -> int:
