@@ -29,7 +29,8 @@ from train.spec import DEFAULT_BATCH_TOKENS, SIZES, Settings, Task
 from train.table import BY_HAND, OURS, cells, heads, markdown, rows_of
 
 PEERS = ("torch.nn", BY_HAND, "MarianMT", "x-transformers", "JoeyNMT")
-WARMUP = {"tiny": 2, "small": 2, "base": 1, "big": 1}
+WARMUP = {"tiny": 2, "small": 10, "base": 3, "big": 3}
+"""Steps before the clock starts: a loop's first ones also ask the system for its memory."""
 CONTENDERS = 2
 """So many peers, the fastest of the first round, are measured in all rounds; the others once."""
 DISTURBED = 0.2
@@ -89,10 +90,7 @@ class Benchmark:
         tokens = int(self.options.seconds * fastest)
         behind = {name for name in self.names if (name, precision) in self.behind}
         names = [name for name in self.names if searched[name] is not None or name in behind]
-        rounds = (
-            self.options.rounds if size in ("tiny", "small") else 2
-        )  # a step takes 10 s and more
-        for number in range(rounds):
+        for number in range(self.options.rounds):
             speeds = {}
             for name in names if number % 2 == 0 else names[::-1]:
                 task = self.task(name, size, precision, self.best[name, precision])

@@ -32,6 +32,20 @@ def test_results_and_gradients_are_pytorchs(rows: tuple[int, ...], bias: bool, r
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("widths", [(512, 20), (20, 512), (600, 512), (8_000, 4), (4, 8_000)])
+@pytest.mark.parametrize("relu", [False, True])
+def test_the_gradient_of_wide_weights(widths: tuple[int, int], relu: bool) -> None:
+    """Whichever factor is laid straight for oneDNN, the weights' gradient is PyTorch's."""
+    torch.manual_seed(widths[0])
+    states, weight = made(11, widths[1]), made(*widths)
+    upstream = torch.randn(11, widths[0])
+    found = torch.autograd.grad(linear(states, weight, relu=relu), weight, upstream)[0]
+    exact = F.linear(states.double(), weight.double())
+    wanted = torch.autograd.grad(exact.relu() if relu else exact, weight, upstream.double())[0]
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4, check_dtype=False)
+    assert found.is_contiguous()
+
+
 def test_states_that_are_not_contiguous() -> None:
     states, weight = made(4, 5, 6).transpose(0, 1), made(3, 6)
     torch.testing.assert_close(linear(states, weight), F.linear(states, weight))

@@ -205,7 +205,8 @@ class Trainer:
             seconds=state.seconds,
             out_of_memory=self.gradients.out_of_memory,
         )
-        release_gaps()
+        if state.step > 1:  # the second step needs all that the first one had
+            release_gaps()
 
     def _validate(self) -> bool:
         """Measure the dev set; return whether its loss is the best so far."""
