@@ -25,6 +25,7 @@ COMMANDS = {
     "report": "look a corpus over before training: what is in it, what is wrong with it",
     "train": "train a translator on your own sentences",
     "translate": "translate lines of text with the bundled model or your own",
+    "plan": "say what a training will need: operations, memory, days",
     "evaluate": "score a model on a test set, or compare two models",
     "recipes": "list the named experiments that `heed train --recipe` knows",
 }

@@ -23,6 +23,7 @@ from heedful.search import Beam, SearchConfig
 from heedful.settings import Settings
 from heedful.text.tokenizer import BPE, TokenizerConfig
 from heedful.train.optimizer import Adam, Optimizer
+from heedful.train.parallel import DDP, Parallel
 from heedful.train.schedule import InverseSqrt, Schedule
 from heedful.train.settings import TrainingConfig
 
@@ -48,6 +49,8 @@ class RunConfig(Settings):
     """How weights follow gradients."""
     schedule: Schedule = InverseSqrt()
     """The learning rate."""
+    parallel: Parallel = DDP()
+    """How several processes share the work; nothing to one alone."""
     training: TrainingConfig = TrainingConfig()
     """Length, portions and care of the training."""
     search: SearchConfig = Beam()

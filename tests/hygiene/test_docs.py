@@ -38,6 +38,7 @@ OTHER_PROGRAMS = {
     "printf",
     "python",
     "python3",
+    "torchrun",
 }
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*([^\s`]*)[ \t]*([^`]*)$")
 

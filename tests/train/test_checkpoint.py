@@ -241,16 +241,18 @@ CALLS: list[tuple[Any, str]] = [
 
 
 @contextmanager
-def fault_at(number: int, error: BaseException) -> Iterator[list[int]]:
-    """Let the call of this number fail, and count the calls."""
+def fault_at(number: int, error: BaseException, *, lasting: bool = False) -> Iterator[list[int]]:
+    """Let the call of this number, or all from it on, fail, and count the calls."""
     calls = [0]
 
     def wrapped(original: Callable[..., Any]) -> Callable[..., Any]:
         def call(*given: Any, **named: Any) -> Any:
             calls[0] += 1
-            if calls[0] == number:
+            if calls[0] == number or (lasting and calls[0] > number):
                 if original is save_file:
                     Path(given[1]).write_bytes(b"half")
+                if lasting and named.get("ignore_errors"):
+                    return None
                 raise error
             return original(*given, **named)
 
@@ -267,7 +269,7 @@ class Crash(BaseException):
 
 
 FAULTS = [
-    OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    *(OSError(n, os.strerror(n)) for n in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EACCES)),
     SafetensorError("I/O error: no space left on device"),
     Crash("killed"),
 ]
@@ -275,9 +277,11 @@ FAULTS = [
 
 @pytest.mark.parametrize("error", FAULTS, ids=str)
 @pytest.mark.parametrize("step", [10, 11])
-def test_every_call_fails_once(
+@pytest.mark.parametrize("lasting", [False, True])
+def test_every_call_fails(
     error: BaseException,
     step: int,
+    lasting: bool,
     saved: Checkpoints,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -292,7 +296,7 @@ def test_every_call_fails_once(
         number += 1
         checkpoints = Checkpoints(tmp_path / str(number))
         shutil.copytree(saved.folder, checkpoints.folder)
-        with fault_at(number, error) as calls:
+        with fault_at(number, error, lasting=lasting) as calls:
             try:
                 checkpoints.save(made(step))
             except OutputError as failure:
@@ -305,7 +309,7 @@ def test_every_call_fails_once(
                 outcome = "saved"
         assert same(checkpoints.load(9), made(9))
         assert all(checkpoints.is_whole(one) for one in checkpoints.steps())
-        if outcome == "failed":
+        if outcome == "failed" and not lasting:
             assert not list(checkpoints.folder.glob(".tmp-step-*"))
         if outcome == "saved":
             assert same(checkpoints.load(step), made(step))
@@ -340,6 +344,18 @@ def test_disk_really_full(saved: Checkpoints) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {path.name for path in saved.folder.iterdir()} == {"step-9", "step-10"}
     assert same(saved.newest()[0], made(10))
+
+
+def test_room_is_looked_for_before_writing(
+    saved: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sentence says what is needed and what there is."""
+    usage = shutil.disk_usage(saved.folder)._replace(free=300_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(module, "save_file", lambda *_: pytest.fail("it was written"))
+    with pytest.raises(OutputError, match=r"\(\d\.\d MB are needed, 0\.3 MB are free\); make room"):
+        saved.save(made(11, size=100_000))
+    assert {path.name for path in saved.folder.iterdir()} == {"step-9", "step-10"}
 
 
 def test_folder_cannot_be_made(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The loop, run on a small store: what an update is, when it validates, saves and stops."""
 
+import itertools
 import json
 import math
 import os
@@ -18,7 +19,9 @@ from heedful.data.batches import Batch
 from heedful.errors import ModelError
 from heedful.objectives import Loss
 from heedful.progress import Progress
-from heedful.train.loop import Portion, Trainer, Validation
+from heedful.train.checkpoint import Checkpoints
+from heedful.train.log import TrainLog
+from heedful.train.loop import Portion, Step, Trainer, Validation
 
 QUIET = Progress(quiet=True)
 Make = Callable[..., Trainer]
@@ -107,20 +110,34 @@ def test_the_rate_of_every_step(make: Make) -> None:
     assert rates == [trainer.schedule.rate(step, 32, 12) for step in range(1, 13)]
 
 
+def rows(trainer: Trainer, portions: int) -> list[tuple[int, ...]]:
+    """Return the rows of the batches of so many updates, from where the trainer stands."""
+    trainer.plan.batch = lambda wanted: tuple(int(row) for row in wanted)  # type: ignore
+    found: list[tuple[int, ...]] = []
+    for portion in islice(trainer._portions(), portions):
+        found += portion.batches  # type: ignore[arg-type]
+        trainer.state.epoch, trainer.state.next_batch = portion.epoch, portion.next_batch
+    return found
+
+
+@pytest.mark.slow
+def test_resuming_at_200_steps(make: Make) -> None:
+    """At every one of them, and again within the same epoch; none is skipped, none comes twice."""
+    whole = rows(make(), 220)
+    for stop in range(1, 201):
+        done, state = [], make().state
+        for part in (stop, 1, 2, 217 - stop):
+            trainer = make()
+            trainer.state = state
+            done += rows(trainer, part)
+        assert done == whole[: len(done)]
+        assert len(done) == 220
+
+
 @pytest.mark.parametrize("accumulate", [1, 2, 3, 4, 5])
 def test_no_row_is_skipped_or_taken_twice(make: Make, accumulate: int) -> None:
     """Going on after any step of two epochs gives the rows that were to come."""
     changes = {"training": {"accumulate": accumulate}}
-
-    def rows(trainer: Trainer, portions: int) -> list[tuple[int, ...]]:
-        trainer.plan.batch = lambda wanted: tuple(int(row) for row in wanted)  # type: ignore
-        stream = trainer._portions()
-        found: list[tuple[int, ...]] = []
-        for portion in islice(stream, portions):
-            found += portion.batches  # type: ignore[arg-type]
-            trainer.state.epoch, trainer.state.next_batch = portion.epoch, portion.next_batch
-        return found
-
     n_batches = len(make().plan.epoch(0)) + len(make().plan.epoch(1))
     portions = n_batches // accumulate + 1
     whole = rows(make(changes), portions)
@@ -216,41 +233,95 @@ class Poisoned:
         return Loss(loss.smoothed * math.nan, loss.nll * math.nan, loss.tokens)
 
 
+def finite(checkpoints: Checkpoints) -> bool:
+    """Tell whether every number of every checkpoint is one."""
+    saved = [checkpoints.load(step) for step in checkpoints.steps()]
+    tensors = [t for one in saved for t in (*one.model.values(), *one.optimizer.values())]
+    return bool(tensors) and all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
+
+
 @pytest.mark.parametrize("clip_norm", [None, 1.0])
 @pytest.mark.parametrize("gradient_only", [False, True])
-def test_no_number_stops_before_it_is_saved(
-    make: Make, gradient_only: bool, clip_norm: float | None
+def test_no_number_goes_back(
+    make: Make, gradient_only: bool, clip_norm: float | None, capsys: Any
 ) -> None:
-    """One sentence; the checkpoints before it are whole and finite, there is none after it."""
-    trainer = make({"training": {"save_every": 2, "clip_norm": clip_norm}})
+    """To the checkpoint before it, at half the rate; then on to the end, with nothing bad saved."""
+    changes = {"training": {"save_every": 2, "clip_norm": clip_norm}}
+    trainer = make(changes, log=TrainLog(make().checkpoints.folder.parent, Progress()))
     trainer.gradients.objective = Poisoned(
         trainer.gradients.objective, 6, gradient_only=gradient_only
     )
+    before = trainer.learning_rate(12)
+    assert trainer.run() == (True, 12, "12 steps are done")
+    what = "gradient" if gradient_only else "loss"
+    said = [line for line in capsys.readouterr().err.splitlines() if "going back" in line]
+    assert len(said) == 1
+    assert said[0].startswith(f"the {what} of step 6 is not a number (")
+    assert "going back to step 4 with half the learning rate, return 1 of 3" in said[0]
+    assert trainer.learning_rate(12) == before / 2
+    assert trainer.checkpoints.steps() == [10, 12]
+    assert finite(trainer.checkpoints)
+    records = [json.loads(line) for line in trainer.log.path.read_text("utf-8").splitlines()]
+    steps = [record["step"] for record in records]
+    assert steps == sorted(set(steps))
+    resumed = make(changes)
+    resumed.restore(trainer.checkpoints.load(12))
+    assert resumed.learning_rate(12) == before / 2
+
+
+@pytest.mark.parametrize(("returns", "left"), [(0, 5), (2, 3)])
+def test_it_goes_back_so_often_and_no_more(make: Make, returns: int, left: int) -> None:
+    """One sentence with cause and remedy; what was saved before is whole and finite."""
+
+    class Always(Poisoned):
+        def loss(self, *given: Any) -> Loss:
+            self.left = max(self.left, 1)
+            return super().loss(*given)
+
+    trainer = make({"training": {"save_every": 2, "returns": returns}})
+    trainer.gradients.objective = Always(trainer.gradients.objective, left, gradient_only=False)
     with pytest.raises(ModelError) as caught:
         trainer.run()
-    assert "not a number" in str(caught.value)
-    assert "; go on with --resume and a smaller learning rate" in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert trainer.checkpoints.steps() == [2, 4]
-    newest, said = trainer.checkpoints.newest()
-    assert said == []
-    for tensors in (newest.model, newest.optimizer):
-        assert all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
+    said = str(caught.value)
+    again = " again, after 2 returns" if returns else ""
+    assert said.startswith(f"the loss of step {left} is not a number{again}; the likely cause: ")
+    assert said.endswith(", and --resume from the last good step")
+    assert "\n" not in said
+    assert trainer.checkpoints.steps() == [2, 4][: (left - 1) // 2]
+    assert finite(trainer.checkpoints)
 
 
 def test_no_number_at_once(make: Make) -> None:
     trainer = make()
     trainer.gradients.objective = Poisoned(trainer.gradients.objective, 1, gradient_only=False)
-    with pytest.raises(ModelError, match="the loss of step 1 is not a number; start again with"):
+    with pytest.raises(ModelError, match=r"the loss of step 1 is not a number; the .* new run$"):
         trainer.run()
     assert trainer.checkpoints.steps() == []
 
 
 def test_dev_loss_is_no_number(make: Make) -> None:
-    trainer = make(validate=losses([2.0, math.nan]))
-    with pytest.raises(ModelError, match="the dev loss of step 10 is not a number"):
-        trainer.run()
-    assert trainer.checkpoints.steps() == [5, 6, 9]
+    """It is not the best, nor is anything of its step kept."""
+    trainer = make(validate=losses([2.0, math.nan, 3.0]))
+    trainer.run()
+    assert (trainer.state.returns, trainer.state.best_step) == (1, 5)
+    assert trainer.checkpoints.steps() == [5, 9, 12]
+
+
+def test_going_back_counts_the_time(make: Make) -> None:
+    """Minutes that led nowhere are minutes: a training that diverges ends in time all the same."""
+    trainer = make({"training": {"save_every": 2}}, clock=itertools.count().__next__)
+    trainer.gradients.objective = Poisoned(trainer.gradients.objective, 6, gradient_only=False)
+    trainer.run()
+    assert trainer.state.seconds > 12
+
+
+def test_all_translations_alike_is_said(make: Make, capsys: Any, tmp_path: Path) -> None:
+    found = Validation(1.0, math.e, 0.0, ("ein Hund",) * 8)
+    make(validate=lambda: found, log=TrainLog(tmp_path, Progress())).run()
+    said = capsys.readouterr().err
+    assert 'all 8 dev sentences are translated alike ("ein Hund")' in said
+    records = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [r["distinct"] for r in records if r["kind"] == "validation"] == [1, 1]
 
 
 def strictly(text: str) -> Any:
@@ -262,12 +333,14 @@ def test_log_and_state_are_plain_json(make: Make, tmp_path: Path) -> None:
     """Step 1 and every log_every steps; the loss is the mean since the last record."""
     trainer = make({"training": {"log_every": 4}})
     means: list[float] = []
+    lengths: list[float] = []
     update = trainer._update
 
-    def noting(portion: Portion) -> Loss:
-        loss = update(portion)
-        means.append(float(loss.nll) / loss.tokens)
-        return loss
+    def noting(portion: Portion) -> Step:
+        step = update(portion)
+        means.append(float(step.loss.nll) / step.loss.tokens)
+        lengths.append(float(step.gradient))
+        return step
 
     trainer._update = noting  # type: ignore[method-assign]
     trainer.run()
@@ -277,6 +350,9 @@ def test_log_and_state_are_plain_json(make: Make, tmp_path: Path) -> None:
     assert [record["loss"] for record in records[1:]] == pytest.approx(
         [sum(means[end - 4 : end]) / 4 for end in (4, 8, 12)]
     )
+    assert [record["gradient_norm"] for record in records] == [
+        lengths[step - 1] for step in (1, 4, 8, 12)
+    ]
     assert records[2]["learning_rate"] == trainer.learning_rate(8)
     for path in trainer.checkpoints.folder.glob("*/*.json"):
         strictly(path.read_text("utf-8"))

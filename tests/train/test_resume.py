@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import pytest
 import torch
 
 from heedful.cli import main
-from heedful.config import RunConfig, merged
+from heedful.config import RunConfig, merged, read_config
 from heedful.errors import HeedfulError, ModelError, SettingError
 from heedful.progress import Progress
 from heedful.run import RunResult, train
@@ -29,38 +28,13 @@ from heedful.text.tokenizer import BPE, Tokenizer
 from heedful.train.checkpoint import Checkpoint, Checkpoints
 from heedful.train.log import TrainLog
 from heedful.train.loop import Trainer
+from tests.train.tracing import agrees, trace, words_of
 
 QUIET = Progress(quiet=True)
-CLOCK = ("seconds", "tokens_per_second")
 
 
 class Crash(BaseException):
     """Stands for a process that ends at once."""
-
-
-def trace(folder: Path) -> dict[str, Any]:
-    """Return everything a run left that does not come from a clock."""
-    log = [json.loads(line) for line in (folder / "log.jsonl").read_text("utf-8").splitlines()]
-    found: dict[str, Any] = {"log": [without_clock(record) for record in log]}
-    for path in sorted(folder.glob("checkpoints/step-*/*")):
-        name = str(path.relative_to(folder))
-        if path.name == "state.json":
-            found[name] = without_clock(json.loads(path.read_text("utf-8")))
-        elif path.name != "manifest.json":
-            found[name] = sha256(path.read_bytes()).hexdigest()
-    for name in ("model.safetensors", "tokenizer.json", "config.json"):
-        found[name] = sha256((folder / "model" / name).read_bytes()).hexdigest()
-    return found
-
-
-def agrees(folder: Path, whole: dict[str, Any]) -> bool:
-    """Compare with an undisturbed run; an interruption may have left a checkpoint of its own."""
-    found = trace(folder)
-    return {name: found.get(name) for name in whole} == whole
-
-
-def without_clock(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name not in CLOCK}
 
 
 def die(*_: Any) -> None:
@@ -318,6 +292,70 @@ def test_changed_corpus_or_tokenizer_is_refused(
         train(config, folder, QUIET, resume=True)
 
 
+def test_accepted_changes(config: RunConfig, corpus: Path, tmp_path: Path, capsys: Any) -> None:
+    """With the flag a run goes on with another corpus and other settings, and says so."""
+    changing = tmp_path / "pairs.tsv"
+    changing.write_text(corpus.read_text("utf-8"), "utf-8")
+    config = merged(config, {"data": {"train": str(changing)}, "training": {"max_steps": 6}})
+    folder = tmp_path / "run"
+    train(config, folder, QUIET)
+    with changing.open("a", encoding="utf-8") as file:
+        file.write("a new cat\teine neue Katze\n")
+    words = ["train", "--out", str(folder), "--resume", "--training.max-steps", "9"]
+    assert main([*words, "--optimizer.beta2", "0.9"]) == 2
+    assert "accept it by --accept-changes" in capsys.readouterr().err
+    assert main(words) == 2
+    assert "go on with the new one by --accept-changes" in capsys.readouterr().err
+    assert read_config(folder / "config.json").training.max_steps == 6
+    assert main([*words, "--accept-changes", "--optimizer.beta2", "0.9"]) == 0
+    said = capsys.readouterr().err
+    assert "the corpus has changed since this run began: going on with the new one" in said
+    assert "9 steps are done" in said
+    kept = read_config(folder / "config.json")
+    assert (kept.training.max_steps, kept.optimizer.beta2) == (9, 0.9)
+    assert main([*words[:-1], "10"]) == 0  # what was accepted once is not asked for again
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--model.d-ff 64", "the checkpoint is of another model"),
+        ("--tokenizer.vocabulary-size 300", "cannot change --tokenizer; leave it out, or start"),
+    ],
+)
+def test_what_cannot_be_accepted(
+    words: str, said: str, config: RunConfig, tmp_path: Path, capsys: Any
+) -> None:
+    """The run is then as it was."""
+    folder = tmp_path / "run"
+    train(merged(config, {"training": {"max_steps": 3}}), folder, QUIET)
+    before = (folder / "config.json").read_bytes()
+    asked = ["train", "--out", str(folder), "--resume", "--accept-changes", *words.split()]
+    assert main(asked) == 2
+    assert said in capsys.readouterr().err
+    assert (folder / "config.json").read_bytes() == before
+
+
+def test_two_trainings_in_one_folder(config: RunConfig, tmp_path: Path) -> None:
+    """The second is refused; the first one ends as if alone."""
+    folder = tmp_path / "run"
+    update = Trainer._update
+    refused: list[str] = []
+
+    def meddling(self: Trainer, batches: Any) -> Any:
+        for resume in (False, True):
+            with pytest.raises(HeedfulError) as caught:
+                train(config, folder, QUIET, resume=resume)
+            refused.append(str(caught.value))
+        return update(self, batches)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_update", meddling)
+        assert train(config, folder, QUIET).outcome.finished
+    assert len(refused) == 24
+    assert all("another training is at work in this folder" in said for said in refused)
+
+
 def test_checkpoint_of_another_model(
     config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,6 +393,32 @@ def test_interruption_says_how_to_go_on(
     assert main([*shlex.split(command), "--quiet"]) == 0
     assert capsys.readouterr().out.strip() == str(folder / "model")
     assert agrees(folder, whole)
+
+
+@pytest.mark.parametrize("place", ["Trainer._validate", "Checkpoints.save", "Trainer._update"])
+def test_interrupted_anywhere(
+    place: str, config: RunConfig, uncut: Uncut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a validation, in a save, in a step: what is begun is ended, then all is saved."""
+    whole = uncut(config)
+    owner, _, name = place.partition(".")
+    original = getattr({"Trainer": Trainer, "Checkpoints": Checkpoints}[owner], name)
+    raised = []
+
+    def interrupted(self: Any, *given: Any) -> Any:
+        steps = self.state.step if owner == "Trainer" else given[0].step
+        if steps >= 5 and not raised:
+            raised.append(steps)
+            signal.raise_signal(signal.SIGTERM)
+        return original(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr({"Trainer": Trainer, "Checkpoints": Checkpoints}[owner], name, interrupted)
+        stopped = train(config, tmp_path / "cut", QUIET)
+    assert (stopped.outcome.finished, stopped.outcome.reason) == (False, "interrupted")
+    assert Checkpoints(tmp_path / "cut" / "checkpoints").steps()[-1] == stopped.outcome.step
+    assert train(config, tmp_path / "cut", QUIET, resume=True).outcome.finished
+    assert agrees(tmp_path / "cut", whole)
 
 
 def test_second_interruption_acts_at_once(
@@ -407,12 +471,7 @@ def wait_for_step(process: "subprocess.Popen[str]", folder: Path, step: int) -> 
 def test_sigkill_and_sigint_of_a_real_run(config: RunConfig, corpus: Path, tmp_path: Path) -> None:
     """`heed train` is killed at a random moment, interrupted at another, and ends bit-equal."""
     config = merged(config, {"training": {"max_steps": 45, "save_every": 4, "validate_every": 20}})
-    changes = {"training": config.training, "model": config.model}
-    words = ["--data", str(corpus), "--recipe", "tiny", "--device", "cpu", "--quiet"]
-    words += ["--from", "en", "--to", "de", "--tokenizer.vocabulary-size", "290"]
-    for group, settings in changes.items():
-        for name, value in settings.model_dump(exclude_defaults=True).items():
-            words += [f"--{group}.{name}".replace("_", "-"), json.dumps(value)]
+    words = words_of(config, corpus)
     chance = random.Random()
     folder = tmp_path / "killed"
     killed = started(*words, "--out", str(folder))

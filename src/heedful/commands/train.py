@@ -2,6 +2,7 @@
 
 __all__ = ["ACCEPTS_SETTINGS", "EXAMPLES", "Options", "run"]
 
+import os
 import shlex
 import sys
 from dataclasses import dataclass
@@ -55,8 +56,14 @@ class Options:
     """Drop rows that cannot be read, and count them, instead of stopping."""
     resume: bool = False
     """Go on with the run in --out from its newest checkpoint."""
+    accept_changes: bool = False
+    """With --resume: go on although the corpus, the tokenizer or the settings have changed."""
     batch_tokens: str | None = None
     """Pieces in a batch; auto: the most that memory holds."""
+    nproc: int = 1
+    """Processes on this machine that share the work: one a GPU, or some cores each."""
+    restarts: int = 3
+    """With --nproc: how often all start again from the newest checkpoint when one dies."""
     device: str | None = None
     """auto (default), cpu or cuda."""
     seed: int | None = None
@@ -67,23 +74,54 @@ class Options:
 
 def run(options: Options, settings: dict[str, Any]) -> int:
     """Train or go on; returns 130 when interrupted, after saving."""
+    if options.nproc != 1 and "RANK" not in os.environ:
+        return _launch(options)
     from heedful.progress import Progress
     from heedful.run import train
+    from heedful.train.processes import LostProcessError, restarted
 
-    progress = Progress(quiet=options.quiet)
+    lead = os.environ.get("RANK", "0") == "0"
+    progress = Progress(quiet=options.quiet or not lead)
     changes = _changes(options, settings)
-    config = _resumed(options, changes) if options.resume else _begun(options, changes, progress)
-    go_on = f"go on with: heed train --out {shlex.quote(str(options.out))} --resume"
+    resume = options.resume or (restarted() and (options.out / "config.json").exists())
+    config = _resumed(options, changes) if resume else _begun(options, changes, progress)
+    go_on = f"go on with: {_command(options)} --resume"
     try:
-        result = train(config, options.out, progress, resume=options.resume)
+        result = train(
+            config, options.out, progress, resume=resume, accept_changes=options.accept_changes
+        )
     except KeyboardInterrupt:
         print(f"heed: interrupted; {go_on}", file=sys.stderr)
         return 130
-    if result.model is None:
-        print(f"heed: interrupted, step {result.outcome.step:,} is saved; {go_on}", file=sys.stderr)
+    except LostProcessError as error:
+        print(f"heed: {error}; {go_on}", file=sys.stderr)
+        return 1  # torchrun then starts all again
+    if not result.outcome.finished:
+        if lead:
+            saved = f"step {result.outcome.step:,} is saved"
+            print(f"heed: interrupted, {saved}; {go_on}", file=sys.stderr)
         return 130
-    print(result.model)
+    if result.model is not None:
+        print(result.model)
     return 0
+
+
+def _command(options: Options) -> str:
+    several = f" --nproc {options.nproc}" if options.nproc > 1 else ""
+    return f"heed train --out {shlex.quote(str(options.out))}{several}"
+
+
+def _launch(options: Options) -> int:
+    """Start the processes, each with the words of this one."""
+    if options.nproc < 1:
+        raise SettingError(f"{options.nproc} is too few", where="--nproc", fix="give 1 or more")
+    if options.restarts < 0:
+        raise SettingError(
+            f"{options.restarts} is too few", where="--restarts", fix="give 0 or more"
+        )
+    from heedful.train.launch import launch
+
+    return launch(sys.argv[sys.argv.index("train") + 1 :], options.nproc, options.restarts)
 
 
 def _changes(options: Options, settings: dict[str, Any]) -> dict[str, Any]:
@@ -136,9 +174,9 @@ def _exact_if_asked(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 _FIXED_ON_RESUME = (
+    "tokenizer",
     "seed",
     "data",
-    "tokenizer",
     "model",
     "objective",
     "optimizer",
@@ -148,7 +186,10 @@ _FIXED_ON_RESUME = (
 
 
 def _resumed(options: Options, changes: dict[str, Any]) -> "RunConfig":
-    """Return the run's own settings; only how long, how fast and where it runs may be changed."""
+    """Return the run's own settings; only how long, how fast and where it runs may be changed.
+
+    With `--accept-changes` all but the tokenizer's may, as far as the checkpoint fits them.
+    """
     from heedful.config import merged, read_config
     from heedful.recipes import recipe
 
@@ -160,10 +201,11 @@ def _resumed(options: Options, changes: dict[str, Any]) -> "RunConfig":
     changed = [name for name in _FIXED_ON_RESUME if attrgetter(name)(new) != attrgetter(name)(old)]
     if options.recipe and recipe(options.recipe).recipe != old.recipe:
         changed.append("recipe")
-    if changed:
+    if changed and (changed[0] == "tokenizer" or not options.accept_changes):
+        accept = "accept it by --accept-changes, " if "tokenizer" not in changed else ""
         raise SettingError(
             f"a resumed run cannot change --{changed[0].replace('_', '-')}",
             where=str(options.out),
-            fix="leave it out, or start a new run with another --out",
+            fix=f"leave it out, {accept}or start a new run with another --out",
         )
     return new

@@ -98,7 +98,7 @@ def _lowered(states: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
     convert its input. Norms and softmax compute in float32 inside.
     """
     kind = states.device.type
-    if not torch.is_autocast_enabled(kind):
+    if kind == "meta" or not torch.is_autocast_enabled(kind):
         return states
     return states.to(torch.get_autocast_dtype(kind))
 
@@ -154,13 +154,14 @@ class DecoderLayer(nn.Module):
         self,
         states: Float[Tensor, "R T D"],
         mask: Bool[Tensor, "#T M"] | None,
-        memory: KeyValue,
+        memory: KeyValue | Float[Tensor, "B S D"],
         memory_mask: Bool[Tensor, "B 1 1 S"] | None,
         past: SelfCache | None,
     ) -> Float[Tensor, "R T D"]:
         """Return the next layer's states; `past` is read and extended.
 
-        Without a mask and a past, the mask is the causal one.
+        `memory` is the encoder's states, or the keys and values already made of them. Without a
+        mask and a past, the mask is the causal one.
         """
 
         def look_back(x: Tensor) -> Tensor:
@@ -173,9 +174,9 @@ class DecoderLayer(nn.Module):
             return attended
 
         def look_across(x: Tensor) -> Tensor:
-            attended: Tensor = self.cross_attention(
-                self.cross_attention.queries(x), memory, memory_mask
-            )
+            across = self.cross_attention
+            seen = across.keys_values(memory) if isinstance(memory, Tensor) else memory
+            attended: Tensor = across(across.queries(x), seen, memory_mask)
             return attended
 
         states = self.attention_block(states, look_back)
@@ -271,9 +272,9 @@ class Transformer(nn.Module):
         shown = length > 1 and not known_mask
         mask = causal_mask(length, start + length, states.device) if shown else None
         memory_mask = _unless_full(memory.mask)
-        keys = self._memory_keys(memory) if cache is None else [x.memory for x in cache.layers]
-        pasts = [None] * len(keys) if cache is None else [x.past for x in cache.layers]
-        for layer, known, past in zip(self.decoder, keys, pasts, strict=True):
+        for number, layer in enumerate(self.decoder):
+            known = memory.states if cache is None else cache.layers[number].memory
+            past = None if cache is None else cache.layers[number].past
             states = layer(states, mask, known, memory_mask, past)
         result: Tensor = self.decoder_norm(states)
         return result

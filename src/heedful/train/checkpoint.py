@@ -3,10 +3,13 @@
 A checkpoint is written into a temporary folder, sealed with a manifest of SHA-256 sums, flushed to
 the disk and only then renamed; older ones are removed after that. Reading verifies the manifest,
 so a damaged one is set aside and the one before it is used. The loop saves, `heedful.run` reads.
+Where weights are divided among processes, each writes its own part; any number of processes reads
+the parts of any other.
 """
 
 __all__ = ["Checkpoint", "Checkpoints", "average"]
 
+import errno
 import json
 import os
 import re
@@ -24,8 +27,10 @@ from safetensors.torch import load_file, save_file
 
 from heedful.errors import ModelError, OutputError
 from heedful.model_folder import sha256
+from heedful.train.processes import Processes
 
-_FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
+_KINDS = ("model", "optimizer")
+_ALONE = Processes()
 
 
 @dataclass(frozen=True)
@@ -36,13 +41,17 @@ class Checkpoint:
     model: dict[str, torch.Tensor]
     optimizer: dict[str, torch.Tensor]
     state: dict[str, Any]
+    cuts: dict[str, tuple[int, list[int]]] | None = None
+    """Where tensors are parts: the first row and the whole shape of each, `model/` or
+    `optimizer/` before its name."""
 
 
 class Checkpoints:
-    """The checkpoints of one run."""
+    """The checkpoints of one run; with several `processes` all of them save and read together."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, processes: Processes = _ALONE) -> None:
         self.folder = folder
+        self.processes = processes
 
     def steps(self) -> list[int]:
         """Return the steps saved, in numerical order."""
@@ -61,32 +70,64 @@ class Checkpoints:
     def save(self, checkpoint: Checkpoint) -> None:
         """Commit a checkpoint: after this it is whole on disk, or an OutputError was raised."""
         fresh = self.folder / f".tmp-step-{checkpoint.step}"
-        try:
+        failure: Exception | None = None
+        for part in (self._begin, self._write, self._commit):
+            try:
+                part(checkpoint, fresh)
+            except (OSError, SafetensorError) as error:
+                failure = error
+            if self.processes.any(failure is not None):
+                break
+        else:
+            return
+        if self.processes.lead:
+            shutil.rmtree(fresh, ignore_errors=True)
+        why = _reason(failure) if failure else "another process could not write its part"
+        raise OutputError(
+            f"the checkpoint of step {checkpoint.step} cannot be saved ({why})",
+            where=str(self.folder),
+            fix="make room and go on with --resume: earlier checkpoints are untouched",
+        ) from failure
+
+    def _begin(self, checkpoint: Checkpoint, fresh: Path) -> None:
+        if self.processes.lead:
             self._sweep()
             fresh.mkdir(parents=True)
-            save_file(checkpoint.model, fresh / "model.safetensors")
-            save_file(checkpoint.optimizer, fresh / "optimizer.safetensors")
-            (fresh / "state.json").write_text(json.dumps(checkpoint.state, indent=1), "utf-8")
-            manifest = {
-                name: {"bytes": (fresh / name).stat().st_size, "sha256": sha256(fresh / name)}
-                for name in _FILES
-            }
-            (fresh / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
-            for path in (*fresh.iterdir(), fresh):
-                _flush(path)
-            self._remove(checkpoint.step)
-            fresh.rename(self.path(checkpoint.step))
-            _flush(self.folder)
-        except (OSError, SafetensorError) as error:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise OutputError(
-                f"the checkpoint of step {checkpoint.step} cannot be saved ({error})",
-                where=str(self.folder),
-                fix="make room and go on with --resume: earlier checkpoints are untouched",
-            ) from error
+            _require_room(checkpoint, fresh)
+
+    def _write(self, checkpoint: Checkpoint, fresh: Path) -> None:
+        """Write this process's files: the lead's alone where no tensor is cut."""
+        if checkpoint.cuts is None and not self.processes.lead:
+            return
+        ending = ""
+        if checkpoint.cuts is not None:
+            ending = f"-{self.processes.rank}-of-{self.processes.size}"
+            (fresh / f"cuts{ending}.json").write_text(json.dumps(checkpoint.cuts), "utf-8")
+            _flush(fresh / f"cuts{ending}.json")
+        for kind in _KINDS:
+            path = fresh / f"{kind}{ending}.safetensors"
+            save_file(getattr(checkpoint, kind), path)
+            _flush(path)
+
+    def _commit(self, checkpoint: Checkpoint, fresh: Path) -> None:
+        if not self.processes.lead:
+            return
+        (fresh / "state.json").write_text(json.dumps(checkpoint.state, indent=1), "utf-8")
+        manifest = {
+            path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
+            for path in sorted(fresh.iterdir())
+        }
+        (fresh / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
+        for path in (fresh / "state.json", fresh / "manifest.json", fresh):
+            _flush(path)
+        self._remove(checkpoint.step)
+        fresh.rename(self.path(checkpoint.step))
+        _flush(self.folder)
 
     def rotate(self, keep: int, protected: Collection[int]) -> None:
         """Remove all but the newest `keep` and the protected steps."""
+        if not self.processes.lead:
+            return
         for step in self.steps()[:-keep]:
             if step not in protected:
                 self._remove(step)
@@ -104,20 +145,26 @@ class Checkpoints:
             shutil.rmtree(stray, ignore_errors=True)
 
     def load(self, step: int) -> Checkpoint:
-        """Read a checkpoint; raises ModelError if a file is missing or altered."""
-        folder = self.path(step)
-        self._verify(step)
-        return Checkpoint(
-            step=step,
-            model=load_file(folder / "model.safetensors"),
-            optimizer=load_file(folder / "optimizer.safetensors"),
-            state=json.loads((folder / "state.json").read_text("utf-8")),
-        )
+        """Read a checkpoint, parts joined; raises ModelError if a file is missing or altered."""
+        parts = self._verify(step)
+        state = json.loads((self.path(step) / "state.json").read_text("utf-8"))
+        model, optimizer = (self._tensors(step, kind, parts) for kind in _KINDS)
+        return Checkpoint(step, model, optimizer, state)
 
     def load_weights(self, step: int) -> dict[str, torch.Tensor]:
         """Read only the model's weights of a checkpoint; raises ModelError if it is damaged."""
-        self._verify(step)
-        return load_file(self.path(step) / "model.safetensors")
+        return self._tensors(step, "model", self._verify(step))
+
+    def _tensors(self, step: int, kind: str, parts: int | None) -> dict[str, torch.Tensor]:
+        folder = self.path(step)
+        if parts is None:
+            return load_file(folder / f"{kind}.safetensors")
+        endings = [f"-{rank}-of-{parts}" for rank in range(parts)]
+        rows = [load_file(folder / f"{kind}{ending}.safetensors") for ending in endings]
+        cuts = [
+            json.loads((folder / f"cuts{ending}.json").read_text("utf-8")) for ending in endings
+        ]
+        return {name: _joined(f"{kind}/{name}", name, rows, cuts) for name in rows[0]}
 
     def is_whole(self, step: int) -> bool:
         """Return whether every file of a checkpoint is as it was written."""
@@ -133,11 +180,18 @@ class Checkpoints:
         Raises ModelError when there is none: a resumed run never starts over silently.
         """
         said: list[str] = []
-        for step in reversed(self.steps()):
-            try:
-                return self.load(step), said
-            except ModelError as error:
-                said.append(f"{error}; set aside as {self._set_aside(step)}")
+        if self.processes.lead:
+            for step in reversed(self.steps()):
+                try:
+                    found = self.load(step)
+                except ModelError as error:
+                    said.append(f"{error}; set aside as {self._set_aside(step)}")
+                else:
+                    self.processes.of_lead(step)
+                    return found, said
+            self.processes.of_lead(-1)
+        elif (chosen := int(self.processes.of_lead(-1)[0])) >= 0:
+            return self.load(chosen), said
         raise ModelError(
             "no whole checkpoint to resume from",
             where=str(self.folder),
@@ -158,11 +212,13 @@ class Checkpoints:
             ) from error
         return aside.name
 
-    def _verify(self, step: int) -> None:
+    def _verify(self, step: int) -> int | None:
+        """Return the number of parts, None if there is one; raise ModelError for a damaged one."""
         folder = self.path(step)
         try:
             manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-            whole = set(manifest) == set(_FILES) and all(
+            parts = _parts(set(manifest))
+            whole = all(
                 (folder / name).stat().st_size == entry["bytes"]
                 and sha256(folder / name) == entry["sha256"]
                 for name, entry in manifest.items()
@@ -172,6 +228,34 @@ class Checkpoints:
             whole = False
         if not whole:
             raise ModelError("the checkpoint is damaged", where=str(folder))
+        return parts
+
+
+def _parts(names: set[str]) -> int | None:
+    """Return into how many parts the files divide the tensors; ValueError if they are not all.
+
+    >>> _parts({"state.json", "model.safetensors", "optimizer.safetensors"})
+    """
+    count = sum(name.startswith("cuts-") for name in names)
+    endings = [f"-{rank}-of-{count}" for rank in range(count)]
+    wanted = {f"{kind}{ending}.safetensors" for kind in _KINDS for ending in endings or [""]}
+    wanted |= {f"cuts{ending}.json" for ending in endings} | {"state.json"}
+    if names != wanted:
+        raise ValueError("other files than those of a checkpoint")
+    return count or None
+
+
+def _joined(
+    key: str,
+    name: str,
+    rows: list[dict[str, torch.Tensor]],
+    cuts: list[dict[str, tuple[int, list[int]]]],
+) -> torch.Tensor:
+    """Return a tensor of which every process wrote its rows, in their order, or each all of it."""
+    shape = cuts[0][key][1]
+    if list(rows[0][name].shape) == shape:
+        return rows[0][name]
+    return torch.cat([part[name] for part in rows]).view(shape)
 
 
 _NUMBER = re.compile("0|[1-9][0-9]*")
@@ -191,6 +275,19 @@ def average(weights: Iterable[dict[str, torch.Tensor]]) -> dict[str, torch.Tenso
             sums[name] = sums[name] + tensor if name in sums else tensor.double()
             dtypes[name] = tensor.dtype
     return {name: (total / n_added).to(dtypes[name]) for name, total in sums.items()}
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _require_room(checkpoint: Checkpoint, folder: Path) -> None:
+    """Raise OSError before anything is written where the disk has not room for the tensors."""
+    tensors = (*checkpoint.model.values(), *checkpoint.optimizer.values())
+    needed, free = sum(tensor.nbytes for tensor in tensors), shutil.disk_usage(folder).free
+    if free < needed:
+        room = f"{needed / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} MB are free"
+        raise OSError(errno.ENOSPC, room)
 
 
 def _flush(path: Path) -> None:

@@ -56,11 +56,12 @@ class Gradients:
     out_of_memory: int = 0
     """Batches since the process began that did not fit in memory and were divided further."""
 
-    def add(self, batch: Batch, tokens: int) -> Float[Tensor, "2"]:
+    def add(self, batch: Batch, tokens: int, last: bool = True) -> Float[Tensor, "2"]:
         """Add the gradient of the smoothed loss over `tokens`; return the two sums of the loss.
 
-        A batch that does not fit in memory is computed again in smaller shards. Raises
-        SettingError when a single sentence does not fit.
+        `last` is the last batch of an update, which is nothing to one process alone. A batch that
+        does not fit in memory is computed again in smaller shards. Raises SettingError when a
+        single sentence does not fit.
         """
         parts = fewest = min(self.shards, batch.rows)
         while (found := self._attempt(batch.split(parts), tokens)) is None:

@@ -18,17 +18,21 @@ from heedful.progress import Progress
 class TrainLog:
     """Writes records `{"step": ..., ...}` to the run folder and shows them."""
 
-    def __init__(self, folder: Path, progress: Progress, after_step: int = 0) -> None:
+    def __init__(
+        self, folder: Path, progress: Progress, after_step: int = 0, *, mute: bool = False
+    ) -> None:
         self.path = folder / "log.jsonl"
         self.progress = progress
-        self._forget_after(after_step)
-        self._board = _tensorboard(folder)
+        self.mute = mute
+        """Write and show nothing: this process is not the lead."""
+        self.forget_after(after_step)
+        self._board = None if mute else _tensorboard(folder)
         self._live: Any = None
         self._shown = 0.0
 
-    def _forget_after(self, step: int) -> None:
-        """Drop records later than the checkpoint that a resumed run starts from."""
-        if not self.path.exists():
+    def forget_after(self, step: int) -> None:
+        """Drop records later than the checkpoint that a run goes on from."""
+        if self.mute or not self.path.exists():
             return
         lines = self.path.read_text("utf-8", "replace").split("\n")
         kept = [line for line in lines if _step_of(line) <= step]
@@ -38,6 +42,8 @@ class TrainLog:
 
     def record(self, kind: str, step: int, **values: Any) -> None:
         """Append one record."""
+        if self.mute:
+            return
         line = json.dumps({"kind": kind, "step": step, **values})
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")

@@ -8,13 +8,12 @@ Built by `heedful.run`.
 __all__ = ["Outcome", "Trainer", "Validation"]
 
 import math
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from types import FrameType
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -23,14 +22,20 @@ from heedful.data.batches import Batch, BatchPlan
 from heedful.errors import ModelError
 from heedful.models.transformer import Transformer
 from heedful.objectives import Loss
+from heedful.shapes import Float, Tensor
 from heedful.train.ahead import ahead
 from heedful.train.allocator import release_gaps
 from heedful.train.checkpoint import Checkpoint, Checkpoints
+from heedful.train.doctor import Diverged, Doctor, Pulse, same_everywhere
 from heedful.train.gradient import Gradients
+from heedful.train.interruption import interruption
 from heedful.train.log import TrainLog
 from heedful.train.optimizer import load_state, state_tensors
+from heedful.train.parallel import ParallelGradients
+from heedful.train.processes import Processes
 from heedful.train.schedule import Schedule
 from heedful.train.settings import TrainingConfig
+from heedful.train.sharding import Part, own, put, whole
 
 
 class Validation(NamedTuple):
@@ -39,6 +44,15 @@ class Validation(NamedTuple):
     loss: float
     perplexity: float
     bleu: float | None
+    translations: tuple[str, ...] = ()
+    """What BLEU was measured on."""
+
+
+class Step(NamedTuple):
+    """What an update tells: the sums of its loss, and the length of its gradient."""
+
+    loss: Loss
+    gradient: Float[Tensor, ""]
 
 
 class Portion(NamedTuple):
@@ -71,7 +85,12 @@ class TrainState:
     bad_validations: int = 0
     smoothed: float = 0.0
     """What was minimised at the last step that was looked at."""
+    gradient_norm: float = 0.0
+    """Length of that step's gradient, before it was clipped."""
     recent: list[float] = field(default_factory=list)
+    pulse: Pulse = field(default_factory=Pulse)
+    returns: int = 0
+    """Times that the training has diverged and gone back to a checkpoint."""
     averaged: list[int] = field(default_factory=list)
     """Steps whose weights make the final model: those an uninterrupted run saves, newest last."""
 
@@ -81,7 +100,7 @@ class Trainer:
     """Everything one training needs; `run` is the loop."""
 
     model: Transformer
-    gradients: Gradients
+    gradients: Gradients | ParallelGradients
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     settings: TrainingConfig
@@ -90,41 +109,59 @@ class Trainer:
     log: TrainLog
     validate: Callable[[], Validation] | None
     device: torch.device
+    processes: Processes = field(default_factory=Processes)
     clock: Callable[[], float] = time.monotonic
     state: TrainState = field(default_factory=TrainState)
-    _losses: list[Loss] = field(default_factory=list)
+    _steps: list[Step] = field(default_factory=list)
 
     def run(self) -> Outcome:
         """Train until a limit, early stopping or an interruption; always ends on a checkpoint.
 
         A run that had already ended, but was killed before its model was written, makes no step.
-        Raises ModelError when the loss or a weight is no longer a number, OutputError when a
+        One that diverges goes back to its newest checkpoint, at half the learning rate, as often
+        as `returns` allows. Raises ModelError when it diverges once more, OutputError when a
         checkpoint cannot be written; earlier checkpoints stay as they are.
         """
         self.model.train()
         if done := self._reason_to_stop():
             return Outcome(True, self.state.step, done)
-        with _interruption() as interrupted, closing(ahead(self._portions())) as portions:
+        with interruption(patient=self.processes.size > 1) as interrupted:
+            while True:
+                try:
+                    return self._train(interrupted)
+                except Diverged as finding:
+                    self._go_back(finding)
+
+    def _train(self, interrupted: list[int]) -> Outcome:
+        """Train from where the state stands."""
+        with closing(ahead(self._portions())) as portions:
             started = self.clock()
             for portion in portions:
-                self._losses.append(self._update(portion))
+                self._steps.append(self._update(portion))
                 if self._due_for_reading():
                     self._read()
                 self.state.seconds += self.clock() - started
                 self._report()
                 improved = self.state.step % self.settings.validate_every == 0 and self._validate()
+                stop = self._agree(interrupted)
                 reason = self._reason_to_stop()
                 due = self.state.step % self.settings.save_every == 0
                 if due or improved or reason:
                     self.state.averaged.append(self.state.step)
-                if due or improved or reason or interrupted:
+                if due or improved or reason or stop:
                     self.save()
                 if reason:
                     return Outcome(True, self.state.step, reason)
-                if interrupted:
+                if stop:
                     return Outcome(False, self.state.step, "interrupted")
                 started = self.clock()
         raise AssertionError("the stream of batches is endless")
+
+    def _agree(self, interrupted: list[int]) -> bool:
+        """Return whether any process was interrupted; the clock of all is the slowest one's."""
+        state = self.state
+        stop, state.seconds = self.processes.largest(float(bool(interrupted)), state.seconds)
+        return bool(stop)
 
     def _portions(self) -> Iterator[Portion]:
         """Yield the batches of one update after another, from where the state stands, for ever."""
@@ -141,12 +178,13 @@ class Trainer:
                     batches = []
             number, place = number + 1, 0
 
-    def _update(self, portion: Portion) -> Loss:
+    def _update(self, portion: Portion) -> Step:
         """Make one step; the gradient is of the mean loss over the pieces of all its batches."""
         tokens = sum(batch.n_target for batch in portion.batches)
-        loss = torch.stack([self.gradients.add(batch, tokens) for batch in portion.batches]).sum(0)
-        if self.settings.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm, foreach=True)
+        *others, last = portion.batches
+        losses = [self.gradients.add(batch, tokens, last=False) for batch in others]
+        loss = torch.stack([*losses, self.gradients.add(last, tokens)]).sum(0)
+        length = self._gradient_length()
         rate = self.learning_rate(self.state.step + 1)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -155,11 +193,45 @@ class Trainer:
         self.state.step += 1
         self.state.epoch, self.state.next_batch = portion.epoch, portion.next_batch
         self.state.target_tokens += tokens
-        return Loss(loss[0], loss[1], tokens)
+        return Step(Loss(loss[0], loss[1], tokens), length)
+
+    def _gradient_length(self) -> Float[Tensor, ""]:
+        """Return the length of the gradient, and scale it down where it is too long."""
+        weights = [weight for weight in self.model.parameters() if weight.grad is not None]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        length = whole(nn.utils.get_total_norm(gradients, foreach=True))
+        if self.settings.clip_norm is not None:
+            nn.utils.clip_grads_with_norm_(weights, self.settings.clip_norm, length, foreach=True)
+        return length
 
     def learning_rate(self, step: int) -> float:
-        """Return the schedule's rate for a step."""
-        return self.schedule.rate(step, self.model.config.d_model, self.settings.max_steps)
+        """Return the schedule's rate for a step, halved for each time the training went back."""
+        rate = self.schedule.rate(step, self.model.config.d_model, self.settings.max_steps)
+        return rate * 0.5**self.state.returns
+
+    def _go_back(self, finding: Diverged) -> None:
+        """Return to the newest whole checkpoint; raise ModelError if there is none, or no more."""
+        self._steps.clear()
+        remedy = f"the likely cause: {finding.cause}; try {finding.remedy}"
+        if not self.checkpoints.steps():
+            raise ModelError(finding.problem, fix=f"{remedy}, in a new run")
+        if self.state.returns >= self.settings.returns:
+            again = f" again, after {self.state.returns} returns" if self.state.returns else ""
+            raise ModelError(
+                f"{finding.problem}{again}", fix=f"{remedy}, and --resume from the last good step"
+            )
+        checkpoint, said = self.checkpoints.newest()
+        returns, seconds = self.state.returns + 1, self.state.seconds
+        self.restore(checkpoint)
+        self.state.returns, self.state.seconds = returns, seconds
+        self.log.forget_after(self.state.step)
+        for line in said:
+            self.log.say(line)
+        self.log.say(
+            f"{finding.problem} ({finding.cause}): going back to step {checkpoint.step:,} with "
+            f"half the learning rate, return {returns} of {self.settings.returns}; better is "
+            f"{finding.remedy}"
+        )
 
     def _due_for_record(self) -> bool:
         return self.state.step % self.settings.log_every == 0 or self.state.step == 1
@@ -172,18 +244,18 @@ class Trainer:
 
     def _read(self) -> None:
         """Take note of the losses of the steps since the last reading; they must be numbers."""
-        losses, self._losses = self._losses, []
-        for step, loss in enumerate(losses, start=self.state.step - len(losses) + 1):
+        steps, self._steps = self._steps, []
+        for number, (loss, gradient) in enumerate(steps, self.state.step - len(steps) + 1):
             mean = float(loss.nll) / loss.tokens
-            if not math.isfinite(mean):
-                raise self._diverged(f"the loss of step {step} is not a number")
+            self._doctor.look(self.state.pulse, number, mean, float(gradient))
             self.state.recent.append(mean)
             self.state.smoothed = float(loss.smoothed) / loss.tokens
+            self.state.gradient_norm = float(gradient)
         self.state.recent = self.state.recent[-self.settings.log_every :]
 
     def _report(self) -> None:
         """Show how the training goes, and record it where that is due."""
-        if self._losses:
+        if self._steps:
             return
         state, settings = self.state, self.settings
         mean = sum(state.recent) / len(state.recent)
@@ -200,6 +272,7 @@ class Trainer:
             loss=mean,
             smoothed=state.smoothed,
             learning_rate=self.learning_rate(state.step),
+            gradient_norm=state.gradient_norm,
             epoch=state.epoch,
             tokens_per_second=speed,
             seconds=state.seconds,
@@ -216,19 +289,32 @@ class Trainer:
         self.model.train()
         state = self.state
         if not math.isfinite(found.loss):
-            raise self._diverged(f"the dev loss of step {state.step} is not a number")
+            raise self._doctor.diverged(f"the dev loss of step {state.step} is not a number")
         better = state.best_loss is None or found.loss < state.best_loss
         if better:
             state.best_loss, state.best_step, state.bad_validations = found.loss, state.step, 0
         else:
             state.bad_validations += 1
-        self.log.record("validation", state.step, **found._asdict())
+        self.log.record(
+            "validation",
+            state.step,
+            loss=found.loss,
+            perplexity=found.perplexity,
+            bleu=found.bleu,
+            distinct=len(set(found.translations)),
+        )
         bleu = "" if found.bleu is None else f" · BLEU {found.bleu:.1f}"
         self.log.say(
             f"step {state.step:,} · epoch {state.epoch} · dev loss {found.loss:.3f} · "
             f"perplexity {found.perplexity:.2f}{bleu}{' · best' if better else ''}"
         )
+        if alike := same_everywhere(found.translations, self.learning_rate(state.step)):
+            self.log.say(alike)
         return better
+
+    @cached_property
+    def _doctor(self) -> Doctor:
+        return Doctor(self.settings, self.learning_rate)
 
     def _reason_to_stop(self) -> str | None:
         state, settings = self.state, self.settings
@@ -240,35 +326,44 @@ class Trainer:
             return f"the dev loss has not improved for {settings.patience} validations"
         return None
 
-    def _diverged(self, problem: str) -> ModelError:
-        """Return the error for numbers that are none: the checkpoints before them are good."""
-        smaller = "a smaller learning rate (--schedule) or --training.clip-norm 1"
-        if self.checkpoints.steps():
-            return ModelError(problem, fix=f"go on with --resume and {smaller}")
-        return ModelError(problem, fix=f"start again with {smaller}")
-
     def save(self) -> None:
         """Commit a checkpoint of this step, then remove those no longer needed."""
         self._read()
         state, keep = self.state, self.settings.average_last
         state.averaged = state.averaged[-keep:]
-        weights = {name: w.detach().cpu() for name, w in self.model.named_parameters()}
+        weights = {name: own(weight) for name, weight in self.model.named_parameters()}
+        moments = {
+            name: own(value) for name, value in state_tensors(self.optimizer, self.model).items()
+        }
+        self._require_numbers(weights | moments)
         random = {"random/cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             random["random/cuda"] = torch.cuda.get_rng_state(self.device)
-        moments = state_tensors(self.optimizer, self.model)
-        for name, values in (weights | moments).items():
-            if not bool(torch.isfinite(values).all()):
-                raise self._diverged(f"{name} is not a number any more after step {state.step}")
+        parts = {f"model/{name}": part for name, part in weights.items()}
+        parts |= {f"optimizer/{name}": part for name, part in moments.items()}
+        parts |= {f"optimizer/{name}": own(value) for name, value in random.items()}
+        cut = any(list(part.rows.shape) != part.shape for part in parts.values())
         self.checkpoints.save(
             Checkpoint(
                 step=state.step,
-                model={name: w.contiguous() for name, w in weights.items()},
-                optimizer={name: t.cpu() for name, t in moments.items()} | random,
+                model={name: part.rows.cpu().contiguous() for name, part in weights.items()},
+                optimizer={name: part.rows.cpu() for name, part in moments.items()} | random,
                 state=asdict(state),
+                cuts={name: (part.start, part.shape) for name, part in parts.items()}
+                if self.processes.any(cut)
+                else None,
             )
         )
         self.checkpoints.rotate(max(2, keep), {state.best_step, *state.averaged})
+
+    def _require_numbers(self, parts: dict[str, Part]) -> None:
+        """Raise Diverged, in all processes, where something to be saved is no number."""
+        bad = [name for name, part in parts.items() if not bool(torch.isfinite(part.rows).all())]
+        if self.processes.any(bool(bad)):
+            what = bad[0] if bad else "a weight"
+            raise self._doctor.diverged(
+                f"{what} is not a number any more after step {self.state.step}"
+            )
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint: weights, moments, random states and the place in the data.
@@ -282,34 +377,11 @@ class Trainer:
                 where=str(self.checkpoints.path(checkpoint.step)),
                 fix="put back the config.json and tokenizer.json it was made with",
             )
-        with torch.no_grad():
-            for name, weight in self.model.named_parameters():
-                weight.copy_(checkpoint.model[name])
+        for name, weight in self.model.named_parameters():
+            put(checkpoint.model[name], weight)
         load_state(self.optimizer, self.model, checkpoint.optimizer)
         torch.set_rng_state(checkpoint.optimizer["random/cpu"])
         if self.device.type == "cuda" and "random/cuda" in checkpoint.optimizer:
             torch.cuda.set_rng_state(checkpoint.optimizer["random/cuda"], self.device)
-        self.state = TrainState(**checkpoint.state)
-
-
-@contextmanager
-def _interruption() -> Iterator[list[int]]:
-    """Collect the first SIGINT or SIGTERM, so that the loop can save; a second one acts at once."""
-    caught: list[int] = []
-    previous: dict[signal.Signals, Any] = {}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        caught.append(number)
-        for signum, handler in previous.items():
-            signal.signal(signum, handler)
-
-    try:
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            previous[signum] = signal.signal(signum, note)
-    except ValueError:  # not the main thread: signals go elsewhere
-        pass
-    try:
-        yield caught
-    finally:
-        for signum, handler in previous.items():
-            signal.signal(signum, handler)
+        pulse = Pulse(**checkpoint.state.get("pulse", {}))
+        self.state = TrainState(**(checkpoint.state | {"pulse": pulse}))

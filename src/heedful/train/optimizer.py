@@ -10,6 +10,7 @@ from torch import nn
 
 from heedful.errors import ModelError
 from heedful.settings import Settings
+from heedful.train.sharding import put
 
 
 class Adam(Settings):
@@ -74,5 +75,8 @@ def load_state(
             value = tensors.get(f"{name}/{moment}")
             if value is None:
                 raise ModelError(f'the checkpoint has no optimizer state "{name}/{moment}"')
-            device = weight.device if moment != "step" or weight.is_cuda else value.device
-            optimizer.state[weight][moment] = value.to(device)
+            if moment == "step":
+                optimizer.state[weight][moment] = value.to(weight.device)
+            else:
+                optimizer.state[weight][moment] = torch.zeros_like(weight.detach())
+                put(value, optimizer.state[weight][moment])

@@ -33,6 +33,8 @@ class TrainingConfig(Settings):
     """Parts of a batch computed side by side, a core each; none: one for every core, 1 on a GPU."""
     clip_norm: float | None = Field(None, gt=0)
     """Longest gradient allowed; a longer one is scaled down to it."""
+    returns: int = Field(3, ge=0)
+    """Times a training that diverges goes back to its checkpoint, at half the learning rate."""
     precision: Precision = "auto"
     """float32, bf16, or auto: bf16 where the machine multiplies it in hardware."""
     compile: bool = True

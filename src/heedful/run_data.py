@@ -1,0 +1,130 @@
+"""The corpus of a run becomes ids: examined, tokenizer learnt, token stores built, each only once.
+
+Settings and the run folder come in; `heedful.run` trains on what goes out. Files that a run left
+there are taken as they are, if they are of the same corpus and tokenizer.
+"""
+
+__all__ = ["RunData", "prepare", "prepared"]
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from heedful.config import RunConfig
+from heedful.data.corpus import Corpus, Split
+from heedful.data.report import write_whole
+from heedful.data.store import TokenStore
+from heedful.errors import ModelError, SettingError
+from heedful.progress import Progress
+from heedful.text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The corpus as ids, with the tokenizer that made them."""
+
+    tokenizer: Tokenizer
+    train: TokenStore
+    dev: TokenStore | None
+
+
+def prepare(
+    config: RunConfig, folder: Path, progress: Progress, *, accept_changes: bool = False
+) -> RunData:
+    """Examine the corpus, train the tokenizer and build the token stores, each only once.
+
+    Raises SettingError when a resumed run's corpus or tokenizer has changed, unless
+    `accept_changes`; DataError for a corpus that cannot be used.
+    """
+    corpus = Corpus.examine(config.data, seed=config.seed, progress=progress)
+    progress.say(corpus.report.summary())
+    tokenizer = _tokenizer(config, folder, corpus, progress)
+    now = {"fingerprint": corpus.fingerprint(), "tokenizer": tokenizer.fingerprint()}
+    changed = _changed(folder / "corpus.json", now)
+    if changed and not accept_changes:
+        raise SettingError(
+            f"the {changed} has changed since this run began",
+            where=str(folder),
+            fix="restore the files, go on with the new one by --accept-changes, "
+            "or start a new run with another --out",
+        )
+    if changed:
+        progress.say(f"the {changed} has changed since this run began: going on with the new one")
+    write_whole(folder / "corpus.json", json.dumps(now) + "\n")
+    corpus.report.save(folder)
+    for split in ("dev", "test"):
+        _write_held_out(folder / f"{split}.jsonl", corpus, split, anew=bool(changed))
+    stores = {
+        split: TokenStore.build(
+            folder / "store" / split,
+            corpus.pairs(split),
+            tokenizer,
+            _directions(config),
+            config.training.max_pieces,
+            progress,
+            fingerprint=f"{split} {corpus.fingerprint()}",
+            total=corpus.size(split),
+        )
+        for split in ("train", "dev")
+        if corpus.size(split)
+    }
+    return RunData(tokenizer, stores["train"], stores.get("dev"))
+
+
+def prepared(folder: Path) -> RunData:
+    """Return what another process has prepared in the run folder."""
+    dev = folder / "store" / "dev"
+    return RunData(
+        Tokenizer.load(folder / "tokenizer.json"),
+        TokenStore.open(folder / "store" / "train"),
+        TokenStore.open(dev) if dev.exists() else None,
+    )
+
+
+def _changed(path: Path, now: dict[str, str]) -> str | None:
+    """Return what is not as it was when the run began; None at its beginning too."""
+    if not path.exists():
+        return None
+    try:
+        then = json.loads(path.read_text("utf-8"))
+        changed = [name for name in now if then.get(name, now[name]) != now[name]]
+    except (ValueError, AttributeError) as error:
+        fix = "start a new run with another --out"
+        raise ModelError("the file is damaged", where=str(path), fix=fix) from error
+    if not changed:
+        return None
+    return "corpus" if "fingerprint" in changed else "tokenizer"
+
+
+def _tokenizer(config: RunConfig, folder: Path, corpus: Corpus, progress: Progress) -> Tokenizer:
+    path = folder / "tokenizer.json"
+    if path.exists():
+        return Tokenizer.load(path)
+    progress.say(f"learning {config.tokenizer.vocabulary_size:,} pieces")
+    data = config.data
+    languages = (data.source_language, data.target_language) if data.both_directions else ()
+    tokenizer = Tokenizer.train(lambda: corpus.pairs("train"), config.tokenizer, languages)
+    if tokenizer.target_size < config.tokenizer.vocabulary_size:
+        progress.say(f"the corpus gives {tokenizer.target_size:,}")
+    tokenizer.save(path)
+    return tokenizer
+
+
+def _directions(config: RunConfig) -> list[tuple[int, str | None]]:
+    """Return which side is the source, with the tag of the target language."""
+    data = config.data
+    if not data.both_directions:
+        return [(0, None)]
+    return [(0, data.target_language), (1, data.source_language)]
+
+
+def _write_held_out(path: Path, corpus: Corpus, split: Split, *, anew: bool) -> None:
+    """Keep the dev or test pairs beside the model, for `heed evaluate`."""
+    if corpus.size(split) == 0 or (path.exists() and not anew):
+        return
+    fresh = path.with_suffix(".new")
+    with fresh.open("w", encoding="utf-8") as file:
+        for source, target in corpus.pairs(split):
+            pair = {"source": source, "target": target}
+            file.write(json.dumps(pair, ensure_ascii=False) + "\n")
+    fresh.replace(path)

@@ -1,0 +1,147 @@
+"""The folder of a run: made for it, held against other processes, undone when nothing came of it.
+
+`heedful.run` enters one for as long as it trains. The lock is the system's (flock) on `.lock`, so
+that it ends with the process, however that ends; where there is none (Windows, some network
+disks) nothing holds a second training back.
+"""
+
+__all__ = ["RunFolder"]
+
+import errno
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+from heedful.errors import OutputError
+
+LOCK = ".lock"
+_HALF_WRITTEN = (
+    ".*.json.*.tmp",
+    ".*.html.*.tmp",
+    ".*.json.*.partial",
+    *("dev.new", "test.new", "log.new", "model.new"),
+    "store/.*.partial",
+)
+_HELD = (errno.EAGAIN, errno.EACCES)
+_ELSEWHERE = "choose another --out"
+
+
+class RunFolder:
+    """A context: the folder is this process's own inside it.
+
+    Entering raises OutputError when another training is at work in the folder or, unless `resume`,
+    when anything else is in it. An error inside it takes away a new run, until `keep` is called.
+    """
+
+    def __init__(self, path: Path, *, resume: bool) -> None:
+        self.path = path
+        self._undo = not resume
+        self._made: list[Path] = []
+        self._lock: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._make()
+            try:
+                self._hold()
+            except BaseException:
+                self._remove_made()
+                raise
+        except OSError as error:
+            raise OutputError(
+                f"the run folder cannot be made ({error.strerror})",
+                where=str(self.path),
+                fix=_ELSEWHERE,
+            ) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if self._undo and isinstance(error, Exception):
+            self._clear()
+        if self._lock is not None:
+            self._lock.close()
+
+    def keep(self) -> None:
+        """Let the folder stay from here on, whatever happens."""
+        self._undo = False
+
+    def _make(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise OutputError(
+                "this is a file, a run needs a folder", where=str(self.path), fix=_ELSEWHERE
+            )
+        self._made = [path for path in (self.path, *self.path.parents) if not path.exists()]
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    def _hold(self) -> None:
+        """Lock the folder; nothing is written into one that is somebody else's."""
+        lock = self.path / LOCK
+        if not self._undo or lock.exists() or not any(self.path.iterdir()):
+            self._lock = _locked(lock)
+        self._sweep()
+        if self._undo and any(path.name != LOCK for path in self.path.iterdir()):
+            if self._lock is not None:
+                self._lock.close()
+            raise OutputError(
+                "the folder is not empty",
+                where=str(self.path),
+                fix="go on with the run that is there by --resume, or choose another --out",
+            )
+
+    def _sweep(self) -> None:
+        """Remove what a killed training had half written; nobody else is writing."""
+        if self._lock is None:
+            return
+        for pattern in _HALF_WRITTEN:
+            for stray in self.path.glob(pattern):
+                _remove(stray)
+
+    def _clear(self) -> None:
+        """Empty the folder of a run that never began, and remove the folders made for it."""
+        for entry in list(self.path.iterdir()) if self.path.is_dir() else []:
+            _remove(entry)
+        self._remove_made()
+
+    def _remove_made(self) -> None:
+        with suppress(OSError):
+            for path in self._made:
+                path.rmdir()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> TextIO | None:
+    """Return the open lock file, None where the system knows no locks; OutputError if held."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    file = path.open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        holder = file.read().strip()
+        file.close()
+        if error.errno not in _HELD:
+            return None
+        raise OutputError(
+            "another training is at work in this folder"
+            + (f" (process {holder})" if holder else ""),
+            where=str(path.parent),
+            fix=f"wait until it ends, or {_ELSEWHERE}",
+        ) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

@@ -1,0 +1,138 @@
+"""The gradient of an update, computed by several processes, a part of every batch each.
+
+A batch is divided by sentences, as `heedful.train.gradient` divides it among threads, and each
+process draws its masks from the seed of its part: the same gradient as that of one process with
+as many shards. PyTorch's own engine adds up: DistributedDataParallel, where each process holds all
+weights, or FSDP2, where weights, gradients and moments are divided as well.
+"""
+
+__all__ = ["DDP", "FSDP", "Parallel", "ParallelGradients"]
+
+from typing import Annotated, Literal
+
+import torch
+import torch.distributed as dist
+from pydantic import Field
+from torch import nn
+
+from heedful.data.batches import Batch
+from heedful.errors import SettingError
+from heedful.models.transformer import Transformer
+from heedful.nn.dropout import dropout_seed
+from heedful.objectives import Objective
+from heedful.settings import Settings
+from heedful.shapes import Float, Tensor
+from heedful.train.memory import is_out_of_memory
+from heedful.train.precision import Precision, autocast
+from heedful.train.processes import Processes
+
+
+class DDP(Settings):
+    """Each process holds the whole model (Li et al. 2020, arXiv 2006.15704)."""
+
+    kind: Literal["ddp"] = "ddp"
+    timeout: float = Field(600, gt=0)
+    """Seconds to wait for the other processes; more than a validation takes."""
+
+    def wrap(self, step: nn.Module, model: Transformer, device: torch.device) -> nn.Module:
+        """Return the module whose gradients are those of all processes."""
+        return nn.parallel.DistributedDataParallel(step)
+
+
+class FSDP(Settings):
+    """Weights, gradients and moments divided among the processes (PyTorch's `fully_shard`).
+
+    A layer's weights are gathered when it computes (Zhao et al. 2023, arXiv 2304.11277).
+    """
+
+    kind: Literal["fsdp"] = "fsdp"
+    timeout: float = Field(600, gt=0)
+    """Seconds to wait for the other processes; more than a validation takes."""
+
+    def wrap(self, step: nn.Module, model: Transformer, device: torch.device) -> nn.Module:
+        """Divide the weights; the model's parameters are DTensors from here on."""
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+
+        mesh = init_device_mesh(device.type, (dist.get_world_size(),))
+        for layer in (*model.encoder, *model.decoder):
+            fully_shard(layer, mesh=mesh)
+        fully_shard(step, mesh=mesh)
+        return step
+
+
+Parallel = Annotated[DDP | FSDP, Field(discriminator="kind")]
+
+
+class _Step(nn.Module):
+    """The model with its objective, as one call that DDP and FSDP can watch."""
+
+    def __init__(self, model: Transformer, objective: Objective) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+
+    def forward(self, batch: Batch) -> Float[Tensor, "2"]:
+        """Return the sums of the smoothed loss and of the likelihood."""
+        loss = self.objective.loss(self.model, batch)
+        return torch.stack([loss.smoothed, loss.nll])
+
+
+class ParallelGradients:
+    """Adds the gradients of batches to the weights' `grad`, in step with all other processes.
+
+    Made before the optimizer: FSDP replaces the model's parameters.
+    """
+
+    out_of_memory = 0
+
+    def __init__(
+        self,
+        model: Transformer,
+        objective: Objective,
+        precision: Precision,
+        device: torch.device,
+        processes: Processes,
+        parallel: Parallel,
+    ) -> None:
+        self.model = model
+        self.objective = objective
+        self.precision: Precision = precision
+        self.device = device
+        self.processes = processes
+        self.shards = processes.size
+        self._step = parallel.wrap(_Step(model, objective), model, device)
+
+    def add(self, batch: Batch, tokens: int, last: bool = True) -> Float[Tensor, "2"]:
+        """Add the gradient of the smoothed loss over `tokens`; return the two sums of the loss.
+
+        Only after the `last` batch of an update are gradients those of all processes. Raises
+        SettingError when this process's part does not fit in memory.
+        """
+        size, rank = self.processes.size, self.processes.rank
+        parts = batch.split(min(size, batch.rows))
+        seeds = torch.randint(2**63 - 1, (len(parts),)).tolist()
+        mine = rank < len(parts)  # one without a sentence takes part all the same, at no weight
+        place = rank if mine else 0
+        self._synchronise(last)
+        try:
+            with dropout_seed(seeds[place]), autocast(self.precision, self.device):
+                sums: Tensor = self._step(parts[place].to(self.device))
+            torch.autograd.backward(sums[0] * (mine * size / tokens))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise SettingError(
+                f"a batch of {batch.rows} sentences does not fit in the memory of process {rank}",
+                where="--training.batch-tokens",
+                fix="lower it; --training.accumulate keeps the update's size",
+            ) from error
+        found = sums.detach() * float(mine)
+        dist.all_reduce(found)
+        return found
+
+    def _synchronise(self, last: bool) -> None:
+        if isinstance(self._step, nn.parallel.DistributedDataParallel):
+            self._step.require_backward_grad_sync = last
+        else:
+            self._step.set_requires_gradient_sync(last)  # type: ignore[operator]

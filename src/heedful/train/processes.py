@@ -1,0 +1,124 @@
+"""The processes that train one model together: which of them this is, and what they agree on.
+
+torchrun (or `heed train --nproc`) starts them and tells each its place by environment variables.
+What the loop decides by a clock, a signal or a disk is decided for all of them here, over gloo and
+on the CPU, so that no GPU waits. One process alone agrees with itself.
+"""
+
+__all__ = ["LostProcessError", "Processes", "joined", "own_device", "restarted"]
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+
+from heedful.errors import SettingError
+
+
+class LostProcessError(Exception):
+    """Another process has ended or does not answer: this one cannot go on alone."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process's place among all; the lead is the one that speaks, writes and validates."""
+
+    rank: int = 0
+    size: int = 1
+    host: "dist.ProcessGroup | None" = None
+    """The group for numbers that the host reads."""
+
+    @property
+    def lead(self) -> bool:
+        """Whether this is the first process."""
+        return self.rank == 0
+
+    def largest(self, *values: float) -> list[float]:
+        """Return the largest of each value over all processes."""
+        if self.size == 1:
+            return list(values)
+        shared = torch.tensor(values, dtype=torch.float64)
+        dist.all_reduce(shared, dist.ReduceOp.MAX, group=self.host)
+        return shared.tolist()
+
+    def of_lead(self, *values: float) -> list[float]:
+        """Return the lead's values."""
+        if self.size == 1:
+            return list(values)
+        shared = torch.tensor(values, dtype=torch.float64)
+        dist.broadcast(shared, 0, group=self.host)
+        return shared.tolist()
+
+    def wait(self) -> None:
+        """Return when all processes have come here."""
+        self.largest(0.0)
+
+    def any(self, bad: bool) -> bool:
+        """Return whether it is so in any process."""
+        return bool(self.largest(float(bad))[0])
+
+
+@contextmanager
+def joined(device: torch.device, timeout: float) -> Iterator[Processes]:
+    """Join the processes that the environment names; one that is alone joins nobody.
+
+    `timeout` is how many seconds to wait for the others before giving up. Raises SettingError
+    when the meeting place cannot be reached.
+    """
+    size = _number("WORLD_SIZE", 1)
+    if size == 1:
+        yield Processes()
+        return
+    rank = _number("RANK", 0)
+    patience = timedelta(seconds=timeout)
+    place = os.environ.get("HEEDFUL_RENDEZVOUS")  # a file, of processes on one machine
+    try:
+        dist.init_process_group(
+            "nccl" if device.type == "cuda" else "gloo",
+            init_method=None if place is None else f"file://{place}",
+            rank=rank,
+            world_size=size,
+            timeout=patience,
+        )
+        host = dist.new_group(backend="gloo", timeout=patience)
+    except (RuntimeError, ValueError, OSError) as error:
+        where = place or f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+        raise SettingError(
+            f"process {rank} of {size} cannot meet the others "
+            f"({str(error).splitlines()[0] if str(error) else type(error).__name__})",
+            where=where,
+            fix="check that address and port are the first node's and can be reached",
+        ) from error
+    try:
+        yield Processes(rank, size, host)
+    except RuntimeError as error:
+        if isinstance(error, dist.DistError) or "gloo" in str(error):
+            raise LostProcessError(f"process {rank} of {size} has lost another one") from error
+        raise
+    finally:
+        dist.destroy_process_group()
+
+
+def own_device(device: torch.device) -> torch.device:
+    """Return the GPU of this process among those of its machine; a CPU is everybody's."""
+    if device.type != "cuda" or _number("WORLD_SIZE", 1) == 1:
+        return device
+    own = torch.device("cuda", _number("LOCAL_RANK", 0))
+    torch.cuda.set_device(own)
+    return own
+
+
+def restarted() -> bool:
+    """Return whether this process replaces one that died, under torchrun or `launch`."""
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+
+
+def _number(name: str, default: int) -> int:
+    text = os.environ.get(name, str(default))
+    if not text.isdecimal():
+        raise SettingError(f'"{text}" is no whole number', where=name, fix="start by torchrun")
+    return int(text)
