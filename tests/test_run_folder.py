@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from heedful.errors import OutputError
-from heedful.run_folder import LOCK, RunFolder
+from heedful.run_folder import LOCK, RunFolder, begun_by_same
 
 HOLDER = """
 import sys, time
@@ -47,7 +47,8 @@ def test_a_second_process_is_refused(
         assert [path.name for path in folder.iterdir()] == [LOCK]
         os.kill(held.pid, signal.SIGKILL)
     with RunFolder(folder, resume=resume):
-        assert (folder / LOCK).read_text() == str(os.getpid())
+        assert (folder / LOCK).read_text().split()[0] == str(os.getpid())
+        assert begun_by_same(folder)
 
 
 def entered(folder: Path, *, resume: bool) -> None:
@@ -62,10 +63,13 @@ def test_the_same_process_is_refused_too(tmp_path: Path) -> None:
 
 
 def test_another_folder_is_left_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "letter.txt").write_text("dear all")
-    with pytest.raises(OutputError, match="not empty"):
-        entered(tmp_path, resume=False)
-    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+    texts = {"letter.txt": "dear all", ".lock": "mine", "model.new": "mine", LOCK: "a run's"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        with pytest.raises(OutputError, match="not empty"):
+            entered(tmp_path, resume=False)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == texts
+    assert not begun_by_same(tmp_path)
 
 
 def failing(folder: Path, error: BaseException, *, resume: bool, keep: bool = False) -> None:

@@ -8,7 +8,7 @@ __all__ = ["RunResult", "train"]
 
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,7 +42,7 @@ from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.memory import largest_batch
 from heedful.train.parallel import ParallelGradients
 from heedful.train.precision import autocast, has_bf16
-from heedful.train.processes import Processes, joined, own_device
+from heedful.train.processes import LeadFailedError, Processes, joined, own_device
 from heedful.train.sharding import put, whole
 from heedful.translator import limits_of
 
@@ -75,31 +75,37 @@ def train(
     device = own_device(pick_device(config.device))
     if device.type == "cpu":
         keep_freed_memory()
-    with joined(device, config.parallel.timeout) as processes:
+    with joined(device, config.parallel.timeout) as processes, ExitStack() as entered:
         resume = bool(processes.of_lead(resume)[0])
         run = _Run(folder, device, processes, progress if processes.lead else Progress(quiet=True))
-        with RunFolder(folder, resume=resume) if processes.lead else nullcontext() as held:
-            torch.manual_seed(config.seed)
+        torch.manual_seed(config.seed)
+        held: RunFolder | None = None
+        failure: Exception | None = None
+        try:
             if processes.lead:
+                held = entered.enter_context(RunFolder(folder, resume=resume))
                 if not resume:
                     _write_config(config, folder)
                 prepare(config, folder, progress, accept_changes=accept_changes)
-            processes.wait()
-            data = prepared(folder)
-            config = run.sized(config, data)
-            newest = run.newest() if resume else None
-            trainer = run.trainer(config, data, newest)
-            if held is not None:
-                _write_config(config, folder)  # of a resumed run only now that all of it fits
-                held.keep()
-            run.announce(config, data, trainer)
-            try:
-                outcome = trainer.run()
-            finally:
-                trainer.log.close()
-            if not outcome.finished or not processes.lead:
-                return RunResult(outcome, None, None)
-            return run.finish(config, data, trainer, outcome)
+        except Exception as error:
+            failure = error
+        if processes.failed(failure is not None):
+            raise failure or LeadFailedError
+        data = prepared(folder)
+        config = run.sized(config, data)
+        newest = run.newest() if resume else None
+        trainer = run.trainer(config, data, newest)
+        if held is not None:
+            _write_config(config, folder)  # of a resumed run only now that all of it fits
+            held.keep()
+        run.announce(config, data, trainer)
+        try:
+            outcome = trainer.run()
+        finally:
+            trainer.log.close()
+        if not outcome.finished or not processes.lead:
+            return RunResult(outcome, None, None)
+        return run.finish(config, data, trainer, outcome)
 
 
 def _write_config(config: RunConfig, folder: Path) -> None:
@@ -131,9 +137,12 @@ class _Run:
         tokens = wanted.batch_tokens
         if tokens == "auto":
             fitting = self._fitting_batch(config, data) if self.processes.lead else 0
-            tokens = size * int(self.processes.of_lead(fitting)[0])
+            each = 1 if self.device.type == "cpu" else size  # of a CPU's memory all have one share
+            tokens = each * int(self.processes.of_lead(fitting)[0])
             self.progress.say(f"batches of {tokens:,} pieces (--training.batch-tokens auto)")
-        shards = wanted.shards or automatic_shards(tokens, self.device)
+        shards = wanted.shards
+        if size == 1:
+            shards = shards or automatic_shards(tokens, self.device)
         training = wanted.model_copy(update={"batch_tokens": tokens, "shards": shards})
         return config.model_copy(update={"training": training})
 

@@ -7,6 +7,7 @@ there are taken as they are, if they are of the same corpus and tokenizer.
 __all__ = ["RunData", "prepare", "prepared"]
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,8 @@ def prepare(
         for split in ("train", "dev")
         if corpus.size(split)
     }
+    if "dev" not in stores:
+        shutil.rmtree(folder / "store" / "dev", ignore_errors=True)
     return RunData(tokenizer, stores["train"], stores.get("dev"))
 
 

@@ -1,23 +1,25 @@
 """The folder of a run: made for it, held against other processes, undone when nothing came of it.
 
-`heedful.run` enters one for as long as it trains. The lock is the system's (flock) on `.lock`, so
+`heedful.run` enters one for as long as it trains. The lock is the system's (flock) on a file, so
 that it ends with the process, however that ends; where there is none (Windows, some network
 disks) nothing holds a second training back.
 """
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "begun_by_same"]
 
 import errno
 import os
+import platform
 import shutil
 from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
 from heedful.errors import OutputError
 
-LOCK = ".lock"
+LOCK = ".heedful.lock"
 _HALF_WRITTEN = (
     ".*.json.*.tmp",
     ".*.html.*.tmp",
@@ -81,10 +83,10 @@ class RunFolder:
     def _hold(self) -> None:
         """Lock the folder; nothing is written into one that is somebody else's."""
         lock = self.path / LOCK
-        if not self._undo or lock.exists() or not any(self.path.iterdir()):
+        used = self._undo and any(not _nothing(path) for path in self.path.iterdir())
+        if lock.exists() or not used:
             self._lock = _locked(lock)
-        self._sweep()
-        if self._undo and any(path.name != LOCK for path in self.path.iterdir()):
+        if used:
             if self._lock is not None:
                 self._lock.close()
             raise OutputError(
@@ -92,6 +94,11 @@ class RunFolder:
                 where=str(self.path),
                 fix="go on with the run that is there by --resume, or choose another --out",
             )
+        if self._lock is not None:
+            self._lock.truncate(0)
+            self._lock.write(f"{os.getpid()} {_starter()}")
+            self._lock.flush()
+        self._sweep()
 
     def _sweep(self) -> None:
         """Remove what a killed training had half written; nobody else is writing."""
@@ -131,7 +138,7 @@ def _locked(path: Path) -> TextIO | None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.seek(0)
-        holder = file.read().strip()
+        holder = file.read().partition(" ")[0]
         file.close()
         if error.errno not in _HELD:
             return None
@@ -141,7 +148,22 @@ def _locked(path: Path) -> TextIO | None:
             where=str(path.parent),
             fix=f"wait until it ends, or {_ELSEWHERE}",
         ) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
     return file
+
+
+def _nothing(path: Path) -> bool:
+    """Recognise what a run leaves that was killed before its settings were there."""
+    return path.name == LOCK or fnmatch(path.name, ".config.json.*.tmp")
+
+
+def _starter() -> str:
+    """Return who started this process: the same for those that an agent starts again."""
+    return f"{platform.node()}:{os.getppid()}"
+
+
+def begun_by_same(path: Path) -> bool:
+    """Return whether the run in this folder was begun by the agent that started this process."""
+    try:
+        return (path / LOCK).read_text("utf-8").split()[1:] == [_starter()]
+    except (OSError, ValueError):
+        return False

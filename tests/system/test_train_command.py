@@ -78,6 +78,7 @@ def test_one_line_from_a_file_to_a_translator() -> None:
 
     folder = Path("runs/mine")
     assert {path.name for path in folder.iterdir()} - {"tensorboard"} == {
+        ".heedful.lock",
         "checkpoints",
         "config.json",
         "corpus.json",

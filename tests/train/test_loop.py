@@ -307,6 +307,51 @@ def test_dev_loss_is_no_number(make: Make) -> None:
     assert trainer.checkpoints.steps() == [5, 9, 12]
 
 
+def test_a_return_survives_a_kill(make: Make) -> None:
+    """Killed after it went back and before it saved again, a training goes on at half the rate."""
+    changes = {"training": {"save_every": 4}}
+    trainer = make(changes)
+    trainer.gradients.objective = Poisoned(trainer.gradients.objective, 6, gradient_only=False)
+    update = trainer._update
+
+    def dying(portion: Portion) -> Step:
+        if trainer.state.returns and trainer.state.step == 5:
+            raise KeyboardInterrupt
+        return update(portion)
+
+    trainer._update = dying  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run()
+    resumed = make(changes)
+    resumed.restore(resumed.checkpoints.newest()[0])
+    assert (resumed.state.step, resumed.state.returns) == (4, 1)
+    resumed.run()
+    again = make(changes)
+    again.restore(again.checkpoints.newest()[0])
+    assert (again.state.step, again.state.returns) == (12, 1)
+
+
+def test_a_loss_on_its_way_up_is_not_saved(make: Make) -> None:
+    """A checkpoint made then would be gone back to in vain."""
+    trainer = make({"training": {"save_every": 2}})
+    update = trainer._update
+
+    def rising(portion: Portion) -> Step:
+        step = update(portion)
+        high = 2 < trainer.state.step < 8
+        trainer.state.pulse.lowest = 0.0 if high else trainer.state.pulse.lowest
+        if trainer.state.step == 8:
+            trainer.state.pulse.lowest = 100.0
+        return step
+
+    trainer._update = rising  # type: ignore[method-assign]
+    saved: list[int] = []
+    save = trainer.checkpoints.save
+    trainer.checkpoints.save = lambda one: (saved.append(one.step), save(one))  # type: ignore
+    trainer.run()
+    assert saved == [2, 8, 10, 12]
+
+
 def test_going_back_counts_the_time(make: Make) -> None:
     """Minutes that led nowhere are minutes: a training that diverges ends in time all the same."""
     trainer = make({"training": {"save_every": 2}}, clock=itertools.count().__next__)

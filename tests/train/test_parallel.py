@@ -202,6 +202,7 @@ def test_nothing_listens_outside(config: RunConfig, corpus: Path, tmp_path: Path
     ("given", "said"),
     [
         (("--nproc", "0"), "--nproc: 0 is too few"),
+        (("--accept-changes",), "--accept-changes: a new run has nothing to accept; add --resume"),
         (("--nproc", "2", "--restarts", "-1"), "--restarts: -1 is too few"),
         (("--nproc", "2", "--parallel.kind", "dpp"), 'there is no kind "dpp"; did you mean "ddp"'),
     ],
@@ -211,6 +212,32 @@ def test_bad_input(given: tuple[str, ...], said: str, corpus: Path, tmp_path: Pa
     assert found.returncode == 2
     assert said in found.stderr
     assert not (tmp_path / "x").exists()
+
+
+def test_one_sentence_for_all(tmp_path: Path) -> None:
+    """A broken corpus is the lead's to tell; it is not tried again."""
+    (tmp_path / "a.tsv").write_text("no tab here\n", "utf-8")
+    given = ["--data", str(tmp_path / "a.tsv"), "--recipe", "tiny", "--nproc", "2", "--quiet"]
+    found = heed("--out", str(tmp_path / "run"), *given)
+    assert found.returncode == 2
+    assert found.stderr.count("\n") == 1, found.stderr
+    assert "a.tsv:1: " in found.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_finished_run_is_not_resumed_unasked(
+    config: RunConfig, corpus: Path, tmp_path: Path
+) -> None:
+    """Not even where torchrun starts a refused one again."""
+    asked = words(config, corpus, max_steps=2)
+    assert main(["train", "--out", str(tmp_path / "run"), *asked]) == 0
+    before = trace(tmp_path / "run")
+    longer = [*asked, "--training.max-steps", "4"]
+    here = {"TORCHELASTIC_RESTART_COUNT": "1", "TORCHELASTIC_RUN_ID": "x", "RANK": "0"}
+    found = heed("--out", str(tmp_path / "run"), *longer, **here, WORLD_SIZE="1")
+    assert found.returncode == 2
+    assert "the folder is not empty" in found.stderr
+    assert trace(tmp_path / "run") == before
 
 
 def test_more_processes_than_sentences(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from heedful.errors import SettingError
+from heedful.errors import HeedfulError, SettingError
 
 if TYPE_CHECKING:
     from heedful.config import RunConfig
     from heedful.progress import Progress
+    from heedful.run import RunResult
 
 ACCEPTS_SETTINGS = True
 
@@ -26,6 +27,7 @@ heed train --data train.en,train.de --dev val.en,val.de --from en --to de --out 
 heed train --data my.tsv --out runs/mine --resume
 heed train --recipe tiny --data my.tsv --out runs/x --training.max-steps 120 --model.d-model 256
 heed train --data my.tsv --out runs/z --batch-tokens auto --device cuda
+heed train --data my.tsv --out runs/w --nproc 2 --parallel.kind fsdp
 heed train --data my.tsv --out runs/y --model.position.kind rotary --training.max-minutes 30
 """
 
@@ -74,28 +76,25 @@ class Options:
 
 def run(options: Options, settings: dict[str, Any]) -> int:
     """Train or go on; returns 130 when interrupted, after saving."""
+    if options.accept_changes and not options.resume:
+        raise SettingError(
+            "a new run has nothing to accept", where="--accept-changes", fix="add --resume"
+        )
     if options.nproc != 1 and "RANK" not in os.environ:
         return _launch(options)
-    from heedful.progress import Progress
-    from heedful.run import train
-    from heedful.train.processes import LostProcessError, restarted
-
     lead = os.environ.get("RANK", "0") == "0"
-    progress = Progress(quiet=options.quiet or not lead)
-    changes = _changes(options, settings)
-    resume = options.resume or (restarted() and (options.out / "config.json").exists())
-    config = _resumed(options, changes) if resume else _begun(options, changes, progress)
     go_on = f"go on with: {_command(options)} --resume"
     try:
-        result = train(
-            config, options.out, progress, resume=resume, accept_changes=options.accept_changes
-        )
+        result = _trained(options, settings, lead)
     except KeyboardInterrupt:
         print(f"heed: interrupted; {go_on}", file=sys.stderr)
         return 130
-    except LostProcessError as error:
-        print(f"heed: {error}; {go_on}", file=sys.stderr)
-        return 1  # torchrun then starts all again
+    except HeedfulError as error:
+        if lead or f"process {os.environ['RANK']}" in str(error):
+            raise
+        return 2  # the lead says the same
+    if isinstance(result, int):
+        return result
     if not result.outcome.finished:
         if lead:
             saved = f"step {result.outcome.step:,} is saved"
@@ -104,6 +103,28 @@ def run(options: Options, settings: dict[str, Any]) -> int:
     if result.model is not None:
         print(result.model)
     return 0
+
+
+def _trained(options: Options, settings: dict[str, Any], lead: bool) -> "RunResult | int":
+    """Train in this process; return an exit code where another process is the reason to end."""
+    from heedful.progress import Progress
+    from heedful.run import train
+    from heedful.run_folder import begun_by_same
+    from heedful.train.processes import LeadFailedError, LostProcessError
+
+    progress = Progress(quiet=options.quiet or not lead)
+    changes = _changes(options, settings)
+    again = "TORCHELASTIC_RUN_ID" in os.environ and begun_by_same(options.out)
+    resume = options.resume or (again and (options.out / "config.json").exists())
+    config = _resumed(options, changes) if resume else _begun(options, changes, progress)
+    accept = options.accept_changes
+    try:
+        return train(config, options.out, progress, resume=resume, accept_changes=accept)
+    except LostProcessError as error:
+        print(f"heed: {error}", file=sys.stderr)
+        return 1  # torchrun then starts all again
+    except LeadFailedError:
+        return 2
 
 
 def _command(options: Options) -> str:

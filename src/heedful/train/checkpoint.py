@@ -93,7 +93,7 @@ class Checkpoints:
         if self.processes.lead:
             self._sweep()
             fresh.mkdir(parents=True)
-            _require_room(checkpoint, fresh)
+            _require_room(checkpoint, fresh, self.processes.size)
 
     def _write(self, checkpoint: Checkpoint, fresh: Path) -> None:
         """Write this process's files: the lead's alone where no tensor is cut."""
@@ -124,6 +124,25 @@ class Checkpoints:
         fresh.rename(self.path(checkpoint.step))
         _flush(self.folder)
 
+    def note_returns(self, step: int, returns: int) -> None:
+        """Keep how often a diverging training has gone back to this step, whatever happens next."""
+        if not self.processes.lead:
+            return
+        path = self.folder / "returns.json"
+        fresh = path.with_name(".tmp-returns.json")
+        fresh.write_text(json.dumps({"step": step, "returns": returns}), "utf-8")
+        _flush(fresh)
+        fresh.replace(path)
+        _flush(self.folder)
+
+    def returns(self, step: int) -> int:
+        """Return what was kept of this step; 0 if nothing was."""
+        try:
+            kept = json.loads((self.folder / "returns.json").read_text("utf-8"))
+            return int(kept["returns"]) if kept["step"] == step else 0
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
+
     def rotate(self, keep: int, protected: Collection[int]) -> None:
         """Remove all but the newest `keep` and the protected steps."""
         if not self.processes.lead:
@@ -142,6 +161,8 @@ class Checkpoints:
     def _sweep(self) -> None:
         """Remove what a killed process left half-written or half-removed."""
         for stray in self.folder.glob(".tmp-*"):
+            if stray.is_file():
+                stray.unlink(missing_ok=True)
             shutil.rmtree(stray, ignore_errors=True)
 
     def load(self, step: int) -> Checkpoint:
@@ -281,10 +302,11 @@ def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-def _require_room(checkpoint: Checkpoint, folder: Path) -> None:
+def _require_room(checkpoint: Checkpoint, folder: Path, processes: int) -> None:
     """Raise OSError before anything is written where the disk has not room for the tensors."""
     tensors = (*checkpoint.model.values(), *checkpoint.optimizer.values())
-    needed, free = sum(tensor.nbytes for tensor in tensors), shutil.disk_usage(folder).free
+    parts = 1 if checkpoint.cuts is None else processes
+    needed, free = parts * sum(t.nbytes for t in tensors), shutil.disk_usage(folder).free
     if free < needed:
         room = f"{needed / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} MB are free"
         raise OSError(errno.ENOSPC, room)

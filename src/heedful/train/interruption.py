@@ -13,7 +13,7 @@ from typing import Any
 def interruption(*, patient: bool) -> Iterator[list[int]]:
     """Collect the first SIGINT or SIGTERM, so that the loop can save; a second one acts at once.
 
-    If `patient` it does not: torchrun sends each process a second one after the terminal's.
+    If `patient` it does not: torchrun may send each process another one after the first.
     """
     caught: list[int] = []
     previous: dict[signal.Signals, Any] = {}

@@ -28,6 +28,10 @@ from torch.distributed.elastic.rendezvous import (
 _LOOPBACK = "127.0.0.1"
 _FINAL = (2, 130)
 """Exit codes that starting again would not change: the user's mistake, and an interruption."""
+_SAVING_SECONDS = 600
+"""How long an interrupted process has for its step and its checkpoint."""
+_STOPPING_SECONDS = 30
+"""How long one has that is to be started again."""
 RENDEZVOUS = "HEEDFUL_RENDEZVOUS"
 
 
@@ -66,7 +70,9 @@ class _Agent(LocalElasticAgent):
     """torchrun's agent; gives every start its own meeting place, and knows what is final."""
 
     def __init__(self, spec: WorkerSpec, meeting: Path) -> None:
-        super().__init__(spec, logs_specs=DefaultLogsSpecs(), start_method="spawn")
+        super().__init__(
+            spec, DefaultLogsSpecs(), start_method="spawn", shutdown_timeout=_SAVING_SECONDS
+        )
         self._meeting = meeting
         self.final: int | None = None
 
@@ -74,6 +80,9 @@ class _Agent(LocalElasticAgent):
         os.environ[RENDEZVOUS] = str(self._meeting / f"start-{self._remaining_restarts}")
         started: dict[int, Any] = super()._start_workers(worker_group)
         return started
+
+    def _stop_workers(self, worker_group: WorkerGroup) -> None:
+        self._shutdown(timeout=_STOPPING_SECONDS)
 
     def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
         result: RunResult = super()._monitor_workers(worker_group)
@@ -97,7 +106,7 @@ def launch(words: Sequence[str], processes: int, restarts: int) -> int:
     Whatever kills a process, all are started again from the newest checkpoint, at most `restarts`
     times.
     """
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
+    logging.disable(logging.CRITICAL)  # the agent's own reports: what matters is said here
     threads = max(1, len(os.sched_getaffinity(0)) // processes) if _counts_cores() else 1
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0")

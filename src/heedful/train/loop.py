@@ -145,7 +145,7 @@ class Trainer:
                 improved = self.state.step % self.settings.validate_every == 0 and self._validate()
                 stop = self._agree(interrupted)
                 reason = self._reason_to_stop()
-                due = self.state.step % self.settings.save_every == 0
+                due = self.state.step % self.settings.save_every == 0 and not self._high()
                 if due or improved or reason:
                     self.state.averaged.append(self.state.step)
                 if due or improved or reason or stop:
@@ -156,6 +156,10 @@ class Trainer:
                     return Outcome(False, self.state.step, "interrupted")
                 started = self.clock()
         raise AssertionError("the stream of batches is endless")
+
+    def _high(self) -> bool:
+        """Return whether the loss may be about to blow up: nothing to go back to later."""
+        return self.state.pulse.high_steps > 0
 
     def _agree(self, interrupted: list[int]) -> bool:
         """Return whether any process was interrupted; the clock of all is the slowest one's."""
@@ -224,6 +228,7 @@ class Trainer:
         returns, seconds = self.state.returns + 1, self.state.seconds
         self.restore(checkpoint)
         self.state.returns, self.state.seconds = returns, seconds
+        self.checkpoints.note_returns(checkpoint.step, returns)
         self.log.forget_after(self.state.step)
         for line in said:
             self.log.say(line)
@@ -385,3 +390,4 @@ class Trainer:
             torch.cuda.set_rng_state(checkpoint.optimizer["random/cuda"], self.device)
         pulse = Pulse(**checkpoint.state.get("pulse", {}))
         self.state = TrainState(**(checkpoint.state | {"pulse": pulse}))
+        self.state.returns = max(self.state.returns, self.checkpoints.returns(checkpoint.step))

@@ -5,7 +5,7 @@ What the loop decides by a clock, a signal or a disk is decided for all of them 
 on the CPU, so that no GPU waits. One process alone agrees with itself.
 """
 
-__all__ = ["LostProcessError", "Processes", "joined", "own_device", "restarted"]
+__all__ = ["LeadFailedError", "LostProcessError", "Processes", "joined", "own_device"]
 
 import os
 from collections.abc import Iterator
@@ -18,9 +18,15 @@ import torch.distributed as dist
 
 from heedful.errors import SettingError
 
+_FOREVER = timedelta(days=365)
+
 
 class LostProcessError(Exception):
     """Another process has ended or does not answer: this one cannot go on alone."""
+
+
+class LeadFailedError(Exception):
+    """The lead has failed and says why."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class Processes:
     size: int = 1
     host: "dist.ProcessGroup | None" = None
     """The group for numbers that the host reads."""
+    patient: "dist.ProcessGroup | None" = None
+    """The same, for what may take as long as it takes."""
 
     @property
     def lead(self) -> bool:
@@ -53,13 +61,17 @@ class Processes:
         dist.broadcast(shared, 0, group=self.host)
         return shared.tolist()
 
-    def wait(self) -> None:
-        """Return when all processes have come here."""
-        self.largest(0.0)
-
     def any(self, bad: bool) -> bool:
         """Return whether it is so in any process."""
         return bool(self.largest(float(bad))[0])
+
+    def failed(self, here: bool) -> bool:
+        """Return whether any process failed, when the slowest has come here, however late."""
+        if self.size == 1:
+            return here
+        shared = torch.tensor([float(here)])
+        dist.all_reduce(shared, dist.ReduceOp.MAX, group=self.patient)
+        return bool(shared[0])
 
 
 @contextmanager
@@ -85,6 +97,7 @@ def joined(device: torch.device, timeout: float) -> Iterator[Processes]:
             timeout=patience,
         )
         host = dist.new_group(backend="gloo", timeout=patience)
+        patient = dist.new_group(backend="gloo", timeout=_FOREVER)
     except (RuntimeError, ValueError, OSError) as error:
         where = place or f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
         raise SettingError(
@@ -94,10 +107,12 @@ def joined(device: torch.device, timeout: float) -> Iterator[Processes]:
             fix="check that address and port are the first node's and can be reached",
         ) from error
     try:
-        yield Processes(rank, size, host)
+        yield Processes(rank, size, host, patient)
     except RuntimeError as error:
         if isinstance(error, dist.DistError) or "gloo" in str(error):
-            raise LostProcessError(f"process {rank} of {size} has lost another one") from error
+            late = "timed out" in str(error).lower()
+            what = f"waited {timeout:g} s (--parallel.timeout) for" if late else "has lost"
+            raise LostProcessError(f"process {rank} of {size} {what} another one") from error
         raise
     finally:
         dist.destroy_process_group()
@@ -107,14 +122,16 @@ def own_device(device: torch.device) -> torch.device:
     """Return the GPU of this process among those of its machine; a CPU is everybody's."""
     if device.type != "cuda" or _number("WORLD_SIZE", 1) == 1:
         return device
-    own = torch.device("cuda", _number("LOCAL_RANK", 0))
+    number, there = _number("LOCAL_RANK", 0), torch.cuda.device_count()
+    if number >= there:
+        raise SettingError(
+            f"process {number} of this machine has no GPU of its own, there are {there}",
+            where="--nproc",
+            fix=f"use at most {there}, or --device cpu",
+        )
+    own = torch.device("cuda", number)
     torch.cuda.set_device(own)
     return own
-
-
-def restarted() -> bool:
-    """Return whether this process replaces one that died, under torchrun or `launch`."""
-    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
 
 
 def _number(name: str, default: int) -> int:
