@@ -46,7 +46,10 @@ def test_what_does_not_fit_is_said(capsys: Any) -> None:
 def test_measured(capsys: Any) -> None:
     given = ["--model.d-model", "32", "--model.d-ff", "32", "--gpu-tokens", "100"]
     assert main(["plan", "tiny", "--measure", "--device", "cpu", *given]) == 0
-    assert "this machine (cpu): " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    share = said.partition("GFLOP/s in whole steps, ")[2].partition(" of its matrix rate")[0]
+    assert "this machine (cpu): " in said
+    assert f"steps reach {share} of that rate (measured on this machine)" in said
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 __all__ = ["ACCEPTS_SETTINGS", "EXAMPLES", "Options", "run"]
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
@@ -50,7 +50,7 @@ class Options:
     network: float = 50.0
     """GB/s a GPU has to other machines, in one direction."""
     measure: bool = False
-    """Train a few steps on this machine first, and reckon with what it does as well."""
+    """Train a few steps on this machine first, and take the utilisation found there."""
     device: str = "auto"
     """With --measure: auto, cpu or cuda."""
     json: bool = False
@@ -103,6 +103,9 @@ def _plan(options: Options, config: "RunConfig") -> dict[str, Any]:
     work = work_of(config.model, vocabulary, options.length)
     tokens = options.corpus_tokens or _schedule(config)
     gpu = GPUS[options.gpu]
+    own = _measured(options, config, tokens, work) if options.measure else None
+    if own is not None:
+        options = replace(options, utilisation=own["utilisation"])
     found: dict[str, Any] = {
         "recipe": config.recipe,
         "weights": work.weights,
@@ -128,8 +131,8 @@ def _plan(options: Options, config: "RunConfig") -> dict[str, Any]:
             "model_flops": model_flops,
             "utilisation": model_flops / paper.flops,
         }
-    if options.measure:
-        found["measured"] = _measured(options, config, tokens, work)
+    if own is not None:
+        found["measured"] = own
     return found
 
 
@@ -185,7 +188,8 @@ def _assumptions(options: Options, gpu: "Gpu") -> list[str]:
         "a step is 3 times the products of the way forward, attention's among them",
         f"{options.gpu}: {gpu.tflops:g} TFLOP/s, {gpu.gigabytes:g} GB, {gpu.link:g} GB/s to the "
         f"{8} of a node (data sheet), {options.network:g} GB/s beyond (--network)",
-        f"steps reach {options.utilisation:.0%} of that rate (--utilisation)",
+        f"steps reach {options.utilisation:.0%} of that rate "
+        + ("(measured on this machine)" if options.measure else "(--utilisation)"),
         f"{options.gpu_tokens:,} target pieces a GPU and step: the batch grows with the GPUs",
         "gradients and weights travel in float32, and none of it is hidden behind computing",
         "bf16 products, float32 weights, gradients and moments; a step keeps its activations",

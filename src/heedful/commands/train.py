@@ -80,9 +80,9 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         raise SettingError(
             "a new run has nothing to accept", where="--accept-changes", fix="add --resume"
         )
-    if options.nproc != 1 and "RANK" not in os.environ:
+    if options.nproc != 1 and "TORCHELASTIC_RUN_ID" not in os.environ:
         return _launch(options)
-    lead = os.environ.get("RANK", "0") == "0"
+    lead = os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"
     go_on = f"go on with: {_command(options)} --resume"
     try:
         result = _trained(options, settings, lead)
