@@ -80,18 +80,20 @@ def train(
         run = _Run(folder, device, processes, progress if processes.lead else Progress(quiet=True))
         torch.manual_seed(config.seed)
         held: RunFolder | None = None
+        data: RunData | None = None
         failure: Exception | None = None
         try:
             if processes.lead:
                 held = entered.enter_context(RunFolder(folder, resume=resume))
                 if not resume:
                     _write_config(config, folder)
-                prepare(config, folder, progress, accept_changes=accept_changes)
+                data = prepare(config, folder, progress, accept_changes=accept_changes)
         except Exception as error:
             failure = error
         if processes.failed(failure is not None):
-            raise failure or LeadFailedError
-        data = prepared(folder)
+            raise failure or LeadFailedError("the first process has failed")
+        if data is None:
+            data = prepared(folder)
         config = run.sized(config, data)
         newest = run.newest() if resume else None
         trainer = run.trainer(config, data, newest)
@@ -225,7 +227,7 @@ class _Run:
         """Return what measures the model in the lead and tells all; None without a dev set."""
         if data.dev is None or self.processes.size == 1:
             return _validation(config, data, model, self.device)
-        divided = config.parallel.kind == "fsdp"
+        divided = config.parallel.divides_weights
         with torch.random.fork_rng([]):  # the lead's random numbers stay those of the others
             replica = self._model(config, data) if divided and self.processes.lead else model
         measure = _validation(config, data, replica, self.device)

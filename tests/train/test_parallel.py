@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -16,8 +16,10 @@ from safetensors.torch import load_file
 from heedful.cli import main
 from heedful.config import RunConfig, merged
 from heedful.train.checkpoint import Checkpoints
+from heedful.train.parallel import Parallel
 from tests.train.tracing import trace, without_clock, words_of
 
+KINDS = [one.model_fields["kind"].default for one in get_args(get_args(Parallel)[0])]
 SETTINGS = {"max_steps": 12, "log_every": 1, "shards": 2, "save_every": 4, "validate_every": 6}
 
 
@@ -57,7 +59,7 @@ def close(found: Path, expected: Path) -> None:
             torch.testing.assert_close(weight, theirs[name], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_two_processes_are_as_one(
     kind: str, config: RunConfig, corpus: Path, tmp_path: Path
 ) -> None:

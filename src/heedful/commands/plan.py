@@ -183,11 +183,13 @@ def _measured(options: Options, config: "RunConfig", tokens: float, work: "Work"
 
 
 def _assumptions(options: Options, gpu: "Gpu") -> list[str]:
+    from heedful.train.plan import GPUS_A_NODE
+
     return [
         f"sentences of {options.length} pieces on both sides, none of them padding",
         "a step is 3 times the products of the way forward, attention's among them",
         f"{options.gpu}: {gpu.tflops:g} TFLOP/s, {gpu.gigabytes:g} GB, {gpu.link:g} GB/s to the "
-        f"{8} of a node (data sheet), {options.network:g} GB/s beyond (--network)",
+        f"{GPUS_A_NODE} of a node (data sheet), {options.network:g} GB/s beyond (--network)",
         f"steps reach {options.utilisation:.0%} of that rate "
         + ("(measured on this machine)" if options.measure else "(--utilisation)"),
         f"{options.gpu_tokens:,} target pieces a GPU and step: the batch grows with the GPUs",

@@ -82,6 +82,8 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         )
     if options.nproc != 1 and "TORCHELASTIC_RUN_ID" not in os.environ:
         return _launch(options)
+    from heedful.train.processes import LostProcessError
+
     lead = os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"
     go_on = f"go on with: {_command(options)} --resume"
     try:
@@ -93,8 +95,9 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         if lead or f"process {os.environ['RANK']}" in str(error):
             raise
         return 2  # the lead says the same
-    if isinstance(result, int):
-        return result
+    except LostProcessError as error:
+        print(f"heed: {error}", file=sys.stderr)
+        return 1  # torchrun then starts all again
     if not result.outcome.finished:
         if lead:
             saved = f"step {result.outcome.step:,} is saved"
@@ -105,12 +108,11 @@ def run(options: Options, settings: dict[str, Any]) -> int:
     return 0
 
 
-def _trained(options: Options, settings: dict[str, Any], lead: bool) -> "RunResult | int":
-    """Train in this process; return an exit code where another process is the reason to end."""
+def _trained(options: Options, settings: dict[str, Any], lead: bool) -> "RunResult":
+    """Train in this process."""
     from heedful.progress import Progress
     from heedful.run import train
     from heedful.run_folder import begun_by_same
-    from heedful.train.processes import LeadFailedError, LostProcessError
 
     progress = Progress(quiet=options.quiet or not lead)
     changes = _changes(options, settings)
@@ -118,13 +120,7 @@ def _trained(options: Options, settings: dict[str, Any], lead: bool) -> "RunResu
     resume = options.resume or (again and (options.out / "config.json").exists())
     config = _resumed(options, changes) if resume else _begun(options, changes, progress)
     accept = options.accept_changes
-    try:
-        return train(config, options.out, progress, resume=resume, accept_changes=accept)
-    except LostProcessError as error:
-        print(f"heed: {error}", file=sys.stderr)
-        return 1  # torchrun then starts all again
-    except LeadFailedError:
-        return 2
+    return train(config, options.out, progress, resume=resume, accept_changes=accept)
 
 
 def _command(options: Options) -> str:

@@ -41,9 +41,8 @@ class Checkpoint:
     model: dict[str, torch.Tensor]
     optimizer: dict[str, torch.Tensor]
     state: dict[str, Any]
-    cuts: dict[str, tuple[int, list[int]]] | None = None
-    """Where tensors are parts: the first row and the whole shape of each, `model/` or
-    `optimizer/` before its name."""
+    shapes: dict[str, list[int]] | None = None
+    """Where each process holds a part: the shapes of the whole tensors, of both kinds."""
 
 
 class Checkpoints:
@@ -97,13 +96,13 @@ class Checkpoints:
 
     def _write(self, checkpoint: Checkpoint, fresh: Path) -> None:
         """Write this process's files: the lead's alone where no tensor is cut."""
-        if checkpoint.cuts is None and not self.processes.lead:
+        if checkpoint.shapes is None and not self.processes.lead:
             return
         ending = ""
-        if checkpoint.cuts is not None:
+        if checkpoint.shapes is not None:
             ending = f"-{self.processes.rank}-of-{self.processes.size}"
-            (fresh / f"cuts{ending}.json").write_text(json.dumps(checkpoint.cuts), "utf-8")
-            _flush(fresh / f"cuts{ending}.json")
+            (fresh / f"shapes{ending}.json").write_text(json.dumps(checkpoint.shapes), "utf-8")
+            _flush(fresh / f"shapes{ending}.json")
         for kind in _KINDS:
             path = fresh / f"{kind}{ending}.safetensors"
             save_file(getattr(checkpoint, kind), path)
@@ -161,9 +160,10 @@ class Checkpoints:
     def _sweep(self) -> None:
         """Remove what a killed process left half-written or half-removed."""
         for stray in self.folder.glob(".tmp-*"):
-            if stray.is_file():
+            if stray.is_dir():
+                shutil.rmtree(stray, ignore_errors=True)
+            else:
                 stray.unlink(missing_ok=True)
-            shutil.rmtree(stray, ignore_errors=True)
 
     def load(self, step: int) -> Checkpoint:
         """Read a checkpoint, parts joined; raises ModelError if a file is missing or altered."""
@@ -182,10 +182,8 @@ class Checkpoints:
             return load_file(folder / f"{kind}.safetensors")
         endings = [f"-{rank}-of-{parts}" for rank in range(parts)]
         rows = [load_file(folder / f"{kind}{ending}.safetensors") for ending in endings]
-        cuts = [
-            json.loads((folder / f"cuts{ending}.json").read_text("utf-8")) for ending in endings
-        ]
-        return {name: _joined(f"{kind}/{name}", name, rows, cuts) for name in rows[0]}
+        shapes = json.loads((folder / f"shapes{endings[0]}.json").read_text("utf-8"))
+        return {name: _joined([part[name] for part in rows], shapes[name]) for name in rows[0]}
 
     def is_whole(self, step: int) -> bool:
         """Return whether every file of a checkpoint is as it was written."""
@@ -257,26 +255,20 @@ def _parts(names: set[str]) -> int | None:
 
     >>> _parts({"state.json", "model.safetensors", "optimizer.safetensors"})
     """
-    count = sum(name.startswith("cuts-") for name in names)
+    count = sum(name.startswith("shapes-") for name in names)
     endings = [f"-{rank}-of-{count}" for rank in range(count)]
     wanted = {f"{kind}{ending}.safetensors" for kind in _KINDS for ending in endings or [""]}
-    wanted |= {f"cuts{ending}.json" for ending in endings} | {"state.json"}
+    wanted |= {f"shapes{ending}.json" for ending in endings} | {"state.json"}
     if names != wanted:
         raise ValueError("other files than those of a checkpoint")
     return count or None
 
 
-def _joined(
-    key: str,
-    name: str,
-    rows: list[dict[str, torch.Tensor]],
-    cuts: list[dict[str, tuple[int, list[int]]]],
-) -> torch.Tensor:
+def _joined(parts: list[torch.Tensor], shape: list[int]) -> torch.Tensor:
     """Return a tensor of which every process wrote its rows, in their order, or each all of it."""
-    shape = cuts[0][key][1]
-    if list(rows[0][name].shape) == shape:
-        return rows[0][name]
-    return torch.cat([part[name] for part in rows]).view(shape)
+    if list(parts[0].shape) == shape:
+        return parts[0]
+    return torch.cat(parts)
 
 
 _NUMBER = re.compile("0|[1-9][0-9]*")
@@ -305,7 +297,7 @@ def _reason(error: Exception) -> str:
 def _require_room(checkpoint: Checkpoint, folder: Path, processes: int) -> None:
     """Raise OSError before anything is written where the disk has not room for the tensors."""
     tensors = (*checkpoint.model.values(), *checkpoint.optimizer.values())
-    parts = 1 if checkpoint.cuts is None else processes
+    parts = 1 if checkpoint.shapes is None else processes
     needed, free = parts * sum(t.nbytes for t in tensors), shutil.disk_usage(folder).free
     if free < needed:
         room = f"{needed / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} MB are free"

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch.distributed import HashStore  # type: ignore[attr-defined]
 from torch.distributed.elastic.agent.server.api import RunResult, WorkerGroup, WorkerSpec
 from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
@@ -25,6 +26,8 @@ from torch.distributed.elastic.rendezvous import (
     RendezvousStoreInfo,
 )
 
+from heedful.train.processes import MEETING_PLACE
+
 _LOOPBACK = "127.0.0.1"
 _FINAL = (2, 130)
 """Exit codes that starting again would not change: the user's mistake, and an interruption."""
@@ -32,7 +35,6 @@ _SAVING_SECONDS = 600
 """How long an interrupted process has for its step and its checkpoint."""
 _STOPPING_SECONDS = 30
 """How long one has that is to be started again."""
-RENDEZVOUS = "HEEDFUL_RENDEZVOUS"
 
 
 class _OneMachine(RendezvousHandler):
@@ -77,7 +79,7 @@ class _Agent(LocalElasticAgent):
         self.final: int | None = None
 
     def _start_workers(self, worker_group: WorkerGroup) -> dict[int, Any]:
-        os.environ[RENDEZVOUS] = str(self._meeting / f"start-{self._remaining_restarts}")
+        os.environ[MEETING_PLACE] = str(self._meeting / f"start-{self._remaining_restarts}")
         started: dict[int, Any] = super()._start_workers(worker_group)
         return started
 
@@ -107,7 +109,7 @@ def launch(words: Sequence[str], processes: int, restarts: int) -> int:
     times.
     """
     logging.disable(logging.CRITICAL)  # the agent's own reports: what matters is said here
-    threads = max(1, len(os.sched_getaffinity(0)) // processes) if _counts_cores() else 1
+    threads = max(1, torch.get_num_threads() // processes)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0")
     with tempfile.TemporaryDirectory(prefix="heedful-") as meeting:
@@ -128,7 +130,3 @@ def launch(words: Sequence[str], processes: int, restarts: int) -> int:
     if not result.is_failed():
         return 0
     return 1 if agent.final is None else agent.final
-
-
-def _counts_cores() -> bool:
-    return hasattr(os, "sched_getaffinity")

@@ -344,19 +344,15 @@ class Trainer:
         random = {"random/cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             random["random/cuda"] = torch.cuda.get_rng_state(self.device)
-        parts = {f"model/{name}": part for name, part in weights.items()}
-        parts |= {f"optimizer/{name}": part for name, part in moments.items()}
-        parts |= {f"optimizer/{name}": own(value) for name, value in random.items()}
-        cut = any(list(part.rows.shape) != part.shape for part in parts.values())
+        parts = weights | moments | {name: own(value) for name, value in random.items()}
+        divided = any(list(part.rows.shape) != part.shape for part in parts.values())
         self.checkpoints.save(
             Checkpoint(
                 step=state.step,
                 model={name: part.rows.cpu().contiguous() for name, part in weights.items()},
                 optimizer={name: part.rows.cpu() for name, part in moments.items()} | random,
                 state=asdict(state),
-                cuts={name: (part.start, part.shape) for name, part in parts.items()}
-                if self.processes.any(cut)
-                else None,
+                shapes={name: part.shape for name, part in parts.items()} if divided else None,
             )
         )
         self.checkpoints.rotate(max(2, keep), {state.best_step, *state.averaged})

@@ -8,7 +8,7 @@ weights, or FSDP2, where weights, gradients and moments are divided as well.
 
 __all__ = ["DDP", "FSDP", "Parallel", "ParallelGradients"]
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.distributed as dist
@@ -30,6 +30,7 @@ from heedful.train.processes import Processes
 class DDP(Settings):
     """Each process holds the whole model (Li et al. 2020, arXiv 2006.15704)."""
 
+    divides_weights: ClassVar[bool] = False
     kind: Literal["ddp"] = "ddp"
     timeout: float = Field(600, gt=0)
     """Seconds to wait for the other processes; more than a validation takes."""
@@ -38,6 +39,10 @@ class DDP(Settings):
         """Return the module whose gradients are those of all processes."""
         return nn.parallel.DistributedDataParallel(step)
 
+    def add_up(self, step: nn.Module, wanted: bool) -> None:
+        """Let the next way back end with the gradients of all processes, or only with its own."""
+        step.require_backward_grad_sync = wanted  # type: ignore[assignment]
+
 
 class FSDP(Settings):
     """Weights, gradients and moments divided among the processes (PyTorch's `fully_shard`).
@@ -45,6 +50,7 @@ class FSDP(Settings):
     A layer's weights are gathered when it computes (Zhao et al. 2023, arXiv 2304.11277).
     """
 
+    divides_weights: ClassVar[bool] = True
     kind: Literal["fsdp"] = "fsdp"
     timeout: float = Field(600, gt=0)
     """Seconds to wait for the other processes; more than a validation takes."""
@@ -59,6 +65,10 @@ class FSDP(Settings):
             fully_shard(layer, mesh=mesh)
         fully_shard(step, mesh=mesh)
         return step
+
+    def add_up(self, step: nn.Module, wanted: bool) -> None:
+        """Let the next way back end with the gradients of all processes, or only with its own."""
+        step.set_requires_gradient_sync(wanted)  # type: ignore[operator]
 
 
 Parallel = Annotated[DDP | FSDP, Field(discriminator="kind")]
@@ -100,6 +110,7 @@ class ParallelGradients:
         self.precision: Precision = precision
         self.device = device
         self.processes = processes
+        self.parallel = parallel
         self.shards = processes.size
         self._step = parallel.wrap(_Step(model, objective), model, device)
 
@@ -114,7 +125,7 @@ class ParallelGradients:
         seeds = torch.randint(2**63 - 1, (len(parts),)).tolist()
         mine = rank < len(parts)  # one without a sentence takes part all the same, at no weight
         place = rank if mine else 0
-        self._synchronise(last)
+        self.parallel.add_up(self._step, last)
         try:
             with dropout_seed(seeds[place]), autocast(self.precision, self.device):
                 sums: Tensor = self._step(parts[place].to(self.device))
@@ -130,9 +141,3 @@ class ParallelGradients:
         found = sums.detach() * float(mine)
         dist.all_reduce(found)
         return found
-
-    def _synchronise(self, last: bool) -> None:
-        if isinstance(self._step, nn.parallel.DistributedDataParallel):
-            self._step.require_backward_grad_sync = last
-        else:
-            self._step.set_requires_gradient_sync(last)  # type: ignore[operator]

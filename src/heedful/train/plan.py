@@ -1,12 +1,13 @@
 """What a training will need before it is begun: arithmetic, memory, time, on 1 to 4,096 GPUs.
 
-A model's settings come in, a `Plan` goes out; nothing is trained. Operations and activations are
-not estimated but counted, on a model without memory (PyTorch's meta device), as it reads one
-sentence pair. Called by `heed plan`.
+A model's settings come in, plain numbers go out. Operations and activations are not estimated but
+counted, on a model without memory (PyTorch's meta device), as it reads one sentence pair; only
+`measure` trains. Called by `heed plan`.
 """
 
 __all__ = [
     "GPUS",
+    "GPUS_A_NODE",
     "PAPER",
     "Gpu",
     "Measured",

@@ -5,7 +5,14 @@ What the loop decides by a clock, a signal or a disk is decided for all of them 
 on the CPU, so that no GPU waits. One process alone agrees with itself.
 """
 
-__all__ = ["LeadFailedError", "LostProcessError", "Processes", "joined", "own_device"]
+__all__ = [
+    "MEETING_PLACE",
+    "LeadFailedError",
+    "LostProcessError",
+    "Processes",
+    "joined",
+    "own_device",
+]
 
 import os
 from collections.abc import Iterator
@@ -16,8 +23,10 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from heedful.errors import SettingError
+from heedful.errors import HeedfulError, SettingError
 
+MEETING_PLACE = "HEEDFUL_RENDEZVOUS"
+"""The environment's name for a file in which processes of one machine meet."""
 _FOREVER = timedelta(days=365)
 
 
@@ -25,7 +34,7 @@ class LostProcessError(Exception):
     """Another process has ended or does not answer: this one cannot go on alone."""
 
 
-class LeadFailedError(Exception):
+class LeadFailedError(HeedfulError):
     """The lead has failed and says why."""
 
 
@@ -87,7 +96,7 @@ def joined(device: torch.device, timeout: float) -> Iterator[Processes]:
         return
     rank = _number("RANK", 0)
     patience = timedelta(seconds=timeout)
-    place = os.environ.get("HEEDFUL_RENDEZVOUS")  # a file, of processes on one machine
+    place = os.environ.get(MEETING_PLACE)
     try:
         dist.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
