@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from heedful.data.store_writer import JOURNAL
 from heedful.errors import OutputError
 from heedful.run_folder import LOCK, RunFolder, begun_by_same
 
@@ -112,11 +113,27 @@ def test_what_began_stays(tmp_path: Path, error: BaseException, resume: bool, ke
 
 def test_what_a_kill_left_is_swept_away(tmp_path: Path) -> None:
     """Half-written files of a dead process, and nothing else."""
-    (tmp_path / "store" / ".train.77.partial").mkdir(parents=True)
     for name in (LOCK, ".config.json.77.tmp", "dev.new", "notes.new"):
         (tmp_path / name).write_text("half")
     entered(tmp_path, resume=True)
-    assert {path.name for path in tmp_path.rglob("*")} == {LOCK, "notes.new", "store"}
+    assert {path.name for path in tmp_path.rglob("*")} == {LOCK, "notes.new"}
+
+
+@pytest.mark.parametrize("journal", [False, True])
+def test_a_store_that_has_grown_is_kept(tmp_path: Path, journal: bool) -> None:
+    """An hour of tokenising is not undone by a full disk: --resume goes on with it."""
+    run = tmp_path / "run"
+
+    def fail() -> None:
+        with RunFolder(run, resume=False):
+            (run / "store" / "train.growing").mkdir(parents=True)
+            if journal:
+                (run / "store" / "train.growing" / JOURNAL).write_text("{}")
+            raise ValueError
+
+    with pytest.raises(ValueError):
+        fail()
+    assert run.exists() == journal
 
 
 def test_killed_before_its_settings_were_there(tmp_path: Path) -> None:

@@ -6,18 +6,26 @@ there are taken as they are, if they are of the same corpus and tokenizer.
 
 __all__ = ["RunData", "prepare", "prepared"]
 
+import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from heedful import __version__
 from heedful.config import RunConfig
 from heedful.data.corpus import Corpus, Split
+from heedful.data.formats import corpus_paths
+from heedful.data.formats.reading import open_bytes
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
-from heedful.errors import ModelError, SettingError
+from heedful.errors import HeedfulError, ModelError, SettingError
 from heedful.progress import Progress
 from heedful.text.tokenizer import Tokenizer
+
+_STORED: tuple[Split, Split] = ("train", "dev")
 
 
 @dataclass(frozen=True)
@@ -34,10 +42,15 @@ def prepare(
 ) -> RunData:
     """Examine the corpus, train the tokenizer and build the token stores, each only once.
 
-    Raises SettingError when a resumed run's corpus or tokenizer has changed, unless
-    `accept_changes`; DataError for a corpus that cannot be used.
+    Files whose every byte is as it was are not examined again. Raises SettingError when a resumed
+    run's corpus or tokenizer has changed, unless `accept_changes`; DataError for a corpus that
+    cannot be used.
     """
-    corpus = Corpus.examine(config.data, seed=config.seed, progress=progress)
+    files = _state(config, progress)
+    if found := _unchanged(config, folder, files):
+        progress.say(f"the corpus is as it was: {len(found.train):,} rows to learn from")
+        return found
+    corpus = Corpus.examine(config.data, seed=config.seed, progress=progress, scratch=folder)
     progress.say(corpus.report.summary())
     tokenizer = _tokenizer(config, folder, corpus, progress)
     now = {"fingerprint": corpus.fingerprint(), "tokenizer": tokenizer.fingerprint()}
@@ -51,7 +64,7 @@ def prepare(
         )
     if changed:
         progress.say(f"the {changed} has changed since this run began: going on with the new one")
-    write_whole(folder / "corpus.json", json.dumps(now) + "\n")
+    _write_known(folder, now)
     corpus.report.save(folder)
     for split in ("dev", "test"):
         _write_held_out(folder / f"{split}.jsonl", corpus, split, anew=bool(changed))
@@ -66,11 +79,13 @@ def prepare(
             fingerprint=f"{split} {corpus.fingerprint()}",
             total=corpus.size(split),
         )
-        for split in ("train", "dev")
+        for split in _STORED
         if corpus.size(split)
     }
     if "dev" not in stores:
         shutil.rmtree(folder / "store" / "dev", ignore_errors=True)
+    sizes = {split: corpus.size(split) for split in (*_STORED, "test")}
+    _write_known(folder, now | {"files": files, "pairs": sizes})
     return RunData(tokenizer, stores["train"], stores.get("dev"))
 
 
@@ -82,6 +97,45 @@ def prepared(folder: Path) -> RunData:
         TokenStore.open(folder / "store" / "train"),
         TokenStore.open(dev) if dev.exists() else None,
     )
+
+
+def _write_known(folder: Path, known: dict[str, Any]) -> None:
+    write_whole(folder / "corpus.json", json.dumps(known) + "\n")
+
+
+def _state(config: RunConfig, progress: Progress) -> str:
+    """Return a hash of every byte of the corpora and of all that decides what becomes of them."""
+    facts = [__version__, config.data.model_dump_json(), config.seed]
+    specs = (*config.data.train, *config.data.dev, *config.data.test)
+    paths = [path for spec in specs for path in corpus_paths(spec)]
+    for path in progress.track(paths, "looking at the files", len(paths)):
+        with open_bytes(path) as file:
+            facts.append(hashlib.file_digest(file, "blake2b").hexdigest())
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _unchanged(config: RunConfig, folder: Path, files: str) -> RunData | None:
+    """Return what an earlier start has prepared if all of it is there and nothing has changed."""
+    try:
+        known = json.loads((folder / "corpus.json").read_text("utf-8"))
+        pairs = known["pairs"]
+        if files != known["files"]:
+            return None
+        data = prepared(folder)
+        tokenizer = data.tokenizer
+        for split, store in zip(_STORED, (data.train, data.dev), strict=True):
+            wanted = TokenStore.known(
+                f"{split} {known['fingerprint']}",
+                tokenizer,
+                _directions(config),
+                config.training.max_pieces,
+            )
+            if (store.fingerprint if store else None) != (wanted if pairs[split] else None):
+                return None
+    except (OSError, ValueError, KeyError, TypeError, HeedfulError):
+        return None  # what is wrong is found, and said, on the long way
+    held = all((folder / f"{split}.jsonl").exists() for split in ("dev", "test") if pairs[split])
+    return data if held and known["tokenizer"] == tokenizer.fingerprint() else None
 
 
 def _changed(path: Path, now: dict[str, str]) -> str | None:
@@ -106,11 +160,21 @@ def _tokenizer(config: RunConfig, folder: Path, corpus: Corpus, progress: Progre
     progress.say(f"learning {config.tokenizer.vocabulary_size:,} pieces")
     data = config.data
     languages = (data.source_language, data.target_language) if data.both_directions else ()
-    tokenizer = Tokenizer.train(lambda: corpus.pairs("train"), config.tokenizer, languages)
+    tokenizer = Tokenizer.train(
+        lambda: _spread(corpus, config.tokenizer.learn_from), config.tokenizer, languages
+    )
     if tokenizer.target_size < config.tokenizer.vocabulary_size:
         progress.say(f"the corpus gives {tokenizer.target_size:,}")
     tokenizer.save(path)
     return tokenizer
+
+
+def _spread(corpus: Corpus, most: int) -> Iterator[tuple[str, str]]:
+    """Yield at most so many pairs of train, evenly spread over it."""
+    count = corpus.size("train")
+    for number, pair in enumerate(corpus.pairs("train")):
+        if count <= most or number * most // count != (number - 1) * most // count:
+            yield pair
 
 
 def _directions(config: RunConfig) -> list[tuple[int, str | None]]:

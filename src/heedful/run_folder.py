@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from heedful.data.store_writer import JOURNAL
 from heedful.errors import OutputError
 
 LOCK = ".heedful.lock"
@@ -25,7 +26,6 @@ _HALF_WRITTEN = (
     ".*.html.*.tmp",
     ".*.json.*.partial",
     *("dev.new", "test.new", "log.new", "model.new"),
-    "store/.*.partial",
 )
 _HELD = (errno.EAGAIN, errno.EACCES)
 _ELSEWHERE = "choose another --out"
@@ -35,7 +35,8 @@ class RunFolder:
     """A context: the folder is this process's own inside it.
 
     Entering raises OutputError when another training is at work in the folder or, unless `resume`,
-    when anything else is in it. An error inside it takes away a new run, until `keep` is called.
+    when anything else is in it. An error inside it takes away a new run, until `keep` is called
+    or a token store has grown so far that it is worth going on with.
     """
 
     def __init__(self, path: Path, *, resume: bool) -> None:
@@ -63,7 +64,8 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        if self._undo and isinstance(error, Exception):
+        grown = any(self.path.glob(f"store/*/{JOURNAL}"))
+        if self._undo and isinstance(error, Exception) and not grown:
             self._clear()
         if self._lock is not None:
             self._lock.close()

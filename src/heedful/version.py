@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from heedful import __version__
+from heedful.data.workers import usable_cores
 
 PACKAGES = ("torch", "tokenizers", "numpy", "safetensors", "pydantic")
 
@@ -24,7 +25,7 @@ def version_report() -> str:
         "python": f"{platform.python_version()} ({sys.implementation.name})",
         **{package: _version(package) for package in PACKAGES},
         "platform": platform.platform(),
-        "cpu": f"{_cpu_name()}, {_usable_cores()} of {os.cpu_count()} threads usable",
+        "cpu": f"{_cpu_name()}, {usable_cores()} of {os.cpu_count()} threads usable",
         **_what_torch_can_use(),
     }
     return "\n".join(f"{name:<11} {value}" for name, value in lines.items())
@@ -49,12 +50,6 @@ def _cpu_name() -> str:
     except (OSError, subprocess.SubprocessError):
         pass
     return platform.processor() or platform.machine() or "unknown"
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _what_torch_can_use() -> dict[str, str]:

@@ -10,6 +10,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from heedful.data import columns
 from heedful.data.batches import Batch, BatchPlan, _cut
 from heedful.data.store import TokenStore
 from heedful.errors import DataError
@@ -46,12 +47,16 @@ def likely_lengths(rows: int) -> list[tuple[int, int]]:
     return list(zip(source.astype(int).tolist(), target.astype(int).tolist(), strict=True))
 
 
+@pytest.mark.parametrize("at_once", [2**22, 50])
 @settings(deadline=None)
 @given(lengths=lengths, budget=st.integers(30, 500), seed=st.integers(0, 9))
 def test_every_row_is_in_one_batch_and_budgets_are_kept(
-    lengths: list[tuple[int, int]], budget: int, seed: int
+    lengths: list[tuple[int, int]], budget: int, seed: int, at_once: int
 ) -> None:
-    batches = BatchPlan(Rows(lengths), budget, seed).epoch(3)
+    """Also where only some rows at a time are sorted, as of more than memory can sort."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(columns, "ROWS_AT_ONCE", at_once)
+        batches = BatchPlan(Rows(lengths), budget, seed).epoch(3)
     assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch)

@@ -1,5 +1,6 @@
 """The rules against plain Python over the texts themselves, and the promises of the hold-out."""
 
+from collections.abc import Iterator
 from statistics import median
 
 import numpy as np
@@ -7,12 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heedful.data import columns as data_columns
 from heedful.data.clean import RULES, CleanConfig, RowColumns, repeated, typical_ratio
-from heedful.data.formats import Row
 from heedful.data.judge import DEV, KEPT, TEST, hold_out, judge, keep_apart
-from heedful.data.survey import _Growing
+from heedful.data.survey import _Growing, _look_over, _Texts
 
 Pairs = list[tuple[str, str]]
+
+
+@pytest.fixture(scope="module", params=[2**22, 4], autouse=True)
+def rows_at_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Judge all rows together, and a few at a time, as of a corpus that does not fit in memory."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(data_columns, "ROWS_AT_ONCE", request.param)
+        yield
+
 
 texts = st.text("ab \u2003é", max_size=4) | st.integers(1, 60).map(lambda n: "wort " * n)
 corpora = st.lists(st.tuples(texts, texts), max_size=30)
@@ -29,7 +39,7 @@ configs = st.builds(
 
 def columns(pairs: Pairs) -> RowColumns:
     growing = _Growing()
-    growing.add([Row(source, target, n) for n, (source, target) in enumerate(pairs, start=1)])
+    growing.add(_look_over(_Texts([source for source, _ in pairs], [t for _, t in pairs])))
     return growing.finish()
 
 

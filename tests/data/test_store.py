@@ -2,6 +2,9 @@
 
 import errno
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heedful.data import store as store_module
+from heedful.data import store_writer, workers
 from heedful.data.store import TokenStore
 from heedful.errors import DataError, OutputError
 from heedful.progress import Progress
@@ -51,7 +55,7 @@ def never() -> Iterator[tuple[str, str]]:
 def test_rows_are_what_the_tokenizer_says(
     tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr(store_module, "PAIRS_AT_ONCE", at_once)
+    monkeypatch.setattr(store_writer, "PAIRS_AT_ONCE", at_once)
     store = build(tmp_path / "store", tokenizer, directions=BOTH_WAYS)
     expected = []
     for english, german in PAIRS:
@@ -164,7 +168,7 @@ def test_a_full_disk_leaves_nothing(
     def full(self: object, rows: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(store_module._Column, "append", full)
+    monkeypatch.setattr(store_writer._Array, "append", full)
     with pytest.raises(OutputError, match="No space left on device"):
         build(tmp_path / "store", tokenizer)
     assert not list(tmp_path.iterdir())
@@ -263,3 +267,108 @@ def test_what_was_left_out_is_said(
     assert "token store: 1 rows, 1 longer than 100 pieces left out" in capsys.readouterr().err
     meta = json.loads((tmp_path / "store" / "meta.json").read_text())
     assert (meta["rows"], meta["too_long"], meta["max_tokens"]) == (1, 1, 100)
+
+
+MANY = [(f"row {n} {'ab ' * (n % 5)}", f"Zeile {n} {'猫' * (n % 4)}") for n in range(300)]
+BUILDING = """
+import os, signal, sys
+from pathlib import Path
+from heedful.data import store_writer, workers
+from heedful.data.store import TokenStore
+from heedful.progress import Progress
+from heedful.text.tokenizer import Tokenizer
+from tests.data.test_store import BOTH_WAYS, MANY
+
+store_writer.PAIRS_AT_ONCE, store_writer.PAIRS_A_COMMIT = 10, 30
+folder, number = Path(sys.argv[1]), int(sys.argv[2])
+seen, flush = 0, os.fsync
+
+def flushing(handle):
+    global seen
+    seen += 1
+    if seen == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+    flush(handle)
+
+os.fsync = flushing
+tokenizer = Tokenizer.load(folder / "tokenizer.json")
+TokenStore.build(folder / "store", MANY, tokenizer, BOTH_WAYS, 100, Progress(), fingerprint="f")
+"""
+
+
+@pytest.mark.parametrize("number", [3, 5, 12, 27, 48, 55])
+def test_a_killed_building_is_gone_on_with(
+    tokenizer: Tokenizer, tmp_path: Path, number: int
+) -> None:
+    """SIGKILL before a flush: five of them make a commit, the fifth that of the journal."""
+    tokenizer.save(tmp_path / "tokenizer.json")
+    words = [sys.executable, "-c", BUILDING, str(tmp_path)]
+    killed = subprocess.run([*words, str(number)], capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (tmp_path / "store").exists()
+    ended = subprocess.run([*words, "0"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    safe = 30 * ((number - 1) // 5)
+    assert (f"from pair {safe:,}" in ended.stderr) == (safe > 0)
+    whole = build(tmp_path / "whole", tokenizer, pairs=MANY, directions=BOTH_WAYS)
+    assert rows_of(TokenStore.open(tmp_path / "store")) == rows_of(whole)
+    for name in store_module.FILES:
+        assert (tmp_path / "store" / name).read_bytes() == (whole.folder / name).read_bytes()
+    assert {path.name for path in (tmp_path / "store").iterdir()} == store_module.FILES
+    assert not list(tmp_path.glob("*.growing"))
+
+
+def begun(folder: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Leave a store of which 60 pairs are safe, as a full disk does."""
+    monkeypatch.setattr(store_writer, "PAIRS_AT_ONCE", 10)
+    monkeypatch.setattr(store_writer, "PAIRS_A_COMMIT", 30)
+
+    def breaking() -> Iterator[tuple[str, str]]:
+        yield from MANY[:75]
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        build(folder / "store", tokenizer, pairs=breaking())
+    return folder / "store.growing"
+
+
+@pytest.mark.parametrize("name", sorted(store_module.FILES - {"meta.json"}))
+@pytest.mark.parametrize("damage", ["gone", "empty"])
+def test_a_begun_store_with_damage_is_begun_anew(
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, damage: str
+) -> None:
+    growing = begun(tmp_path, tokenizer, monkeypatch)
+    DAMAGES[damage](growing / name)
+    assert len(build(tmp_path / "store", tokenizer, pairs=MANY)) == len(MANY)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+@pytest.mark.parametrize("journal", ["", "[]", "{}", '{"fingerprint": 3}', "[" * 100_000])
+def test_a_broken_journal_counts_as_none(
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, journal: str
+) -> None:
+    growing = begun(tmp_path, tokenizer, monkeypatch)
+    (growing / store_writer.JOURNAL).write_text(journal)
+    whole = rows_of(build(tmp_path / "whole", tokenizer, pairs=MANY))
+    assert rows_of(build(tmp_path / "store", tokenizer, pairs=MANY)) == whole
+
+
+def test_what_was_begun_of_other_things_is_not_gone_on_with(
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(tmp_path, tokenizer, monkeypatch)
+    other = rows_of(build(tmp_path / "other", tokenizer, pairs=MANY, max_tokens=8))
+    found = build(tmp_path / "store", tokenizer, pairs=MANY, max_tokens=8)
+    assert rows_of(found) == other
+    assert found.too_long > 0
+
+
+def test_other_processes_code_the_same_rows(
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_writer, "PAIRS_AT_ONCE", 10)
+    alone = build(tmp_path / "alone", tokenizer, pairs=MANY, directions=BOTH_WAYS)
+    monkeypatch.setattr(store_module, "_PORTIONS_HERE", 2)
+    monkeypatch.setattr(workers, "usable_cores", lambda: 2)
+    shared = build(tmp_path / "shared", tokenizer, pairs=MANY, directions=BOTH_WAYS)
+    assert rows_of(shared) == rows_of(alone)

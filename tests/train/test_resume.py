@@ -21,6 +21,7 @@ import torch
 
 from heedful.cli import main
 from heedful.config import RunConfig, merged, read_config
+from heedful.data.corpus import Corpus
 from heedful.errors import HeedfulError, ModelError, SettingError
 from heedful.progress import Progress
 from heedful.run import RunResult, train
@@ -289,6 +290,35 @@ def test_changed_corpus_or_tokenizer_is_refused(
         train(config, folder, QUIET, resume=True)
     (folder / "corpus.json").write_text("[]", "utf-8")
     with pytest.raises(ModelError, match=r"corpus\.json: the file is damaged"):
+        train(config, folder, QUIET, resume=True)
+
+
+def test_a_corpus_as_it_was_is_not_examined_again(
+    config: RunConfig, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is started again after a loss begins at once; a byte changed is noticed."""
+    same = tmp_path / "pairs.tsv"
+    same.write_bytes(corpus.read_bytes())
+    config = merged(config, {"data": {"train": str(same)}, "training": {"max_steps": 1}})
+    folder = tmp_path / "run"
+    train(config, folder, QUIET)
+    examined = []
+    examine = Corpus.examine
+
+    def watched(*given: Any, **named: Any) -> Corpus:
+        examined.append(given)
+        return examine(*given, **named)
+
+    monkeypatch.setattr(Corpus, "examine", watched)
+    train(config, folder, QUIET, resume=True)
+    assert not examined
+    for name in ("store/dev/meta.json", "test.jsonl", "corpus.json"):
+        (folder / name).unlink()
+        train(config, folder, QUIET, resume=True)
+        assert examined.pop()
+        assert (folder / name).exists()
+    same.write_bytes(same.read_bytes().replace(b"cat", b"cow", 1))
+    with pytest.raises(SettingError, match="the corpus has changed"):
         train(config, folder, QUIET, resume=True)
 
 

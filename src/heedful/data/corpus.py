@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -76,7 +77,7 @@ class DataConfig(Settings):
 
 def count_rows(config: DataConfig) -> int:
     """Return the rows of all training files; raises DataError as `Corpus.examine` does."""
-    return sum(1 for _ in Source(config.train, config.columns, config.skip_bad).rows())
+    return sum(1 for _ in _source(config, config.train).rows())
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,13 @@ class Corpus:
     digest: str
 
     @classmethod
-    def examine(cls, config: DataConfig, *, seed: int, progress: Progress) -> "Corpus":
+    def examine(
+        cls, config: DataConfig, *, seed: int, progress: Progress, scratch: Path | None = None
+    ) -> "Corpus":
         """Read every file once, decide about every row and make the report.
+
+        What is noted of the rows of a large corpus stands in nameless files in the folder
+        `scratch`, 45 bytes a row, so that memory is bounded.
 
         Raises DataError for a file that is missing, damaged, empty or holds a bad row (unless
         `skip_bad`), and when no usable row is left; SettingError without training files.
@@ -126,11 +132,11 @@ class Corpus:
         if not config.train:
             raise SettingError("no training files", where="data.train", fix="give --data FILE")
         surveys = {
-            split: Survey.read(Source(specs, config.columns, config.skip_bad), split, progress)
+            split: Survey.read(_source(config, specs), split, progress, scratch)
             for split, specs in _files(config).items()
         }
         judged = {
-            split: judge(survey.rows, config.clean, cleaned=split == "train")
+            split: judge(survey.rows, config.clean, cleaned=split == "train", scratch=scratch)
             for split, survey in surveys.items()
         }
         for split, survey in surveys.items():
@@ -156,6 +162,10 @@ class Corpus:
     def fingerprint(self) -> str:
         """Return a SHA-256 that changes with any pair of any split; paths do not enter it."""
         return self.digest
+
+
+def _source(config: DataConfig, specs: tuple[str, ...]) -> Source:
+    return Source(specs, config.columns, config.skip_bad)
 
 
 def _files(config: DataConfig) -> dict[Split, tuple[str, ...]]:
@@ -213,7 +223,7 @@ def _divide(
         fates = tuple(_FATE[split] for split in missing)
         each = hold_out(judgement, train, fates, size=config.held_out, seed=seed)
     if each:
-        taken = np.isin(judgement.fates, (DEV, TEST))
+        taken = (judgement.fates == DEV) | (judgement.fates == TEST)
         held = [(train, taken)]
         keep_apart(judgement, train, held, drop=True, both_directions=both)
     return each
@@ -242,7 +252,7 @@ def _digest(
     digest = hashlib.sha256(json.dumps({"trim": config.clean.trim}).encode())
     for split, survey in surveys.items():
         digest.update(f"{split} {survey.digest} {len(survey.rows)} ".encode())
-        digest.update((judged[split].fates).tobytes())
+        digest.update(judged[split].fates.data)
     return digest.hexdigest()
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from heedful.data.characters import describe_odd, scripts
 from heedful.data.clean import RULES
+from heedful.data.columns import blocks, first_marked
 from heedful.data.formats.reading import ReadCounts
 from heedful.data.judge import DEV, FEWEST, KEPT, TEST, Judgement
 from heedful.data.report import FileReport, Finding, Leak, SideReport, SplitReport
@@ -32,8 +33,8 @@ _MANY = 0.2
 
 def split_report(name: str, survey: Survey, judgement: Judgement, *, trimmed: bool) -> SplitReport:
     """Describe a split that was read from files."""
-    first = {rule: np.flatnonzero(found)[:_EXAMPLES] for rule, found in judgement.found.items()}
-    examples = survey.examples([int(row) for rows in first.values() for row in rows])
+    first = {rule: first_marked(found, _EXAMPLES) for rule, found in judgement.found.items()}
+    examples = survey.examples([row for rows in first.values() for row in rows])
     findings = tuple(
         Finding(
             name=rule,
@@ -41,17 +42,17 @@ def split_report(name: str, survey: Survey, judgement: Judgement, *, trimmed: bo
             rows=int(np.count_nonzero(found)),
             dropped=judgement.dropped(rule),
             mended=trimmed and rule == "padded",
-            examples=tuple(_shown(examples[int(row)]) for row in first[rule]),
+            examples=tuple(_shown(examples[row]) for row in first[rule]),
         )
         for rule, found in judgement.found.items()
     )
-    rows = survey.rows
+    rows, fates = survey.rows, judgement.fates
     return SplitReport(
         name=name,
         files=tuple(map(_file_report, survey.source.specs, survey.counts)),
         rows=len(rows),
-        kept=int(np.count_nonzero(judgement.fates == KEPT)),
-        held_out=int(np.count_nonzero(np.isin(judgement.fates, (DEV, TEST)))),
+        kept=int(np.count_nonzero(fates == KEPT)),
+        held_out=sum(int(np.count_nonzero(fates == fate)) for fate in (DEV, TEST)),
         findings=findings,
         sides=(
             _side("source", survey.source_characters, rows.source_length, rows.source_words),
@@ -93,33 +94,58 @@ def _readable(path: str) -> str:
 def _side(
     name: str, counts: Counter[str], lengths: NDArray[np.uint32], words: NDArray[np.uint32]
 ) -> SideReport:
+    values, rows = _counted(lengths)
     return SideReport(
         name=name,
         characters=counts.total(),
         distinct_characters=len(counts),
-        median_length=float(np.median(lengths)) if len(lengths) else 0.0,
-        longest=int(lengths.max(initial=0)),
-        lengths=_by_length(lengths),
+        median_length=_median(values, rows),
+        longest=int(values.max(initial=0)),
+        lengths=_by_length(values, rows),
         words=int(words.sum(dtype=np.int64)),
         scripts=scripts(counts),
         odd_characters=describe_odd(counts),
     )
 
 
-def _by_length(lengths: NDArray[np.uint32]) -> dict[str, int]:
+def _counted(lengths: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Return the lengths there are, rising, and how many rows have each."""
+    found: Counter[int] = Counter()
+    for block in blocks(len(lengths)):
+        values, counts = np.unique(lengths[block], return_counts=True)
+        found.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    rising = sorted(found)
+    return np.array(rising, np.uint32), np.array([found[value] for value in rising], np.int64)
+
+
+def _median(values: NDArray[np.uint32], rows: NDArray[np.int64]) -> float:
+    """Return the median of lengths of which there are `rows` each; 0 without any."""
+    if not len(values):
+        return 0.0
+    below = np.cumsum(rows)
+    middle = [(below[-1] - 1) // 2, below[-1] // 2]
+    return float(values[np.searchsorted(below, middle, side="right")].mean())
+
+
+def _by_length(values: NDArray[np.uint32], rows: NDArray[np.int64]) -> dict[str, int]:
     """Count the rows of each length, in classes that double."""
     edges = [0, 1, 11, 21, 41, 81, 161, 321, 641]
-    counts, _ = np.histogram(lengths, bins=[*edges, np.inf])
+    counts, _ = np.histogram(values, bins=[*edges, np.inf], weights=rows)
     names = ["0", *(f"{low}-{high - 1}" for low, high in pairwise(edges[1:])), f"{edges[-1]}+"]
     return {name: int(count) for name, count in zip(names, counts, strict=True)}
 
 
 def leak_between(split: str, survey: Survey, seen_in: str, other: Survey) -> Leak:
     """Count the rows of a split whose source also stands in another, with examples."""
-    rows = np.isin(survey.rows.source_key, other.rows.source_key)
-    rows &= survey.rows.source_length > 0
-    same = rows & np.isin(survey.rows.pair_key, other.rows.pair_key)
-    first = [int(row) for row in np.flatnonzero(rows)[:_EXAMPLES]]
+    ours = survey.rows
+    rows, same = np.zeros((2, len(ours)), np.bool_)
+    for block in blocks(len(other.rows)):
+        theirs = other.rows.block(block)
+        rows |= np.isin(ours.source_key, theirs.source_key)
+        same |= np.isin(ours.pair_key, theirs.pair_key)
+    rows &= ours.source_length > 0
+    same &= rows
+    first = first_marked(rows, _EXAMPLES)
     examples = survey.examples(first)
     return Leak(
         split=split,

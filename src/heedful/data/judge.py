@@ -6,12 +6,15 @@ Called by `heedful.data.corpus`.
 
 __all__ = ["DEV", "FEWEST", "KEPT", "TEST", "Judgement", "hold_out", "judge", "keep_apart"]
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heedful.data.clean import RULES, CleanConfig, Mask, RowColumns
+from heedful.data.clean import RULES, CleanConfig, Mask, RowColumns, Rule, Whole
+from heedful.data.columns import blocks, by_key, zeros
 
 KEPT, DEV, TEST = 0, 254, 253
 
@@ -31,27 +34,46 @@ class Judgement:
 
     fates: NDArray[np.uint8]
     found: dict[str, Mask]
+    scratch: Path | None = None
+    """The folder for what is found in many rows."""
 
     def dropped(self, name: str) -> int:
         """Count the rows whose fate this rule decided."""
         return int(np.count_nonzero(self.fates == self._code(name)))
 
-    def mark(self, name: str, rows: Mask, *, drop: bool) -> None:
-        """Note the rows found by a rule; those still kept are dropped for it if `drop`."""
-        self.found[name] = rows | self.found.get(name, np.False_)
-        if drop:
-            self.fates[rows & (self.fates == KEPT)] = self._code(name)
+    def mark(self, name: str, find: Callable[[slice], Mask], *, drop: bool) -> None:
+        """Note the rows that `find` marks, a block of all at a time.
+
+        Those still kept are dropped for it if `drop`. A name may be marked more than once.
+        """
+        if name not in self.found:
+            self.found[name] = zeros(len(self.fates), np.bool_, self.scratch)
+        for block in blocks(len(self.fates)):
+            rows, fates = find(block), self.fates[block]
+            self.found[name][block] |= rows
+            if drop:
+                fates[rows & (fates == KEPT)] = self._code(name)
 
     def _code(self, name: str) -> int:
         return 1 + list(self.found).index(name)
 
 
-def judge(rows: RowColumns, config: CleanConfig, *, cleaned: bool) -> Judgement:
-    """Apply every rule; a split that is not `cleaned` loses only rows with an empty side."""
-    judgement = Judgement(np.zeros(len(rows), dtype=np.uint8), {})
+def judge(
+    rows: RowColumns, config: CleanConfig, *, cleaned: bool, scratch: Path | None = None
+) -> Judgement:
+    """Apply every rule; a split that is not `cleaned` loses only rows with an empty side.
+
+    What is found in many rows stands in nameless files in the folder `scratch`.
+    """
+    judgement = Judgement(zeros(len(rows), np.uint8, scratch), {}, scratch)
+    whole = Whole.of(rows, scratch)
     for rule in RULES:
         drop = rule.drops(config) if cleaned else rule.name == "empty"
-        judgement.mark(rule.name, rule.find(rows, config), drop=drop)
+
+        def find(block: slice, rule: Rule = rule) -> Mask:
+            return rule.find(rows.block(block), config, whole.block(block))
+
+        judgement.mark(rule.name, find, drop=drop)
     return judgement
 
 
@@ -64,15 +86,19 @@ def hold_out(
     on the order of the rows nor on the machine. Of several rows with a chosen source the first is
     held out. Nothing is held out of fewer than ten different sources.
     """
-    usable = np.flatnonzero(judgement.fates == KEPT)
-    keys, first = np.unique(rows.source_key[usable], return_index=True)
-    if len(keys) < FEWEST:
+    salt = _scatter(np.array([seed % 2**64], dtype=np.uint64))
+    distinct, chosen = 0, np.zeros(0, np.int64)
+    for part, hashes in by_key(len(rows), lambda block: _scatter(rows.source_key[block] ^ salt)):
+        usable = np.flatnonzero(judgement.fates[part] == KEPT)
+        found, first = np.unique(hashes[usable], return_index=True)
+        distinct += len(found)
+        wanted = len(fates) * size - len(chosen)  # the parts come in the order of the hashes
+        chosen = np.concatenate([chosen, part[usable[first[:wanted]]]])
+    if distinct < FEWEST:
         return 0
-    each = min(size, max(1, len(keys) // _SHARE))
-    order = np.argsort(_scatter(keys ^ _scatter(np.array([seed % 2**64], dtype=np.uint64))))
+    each = min(size, max(1, distinct // _SHARE))
     for place, fate in enumerate(fates):
-        chosen = order[place * each : (place + 1) * each]
-        judgement.fates[usable[first[chosen]]] = fate
+        judgement.fates[chosen[place * each : (place + 1) * each]] = fate
     return each
 
 
@@ -97,9 +123,13 @@ def keep_apart(
     `others` are the columns dev and test stand in (their own, or train's) and which rows of them
     they are. With both directions a target is a source as well, and is guarded alike.
     """
-    train = ~np.isin(judgement.fates, (DEV, TEST))
-    sources = np.concatenate([other.source_key[chosen] for other, chosen in others])
-    judgement.mark("leak", train & np.isin(rows.source_key, sources), drop=drop)
-    if both_directions:
-        targets = np.concatenate([other.target_key[chosen] for other, chosen in others])
-        judgement.mark("leak_target", train & np.isin(rows.target_key, targets), drop=drop)
+    sides = {"leak": "source_key"} | ({"leak_target": "target_key"} if both_directions else {})
+    for name, side in sides.items():
+        theirs = np.concatenate([getattr(other, side)[chosen] for other, chosen in others])
+
+        def find(block: slice, side: str = side, theirs: NDArray[np.uint64] = theirs) -> Mask:
+            fates = judgement.fates[block]
+            train: Mask = (fates != DEV) & (fates != TEST)
+            return train & np.isin(getattr(rows, side)[block], theirs)
+
+        judgement.mark(name, find, drop=drop)

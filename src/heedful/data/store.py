@@ -7,7 +7,6 @@ random; a run calls it, and finds the folder again the next time. It needs no to
 __all__ = ["TokenStore"]
 
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,18 +17,22 @@ from typing import Any
 
 import numpy as np
 
+from heedful.data.columns import blocks
+from heedful.data.store_writer import JOURNAL, SIDES, Encoder, Writer, portions
+from heedful.data.workers import in_order
 from heedful.errors import DataError, OutputError
 from heedful.progress import Progress
 from heedful.text.tokenizer import Tokenizer
 
 FORMAT = "heedful-token-store"
 VERSION = 1
-PAIRS_AT_ONCE = 4096
-SIDES = ("source", "target")
-FILES = {"meta.json"} | {f"{side}.{part}.npy" for side in SIDES for part in ("ids", "offsets")}
+FILES = {f"{side}.{part}.npy" for side in SIDES for part in ("ids", "offsets")}
+FILES |= {"meta.json"}
+_PORTIONS_HERE = 16
 
 Ids = np.ndarray[tuple[int], np.dtype[np.unsignedinteger[Any]]]
-Lengths = np.ndarray[tuple[int], np.dtype[np.int64]]
+Offsets = np.ndarray[tuple[int], np.dtype[np.int64]]
+Lengths = np.ndarray[tuple[int], np.dtype[np.int32]]
 
 
 class TokenStore:
@@ -61,7 +64,18 @@ class TokenStore:
 
     def lengths(self) -> tuple[Lengths, Lengths]:
         """Return how many ids the source and the target of each row have, </s> counted."""
-        return np.diff(self._source_at), np.diff(self._target_at)
+        return _lengths(self._source_at), _lengths(self._target_at)
+
+    @staticmethod
+    def known(
+        fingerprint: str,
+        tokenizer: Tokenizer,
+        directions: Sequence[tuple[int, str | None]],
+        max_tokens: int,
+    ) -> str:
+        """Return the fingerprint of the store that `build` would make of these things."""
+        facts = [FORMAT, VERSION, fingerprint, tokenizer.fingerprint(), directions, max_tokens]
+        return sha256(json.dumps(facts).encode()).hexdigest()
 
     @classmethod
     def build(
@@ -81,43 +95,35 @@ class TokenStore:
         Each pair gives a row for each of `directions`, `(which side is the source, language tag)`:
         `[(0, None)]` translates the first side into the second, `[(0, "de"), (1, "en")]` both
         ways. `fingerprint` stands for the pairs: without it an existing store is not trusted.
-        The folder appears when it is complete; raises DataError when no row is left, OutputError
-        when it cannot be written.
+        The folder appears when it is complete; until then what is there of a large one stands in
+        `NAME.growing`, and a later call goes on from it. Raises DataError when no row is left,
+        OutputError when it cannot be written.
         """
-        facts = [FORMAT, VERSION, fingerprint, tokenizer.fingerprint(), directions, max_tokens]
-        known = sha256(json.dumps(facts).encode()).hexdigest()
+        known = cls.known(fingerprint or "", tokenizer, directions, max_tokens)
         if fingerprint is not None and (found := _find(folder, known)):
             return found
         _refuse_foreign(folder)
-        partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+        growing = folder.with_name(f"{folder.name}.growing")
+        with _saving(folder):
+            sizes = (tokenizer.source_size, tokenizer.target_size)
+            writer = Writer(growing, sizes, None if fingerprint is None else known)
         try:
+            if writer.resumed:
+                progress.say(f"going on with the token store from pair {writer.resumed:,}")
+            left = islice(progress.track(pairs, "tokenising", total), writer.resumed, None)
+            encoder = Encoder(tokenizer, directions, max_tokens)
+            for coded in in_order(encoder, portions(left), progress.say, here=_PORTIONS_HERE):
+                with _saving(folder):
+                    writer.add(coded)
+            done = writer.done
+            _check_rows(done.rows, done.too_long, max_tokens)
             with _saving(folder):
-                shutil.rmtree(partial, ignore_errors=True)
-                partial.mkdir(parents=True)
-            rows, too_long = _write(
-                partial,
-                _encode(progress.track(pairs, "tokenising", total), tokenizer, directions),
-                (tokenizer.source_size, tokenizer.target_size),
-                max_tokens,
-            )
-            _check_rows(rows, too_long, max_tokens)
-            meta = {
-                "format": FORMAT,
-                "version": VERSION,
-                "fingerprint": known,
-                "rows": rows,
-                "too_long": too_long,
-                "max_tokens": max_tokens,
-            }
-            with _saving(folder):
-                (partial / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
-                if folder.exists():
-                    shutil.rmtree(folder)
-                partial.replace(folder)
+                writer.finish()
+                _complete(growing, folder, known, done.rows, done.too_long, max_tokens)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
-        left_out = f", {too_long:,} longer than {max_tokens} pieces left out" if too_long else ""
-        progress.say(f"token store: {rows:,} rows{left_out}")
+            writer.abandon()
+        left_out = f", {done.too_long:,} longer than {max_tokens} pieces left out"
+        progress.say(f"token store: {done.rows:,} rows{left_out if done.too_long else ''}")
         return cls.open(folder)
 
     @classmethod
@@ -140,6 +146,33 @@ class TokenStore:
             ) from None
 
 
+def _complete(
+    growing: Path, folder: Path, known: str, rows: int, too_long: int, max_tokens: int
+) -> None:
+    """Give a whole store its name; the journal goes last, so that a kill costs nothing."""
+    meta = {
+        "format": FORMAT,
+        "version": VERSION,
+        "fingerprint": known,
+        "rows": rows,
+        "too_long": too_long,
+        "max_tokens": max_tokens,
+    }
+    (growing / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+    if folder.exists():
+        shutil.rmtree(folder)
+    growing.replace(folder)
+    (folder / JOURNAL).unlink(missing_ok=True)
+
+
+def _lengths(offsets: Offsets) -> Lengths:
+    """Return the differences, computed some at a time: memory holds nothing else."""
+    found = np.empty(len(offsets) - 1, np.int32)
+    for block in blocks(len(found)):
+        found[block] = np.diff(offsets[block.start : block.stop + 1])
+    return found
+
+
 def _find(folder: Path, fingerprint: str) -> TokenStore | None:
     """Return the store in the folder if it can be opened and is the one wanted."""
     try:
@@ -153,7 +186,7 @@ def _refuse_foreign(folder: Path) -> None:
     """Raise OutputError when the folder holds anything that is no part of a store."""
     if not folder.exists():
         return
-    if not folder.is_dir() or {path.name for path in folder.iterdir()} - FILES:
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} - FILES - {JOURNAL}:
         raise OutputError(
             "this is no token store and will not be overwritten",
             where=str(folder),
@@ -179,91 +212,7 @@ def _saving(folder: Path) -> Iterator[None]:
         raise OutputError(f"cannot be written ({reason})", where=str(folder)) from None
 
 
-def _encode(
-    pairs: Iterable[tuple[str, str]],
-    tokenizer: Tokenizer,
-    directions: Sequence[tuple[int, str | None]],
-) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield the ids of source and target, pair by pair and within it direction by direction."""
-    waiting = iter(pairs)
-    while chunk := list(islice(waiting, PAIRS_AT_ONCE)):
-        coded = []
-        for side, tag in directions:
-            source = tokenizer.encode_source([pair[side] for pair in chunk], to=tag)
-            target = tokenizer.encode_target([pair[1 - side] for pair in chunk])
-            coded.append(list(zip(source, target, strict=True)))
-        for rows in zip(*coded, strict=True):
-            yield from rows
-
-
-def _write(
-    folder: Path,
-    rows: Iterator[tuple[list[int], list[int]]],
-    sizes: tuple[int, int],
-    max_tokens: int,
-) -> tuple[int, int]:
-    """Write both columns; return the rows written and those left out as too long."""
-    written = too_long = 0
-    with _saving(folder):
-        columns = [_Column(folder, side, size) for side, size in zip(SIDES, sizes, strict=True)]
-    try:
-        while chunk := list(islice(rows, PAIRS_AT_ONCE)):
-            kept = [row for row in chunk if max(len(row[0]), len(row[1])) <= max_tokens]
-            written += len(kept)
-            too_long += len(chunk) - len(kept)
-            with _saving(folder):
-                for column, side in zip(columns, zip(*kept, strict=True), strict=False):
-                    column.append(side)
-        with _saving(folder):
-            for column in columns:
-                column.finish()
-    finally:
-        for column in columns:
-            column.file.close()
-    return written, too_long
-
-
-class _Column:
-    """One side of the store while it is written: ids as they come, offsets at the end.
-
-    numpy leaves room in a header for its first dimension to grow, so that the header written
-    first is replaced by the true one in place.
-    """
-
-    def __init__(self, folder: Path, side: str, size: int) -> None:
-        self.dtype = np.dtype(np.uint16 if size <= 2**16 else np.uint32)
-        self.file = (folder / f"{side}.ids.npy").open("wb")
-        self.offsets_path = folder / f"{side}.offsets.npy"
-        self.lengths: list[Lengths] = []
-        self._header(0)
-        self.start = self.file.tell()
-
-    def append(self, rows: Sequence[Sequence[int]]) -> None:
-        """Write the ids of some rows."""
-        self.lengths.append(np.fromiter(map(len, rows), np.int64, len(rows)))
-        flat = [number for row in rows for number in row]
-        self.file.write(np.array(flat, self.dtype).tobytes())
-
-    def finish(self) -> None:
-        """Write the true header and the offsets."""
-        offsets = np.cumsum(np.concatenate([np.zeros(1, np.int64), *self.lengths]))
-        self.file.seek(0)
-        self._header(int(offsets[-1]))
-        if self.file.tell() != self.start:
-            raise OSError("the header of the ids has outgrown its place")
-        self.file.close()
-        np.save(self.offsets_path, offsets, allow_pickle=False)
-
-    def _header(self, count: int) -> None:
-        description = {
-            "descr": np.lib.format.dtype_to_descr(self.dtype),
-            "fortran_order": False,
-            "shape": (count,),
-        }
-        np.lib.format.write_array_header_1_0(self.file, description)
-
-
-def _map(folder: Path, side: str) -> tuple[Ids, Lengths]:
+def _map(folder: Path, side: str) -> tuple[Ids, Offsets]:
     """Return the ids, memory-mapped, and the offsets of one side; ValueError when they differ."""
     ids = np.load(folder / f"{side}.ids.npy", mmap_mode="r", allow_pickle=False)
     offsets = np.load(folder / f"{side}.offsets.npy", mmap_mode="r", allow_pickle=False)
@@ -271,6 +220,10 @@ def _map(folder: Path, side: str) -> tuple[Ids, Lengths]:
         raise ValueError(f"the {side} is of another type")
     if ids.ndim != 1 or offsets.ndim != 1 or not len(offsets):
         raise ValueError(f"the {side} is of another shape")
-    if offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 1).any():
+    rising = all(
+        bool((np.diff(offsets[block.start : block.stop + 1]) > 0).all())
+        for block in blocks(len(offsets) - 1)
+    )
+    if offsets[0] != 0 or offsets[-1] != len(ids) or not rising:
         raise ValueError(f"the {side} and its offsets do not fit")
     return ids.view(np.ndarray), offsets.view(np.ndarray)

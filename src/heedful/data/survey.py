@@ -12,17 +12,21 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heedful.data.clean import RowColumns
+from heedful.data.columns import Column
 from heedful.data.formats import ReadCounts, Row, corpus_paths, open_corpus
+from heedful.data.workers import in_order
 from heedful.progress import Progress
 
 _CHUNK = 1024
 _CHUNK_CHARACTERS = 2**22
+_CHUNKS_HERE = 128
 
 _ODD = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ufffd\ufeff\ufff9-\ufffb]")
 """Control characters but tab, line and paragraph separator, replacement character, BOM."""
@@ -75,25 +79,27 @@ class Survey:
     state: list[tuple[int, int]]
 
     @classmethod
-    def read(cls, source: Source, split: str, progress: Progress) -> "Survey":
-        """Read every row once; raises DataError for whatever `open_corpus` refuses."""
+    def read(
+        cls, source: Source, split: str, progress: Progress, scratch: Path | None = None
+    ) -> "Survey":
+        """Read every row once; raises DataError for whatever `open_corpus` refuses.
+
+        The columns of a large corpus stand in nameless files in the folder `scratch`.
+        """
         counts = tuple(ReadCounts() for _ in source.specs)
         state = source.state()
-        columns = _Growing()
-        of_source: Counter[str] = Counter()
-        of_target: Counter[str] = Counter()
+        columns = _Growing(scratch)
+        characters = _Characters(), _Characters()
         digest = hashlib.sha256()
         stream = (row for _, row in source.rows(counts))
-        tracked = progress.track(stream, f"reading {split}")
-        for chunk in _chunks(tracked):
+        chunks = _chunks(progress.track(stream, f"reading {split}"))
+        texts = (_Texts.of(rows) for rows in chunks)
+        for chunk in in_order(_look_over, texts, progress.say, here=_CHUNKS_HERE):
             columns.add(chunk)
-            sources = "\n".join([row.source for row in chunk])
-            targets = "\n".join([row.target for row in chunk])
-            of_source.update(sources)
-            of_target.update(targets)
-            digest.update(f"{len(sources)} {sources} {targets}".encode())
-        for counter in (of_source, of_target):
-            del counter["\n"]
+            for side, found in zip(characters, chunk.characters, strict=True):
+                side.add(found)
+            digest.update(chunk.joined)
+        of_source, of_target = (side.counter() for side in characters)
         return cls(
             source, counts, columns.finish(), of_source, of_target, digest.hexdigest(), state
         )
@@ -123,43 +129,106 @@ def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield chunk
 
 
-class _Growing:
-    """The columns of the rows read so far, as compact arrays."""
+class _Texts(NamedTuple):
+    """Some rows on their way to be looked over."""
+
+    source: list[str]
+    target: list[str]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "_Texts":
+        return cls([row.source for row in rows], [row.target for row in rows])
+
+
+class _Chunk(NamedTuple):
+    """What some rows leave: the bytes of their columns, their characters, what is hashed."""
+
+    keys: tuple[bytes, bytes]
+    lengths: tuple[bytes, bytes]
+    words: tuple[bytes, bytes]
+    odd: bytes
+    padded: bytes
+    characters: tuple[NDArray[np.int64], NDArray[np.int64]]
+    joined: bytes
+
+
+def _look_over(texts: _Texts) -> _Chunk:
+    """Return what is kept of some rows."""
+    hash_, odd = hashlib.blake2b, _ODD.search
+    keys, lengths, words, joined = [], [], [], []
+    marked, padded = bytearray(len(texts.source)), bytearray(len(texts.source))
+    for side in texts:
+        stripped = [text.strip() for text in side]
+        keys.append(b"".join([hash_(t.encode(), digest_size=8).digest() for t in stripped]))
+        lengths.append(array("I", map(len, stripped)).tobytes())
+        words.append(array("I", [len(text.split()) for text in stripped]).tobytes())
+        joined.append("\n".join(side))
+        for row, (text, trimmed) in enumerate(zip(side, stripped, strict=True)):
+            marked[row] |= odd(text) is not None
+            padded[row] |= len(text) != len(trimmed)
+    sources, targets = joined
+    return _Chunk(
+        (keys[0], keys[1]),
+        (lengths[0], lengths[1]),
+        (words[0], words[1]),
+        bytes(marked),
+        bytes(padded),
+        (_counted(sources), _counted(targets)),
+        f"{len(sources)} {sources} {targets}".encode(),
+    )
+
+
+def _counted(text: str) -> NDArray[np.int64]:
+    """Return how often each character stands in the text, by its code; line breaks uncounted."""
+    found = np.bincount(np.frombuffer(text.encode("utf-32-le"), np.uint32))
+    found[10:11] = 0
+    return found
+
+
+class _Characters:
+    """Counts of characters, by their code."""
 
     def __init__(self) -> None:
-        self.keys = bytearray(), bytearray()
-        self.lengths = array("I"), array("I")
-        self.words = array("I"), array("I")
-        self.odd = bytearray()
-        self.padded = bytearray()
+        self.counts = np.zeros(0, np.int64)
 
-    def add(self, chunk: Sequence[Row]) -> None:
+    def add(self, more: NDArray[np.int64]) -> None:
+        """Add the counts of some text."""
+        if len(more) > len(self.counts):
+            self.counts = np.pad(self.counts, (0, len(more) - len(self.counts)))
+        self.counts[: len(more)] += more
+
+    def counter(self) -> Counter[str]:
+        """Return the counts by character."""
+        return Counter({chr(code): int(self.counts[code]) for code in np.flatnonzero(self.counts)})
+
+
+class _Growing:
+    """The columns of the rows read so far."""
+
+    def __init__(self, scratch: Path | None = None) -> None:
+        self.keys = Column(np.uint64, scratch), Column(np.uint64, scratch)
+        self.lengths = Column(np.uint32, scratch), Column(np.uint32, scratch)
+        self.words = Column(np.uint32, scratch), Column(np.uint32, scratch)
+        self.odd = Column(np.bool_, scratch)
+        self.padded = Column(np.bool_, scratch)
+
+    def add(self, chunk: _Chunk) -> None:
         """Append some rows."""
-        hash_, odd = hashlib.blake2b, _ODD.search
-        for side in (0, 1):
-            keys, lengths, words = self.keys[side], self.lengths[side], self.words[side]
-            for row in chunk:
-                text = (row.target if side else row.source).strip()
-                keys += hash_(text.encode(), digest_size=8).digest()
-                lengths.append(len(text))
-                words.append(len(text.split()))
-        for source, target, _ in chunk:
-            self.odd.append(odd(source) is not None or odd(target) is not None)
-            self.padded.append(source.strip() != source or target.strip() != target)
+        for name in ("keys", "lengths", "words"):
+            for column, numbers in zip(getattr(self, name), getattr(chunk, name), strict=True):
+                column.append(numbers)
+        self.odd.append(chunk.odd)
+        self.padded.append(chunk.padded)
 
     def finish(self) -> RowColumns:
-        """Return the columns as arrays over the same memory."""
+        """Return the columns as arrays."""
         return RowColumns(
-            source_key=_array(self.keys[0], np.uint64),
-            target_key=_array(self.keys[1], np.uint64),
-            source_length=_array(self.lengths[0], np.uint32),
-            target_length=_array(self.lengths[1], np.uint32),
-            source_words=_array(self.words[0], np.uint32),
-            target_words=_array(self.words[1], np.uint32),
-            odd=_array(self.odd, np.bool_),
-            padded=_array(self.padded, np.bool_),
+            source_key=self.keys[0].finish(),
+            target_key=self.keys[1].finish(),
+            source_length=self.lengths[0].finish(),
+            target_length=self.lengths[1].finish(),
+            source_words=self.words[0].finish(),
+            target_words=self.words[1].finish(),
+            odd=self.odd.finish(),
+            padded=self.padded.finish(),
         )
-
-
-def _array(buffer: Any, kind: Any) -> NDArray[Any]:
-    return np.frombuffer(buffer, dtype=kind)

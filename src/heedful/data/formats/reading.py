@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from heedful.errors import DataError
 
@@ -97,7 +97,7 @@ def refuse(problem: RowError, where: str, *, skip_bad: bool, counts: ReadCounts)
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[BinaryIO]:
+def open_bytes(path: Path) -> "Iterator[io.BufferedReader[Any]]":
     """Open a regular file for reading, unpacked when its name ends in `.gz`.
 
     Raises DataError for a missing file, a directory, a pipe or a file that may not be read.
