@@ -63,15 +63,23 @@ def test_number_formats(
 
 
 def test_two_processes_in_bf16_are_as_one(config: RunConfig, corpus: Path, tmp_path: Path) -> None:
-    """The losses of every step, as near as the rounding of products allows."""
+    """The losses of every step, as near as the rounding of products allows.
+
+    The two end after eight steps, and two others go on with what each of them has kept.
+    """
     asked = words(config, corpus, precision="bf16")
     assert main(["train", "--out", str(tmp_path / "one"), *asked]) == 0
-    two = heed("--out", str(tmp_path / "two"), "--nproc", "2", "--parallel.kind", "fsdp", *asked)
-    assert two.returncode == 0, two.stderr
+    two = ["--out", str(tmp_path / "two"), "--nproc", "2", "--parallel.kind", "fsdp"]
+    for more in ([*asked, "--training.max-steps", "8"], ["--resume", "--quiet", *LONGER]):
+        ended = heed(*two, *more)
+        assert ended.returncode == 0, ended.stderr
     found, expected = log(tmp_path / "two"), log(tmp_path / "one")
     assert [(one["kind"], one["step"]) for one in found] == [
         (one["kind"], one["step"]) for one in expected
     ]
-    assert len(found) > 12
+    assert [one["step"] for one in found if one["kind"] == "train"] == [*range(1, 13)]
     for one, other in zip(found, expected, strict=True):
         assert one["loss"] == pytest.approx(other["loss"], rel=EPS), (one, other)
+
+
+LONGER = ["--training.max-steps", "12"]

@@ -77,7 +77,8 @@ def test_two_processes_are_as_one(
     assert ("model-1-of-2.safetensors" in names) == (kind == "fsdp")
     longer = ["--resume", "--quiet", "--training.max-steps", "16"]
     assert main(["train", "--out", str(tmp_path / "two"), *longer]) == 0
-    assert heed("--out", str(tmp_path / "one"), "--nproc", "2", *longer).returncode == 0
+    several = ["--nproc", "2", "--parallel.kind", kind]
+    assert heed("--out", str(tmp_path / "one"), *several, *longer).returncode == 0
     close(tmp_path / "two", tmp_path / "one")
 
 

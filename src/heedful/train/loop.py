@@ -35,7 +35,7 @@ from heedful.train.parallel import ParallelGradients
 from heedful.train.processes import Processes
 from heedful.train.schedule import Schedule
 from heedful.train.settings import TrainingConfig
-from heedful.train.sharding import Part, own, put, whole
+from heedful.train.sharding import RANDOM, Part, own, put, whole
 
 
 class Validation(NamedTuple):
@@ -341,9 +341,9 @@ class Trainer:
             name: own(value) for name, value in state_tensors(self.optimizer, self.model).items()
         }
         self._require_numbers(weights | moments)
-        random = {"random/cpu": torch.get_rng_state()}
+        random = {RANDOM + "cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
-            random["random/cuda"] = torch.cuda.get_rng_state(self.device)
+            random[RANDOM + "cuda"] = torch.cuda.get_rng_state(self.device)
         parts = weights | moments | {name: own(value) for name, value in random.items()}
         divided = any(list(part.rows.shape) != part.shape for part in parts.values())
         self.checkpoints.save(
@@ -371,8 +371,8 @@ class Trainer:
 
         Raises ModelError for the checkpoint of another model.
         """
-        shapes = {name: weight.shape for name, weight in self.model.named_parameters()}
-        if shapes != {name: weight.shape for name, weight in checkpoint.model.items()}:
+        shapes = {name: list(weight.shape) for name, weight in self.model.named_parameters()}
+        if shapes != checkpoint.weight_shapes():
             raise ModelError(
                 "the checkpoint is of another model",
                 where=str(self.checkpoints.path(checkpoint.step)),
@@ -381,9 +381,9 @@ class Trainer:
         for name, weight in self.model.named_parameters():
             put(checkpoint.model[name], weight)
         load_state(self.optimizer, self.model, checkpoint.optimizer)
-        torch.set_rng_state(checkpoint.optimizer["random/cpu"])
-        if self.device.type == "cuda" and "random/cuda" in checkpoint.optimizer:
-            torch.cuda.set_rng_state(checkpoint.optimizer["random/cuda"], self.device)
+        torch.set_rng_state(checkpoint.optimizer[RANDOM + "cpu"])
+        if self.device.type == "cuda" and RANDOM + "cuda" in checkpoint.optimizer:
+            torch.cuda.set_rng_state(checkpoint.optimizer[RANDOM + "cuda"], self.device)
         pulse = Pulse(**checkpoint.state.get("pulse", {}))
         self.state = TrainState(**(checkpoint.state | {"pulse": pulse}))
         self.state.returns = max(self.state.returns, self.checkpoints.returns(checkpoint.step))
