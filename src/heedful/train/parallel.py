@@ -132,7 +132,8 @@ class ParallelGradients:
         """Add the gradient of the smoothed loss over `tokens`; return the two sums of the loss.
 
         Only after the `last` batch of an update are gradients those of all processes. Raises
-        SettingError when this process's part does not fit in memory.
+        SettingError when this process's part does not fit in memory: to do it again in smaller
+        shards, as one process does, is too late when the others exchange its gradients already.
         """
         size, rank = self.processes.size, self.processes.rank
         parts = batch.split(min(size, batch.rows))
