@@ -217,6 +217,24 @@ def test_bad_input(given: tuple[str, ...], said: str, corpus: Path, tmp_path: Pa
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("--debug train --out x --nproc 2 --data train", "--debug --out x --nproc 2 --data train"),
+        ("train --out x --nproc 2 --debug", "--out x --nproc 2 --debug"),
+    ],
+)
+def test_every_process_is_given_all_words(
+    given: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those before the command too."""
+    handed: list[Any] = []
+    monkeypatch.setattr("heedful.train.launch.launch", lambda *them: handed.append(them) or 0)
+    monkeypatch.setattr(sys, "argv", ["/bin/train/heed", *given.split()])
+    assert main() == 0
+    assert handed == [(words.split(), 2, 3)]
+
+
 def test_one_sentence_for_all(tmp_path: Path) -> None:
     """A broken corpus is the lead's to tell; it is not tried again."""
     (tmp_path / "a.tsv").write_text("no tab here\n", "utf-8")
