@@ -177,7 +177,7 @@ class _Run:
             return None
         newest, said = checkpoints.newest()
         for line in said:
-            self.progress.say(line)
+            self.progress.warn(line)
         self.progress.say(f"going on from step {newest.step:,}")
         return newest
 

@@ -231,7 +231,7 @@ class Trainer:
         self.checkpoints.note_returns(checkpoint.step, returns)
         self.log.forget_after(self.state.step)
         for line in said:
-            self.log.say(line)
+            self.log.warn(line)
         self.log.say(
             f"{finding.problem} ({finding.cause}): going back to step {checkpoint.step:,} with "
             f"half the learning rate, return {returns} of {self.settings.returns}; better is "
