@@ -14,7 +14,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -30,6 +30,7 @@ from heedful.model_folder import sha256
 from heedful.train.processes import Processes
 from heedful.train.sharding import Shapes, read
 
+State = dict[str, Any]
 _KINDS = ("model", "optimizer")
 _ALONE = Processes()
 
@@ -41,7 +42,7 @@ class Checkpoint:
     step: int
     model: dict[str, torch.Tensor]
     optimizer: dict[str, torch.Tensor]
-    state: dict[str, Any]
+    state: State
     shapes: Shapes | None = None
     """Where each process holds a part: the shapes of the whole tensors, of both kinds."""
 
@@ -163,6 +164,12 @@ class Checkpoints:
             if step not in protected:
                 self._remove(step)
 
+    def forget_after(self, step: int) -> None:
+        """Remove what is newer: nobody is to go on from it."""
+        if self.processes.lead:
+            for newer in [one for one in self.steps() if one > step]:
+                self._remove(newer)
+
     def _remove(self, step: int) -> None:
         """Take a checkpoint's name away first, so that what bears it is always whole."""
         gone = self.folder / f".tmp-gone-{step}"
@@ -187,7 +194,7 @@ class Checkpoints:
         return self._whole(step, "model", self._verify(step))
 
     def _load(self, step: int, parts: int | None) -> Checkpoint:
-        state = json.loads((self.path(step) / "state.json").read_text("utf-8"))
+        state = self._state(step)
         if not self.divided:
             model, optimizer = (self._whole(step, kind, parts) for kind in _KINDS)
             return Checkpoint(step, model, optimizer, state)
@@ -219,14 +226,15 @@ class Checkpoints:
             return False
         return True
 
-    def newest(self) -> tuple[Checkpoint, list[str]]:
+    def newest(self, fit: Callable[[State], bool] | None = None) -> tuple[Checkpoint, list[str]]:
         """Return the newest whole checkpoint, and what was said of damaged ones set aside.
 
-        The lead looks for it, every byte of it, and tells the others. Raises ModelError when there
-        is none: a resumed run never starts over silently.
+        Rather an older one whose state is `fit`, if there is such a one. The lead looks for it,
+        every byte of it, and tells the others. Raises ModelError when there is none: a resumed run
+        never starts over silently.
         """
         said: list[str] = []
-        chosen = self._chosen(said) if self.processes.lead else 0
+        chosen = self._chosen(said, fit) if self.processes.lead else 0
         step = int(self.processes.of_lead(chosen)[0])
         if step < 0:
             raise ModelError(
@@ -244,16 +252,23 @@ class Checkpoints:
                 fix="let the folder of the run be the same for all of them",
             ) from error
 
-    def _chosen(self, said: list[str]) -> int:
+    def _chosen(self, said: list[str], fit: Callable[[State], bool] | None) -> int:
         """Return the newest step that is whole, -1 if none is, and set damaged ones aside."""
+        newest = -1
         for step in reversed(self.steps()):
             try:
                 self._verify(step)
             except ModelError as error:
                 said.append(f"{error}; set aside as {self._set_aside(step)}")
-            else:
+                continue
+            if fit is None or fit(self._state(step)):
                 return step
-        return -1
+            newest = max(newest, step)
+        return newest
+
+    def _state(self, step: int) -> State:
+        state: State = json.loads((self.path(step) / "state.json").read_text("utf-8"))
+        return state
 
     def _set_aside(self, step: int) -> str:
         """Give a damaged checkpoint another name, never one that is taken, and return it."""

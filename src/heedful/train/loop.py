@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -145,7 +145,7 @@ class Trainer:
                 improved = self.state.step % self.settings.validate_every == 0 and self._validate()
                 stop = self._agree(interrupted)
                 reason = self._reason_to_stop()
-                due = self.state.step % self.settings.save_every == 0 and not self._high()
+                due = self.state.step % self.settings.save_every == 0 and self.state.pulse.calm
                 if due or improved or reason:
                     self.state.averaged.append(self.state.step)
                 if due or improved or reason or stop:
@@ -156,10 +156,6 @@ class Trainer:
                     return Outcome(False, self.state.step, "interrupted")
                 started = self.clock()
         raise AssertionError("the stream of batches is endless")
-
-    def _high(self) -> bool:
-        """Return whether the loss may be about to blow up: nothing to go back to later."""
-        return self.state.pulse.high_steps > 0
 
     def _agree(self, interrupted: list[int]) -> bool:
         """Return whether any process was interrupted; the clock of all is the slowest one's."""
@@ -214,7 +210,7 @@ class Trainer:
         return rate * 0.5**self.state.returns
 
     def _go_back(self, finding: Diverged) -> None:
-        """Return to the newest whole checkpoint; raise ModelError if there is none, or no more."""
+        """Return to the newest good checkpoint; raise ModelError if there is none, or no more."""
         self._steps.clear()
         remedy = f"the likely cause: {finding.cause}; try {finding.remedy}"
         if not self.checkpoints.steps():
@@ -224,11 +220,12 @@ class Trainer:
             raise ModelError(
                 f"{finding.problem}{again}", fix=f"{remedy}, and --resume from the last good step"
             )
-        checkpoint, said = self.checkpoints.newest()
+        checkpoint, said = self.checkpoints.newest(fit=_calm)
         returns, seconds = self.state.returns + 1, self.state.seconds
         self.restore(checkpoint)
         self.state.returns, self.state.seconds = returns, seconds
         self.checkpoints.note_returns(checkpoint.step, returns)
+        self.checkpoints.forget_after(checkpoint.step)
         self.log.forget_after(self.state.step)
         for line in said:
             self.log.warn(line)
@@ -387,3 +384,8 @@ class Trainer:
         pulse = Pulse(**checkpoint.state.get("pulse", {}))
         self.state = TrainState(**(checkpoint.state | {"pulse": pulse}))
         self.state.returns = max(self.state.returns, self.checkpoints.returns(checkpoint.step))
+
+
+def _calm(saved: dict[str, Any]) -> bool:
+    """Return whether a saved state is to be gone back to: an interruption saves any."""
+    return Pulse(**saved.get("pulse", {})).calm
