@@ -253,6 +253,39 @@ def test_wrong_words(words: str, said: str, capsys: pytest.CaptureFixture[str]) 
     assert said in refused(capsys, *words.split())
 
 
+NUMBERS = [
+    pytest.param(path, kinds, id=" ".join([option(path), *kinds[1::2]]))
+    for (path, kinds, group) in (param.values for param in LEAVES)
+    for annotation in [group.model_fields[path[-1]].annotation]  # type: ignore[attr-defined]
+    if {int, float} & {annotation, *typing.get_args(annotation)}
+]
+
+
+@pytest.mark.parametrize("word", ["true", "false"])
+@pytest.mark.parametrize(("path", "kinds"), NUMBERS)
+def test_truth_is_no_number(
+    path: tuple[str, ...], kinds: tuple[str, ...], word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python's True is 1, but nobody means it so."""
+    said = refused(capsys, *kinds, option(path), word)
+    assert said.startswith(f"{option(path)}: ")
+    assert said.endswith(f', but was given "{word}"')
+
+
+def test_numbers_as_they_are_written(chosen: Callable[..., RunConfig], tmp_path: Path) -> None:
+    """With quotes or without, on the command line and in the file; truth only where it is asked."""
+    assert chosen("--training.max-steps", '"12"').training.max_steps == 12
+    config = chosen("--training.max-steps", "12", "--training.compile", "false")
+    assert (config.training.max_steps, config.training.compile) == (12, False)
+    path = tmp_path / "config.json"
+    for number in ('"12"', "12", "12.0"):
+        path.write_text('{"training": {"max_steps": ' + number + "}}", "utf-8")
+        assert read_config(path).training.max_steps == 12
+    path.write_text('{"training": {"max_steps": true}}', "utf-8")
+    with pytest.raises(SettingError, match=r'json: --training.max-steps: input .* given "true"'):
+        read_config(path)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

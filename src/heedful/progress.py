@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 
 
 class Progress:
-    """Counts work done and shows it; `quiet` shows nothing.
+    """Counts work done and shows it; `quiet` shows nothing but warnings.
 
     In a pipe a line is written at most every `interval` seconds, so that a log stays short.
     """
@@ -37,6 +37,10 @@ class Progress:
         """Write one line, unless quiet."""
         if not self.quiet:
             print(line, file=self.stream, flush=True)
+
+    def warn(self, line: str) -> None:
+        """Write one line, even when quiet: something is not as it was left."""
+        print(line, file=self.stream, flush=True)
 
     def track(self, items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
         """Yield the items while showing how many of `total` have passed."""

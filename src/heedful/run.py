@@ -95,7 +95,7 @@ def train(
         if data is None:
             data = prepared(folder)
         config = run.sized(config, data)
-        newest = run.newest() if resume else None
+        newest = run.newest(config) if resume else None
         trainer = run.trainer(config, data, newest)
         if held is not None:
             _write_config(config, folder)  # of a resumed run only now that all of it fits
@@ -169,20 +169,21 @@ class _Run:
         precision = config.training.precision
         return Gradients(model, config.objective, precision, self.device, shards, self.progress.say)
 
-    def newest(self) -> Checkpoint | None:
+    def newest(self, config: RunConfig) -> Checkpoint | None:
         """Return where to go on; None, said aloud, when a run ended before its first checkpoint."""
-        checkpoints = self._checkpoints()
+        checkpoints = self._checkpoints(config)
         if not self.processes.any(checkpoints.begun()):
             self.progress.say("the run has no checkpoint yet: starting from its first step")
             return None
         newest, said = checkpoints.newest()
         for line in said:
-            self.progress.say(line)
+            self.progress.warn(line)
         self.progress.say(f"going on from step {newest.step:,}")
         return newest
 
-    def _checkpoints(self) -> Checkpoints:
-        return Checkpoints(self.folder / "checkpoints", self.processes)
+    def _checkpoints(self, config: RunConfig) -> Checkpoints:
+        divided = config.parallel.divides_weights and self.processes.size > 1
+        return Checkpoints(self.folder / "checkpoints", self.processes, divided=divided)
 
     def trainer(self, config: RunConfig, data: RunData, newest: Checkpoint | None) -> Trainer:
         """Return the training, standing at its beginning or at the newest checkpoint."""
@@ -211,7 +212,7 @@ class _Run:
             schedule=config.schedule,
             settings=config.training,
             plan=BatchPlan(data.train, tokens, config.seed, multiple=8 if on_gpu else 1),
-            checkpoints=self._checkpoints(),
+            checkpoints=self._checkpoints(config),
             log=TrainLog(self.folder, self.progress, newest.step if newest else 0, mute=not lead),
             validate=self._shared_validation(config, data, model),
             device=self.device,

@@ -5,7 +5,10 @@ Settings stand beside the code they set; `heedful.config` composes those of a ru
 
 __all__ = ["Settings"]
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Settings(BaseModel):
@@ -18,3 +21,21 @@ class Settings(BaseModel):
         use_attribute_docstrings=True,
         allow_inf_nan=False,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, data: Any) -> Any:
+        """Leave true and false as words where pydantic would take them for 1 and 0."""
+        if not isinstance(data, Mapping):
+            return data
+        return {
+            name: str(value).lower() if isinstance(value, bool) and cls._counts(name) else value
+            for name, value in data.items()
+        }
+
+    @classmethod
+    def _counts(cls, name: str) -> bool:
+        """Return whether a setting is a number, and cannot be true or false."""
+        annotation = cls.model_fields[name].annotation if name in cls.model_fields else None
+        kinds = {annotation, *get_args(annotation)}
+        return bool(kinds & {int, float}) and bool not in kinds

@@ -202,6 +202,23 @@ def test_fall_back(saved: Checkpoints) -> None:
         assert same(saved.newest()[0], made(10))
 
 
+def test_rather_a_fit_one(saved: Checkpoints) -> None:
+    """An older one before the newest; the newest if no whole one is fit."""
+    assert saved.newest(lambda state: state["step"] == 9)[0].step == 9
+    assert saved.newest(lambda _: False)[0].step == 10
+    (saved.path(9) / "state.json").unlink()
+    newest, said = saved.newest(lambda state: state["step"] == 9)
+    assert (newest.step, len(said)) == (10, 1)
+    assert same(newest, made(10))
+
+
+def test_what_is_newer_is_forgotten(saved: Checkpoints) -> None:
+    saved.forget_after(10)
+    assert saved.steps() == [9, 10]
+    saved.forget_after(9)
+    assert {path.name for path in saved.folder.iterdir()} == {"step-9"}
+
+
 def test_all_damaged(saved: Checkpoints) -> None:
     assert saved.begun()
     for step in (9, 10):

@@ -80,11 +80,17 @@ def test_without_a_dev_set(ended: Any) -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
-def test_damaged_ones_are_left_out_and_counted(ended: Any) -> None:
+def test_damaged_ones_are_left_out_and_counted(ended: Any, capsys: Any) -> None:
+    """And named, be it a quiet training."""
     trainer, _ = ended(STEPS, best=4)
     for step in (4, 6):
         (trainer.checkpoints.path(step) / "state.json").unlink()
+    capsys.readouterr()
     named, _ = choose_weights(trainer)
+    said = capsys.readouterr().err
+    for step in (4, 6):
+        path = trainer.checkpoints.path(step)
+        assert f"{path}: the checkpoint is damaged; left out\n" in said
     assert named == (
         "the average of 3 checkpoints (steps 2 to 10), 2 damaged ones left out, "
         "the checkpoint of the best step 4 is damaged"

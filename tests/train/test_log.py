@@ -83,3 +83,17 @@ def test_quiet(tmp_path: Path) -> None:
     log.show(1, 2, 3.0, 4.0, 5.0)
     log.say("nothing")
     assert stream.getvalue() == ""
+
+
+def test_warnings_are_for_the_quiet_too(tmp_path: Path) -> None:
+    """But not for every process: one of many speaks."""
+    for quiet, mute, shown in (
+        (False, False, "a\nb\n"),
+        (True, False, "b\n"),
+        (True, True, ""),
+    ):
+        stream = io.StringIO()
+        log = TrainLog(tmp_path, Progress(quiet=quiet, stream=stream), mute=mute)
+        log.say("a")
+        log.warn("b")
+        assert stream.getvalue() == shown

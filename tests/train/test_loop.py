@@ -352,6 +352,34 @@ def test_a_loss_on_its_way_up_is_not_saved(make: Make) -> None:
     assert saved == [2, 8, 10, 12]
 
 
+def test_what_an_interruption_saved_on_its_way_up_is_not_gone_back_to(make: Make) -> None:
+    """An older one is, and the bad one goes: else a kill would lead back to it."""
+    changes = {"training": {"save_every": 2}}
+    first = make(changes)
+    update = first._update
+
+    def rising(portion: Portion) -> Step:
+        step = update(portion)
+        if first.state.step == 3:
+            first.state.pulse.lowest = 0.0
+        return step
+
+    first._update = rising  # type: ignore[method-assign]
+    first._agree = lambda _: first.state.step == 5  # type: ignore[method-assign]
+    assert first.run() == (False, 5, "interrupted")
+    assert first.checkpoints.steps() == [2, 5]
+    second = make(changes)
+    second.restore(second.checkpoints.newest()[0])
+    assert second.state.step == 5  # it may still come down
+    second.gradients.objective = Poisoned(second.gradients.objective, 2, gradient_only=False)
+    save = second.checkpoints.save
+    before: list[list[int]] = []
+    second.checkpoints.save = lambda one: (before.append(second.checkpoints.steps()), save(one))  # type: ignore
+    assert second.run() == (True, 12, "12 steps are done")
+    assert second.state.returns == 1
+    assert before[:2] == [[2], [2, 4]]
+
+
 def test_going_back_counts_the_time(make: Make) -> None:
     """Minutes that led nowhere are minutes: a training that diverges ends in time all the same."""
     trainer = make({"training": {"save_every": 2}}, clock=itertools.count().__next__)

@@ -77,7 +77,8 @@ def test_two_processes_are_as_one(
     assert ("model-1-of-2.safetensors" in names) == (kind == "fsdp")
     longer = ["--resume", "--quiet", "--training.max-steps", "16"]
     assert main(["train", "--out", str(tmp_path / "two"), *longer]) == 0
-    assert heed("--out", str(tmp_path / "one"), "--nproc", "2", *longer).returncode == 0
+    several = ["--nproc", "2", "--parallel.kind", kind]
+    assert heed("--out", str(tmp_path / "one"), *several, *longer).returncode == 0
     close(tmp_path / "two", tmp_path / "one")
 
 
@@ -214,6 +215,24 @@ def test_bad_input(given: tuple[str, ...], said: str, corpus: Path, tmp_path: Pa
     assert found.returncode == 2
     assert said in found.stderr
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("--debug train --out x --nproc 2 --data train", "--debug --out x --nproc 2 --data train"),
+        ("train --out x --nproc 2 --debug", "--out x --nproc 2 --debug"),
+    ],
+)
+def test_every_process_is_given_all_words(
+    given: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those before the command too."""
+    handed: list[Any] = []
+    monkeypatch.setattr("heedful.train.launch.launch", lambda *them: handed.append(them) or 0)
+    monkeypatch.setattr(sys, "argv", ["/bin/train/heed", *given.split()])
+    assert main() == 0
+    assert handed == [(words.split(), 2, 3)]
 
 
 def test_one_sentence_for_all(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_memory_by_part() -> None:
     assert (ddp["activations"], ddp["logits"]) == (2.2e8, 1000 * 37_000 * 10)
     fsdp = memory(WORK, 37_000, 1000, 8, "fsdp")
     assert fsdp["optimizer"] == 63_000_000
-    assert fsdp["weights"] == 63_000_000 * 4 / 8 + 23_000_000 * 6
+    assert fsdp["weights"] == 63_000_000 * 4 / 8 + 19_000_000 * 4 + 23_000_000 * 2
     assert memory(WORK, 37_000, 1000, 1, "fsdp") == memory(WORK, 37_000, 1000, 1, "ddp")
 
 
@@ -90,6 +90,13 @@ def test_one_gpu_by_hand() -> None:
     found = speed(WORK, 1000, 1, "ddp", **RATES)
     assert found == (pytest.approx(9.5e-4), 0.0, pytest.approx(1000 / 9.5e-4))
     assert days(86_400e6, 1e6) == 1.0
+
+
+def test_bytes_between_gpus_by_hand() -> None:
+    """DDP passes 8 a weight; FSDP 4 of gradients and 4 of weights, layers twice, in bf16."""
+    for kind in ("ddp", "fsdp"):
+        found = speed(WORK, 1000, 8, kind, **RATES)
+        assert found.communicate == pytest.approx(7 / 8 * 8 * 63_000_000 / 4.5e11)
 
 
 @given(st.integers(1, 4096), st.integers(1, 4096), st.sampled_from(["ddp", "fsdp"]))

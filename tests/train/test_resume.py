@@ -208,6 +208,18 @@ def test_damaged_checkpoint_is_set_aside(
     assert trace(folder) == whole
 
 
+def test_damage_is_said_to_the_quiet(config: RunConfig, tmp_path: Path, capsys: Any) -> None:
+    """By --quiet progress is not shown; that a checkpoint is damaged is none."""
+    folder = tmp_path / "cut"
+    train_and_crash(config, folder, 11)
+    damaged = folder / "checkpoints" / "step-10"
+    (damaged / "state.json").unlink()
+    capsys.readouterr()
+    assert main(["train", "--out", str(folder), "--resume", "--quiet"]) == 0
+    said = f"{damaged}: the checkpoint is damaged; set aside as corrupt-step-10\n"
+    assert capsys.readouterr().err == said
+
+
 def test_no_whole_checkpoint_is_an_error(
     config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

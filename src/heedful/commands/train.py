@@ -71,7 +71,7 @@ class Options:
     seed: int | None = None
     """Decides weights, order, dropout and what is held out."""
     quiet: bool = False
-    """Show no progress."""
+    """Show no progress; what is wrong is said all the same."""
 
 
 def run(options: Options, settings: dict[str, Any]) -> int:
@@ -138,7 +138,10 @@ def _launch(options: Options) -> int:
         )
     from heedful.train.launch import launch
 
-    return launch(sys.argv[sys.argv.index("train") + 1 :], options.nproc, options.restarts)
+    given = sys.argv[1:]
+    at = given.index("train")
+    words = [*given[:at], *given[at + 1 :]]  # --debug may stand before the command
+    return launch(words, options.nproc, options.restarts)
 
 
 def _changes(options: Options, settings: dict[str, Any]) -> dict[str, Any]:

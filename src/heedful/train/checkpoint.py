@@ -3,8 +3,8 @@
 A checkpoint is written into a temporary folder, sealed with a manifest of SHA-256 sums, flushed to
 the disk and only then renamed; older ones are removed after that. Reading verifies the manifest,
 so a damaged one is set aside and the one before it is used. The loop saves, `heedful.run` reads.
-Where weights are divided among processes, each writes its own part; any number of processes reads
-the parts of any other.
+Where weights are divided among processes, each writes its own part and reads its own rows; any
+number of processes reads the parts of any other.
 """
 
 __all__ = ["Checkpoint", "Checkpoints", "average"]
@@ -14,7 +14,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -28,7 +28,9 @@ from safetensors.torch import load_file, save_file
 from heedful.errors import ModelError, OutputError
 from heedful.model_folder import sha256
 from heedful.train.processes import Processes
+from heedful.train.sharding import Shapes, read
 
+State = dict[str, Any]
 _KINDS = ("model", "optimizer")
 _ALONE = Processes()
 
@@ -40,17 +42,29 @@ class Checkpoint:
     step: int
     model: dict[str, torch.Tensor]
     optimizer: dict[str, torch.Tensor]
-    state: dict[str, Any]
-    shapes: dict[str, list[int]] | None = None
+    state: State
+    shapes: Shapes | None = None
     """Where each process holds a part: the shapes of the whole tensors, of both kinds."""
+
+    def weight_shapes(self) -> Shapes:
+        """Return the shapes of the whole weights."""
+        if self.shapes is None:
+            return {name: list(weight.shape) for name, weight in self.model.items()}
+        return {name: self.shapes[name] for name in self.model}
 
 
 class Checkpoints:
-    """The checkpoints of one run; with several `processes` all of them save and read together."""
+    """The checkpoints of one run; with several `processes` all of them save and read together.
 
-    def __init__(self, folder: Path, processes: Processes = _ALONE) -> None:
+    Where these divide weights among them (`divided`), each reads only its own rows.
+    """
+
+    def __init__(
+        self, folder: Path, processes: Processes = _ALONE, *, divided: bool = False
+    ) -> None:
         self.folder = folder
         self.processes = processes
+        self.divided = divided
 
     def steps(self) -> list[int]:
         """Return the steps saved, in numerical order."""
@@ -150,6 +164,12 @@ class Checkpoints:
             if step not in protected:
                 self._remove(step)
 
+    def forget_after(self, step: int) -> None:
+        """Remove what is newer: nobody is to go on from it."""
+        if self.processes.lead:
+            for newer in [one for one in self.steps() if one > step]:
+                self._remove(newer)
+
     def _remove(self, step: int) -> None:
         """Take a checkpoint's name away first, so that what bears it is always whole."""
         gone = self.folder / f".tmp-gone-{step}"
@@ -166,24 +186,37 @@ class Checkpoints:
                 stray.unlink(missing_ok=True)
 
     def load(self, step: int) -> Checkpoint:
-        """Read a checkpoint, parts joined; raises ModelError if a file is missing or altered."""
-        parts = self._verify(step)
-        state = json.loads((self.path(step) / "state.json").read_text("utf-8"))
-        model, optimizer = (self._tensors(step, kind, parts) for kind in _KINDS)
-        return Checkpoint(step, model, optimizer, state)
+        """Read a checkpoint, whole or this process's rows; ModelError if a file is damaged."""
+        return self._load(step, self._verify(step))
 
     def load_weights(self, step: int) -> dict[str, torch.Tensor]:
-        """Read only the model's weights of a checkpoint; raises ModelError if it is damaged."""
-        return self._tensors(step, "model", self._verify(step))
+        """Read all of a checkpoint's weights and nothing else; ModelError if a file is damaged."""
+        return self._whole(step, "model", self._verify(step))
 
-    def _tensors(self, step: int, kind: str, parts: int | None) -> dict[str, torch.Tensor]:
+    def _load(self, step: int, parts: int | None) -> Checkpoint:
+        state = self._state(step)
+        if not self.divided:
+            model, optimizer = (self._whole(step, kind, parts) for kind in _KINDS)
+            return Checkpoint(step, model, optimizer, state)
+        place = (self.processes.rank, self.processes.size)
+        (model, shapes), (optimizer, others) = (
+            read(*self._files(step, kind, parts), *place) for kind in _KINDS
+        )
+        return Checkpoint(step, model, optimizer, state, shapes | others)
+
+    def _whole(self, step: int, kind: str, parts: int | None) -> dict[str, torch.Tensor]:
+        if parts is None:
+            return load_file(self.path(step) / f"{kind}.safetensors")
+        return read(*self._files(step, kind, parts))[0]
+
+    def _files(self, step: int, kind: str, parts: int | None) -> tuple[list[Path], Shapes | None]:
+        """Return the files of a kind, in the order of their writers, and shapes if in parts."""
         folder = self.path(step)
         if parts is None:
-            return load_file(folder / f"{kind}.safetensors")
+            return [folder / f"{kind}.safetensors"], None
         endings = [f"-{rank}-of-{parts}" for rank in range(parts)]
-        rows = [load_file(folder / f"{kind}{ending}.safetensors") for ending in endings]
         shapes = json.loads((folder / f"shapes{endings[0]}.json").read_text("utf-8"))
-        return {name: _joined([part[name] for part in rows], shapes[name]) for name in rows[0]}
+        return [folder / f"{kind}{ending}.safetensors" for ending in endings], shapes
 
     def is_whole(self, step: int) -> bool:
         """Return whether every file of a checkpoint is as it was written."""
@@ -193,29 +226,49 @@ class Checkpoints:
             return False
         return True
 
-    def newest(self) -> tuple[Checkpoint, list[str]]:
+    def newest(self, fit: Callable[[State], bool] | None = None) -> tuple[Checkpoint, list[str]]:
         """Return the newest whole checkpoint, and what was said of damaged ones set aside.
 
-        Raises ModelError when there is none: a resumed run never starts over silently.
+        Rather an older one whose state is `fit`, if there is such a one. The lead looks for it,
+        every byte of it, and tells the others. Raises ModelError when there is none: a resumed run
+        never starts over silently.
         """
         said: list[str] = []
-        if self.processes.lead:
-            for step in reversed(self.steps()):
-                try:
-                    found = self.load(step)
-                except ModelError as error:
-                    said.append(f"{error}; set aside as {self._set_aside(step)}")
-                else:
-                    self.processes.of_lead(step)
-                    return found, said
-            self.processes.of_lead(-1)
-        elif (chosen := int(self.processes.of_lead(-1)[0])) >= 0:
-            return self.load(chosen), said
-        raise ModelError(
-            "no whole checkpoint to resume from",
-            where=str(self.folder),
-            fix="start anew in another folder with --out",
-        )
+        chosen = self._chosen(said, fit) if self.processes.lead else 0
+        step = int(self.processes.of_lead(chosen)[0])
+        if step < 0:
+            raise ModelError(
+                "no whole checkpoint to resume from",
+                where=str(self.folder),
+                fix="start anew in another folder with --out",
+            )
+        try:
+            parts = self._verify(step, lengths_only=True)
+            return self._load(step, parts), said
+        except (ModelError, OSError, SafetensorError) as error:
+            raise ModelError(
+                f"process {self.processes.rank} does not read what the first process has verified",
+                where=str(self.path(step)),
+                fix="let the folder of the run be the same for all of them",
+            ) from error
+
+    def _chosen(self, said: list[str], fit: Callable[[State], bool] | None) -> int:
+        """Return the newest step that is whole, -1 if none is, and set damaged ones aside."""
+        newest = -1
+        for step in reversed(self.steps()):
+            try:
+                self._verify(step)
+            except ModelError as error:
+                said.append(f"{error}; set aside as {self._set_aside(step)}")
+                continue
+            if fit is None or fit(self._state(step)):
+                return step
+            newest = max(newest, step)
+        return newest
+
+    def _state(self, step: int) -> State:
+        state: State = json.loads((self.path(step) / "state.json").read_text("utf-8"))
+        return state
 
     def _set_aside(self, step: int) -> str:
         """Give a damaged checkpoint another name, never one that is taken, and return it."""
@@ -231,15 +284,18 @@ class Checkpoints:
             ) from error
         return aside.name
 
-    def _verify(self, step: int) -> int | None:
-        """Return the number of parts, None if there is one; raise ModelError for a damaged one."""
+    def _verify(self, step: int, *, lengths_only: bool = False) -> int | None:
+        """Return the number of parts, None if there is one; raise ModelError for a damaged one.
+
+        `lengths_only` takes the word of another process for the bytes.
+        """
         folder = self.path(step)
         try:
             manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
             parts = _parts(set(manifest))
             whole = all(
                 (folder / name).stat().st_size == entry["bytes"]
-                and sha256(folder / name) == entry["sha256"]
+                and (lengths_only or sha256(folder / name) == entry["sha256"])
                 for name, entry in manifest.items()
             )
             whole = whole and json.loads((folder / "state.json").read_text("utf-8"))["step"] == step
@@ -262,13 +318,6 @@ def _parts(names: set[str]) -> int | None:
     if names != wanted:
         raise ValueError("other files than those of a checkpoint")
     return count or None
-
-
-def _joined(parts: list[torch.Tensor], shape: list[int]) -> torch.Tensor:
-    """Return a tensor of which every process wrote its rows, in their order, or each all of it."""
-    if list(parts[0].shape) == shape:
-        return parts[0]
-    return torch.cat(parts)
 
 
 _NUMBER = re.compile("0|[1-9][0-9]*")

@@ -36,6 +36,11 @@ class Pulse:
     high_steps: int = 0
     """Losses in a row that were high."""
 
+    @property
+    def calm(self) -> bool:
+        """Whether the loss is not about to blow up, for all that is known."""
+        return self.high_steps == 0
+
 
 class Diverged(Exception):  # noqa: N818 - a finding, not a fault of the program
     """The training cannot go on from here; `cause` and `remedy` are parts of a sentence."""

@@ -24,7 +24,7 @@ def choose_weights(trainer: Trainer) -> tuple[str, Validation | None]:
     """
     checkpoints, state = trainer.checkpoints, trainer.state
     wanted = state.averaged[-trainer.settings.average_last :] or [state.step]
-    whole = [step for step in wanted if checkpoints.is_whole(step)]
+    whole = [step for step in wanted if _is_whole(trainer, step)]
     if not whole:
         raise ModelError("no whole checkpoint is left to average", where=str(checkpoints.folder))
     damaged = len(wanted) - len(whole)
@@ -35,7 +35,7 @@ def choose_weights(trainer: Trainer) -> tuple[str, Validation | None]:
     candidates = list(_windows(whole))
     best = state.best_step
     if best and [best] not in candidates:
-        if checkpoints.is_whole(best):
+        if _is_whole(trainer, best):
             candidates.append([best])
         else:
             note += f", the checkpoint of the best step {best} is damaged"
@@ -47,6 +47,15 @@ def choose_weights(trainer: Trainer) -> tuple[str, Validation | None]:
             chosen, found = steps, dev
     _put(trainer, chosen)
     return _named(chosen) + note, found
+
+
+def _is_whole(trainer: Trainer, step: int) -> bool:
+    """Return whether a checkpoint can be used; say so if not."""
+    checkpoints = trainer.checkpoints
+    whole = checkpoints.is_whole(step)
+    if not whole:
+        trainer.log.warn(f"{checkpoints.path(step)}: the checkpoint is damaged; left out")
+    return whole
 
 
 def _windows(steps: list[int]) -> Iterator[list[int]]:

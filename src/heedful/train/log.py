@@ -73,6 +73,13 @@ class TrainLog:
         else:
             self.progress.say(line)
 
+    def warn(self, line: str) -> None:
+        """Write a line that stays, even when quiet."""
+        if self._live is not None:
+            self.say(line)
+        elif not self.mute:
+            self.progress.warn(line)
+
     def _status(self) -> Any:
         if self._live is None:
             from rich.console import Console

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -35,7 +35,7 @@ from heedful.train.parallel import ParallelGradients
 from heedful.train.processes import Processes
 from heedful.train.schedule import Schedule
 from heedful.train.settings import TrainingConfig
-from heedful.train.sharding import Part, own, put, whole
+from heedful.train.sharding import RANDOM, Part, own, put, whole
 
 
 class Validation(NamedTuple):
@@ -145,7 +145,7 @@ class Trainer:
                 improved = self.state.step % self.settings.validate_every == 0 and self._validate()
                 stop = self._agree(interrupted)
                 reason = self._reason_to_stop()
-                due = self.state.step % self.settings.save_every == 0 and not self._high()
+                due = self.state.step % self.settings.save_every == 0 and self.state.pulse.calm
                 if due or improved or reason:
                     self.state.averaged.append(self.state.step)
                 if due or improved or reason or stop:
@@ -156,10 +156,6 @@ class Trainer:
                     return Outcome(False, self.state.step, "interrupted")
                 started = self.clock()
         raise AssertionError("the stream of batches is endless")
-
-    def _high(self) -> bool:
-        """Return whether the loss may be about to blow up: nothing to go back to later."""
-        return self.state.pulse.high_steps > 0
 
     def _agree(self, interrupted: list[int]) -> bool:
         """Return whether any process was interrupted; the clock of all is the slowest one's."""
@@ -214,7 +210,7 @@ class Trainer:
         return rate * 0.5**self.state.returns
 
     def _go_back(self, finding: Diverged) -> None:
-        """Return to the newest whole checkpoint; raise ModelError if there is none, or no more."""
+        """Return to the newest good checkpoint; raise ModelError if there is none, or no more."""
         self._steps.clear()
         remedy = f"the likely cause: {finding.cause}; try {finding.remedy}"
         if not self.checkpoints.steps():
@@ -224,14 +220,15 @@ class Trainer:
             raise ModelError(
                 f"{finding.problem}{again}", fix=f"{remedy}, and --resume from the last good step"
             )
-        checkpoint, said = self.checkpoints.newest()
+        checkpoint, said = self.checkpoints.newest(fit=_calm)
         returns, seconds = self.state.returns + 1, self.state.seconds
         self.restore(checkpoint)
         self.state.returns, self.state.seconds = returns, seconds
         self.checkpoints.note_returns(checkpoint.step, returns)
+        self.checkpoints.forget_after(checkpoint.step)
         self.log.forget_after(self.state.step)
         for line in said:
-            self.log.say(line)
+            self.log.warn(line)
         self.log.say(
             f"{finding.problem} ({finding.cause}): going back to step {checkpoint.step:,} with "
             f"half the learning rate, return {returns} of {self.settings.returns}; better is "
@@ -341,9 +338,9 @@ class Trainer:
             name: own(value) for name, value in state_tensors(self.optimizer, self.model).items()
         }
         self._require_numbers(weights | moments)
-        random = {"random/cpu": torch.get_rng_state()}
+        random = {RANDOM + "cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
-            random["random/cuda"] = torch.cuda.get_rng_state(self.device)
+            random[RANDOM + "cuda"] = torch.cuda.get_rng_state(self.device)
         parts = weights | moments | {name: own(value) for name, value in random.items()}
         divided = any(list(part.rows.shape) != part.shape for part in parts.values())
         self.checkpoints.save(
@@ -371,8 +368,8 @@ class Trainer:
 
         Raises ModelError for the checkpoint of another model.
         """
-        shapes = {name: weight.shape for name, weight in self.model.named_parameters()}
-        if shapes != {name: weight.shape for name, weight in checkpoint.model.items()}:
+        shapes = {name: list(weight.shape) for name, weight in self.model.named_parameters()}
+        if shapes != checkpoint.weight_shapes():
             raise ModelError(
                 "the checkpoint is of another model",
                 where=str(self.checkpoints.path(checkpoint.step)),
@@ -381,9 +378,14 @@ class Trainer:
         for name, weight in self.model.named_parameters():
             put(checkpoint.model[name], weight)
         load_state(self.optimizer, self.model, checkpoint.optimizer)
-        torch.set_rng_state(checkpoint.optimizer["random/cpu"])
-        if self.device.type == "cuda" and "random/cuda" in checkpoint.optimizer:
-            torch.cuda.set_rng_state(checkpoint.optimizer["random/cuda"], self.device)
+        torch.set_rng_state(checkpoint.optimizer[RANDOM + "cpu"])
+        if self.device.type == "cuda" and RANDOM + "cuda" in checkpoint.optimizer:
+            torch.cuda.set_rng_state(checkpoint.optimizer[RANDOM + "cuda"], self.device)
         pulse = Pulse(**checkpoint.state.get("pulse", {}))
         self.state = TrainState(**(checkpoint.state | {"pulse": pulse}))
         self.state.returns = max(self.state.returns, self.checkpoints.returns(checkpoint.step))
+
+
+def _calm(saved: dict[str, Any]) -> bool:
+    """Return whether a saved state is to be gone back to: an interruption saves any."""
+    return Pulse(**saved.get("pulse", {})).calm

@@ -23,7 +23,7 @@ from heedful.objectives import Objective
 from heedful.settings import Settings
 from heedful.shapes import Float, Tensor
 from heedful.train.memory import is_out_of_memory
-from heedful.train.precision import Precision, autocast
+from heedful.train.precision import Precision, autocast, takes_bf16
 from heedful.train.processes import Processes
 
 
@@ -35,7 +35,9 @@ class DDP(Settings):
     timeout: float = Field(600, gt=0)
     """Seconds to wait for the other processes; more than a validation takes."""
 
-    def wrap(self, step: nn.Module, model: Transformer, device: torch.device) -> nn.Module:
+    def wrap(
+        self, step: nn.Module, model: Transformer, device: torch.device, bf16: bool
+    ) -> nn.Module:
         """Return the module whose gradients are those of all processes."""
         return nn.parallel.DistributedDataParallel(step)
 
@@ -55,14 +57,25 @@ class FSDP(Settings):
     timeout: float = Field(600, gt=0)
     """Seconds to wait for the other processes; more than a validation takes."""
 
-    def wrap(self, step: nn.Module, model: Transformer, device: torch.device) -> nn.Module:
-        """Divide the weights; the model's parameters are DTensors from here on."""
+    def wrap(
+        self, step: nn.Module, model: Transformer, device: torch.device, bf16: bool
+    ) -> nn.Module:
+        """Divide the weights; the model's parameters are DTensors from here on.
+
+        With `bf16` a layer's weights travel in it, as autocast would make them afterwards, and so
+        do those of its norms, whose sums stay float32 inside; gradients are added up in float32.
+        The embeddings travel in float32: gradients of many pieces go into each row, and in bf16
+        the small ones would be lost before they are added up.
+        """
         from torch.distributed.device_mesh import init_device_mesh
-        from torch.distributed.fsdp import fully_shard
+        from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
         mesh = init_device_mesh(device.type, (dist.get_world_size(),))
+        policy = MixedPrecisionPolicy(
+            param_dtype=torch.bfloat16 if bf16 else None, reduce_dtype=torch.float32
+        )
         for layer in (*model.encoder, *model.decoder):
-            fully_shard(layer, mesh=mesh)
+            fully_shard(layer, mesh=mesh, mp_policy=policy)
         fully_shard(step, mesh=mesh)
         return step
 
@@ -112,13 +125,15 @@ class ParallelGradients:
         self.processes = processes
         self.parallel = parallel
         self.shards = processes.size
-        self._step = parallel.wrap(_Step(model, objective), model, device)
+        bf16 = takes_bf16(precision, device)
+        self._step = parallel.wrap(_Step(model, objective), model, device, bf16)
 
     def add(self, batch: Batch, tokens: int, last: bool = True) -> Float[Tensor, "2"]:
         """Add the gradient of the smoothed loss over `tokens`; return the two sums of the loss.
 
         Only after the `last` batch of an update are gradients those of all processes. Raises
-        SettingError when this process's part does not fit in memory.
+        SettingError when this process's part does not fit in memory: to do it again in smaller
+        shards, as one process does, is too late when the others exchange its gradients already.
         """
         size, rank = self.processes.size, self.processes.rank
         parts = batch.split(min(size, batch.rows))

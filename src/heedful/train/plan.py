@@ -122,7 +122,7 @@ def memory(work: Work, vocabulary: int, tokens: int, gpus: int, kind: str) -> di
     gathered = work.weights
     if kind == "fsdp" and gpus > 1:
         gathered = work.layer_weights + work.embedding_weights
-        held += gathered  # in float32, beside the part that is its own
+        held += work.embedding_weights  # gathered in float32, the layers in bf16
     return {
         "weights": held * _MASTER + gathered * _HALF,
         "gradients": work.weights / (gpus if kind == "fsdp" else 1) * _GRADIENT,
@@ -155,13 +155,17 @@ def speed(
     """Return the speed of `gpus` with so many target pieces each.
 
     `link` and `network` are bytes a second of one direction, within a node and between nodes. A
-    ring passes each gradient twice (DDP); FSDP gathers the weights twice and scatters gradients
-    once. All of it is float32 and nothing is hidden behind computing, which it partly is.
+    ring passes each gradient twice (DDP); FSDP scatters gradients once, gathers the layers' weights
+    twice, in bf16, and the embeddings once. Nothing is hidden behind computing, which it partly is.
     """
     compute = work.flops * tokens / flops_per_second
-    rounds = 3 if kind == "fsdp" else 2
+    passed = 2 * work.weights * _GRADIENT
+    if kind == "fsdp":
+        layers = work.weights - work.embedding_weights
+        gathered = 2 * layers * _HALF + work.embedding_weights * _MASTER
+        passed = work.weights * _GRADIENT + gathered
     slowest = link if gpus <= GPUS_A_NODE else min(link, network)
-    communicate = rounds * (gpus - 1) / gpus * work.weights * _GRADIENT / slowest
+    communicate = (gpus - 1) / gpus * passed / slowest
     return Speed(compute, communicate, gpus * tokens / (compute + communicate))
 
 

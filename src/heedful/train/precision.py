@@ -1,6 +1,6 @@
 """Which number format a training step computes in."""
 
-__all__ = ["Precision", "autocast", "has_bf16"]
+__all__ = ["Precision", "autocast", "has_bf16", "takes_bf16"]
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
@@ -17,10 +17,13 @@ def has_bf16(device: torch.device) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """Return the context of a forward pass: bf16 products with float32 weights, or plain float32.
+def takes_bf16(precision: Precision, device: torch.device) -> bool:
+    """Return whether products are bf16; `auto` takes it where the machine has it."""
+    return precision == "bf16" or (precision == "auto" and has_bf16(device))
 
-    `auto` takes bf16 where the machine has it.
-    """
-    wanted = precision == "bf16" or (precision == "auto" and has_bf16(device))
-    return torch.autocast(device.type, dtype=torch.bfloat16) if wanted else nullcontext()
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """Return the context of a forward pass: bf16 products with float32 weights, or all float32."""
+    if not takes_bf16(precision, device):
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
