@@ -63,7 +63,7 @@ def prepare(
             "or start a new run with another --out",
         )
     if changed:
-        progress.say(f"the {changed} has changed since this run began: going on with the new one")
+        progress.warn(f"the {changed} has changed since this run began: going on with the new one")
     _write_known(folder, now)
     corpus.report.save(folder)
     for split in ("dev", "test"):

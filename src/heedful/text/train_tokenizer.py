@@ -35,7 +35,7 @@ class BPE(Settings):
     """Refuse a corpus too small for that many; else take the pieces that it gives."""
     shared: bool = True
     """One vocabulary for both sides; the paper shares it (section 5.1)."""
-    learn_from: int = Field(2_000_000, ge=1)
+    learn_from: int = Field(1_000_000, ge=1)
     """Pairs to learn from at most, evenly spread over the corpus: memory holds their words."""
 
     def build(self, batches: Iterable[list[str]], special: list[AddedToken]) -> Backend:
@@ -65,7 +65,7 @@ class Unigram(Settings):
     """Refuse a corpus too small for that many; else take the pieces that it gives."""
     shared: bool = True
     """One vocabulary for both sides; the paper shares it (section 5.1)."""
-    learn_from: int = Field(2_000_000, ge=1)
+    learn_from: int = Field(1_000_000, ge=1)
     """Pairs to learn from at most, evenly spread over the corpus: memory holds them."""
 
     def build(self, batches: Iterable[list[str]], special: list[AddedToken]) -> Backend:
