@@ -289,6 +289,7 @@ def test_device_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert pick_device("auto") == torch.device("cuda")
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
     assert pick_device("cuda:0") == torch.device("cuda:0")
     with pytest.raises(SettingError, match="1 GPU"):
         pick_device("cuda:1")

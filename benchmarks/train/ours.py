@@ -13,6 +13,7 @@ import torch
 from train.data import plan
 from train.spec import SIZES, Task
 
+from heedful.device import pick_device
 from heedful.models.transformer import TransformerConfig
 from heedful.objectives import Translation
 from heedful.progress import Progress
@@ -31,7 +32,7 @@ class Ours:
 
     def __init__(self, task: Task, folder: Path) -> None:
         size = SIZES[task.size]
-        device = torch.device(task.device)
+        device = pick_device(task.device)
         if device.type == "cpu":
             keep_freed_memory()
         config = TransformerConfig(

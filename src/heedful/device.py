@@ -14,8 +14,18 @@ NAMES = ("auto", "cpu", "cuda")
 def pick_device(name: str = "auto") -> torch.device:
     """Return the device of that name; `auto` takes a GPU if there is one, `cuda:1` the second.
 
-    Raises SettingError for an unknown name and for a GPU that is not there.
+    On a GPU it also switches cuDNN's attention off in this process: that kernel is prepared anew
+    for every shape, 6 to 7 ms a call on an H200, and every batch of sentences has another. It was
+    69 % of the host's time in a step of base, 356 ms for 51 ms of kernels. Raises SettingError
+    for an unknown name and for a GPU that is not there.
     """
+    device = _named(name)
+    if device.type == "cuda":
+        torch.backends.cuda.enable_cudnn_sdp(False)
+    return device
+
+
+def _named(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cpu":
