@@ -9,10 +9,10 @@ __all__ = ["RunData", "prepare", "prepared"]
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from heedful import __version__
 from heedful.config import RunConfig
@@ -25,6 +25,7 @@ from heedful.errors import HeedfulError, ModelError, SettingError
 from heedful.progress import Progress
 from heedful.text.tokenizer import Tokenizer
 
+Pair = TypeVar("Pair")
 _STORED: tuple[Split, Split] = ("train", "dev")
 
 
@@ -160,8 +161,11 @@ def _tokenizer(config: RunConfig, folder: Path, corpus: Corpus, progress: Progre
     progress.say(f"learning {config.tokenizer.vocabulary_size:,} pieces")
     data = config.data
     languages = (data.source_language, data.target_language) if data.both_directions else ()
+    most, size = config.tokenizer.learn_from, corpus.size("train")
+    if most < size:
+        progress.say(f"from {most:,} of {size:,} pairs (--tokenizer.learn-from)")
     tokenizer = Tokenizer.train(
-        lambda: _spread(corpus, config.tokenizer.learn_from), config.tokenizer, languages
+        lambda: _spread(corpus.pairs("train"), size, most), config.tokenizer, languages
     )
     if tokenizer.target_size < config.tokenizer.vocabulary_size:
         progress.say(f"the corpus gives {tokenizer.target_size:,}")
@@ -169,11 +173,15 @@ def _tokenizer(config: RunConfig, folder: Path, corpus: Corpus, progress: Progre
     return tokenizer
 
 
-def _spread(corpus: Corpus, most: int) -> Iterator[tuple[str, str]]:
-    """Yield at most so many pairs of train, evenly spread over it."""
-    count = corpus.size("train")
-    for number, pair in enumerate(corpus.pairs("train")):
-        if count <= most or number * most // count != (number - 1) * most // count:
+def _spread(pairs: Iterable[Pair], count: int, most: int) -> Iterator[Pair]:
+    """Yield at most so many of `count` pairs, evenly spread over them.
+
+    >>> list(_spread("abcdefg", 7, 3))
+    ['a', 'd', 'f']
+    """
+    share = min(most, count)
+    for number, pair in enumerate(pairs):
+        if number * share % count < share:
             yield pair
 
 
