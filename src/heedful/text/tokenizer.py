@@ -19,6 +19,7 @@ from heedful.errors import DataError, ModelError, OutputError, SettingError, did
 from heedful.text.pieces import CONTROL, END, PAD, START, UNKNOWN, control_pieces, readable
 from heedful.text.tokenizer_file import languages_of, parse, read_backend, side_content
 from heedful.text.train_tokenizer import BPE, TokenizerConfig, Unigram, train_backend
+from heedful.text.words import Words
 
 TWO_SIDED = "heedful-two-sided"
 
@@ -37,6 +38,8 @@ class Tokenizer:
     def __init__(self, source: Backend, target: Backend) -> None:
         self._source = source
         self._target = target
+        self._source_words = Words(source)
+        self._target_words = self._source_words if source is target else Words(target)
         self.shared: bool = source is target
         self.languages: tuple[str, ...] = languages_of(source)
 
@@ -117,11 +120,11 @@ class Tokenizer:
     def encode_source(self, texts: Sequence[str], to: str | None = None) -> list[list[int]]:
         """Return `[tag of `to`?] pieces </s>` of each text; a model with languages needs `to`."""
         head = [] if to is None and not self.languages else [self._tag_id(to)]
-        return [[*head, *ids, END] for ids in _encode(self._source, texts)]
+        return [[*head, *ids, END] for ids in _encode(self._source_words, texts)]
 
     def encode_target(self, texts: Sequence[str]) -> list[list[int]]:
         """Return `pieces </s>` of each text; the batch puts <s> before them."""
-        return [[*ids, END] for ids in _encode(self._target, texts)]
+        return [[*ids, END] for ids in _encode(self._target_words, texts)]
 
     def decode_target(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Return the texts; control pieces are left out, broken UTF-8 becomes U+FFFD."""
@@ -153,12 +156,11 @@ class Tokenizer:
         return len(CONTROL) + self.languages.index(language)
 
 
-def _encode(backend: Backend, texts: Sequence[str]) -> list[list[int]]:
+def _encode(words: Words, texts: Sequence[str]) -> list[list[int]]:
     try:
-        encodings = backend.encode_batch_fast(list(texts), add_special_tokens=False)
+        return words.encode(texts)
     except TypeError:
         raise DataError(_not_text(texts)) from None
-    return [encoding.ids for encoding in encodings]
 
 
 def _pieces(backend: Backend, ids: Sequence[int]) -> list[str]:
