@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from heedful.data.store_writer import JOURNAL
-from heedful.errors import OutputError
+from heedful.errors import DataError, OutputError
 from heedful.run_folder import LOCK, RunFolder, begun_by_same
 
 HOLDER = """
@@ -119,8 +119,17 @@ def test_what_a_kill_left_is_swept_away(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.rglob("*")} == {LOCK, "notes.new"}
 
 
-@pytest.mark.parametrize("journal", [False, True])
-def test_a_store_that_has_grown_is_kept(tmp_path: Path, journal: bool) -> None:
+@pytest.mark.parametrize(
+    ("journal", "error", "kept"),
+    [
+        (False, OutputError("full"), False),
+        (True, OutputError("full"), True),
+        (True, DataError("changed since it was examined"), False),
+    ],
+)
+def test_a_store_that_has_grown_is_kept(
+    tmp_path: Path, journal: bool, error: Exception, kept: bool
+) -> None:
     """An hour of tokenising is not undone by a full disk: --resume goes on with it."""
     run = tmp_path / "run"
 
@@ -129,11 +138,11 @@ def test_a_store_that_has_grown_is_kept(tmp_path: Path, journal: bool) -> None:
             (run / "store" / "train.growing").mkdir(parents=True)
             if journal:
                 (run / "store" / "train.growing" / JOURNAL).write_text("{}")
-            raise ValueError
+            raise error
 
-    with pytest.raises(ValueError):
+    with pytest.raises(type(error)):
         fail()
-    assert run.exists() == journal
+    assert run.exists() == kept
 
 
 def test_killed_before_its_settings_were_there(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from heedful.data.formats import corpus_paths
 from heedful.data.formats.reading import open_bytes
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
-from heedful.errors import HeedfulError, ModelError, SettingError
+from heedful.errors import DataError, HeedfulError, ModelError, SettingError
 from heedful.progress import Progress
 from heedful.text.tokenizer import Tokenizer
 
@@ -47,11 +47,16 @@ def prepare(
     run's corpus or tokenizer has changed, unless `accept_changes`; DataError for a corpus that
     cannot be used.
     """
-    files = _state(config, progress)
+    paths = _paths(config)
+    before = _stamps(paths)
+    files = _state(config, paths, progress)
     if found := _unchanged(config, folder, files):
         progress.say(f"the corpus is as it was: {len(found.train):,} rows to learn from")
         return found
     corpus = Corpus.examine(config.data, seed=config.seed, progress=progress, scratch=folder)
+    if _stamps(paths) != before:
+        where = " ".join(map(str, paths))
+        raise DataError("changed while it was examined", where=where, fix="start again")
     progress.say(corpus.report.summary())
     tokenizer = _tokenizer(config, folder, corpus, progress)
     now = {"fingerprint": corpus.fingerprint(), "tokenizer": tokenizer.fingerprint()}
@@ -84,7 +89,8 @@ def prepare(
         if corpus.size(split)
     }
     if "dev" not in stores:
-        shutil.rmtree(folder / "store" / "dev", ignore_errors=True)
+        for stale in ("dev", "dev.growing"):
+            shutil.rmtree(folder / "store" / stale, ignore_errors=True)
     sizes = {split: corpus.size(split) for split in (*_STORED, "test")}
     _write_known(folder, now | {"files": files, "pairs": sizes})
     return RunData(tokenizer, stores["train"], stores.get("dev"))
@@ -104,11 +110,20 @@ def _write_known(folder: Path, known: dict[str, Any]) -> None:
     write_whole(folder / "corpus.json", json.dumps(known) + "\n")
 
 
-def _state(config: RunConfig, progress: Progress) -> str:
+def _paths(config: RunConfig) -> list[Path]:
+    specs = (*config.data.train, *config.data.dev, *config.data.test)
+    return [path for spec in specs for path in corpus_paths(spec)]
+
+
+def _stamps(paths: Iterable[Path]) -> list[tuple[int, int]]:
+    """Return size and time of change of each file."""
+    stats = [path.stat() for path in paths if path.exists()]
+    return [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+
+
+def _state(config: RunConfig, paths: list[Path], progress: Progress) -> str:
     """Return a hash of every byte of the corpora and of all that decides what becomes of them."""
     facts = [__version__, config.data.model_dump_json(), config.seed]
-    specs = (*config.data.train, *config.data.dev, *config.data.test)
-    paths = [path for spec in specs for path in corpus_paths(spec)]
     for path in progress.track(paths, "looking at the files", len(paths)):
         with open_bytes(path) as file:
             facts.append(hashlib.file_digest(file, "blake2b").hexdigest())

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from heedful.data.store_writer import JOURNAL
-from heedful.errors import OutputError
+from heedful.errors import DataError, OutputError
 
 LOCK = ".heedful.lock"
 _HALF_WRITTEN = (
@@ -36,7 +36,7 @@ class RunFolder:
 
     Entering raises OutputError when another training is at work in the folder or, unless `resume`,
     when anything else is in it. An error inside it takes away a new run, until `keep` is called
-    or a token store has grown so far that it is worth going on with.
+    or a token store has grown so far that it is worth going on with (not with another corpus).
     """
 
     def __init__(self, path: Path, *, resume: bool) -> None:
@@ -64,9 +64,10 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        grown = any(self.path.glob(f"store/*/{JOURNAL}"))
-        if self._undo and isinstance(error, Exception) and not grown:
-            self._clear()
+        if self._undo and isinstance(error, Exception):
+            grown = any(self.path.glob(f"store/*/{JOURNAL}"))
+            if not grown or isinstance(error, DataError):
+                self._clear()
         if self._lock is not None:
             self._lock.close()
 

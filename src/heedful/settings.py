@@ -6,7 +6,8 @@ Settings stand beside the code they set; `heedful.config` composes those of a ru
 __all__ = ["Settings"]
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -37,5 +38,6 @@ class Settings(BaseModel):
     def _counts(cls, name: str) -> bool:
         """Return whether a setting is a number, and cannot be true or false."""
         annotation = cls.model_fields[name].annotation if name in cls.model_fields else None
-        kinds = {annotation, *get_args(annotation)}
+        joined = get_origin(annotation) in (Union, UnionType)
+        kinds = set(get_args(annotation)) if joined else {annotation}
         return bool(kinds & {int, float}) and bool not in kinds

@@ -39,10 +39,13 @@ def test_an_empty_column(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("in_memory", [0, 2**24])
+@pytest.mark.parametrize("reserving", [False, True])
 def test_zeros_can_be_written_to(
-    in_memory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    in_memory: int, reserving: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(columns, "IN_MEMORY", in_memory)
+    if not reserving:  # as where the system cannot
+        monkeypatch.delattr(columns.os, "posix_fallocate", raising=False)
     found = zeros(5, np.uint8, tmp_path)
     found[2] |= 3
     assert found.tolist() == [0, 0, 3, 0, 0]
@@ -53,6 +56,10 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(columns, "IN_MEMORY", 0)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(columns.os, "posix_fallocate", lambda *_: full())
+        with pytest.raises(OutputError, match=r"No space left on device.*make room"):
+            zeros(1, np.uint8, tmp_path)
     monkeypatch.setattr(columns.tempfile, "TemporaryFile", full)
     with pytest.raises(OutputError, match=r"No space left on device.*make room"):
         Column(np.uint8, tmp_path).append(b"x")
@@ -79,6 +86,16 @@ def test_equal_keys_meet_in_one_part(numbers: list[int]) -> None:
     seen: list[set[int]] = [set(found) for _, found in parts if found]
     for lower, higher in pairwise(seen):
         assert max(lower) < min(higher)
+
+
+@given(numbers=st.lists(st.integers(0, 2**64 - 1)), data=st.data())
+def test_only_wanted_rows_are_divided(numbers: list[int], data: st.DataObject) -> None:
+    count = len(numbers)
+    wanted = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)), np.bool_)
+    keys = np.array(numbers, np.uint64)
+    parts = by_key(count, lambda block: keys[block], lambda block: wanted[block])
+    found = sorted(row for rows, _ in parts for row in rows.tolist())
+    assert found == np.flatnonzero(wanted).tolist()
 
 
 @given(marks=st.lists(st.booleans()), count=st.integers(1, 4))

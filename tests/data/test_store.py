@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -55,7 +56,7 @@ def never() -> Iterator[tuple[str, str]]:
 def test_rows_are_what_the_tokenizer_says(
     tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr(store_writer, "PAIRS_AT_ONCE", at_once)
+    monkeypatch.setattr(store_module, "PAIRS_AT_ONCE", at_once)
     store = build(tmp_path / "store", tokenizer, directions=BOTH_WAYS)
     expected = []
     for english, german in PAIRS:
@@ -273,13 +274,13 @@ MANY = [(f"row {n} {'ab ' * (n % 5)}", f"Zeile {n} {'猫' * (n % 4)}") for n in 
 BUILDING = """
 import os, signal, sys
 from pathlib import Path
-from heedful.data import store_writer, workers
+from heedful.data import store, store_writer
 from heedful.data.store import TokenStore
 from heedful.progress import Progress
 from heedful.text.tokenizer import Tokenizer
 from tests.data.test_store import BOTH_WAYS, MANY
 
-store_writer.PAIRS_AT_ONCE, store_writer.PAIRS_A_COMMIT = 10, 30
+store.PAIRS_AT_ONCE, store_writer.PAIRS_A_COMMIT = 10, 30
 folder, number = Path(sys.argv[1]), int(sys.argv[2])
 seen, flush = 0, os.fsync
 
@@ -314,13 +315,14 @@ def test_a_killed_building_is_gone_on_with(
     assert rows_of(TokenStore.open(tmp_path / "store")) == rows_of(whole)
     for name in store_module.FILES:
         assert (tmp_path / "store" / name).read_bytes() == (whole.folder / name).read_bytes()
-    assert {path.name for path in (tmp_path / "store").iterdir()} == store_module.FILES
+    kept = {path.name for path in (tmp_path / "store").iterdir()}
+    assert kept == store_module.FILES | {store_writer.JOURNAL}
     assert not list(tmp_path.glob("*.growing"))
 
 
 def begun(folder: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Leave a store of which 60 pairs are safe, as a full disk does."""
-    monkeypatch.setattr(store_writer, "PAIRS_AT_ONCE", 10)
+    monkeypatch.setattr(store_module, "PAIRS_AT_ONCE", 10)
     monkeypatch.setattr(store_writer, "PAIRS_A_COMMIT", 30)
 
     def breaking() -> Iterator[tuple[str, str]]:
@@ -333,14 +335,66 @@ def begun(folder: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("name", sorted(store_module.FILES - {"meta.json"}))
-@pytest.mark.parametrize("damage", ["gone", "empty"])
+@pytest.mark.parametrize("damage", ["gone", "empty", "a byte less"])
 def test_a_begun_store_with_damage_is_begun_anew(
     tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, damage: str
 ) -> None:
     growing = begun(tmp_path, tokenizer, monkeypatch)
-    DAMAGES[damage](growing / name)
-    assert len(build(tmp_path / "store", tokenizer, pairs=MANY)) == len(MANY)
+    whole = rows_of(build(tmp_path / "whole", tokenizer, pairs=MANY))
+    if damage == "a byte less":
+        side, part, _ = name.split(".")
+        journal = json.loads((growing / store_writer.JOURNAL).read_text())
+        safe = journal["ids"][side == "target"] if part == "ids" else journal["rows"] + 1
+        os.truncate(growing / name, 128 + safe * (2 if part == "ids" else 8) - 1)
+    else:
+        DAMAGES[damage](growing / name)
+    assert rows_of(build(tmp_path / "store", tokenizer, pairs=MANY)) == whole
+    assert not list(tmp_path.glob("*.growing"))
+
+
+def test_a_folder_of_that_name_that_is_no_store_stays(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    (tmp_path / "store.growing").mkdir()
+    (tmp_path / "store.growing" / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputError, match="will not be overwritten"):
+        build(tmp_path / "store", tokenizer)
+    assert (tmp_path / "store.growing" / "thesis.txt").exists()
+
+
+def test_what_was_begun_is_removed_when_the_store_is_there(
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(tmp_path / "store", tokenizer, fingerprint="whole")
+    begun(tmp_path, tokenizer, monkeypatch)
+    build(tmp_path / "store", tokenizer, pairs=never(), fingerprint="whole")
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from heedful.data.store import TokenStore
+from heedful.progress import Progress
+from heedful.text.tokenizer import Tokenizer
+from tests.data.test_store import MANY
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+folder = Path(sys.argv[1])
+tokenizer = Tokenizer.load(folder / "tokenizer.json")
+TokenStore.build(folder / "store", MANY, tokenizer, [(0, "de")], 100, Progress(), fingerprint="f")
+"""
+
+
+@pytest.mark.parametrize("size", [0, 100, 1000])
+def test_files_that_nobody_can_close(tokenizer: Tokenizer, tmp_path: Path, size: int) -> None:
+    """What waits in a file's buffer is written again when it is closed, and fails again."""
+    tokenizer.save(tmp_path / "tokenizer.json")
+    words = [sys.executable, "-c", LIMITED, str(tmp_path), str(size)]
+    run = subprocess.run(words, capture_output=True, text=True, check=False)
+    last = run.stderr.strip().rpartition("\n")[2]
+    assert "OutputError" in last, run.stderr
+    assert "cannot be written (File too large); make room there" in last
+    assert "ResourceWarning" not in run.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.json"]
 
 
 @pytest.mark.parametrize("journal", ["", "[]", "{}", '{"fingerprint": 3}', "[" * 100_000])
@@ -366,7 +420,7 @@ def test_what_was_begun_of_other_things_is_not_gone_on_with(
 def test_other_processes_code_the_same_rows(
     tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_writer, "PAIRS_AT_ONCE", 10)
+    monkeypatch.setattr(store_module, "PAIRS_AT_ONCE", 10)
     alone = build(tmp_path / "alone", tokenizer, pairs=MANY, directions=BOTH_WAYS)
     monkeypatch.setattr(store_module, "_PORTIONS_HERE", 2)
     monkeypatch.setattr(workers, "usable_cores", lambda: 2)

@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from heedful.data.workers import in_order
+from heedful.data.workers import in_order, portions
 from heedful.errors import DataError
 
 
@@ -78,18 +81,57 @@ def test_what_fails_there_is_raised_here() -> None:
         list(found)
 
 
+USE = """
+import os
+from heedful.data.workers import in_order
+from tests.data.test_workers import where
+print("begun")
+found = in_order(where, range(40), print, here=2, processes=2)
+print(len({who for _, who in found} - {os.getpid()}))
+"""
+
+
+@pytest.mark.parametrize("way", ["file", "standard input"])
+def test_a_script_without_a_guard_is_run_once(way: str, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(USE)
+    words = [sys.executable, str(tmp_path / "script.py") if way == "file" else "-"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run(
+        words, input=USE, capture_output=True, text=True, check=True, env=environment, timeout=300
+    )
+    begun, others = run.stdout.split()
+    assert begun == "begun"
+    assert int(others) in (1, 2)
+    assert run.stderr == ""
+
+
+def test_nothing_is_started_for_few_pieces() -> None:
+    code = (
+        "import multiprocessing.resource_tracker as tracker\n"
+        "from heedful.data.workers import in_order\n"
+        "assert list(in_order(abs, range(3), print, here=3, processes=2)) == [0, 1, 2]\n"
+        "assert tracker._resource_tracker._pid is None"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+
+
 def test_processes_end_with_the_one_that_is_killed() -> None:
     code = (
-        "import os; from heedful.data.workers import in_order; from tests.data.test_workers import"
-        " where\n"
-        "if __name__ == '__main__':\n"
-        "  for _, who in in_order(where, iter(int, 1), print, here=0, processes=1 + 1):\n"
-        "    print(who, flush=True)"
+        "from heedful.data.workers import in_order; from tests.data.test_workers import where\n"
+        "for _, who in in_order(where, iter(int, 1), print, here=0, processes=2):\n"
+        "  print(who, flush=True)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as main:
         assert main.stdout is not None
         assert main.stdout.readline()
         main.kill()
-        main.wait()
-        while main.stdout.read(1 << 16):
-            pass  # the end comes when no process holds the pipe any more
+        main.communicate(timeout=300)  # the end comes when no process holds the pipe any more
+
+
+@given(sizes=st.lists(st.integers(0, 9)), count=st.integers(1, 5), most=st.integers(0, 20))
+def test_portions_are_small(sizes: list[int], count: int, most: int) -> None:
+    found = list(portions(sizes, int, count, most))
+    assert [size for portion in found for size in portion] == sizes
+    for portion in found:
+        assert 0 < len(portion) <= count
+        assert sum(portion[:-1]) <= most

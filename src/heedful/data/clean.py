@@ -97,13 +97,18 @@ class Whole:
     typical: float
     """The median ratio of the lengths."""
     again: Mask
-    """Whether a row is equal to an earlier one."""
+    """Whether a row with two sides is equal to an earlier one."""
 
     @classmethod
     def of(cls, rows: RowColumns, scratch: Path | None = None) -> "Whole":
         """Look at all rows, some at a time."""
         again = zeros(len(rows), np.bool_, scratch)
-        for part, keys in by_key(len(rows), lambda block: rows.block(block).pair_key):
+        usable = by_key(
+            len(rows),
+            lambda block: rows.block(block).pair_key,
+            lambda block: ~_empty(rows.block(block)),
+        )
+        for part, keys in usable:
             again[part] = repeated(keys)
         return cls(typical_ratio(rows), again)
 
@@ -162,7 +167,7 @@ def typical_ratio(rows: RowColumns) -> float:
 
     Of more than a million rows, so many are looked at, evenly spread.
     """
-    some = rows.block(slice(None, None, max(1, len(rows) // _ENOUGH)))
+    some = rows.block(slice(None, None, max(1, -(-len(rows) // _ENOUGH))))
     usable = ~_empty(some)
     return float(np.median(length_ratios(some)[usable])) if usable.any() else 1.0
 
@@ -202,7 +207,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "duplicate",
         "repeats an earlier row",
-        lambda rows, c, whole: whole.again & ~_empty(rows),
+        lambda rows, c, whole: whole.again,
         lambda c: c.drop_duplicates,
     ),
     Rule("odd", "control or broken characters", lambda rows, c, _: rows.odd, _never),

@@ -7,6 +7,7 @@ rows goes block by block (`blocks`) or, where equal keys must meet, part by part
 
 __all__ = ["Column", "blocks", "by_key", "first_marked", "zeros"]
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -63,8 +64,9 @@ def zeros(rows: int, kind: DTypeLike, scratch: Path | None = None) -> NDArray[An
         return np.zeros(rows, kind)
     file = _nameless(scratch)
     try:
-        file.truncate(size)
+        _reserve(file, size)
     except OSError as failure:
+        file.close()
         raise _full(scratch, failure) from None
     return _mapped(file, np.dtype(kind))
 
@@ -80,12 +82,15 @@ def blocks(rows: int) -> Iterator[slice]:
 
 
 def by_key(
-    rows: int, keys_of: Callable[[slice], NDArray[np.uint64]]
+    rows: int,
+    keys_of: Callable[[slice], NDArray[np.uint64]],
+    among: Callable[[slice], NDArray[np.bool_]] | None = None,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint64]]]:
     """Yield (row numbers, keys) of some rows after others, all rows of equal keys together.
 
     The parts come in the order of their keys, the rows of a part in their own. `keys_of` gives the
-    keys of a block; they must be hashes, or the parts are not of a size.
+    keys of a block; they must be hashes, or the parts are not of a size. `among` marks the rows of
+    a block that are wanted; none: all.
     """
     parts = 1
     while parts * ROWS_AT_ONCE < rows:
@@ -95,9 +100,10 @@ def by_key(
         chosen, found = [], []
         for block in blocks(rows):
             keys = keys_of(block)
-            here = np.arange(len(keys))
+            wanted = np.ones(len(keys), np.bool_) if among is None else among(block)
             if parts > 1:
-                here = np.flatnonzero(keys >> shift == part)
+                wanted = wanted & (keys >> shift == part)
+            here = np.flatnonzero(wanted)
             chosen.append(here + block.start)
             found.append(keys[here])
         if chosen:
@@ -113,6 +119,16 @@ def first_marked(mask: NDArray[np.bool_], count: int) -> list[int]:
         if len(found) == count:
             break
     return found
+
+
+def _reserve(file: IO[bytes], size: int) -> None:
+    """Take the room on disk now: a mapped file that has none ends the process when written to."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    for start in range(0, size, 2**20):
+        file.write(bytes(min(2**20, size - start)))
+    file.flush()
 
 
 def _nameless(scratch: Path | None) -> IO[bytes]:

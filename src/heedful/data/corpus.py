@@ -106,6 +106,8 @@ class _Part:
                     yield (row.source.strip(), row.target.strip()) if self.trim else row[:2]
         except ValueError:
             raise changed from None
+        if self.survey_source.state() != self.state:
+            raise changed
 
 
 @dataclass(frozen=True)

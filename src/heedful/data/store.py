@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from heedful.data.columns import blocks
-from heedful.data.store_writer import JOURNAL, SIDES, Encoder, Writer, portions
-from heedful.data.workers import in_order
+from heedful.data.store_writer import JOURNAL, SIDES, Encoder, Writer, size_of
+from heedful.data.workers import in_order, portions
 from heedful.errors import DataError, OutputError
 from heedful.progress import Progress
 from heedful.text.tokenizer import Tokenizer
@@ -28,6 +28,8 @@ FORMAT = "heedful-token-store"
 VERSION = 1
 FILES = {f"{side}.{part}.npy" for side in SIDES for part in ("ids", "offsets")}
 FILES |= {"meta.json"}
+_JOURNALS = {JOURNAL, f".{JOURNAL}.new"}
+PAIRS_AT_ONCE, _CHARACTERS_AT_ONCE = 4096, 2**22
 _PORTIONS_HERE = 16
 
 Ids = np.ndarray[tuple[int], np.dtype[np.unsignedinteger[Any]]]
@@ -100,10 +102,12 @@ class TokenStore:
         OutputError when it cannot be written.
         """
         known = cls.known(fingerprint or "", tokenizer, directions, max_tokens)
-        if fingerprint is not None and (found := _find(folder, known)):
-            return found
-        _refuse_foreign(folder)
         growing = folder.with_name(f"{folder.name}.growing")
+        for place in (folder, growing):
+            _refuse_foreign(place)
+        if fingerprint is not None and (found := _find(folder, known)):
+            shutil.rmtree(growing, ignore_errors=True)  # of things that are no longer wanted
+            return found
         with _saving(folder):
             sizes = (tokenizer.source_size, tokenizer.target_size)
             writer = Writer(growing, sizes, None if fingerprint is None else known)
@@ -112,7 +116,8 @@ class TokenStore:
                 progress.say(f"going on with the token store from pair {writer.resumed:,}")
             left = islice(progress.track(pairs, "tokenising", total), writer.resumed, None)
             encoder = Encoder(tokenizer, directions, max_tokens)
-            for coded in in_order(encoder, portions(left), progress.say, here=_PORTIONS_HERE):
+            some = portions(left, size_of, PAIRS_AT_ONCE, _CHARACTERS_AT_ONCE)
+            for coded in in_order(encoder, some, progress.say, here=_PORTIONS_HERE):
                 with _saving(folder):
                     writer.add(coded)
             done = writer.done
@@ -149,7 +154,7 @@ class TokenStore:
 def _complete(
     growing: Path, folder: Path, known: str, rows: int, too_long: int, max_tokens: int
 ) -> None:
-    """Give a whole store its name; the journal goes last, so that a kill costs nothing."""
+    """Give a whole store its name; a large one keeps its journal, as a sign of hours of work."""
     meta = {
         "format": FORMAT,
         "version": VERSION,
@@ -162,7 +167,6 @@ def _complete(
     if folder.exists():
         shutil.rmtree(folder)
     growing.replace(folder)
-    (folder / JOURNAL).unlink(missing_ok=True)
 
 
 def _lengths(offsets: Offsets) -> Lengths:
@@ -186,7 +190,7 @@ def _refuse_foreign(folder: Path) -> None:
     """Raise OutputError when the folder holds anything that is no part of a store."""
     if not folder.exists():
         return
-    if not folder.is_dir() or {path.name for path in folder.iterdir()} - FILES - {JOURNAL}:
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} - FILES - _JOURNALS:
         raise OutputError(
             "this is no token store and will not be overwritten",
             where=str(folder),
@@ -209,7 +213,9 @@ def _saving(folder: Path) -> Iterator[None]:
         yield
     except OSError as failure:
         reason = failure.strerror or str(failure)
-        raise OutputError(f"cannot be written ({reason})", where=str(folder)) from None
+        raise OutputError(
+            f"cannot be written ({reason})", where=str(folder), fix="make room there"
+        ) from None
 
 
 def _map(folder: Path, side: str) -> tuple[Ids, Offsets]:

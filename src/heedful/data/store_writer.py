@@ -4,14 +4,15 @@ Pairs become coded rows, by as many processes as there are cores; one process wr
 and every `PAIRS_A_COMMIT` pairs notes on disk how far it has come. Called by `TokenStore.build`.
 """
 
-__all__ = ["JOURNAL", "SIDES", "Coded", "Encoder", "Writer"]
+__all__ = ["JOURNAL", "SIDES", "Coded", "Encoder", "Writer", "size_of"]
 
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -22,7 +23,6 @@ from heedful.text.tokenizer import Tokenizer
 
 SIDES = ("source", "target")
 JOURNAL = "progress.json"
-PAIRS_AT_ONCE = 4096
 PAIRS_A_COMMIT = 2**19
 """A minute's work of a core, or less."""
 
@@ -78,11 +78,9 @@ def _lengths(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:
     return np.fromiter(map(len, rows), np.int64, len(rows))
 
 
-def portions(pairs: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    """Yield the pairs some at a time."""
-    waiting = iter(pairs)
-    while portion := list(islice(waiting, PAIRS_AT_ONCE)):
-        yield portion
+def size_of(pair: tuple[str, str]) -> int:
+    """Return the characters of a pair."""
+    return len(pair[0]) + len(pair[1])
 
 
 @dataclass
@@ -105,19 +103,27 @@ class Writer:
         Without a `fingerprint` nothing is trusted, and no journal is kept.
         """
         self.folder = folder
-        self.done = _journal(folder, fingerprint) or _Progress(fingerprint)
-        self.resumed = self.done.pairs
-        self._committed = self.done.pairs
-        if not self.resumed:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
         self._files: list[BinaryIO] = []
+        self._kinds = [id_kind(size) for size in sizes]
+        known = _journal(folder, fingerprint)
+        if known is not None:
+            with suppress(_TooShortError, FileNotFoundError):
+                self._open(known, known.pairs)
+                return
+        self.close()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         try:
-            kinds = map(id_kind, sizes)
-            self._columns = [self._column(*one) for one in zip((0, 1), SIDES, kinds, strict=True)]
-        except BaseException:
-            self.close()
+            self._open(_Progress(fingerprint), 0)
+        except OSError:
+            self.abandon()
             raise
+
+    def _open(self, done: "_Progress", committed: int) -> None:
+        self.done = done
+        self.resumed = self._committed = committed
+        zipped = zip((0, 1), SIDES, self._kinds, strict=True)
+        self._columns = [self._column(*one) for one in zipped]
 
     def _column(self, place: int, side: str, kind: np.dtype[Any]) -> tuple["_Array", "_Array"]:
         return (
@@ -128,7 +134,7 @@ class Writer:
     def _array(self, name: str, kind: np.dtype[Any], count: int) -> "_Array":
         file = (self.folder / name).open("r+b" if self.resumed else "w+b")
         self._files.append(file)
-        return _Array(file, kind, count)
+        return _Array(file, kind, count, begun=bool(self.resumed))
 
     def add(self, coded: Coded) -> None:
         """Write some rows; now and then let them be safe on disk."""
@@ -169,14 +175,21 @@ class Writer:
 
     def close(self) -> None:
         """Close the files."""
-        for file in self._files:
+        files, self._files = self._files, []
+        for file in files:
             file.close()
 
     def abandon(self) -> None:
         """Close the files and remove them, unless a journal says how to go on."""
-        self.close()
+        for file in self._files:
+            with suppress(OSError):  # a full disk has been told of, and is told of again
+                file.close()
         if not self._committed:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _TooShortError(Exception):
+    """A file holds less than its journal says."""
 
 
 class _Array:
@@ -186,13 +199,17 @@ class _Array:
     first is replaced by the true one in place.
     """
 
-    def __init__(self, file: BinaryIO, kind: np.dtype[Any], count: int) -> None:
+    def __init__(self, file: BinaryIO, kind: np.dtype[Any], count: int, *, begun: bool) -> None:
         self.file = file
         self.kind = kind
         self.count = count
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         self._header(0)
         self.start = file.tell()
         end = self.start + count * kind.itemsize
+        if begun and size < end:
+            raise _TooShortError
         file.truncate(end)  # of a file that is begun, this leaves zeros: the first offset
         file.seek(end)
 
@@ -221,10 +238,8 @@ def _journal(folder: Path, fingerprint: str | None) -> _Progress | None:
     """Return how far the folder's files have come, None where they are of other things."""
     try:
         found = _Progress(**json.loads((folder / JOURNAL).read_text("utf-8")))
-        fits = fingerprint is not None and found.fingerprint == fingerprint
-        for side, ids in zip(SIDES, found.ids, strict=True):
-            fits &= (folder / f"{side}.ids.npy").stat().st_size >= 2 * int(ids)
-            fits &= (folder / f"{side}.offsets.npy").stat().st_size >= 8 * int(found.rows)
-        return found if fits else None
-    except (OSError, ValueError, TypeError, RecursionError):
+        found.ids = (int(found.ids[0]), int(found.ids[1]))
+        found.pairs, found.rows = int(found.pairs), int(found.rows)
+    except (OSError, ValueError, TypeError, IndexError, RecursionError):
         return None
+    return found if fingerprint is not None and found.fingerprint == fingerprint else None

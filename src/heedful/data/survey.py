@@ -9,7 +9,7 @@ import hashlib
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from heedful.data.clean import RowColumns
 from heedful.data.columns import Column
 from heedful.data.formats import ReadCounts, Row, corpus_paths, open_corpus
-from heedful.data.workers import in_order
+from heedful.data.workers import in_order, portions
 from heedful.progress import Progress
 
 _CHUNK = 1024
@@ -91,14 +91,19 @@ class Survey:
         columns = _Growing(scratch)
         characters = _Characters(), _Characters()
         digest = hashlib.sha256()
-        stream = (row for _, row in source.rows(counts))
-        chunks = _chunks(progress.track(stream, f"reading {split}"))
-        texts = (_Texts.of(rows) for rows in chunks)
-        for chunk in in_order(_look_over, texts, progress.say, here=_CHUNKS_HERE):
+        stream = progress.track((row for _, row in source.rows(counts)), f"reading {split}")
+
+        def texts() -> Iterator[_Texts]:
+            for rows in portions(stream, _size, _CHUNK, _CHUNK_CHARACTERS):
+                sides = _Texts([row.source for row in rows], [row.target for row in rows])
+                sources, targets = map("\n".join, sides)
+                digest.update(f"{len(sources)} {sources} {targets}".encode())
+                yield sides
+
+        for chunk in in_order(_look_over, texts(), progress.say, here=_CHUNKS_HERE):
             columns.add(chunk)
             for side, found in zip(characters, chunk.characters, strict=True):
                 side.add(found)
-            digest.update(chunk.joined)
         of_source, of_target = (side.counter() for side in characters)
         return cls(
             source, counts, columns.finish(), of_source, of_target, digest.hexdigest(), state
@@ -115,18 +120,8 @@ class Survey:
         return found
 
 
-def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Yield the rows some at a time, fewer when they are long."""
-    chunk: list[Row] = []
-    size = 0
-    for row in rows:
-        chunk.append(row)
-        size += len(row.source) + len(row.target)
-        if len(chunk) == _CHUNK or size > _CHUNK_CHARACTERS:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+def _size(row: Row) -> int:
+    return len(row.source) + len(row.target)
 
 
 class _Texts(NamedTuple):
@@ -135,67 +130,65 @@ class _Texts(NamedTuple):
     source: list[str]
     target: list[str]
 
-    @classmethod
-    def of(cls, rows: Sequence[Row]) -> "_Texts":
-        return cls([row.source for row in rows], [row.target for row in rows])
-
 
 class _Chunk(NamedTuple):
-    """What some rows leave: the bytes of their columns, their characters, what is hashed."""
+    """What some rows leave: the bytes of their columns, and their characters."""
 
     keys: tuple[bytes, bytes]
     lengths: tuple[bytes, bytes]
     words: tuple[bytes, bytes]
     odd: bytes
     padded: bytes
-    characters: tuple[NDArray[np.int64], NDArray[np.int64]]
-    joined: bytes
+    characters: "tuple[_Counts, _Counts]"
 
 
 def _look_over(texts: _Texts) -> _Chunk:
     """Return what is kept of some rows."""
     hash_, odd = hashlib.blake2b, _ODD.search
-    keys, lengths, words, joined = [], [], [], []
+    keys, lengths, words, characters = [], [], [], []
     marked, padded = bytearray(len(texts.source)), bytearray(len(texts.source))
     for side in texts:
         stripped = [text.strip() for text in side]
         keys.append(b"".join([hash_(t.encode(), digest_size=8).digest() for t in stripped]))
         lengths.append(array("I", map(len, stripped)).tobytes())
         words.append(array("I", [len(text.split()) for text in stripped]).tobytes())
-        joined.append("\n".join(side))
+        characters.append(_counted("\n".join(side)))
         for row, (text, trimmed) in enumerate(zip(side, stripped, strict=True)):
             marked[row] |= odd(text) is not None
             padded[row] |= len(text) != len(trimmed)
-    sources, targets = joined
     return _Chunk(
         (keys[0], keys[1]),
         (lengths[0], lengths[1]),
         (words[0], words[1]),
         bytes(marked),
         bytes(padded),
-        (_counted(sources), _counted(targets)),
-        f"{len(sources)} {sources} {targets}".encode(),
+        (characters[0], characters[1]),
     )
 
 
-def _counted(text: str) -> NDArray[np.int64]:
-    """Return how often each character stands in the text, by its code; line breaks uncounted."""
+class _Counts(NamedTuple):
+    """Codes of characters, rising, and how often each stands in a text; line breaks uncounted."""
+
+    codes: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
+def _counted(text: str) -> _Counts:
     found = np.bincount(np.frombuffer(text.encode("utf-32-le"), np.uint32))
     found[10:11] = 0
-    return found
+    codes = np.flatnonzero(found)
+    return _Counts(codes, found[codes])
 
 
 class _Characters:
     """Counts of characters, by their code."""
 
     def __init__(self) -> None:
-        self.counts = np.zeros(0, np.int64)
+        self.counts = np.zeros(0x110000, np.int64)
 
-    def add(self, more: NDArray[np.int64]) -> None:
+    def add(self, more: _Counts) -> None:
         """Add the counts of some text."""
-        if len(more) > len(self.counts):
-            self.counts = np.pad(self.counts, (0, len(more) - len(self.counts)))
-        self.counts[: len(more)] += more
+        self.counts[more.codes] += more.counts
 
     def counter(self) -> Counter[str]:
         """Return the counts by character."""

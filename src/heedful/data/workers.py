@@ -4,21 +4,27 @@ The first pieces are worked on here, so that a small corpus starts no process; a
 lost costs time, never a result. Called by the survey and the token store.
 """
 
-__all__ = ["in_order", "usable_cores"]
+__all__ = ["in_order", "portions", "usable_cores"]
 
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import chain, islice
+from types import ModuleType
 from typing import Any, TypeVar
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
+
+MOST = 16
+"""Processes at most: the one that reads and writes keeps no more busy, and each takes 50 MB."""
 
 
 def in_order(
@@ -37,9 +43,29 @@ def in_order(
     """
     waiting = iter(pieces)
     yield from map(work, islice(waiting, here))
-    rest = chain(list(islice(waiting, 1)), waiting)
-    count = processes or usable_cores()
-    yield from map(work, rest) if count == 1 else _shared(work, rest, say, count)
+    first = list(islice(waiting, 1))
+    if not first:
+        return
+    rest = chain(first, waiting)
+    count = processes or min(usable_cores(), MOST)
+    alone = count == 1 or multiprocessing.current_process().daemon  # which may start no others
+    yield from map(work, rest) if alone else _shared(work, rest, say, count)
+
+
+def portions(
+    items: Iterable[Piece], size_of: Callable[[Piece], int], count: int, most: int
+) -> Iterator[list[Piece]]:
+    """Yield `count` items at a time, fewer when their sizes add up to more than `most`."""
+    portion: list[Piece] = []
+    size = 0
+    for item in items:
+        portion.append(item)
+        size += size_of(item)
+        if len(portion) == count or size > most:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
 
 
 def _shared(
@@ -73,9 +99,31 @@ def _shared(
 
 def _submitted(pool: ProcessPoolExecutor, piece: Any) -> "Future[Any] | None":
     try:
-        return pool.submit(_one, piece)
+        with _beginning():
+            return pool.submit(_one, piece)
     except (BrokenProcessPool, OSError):
         return None
+
+
+@contextmanager
+def _beginning() -> Iterator[None]:
+    """Let processes that begin here run nothing of the caller's script, and no Ctrl-C.
+
+    A new process would run the caller's main module again, for functions that it does not need;
+    and it is busy with imports for a second before it can ignore an interruption.
+    """
+    main, blocked = sys.modules.get("__main__"), hasattr(signal, "pthread_sigmask")
+    sys.modules["__main__"] = ModuleType("__main__")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if blocked else set()
+    try:
+        yield
+    finally:
+        if blocked:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if main is None:
+            del sys.modules["__main__"]
+        else:
+            sys.modules["__main__"] = main
 
 
 _WORK: list[Callable[[Any], Any]] = []
@@ -84,6 +132,8 @@ _WORK: list[Callable[[Any], Any]] = []
 def _begin(work: Callable[[Any], Any]) -> None:
     """Make this process ready: it ends with the one that started it, and leaves Ctrl-C to it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # a process a core already
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _WORK.append(work)

@@ -1,0 +1,290 @@
+"""Attention of a Transformer that translates, over caches, straight from the products before it.
+
+`sums` of a product, times the scales of their row and column, plus a bias, are queries, keys and
+values; the queries' weights hold the factor 1/sqrt(d_k). What a row gets depends on that row and
+its sentence alone. Called by `heedful.decode`; the tests have the same in plain NumPy.
+"""
+
+__all__ = ["attend_across", "attend_back", "attend_within"]
+
+from typing import Any
+
+import numpy as np
+
+from heedful.kernels.compiled import compiled
+from heedful.kernels.exponential import exp
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_ZERO = np.float32(0)
+_LEAST = np.float32(-np.inf)
+
+
+@compiled("contract", "reassoc")
+def _dot(first: Array, second: Array) -> Any:
+    total = _ZERO
+    for k in range(first.size):
+        total += first[k] * second[k]
+    return total
+
+
+@compiled("contract")
+def _result(sums: Array, row_scale: Any, column_scales: Array, bias: Array, out: Array) -> None:
+    """Write one row of a product's result."""
+    for k in range(out.size):
+        out[k] = np.float32(sums[k]) * (row_scale * column_scales[k]) + bias[k]
+
+
+@compiled("contract")
+def _softmax(scores: Array, count: int) -> None:
+    """Turn the first `count` scores into shares of one."""
+    highest = _LEAST
+    for j in range(count):
+        highest = max(highest, scores[j])
+    total = _ZERO
+    for j in range(count):
+        share = exp(scores[j] - highest)
+        scores[j] = share
+        total += share
+    for j in range(count):
+        scores[j] /= total
+
+
+@compiled("contract")
+def _turn(heads: Array, d_k: int, cosine: Array, sine: Array) -> None:
+    """Rotate each pair (i, i + d_k/2) of every head, as `heedful.nn.position` does."""
+    half = d_k // 2
+    for start in range(0, heads.size, d_k):
+        for i in range(half):
+            first, second = heads[start + i], heads[start + half + i]
+            heads[start + i] = first * cosine[i] - second * sine[i]
+            heads[start + half + i] = second * cosine[i] + first * sine[i]
+
+
+@compiled("contract")
+def _bias_of(query: Array, distance: int, slope: Any, table: Array) -> Any:
+    """Return what ALiBi and Shaw add to a score; `distance` is key minus query position."""
+    added = -slope * np.float32(abs(distance))
+    if table.shape[0]:
+        most = table.shape[0] // 2
+        added += _dot(query, table[min(max(distance, -most), most) + most])
+    return added
+
+
+@compiled("contract")
+def _mix(
+    query: Array,
+    keys: Array,
+    values: Array,
+    places: Array,
+    start: int,
+    count: int,
+    here: int,
+    slope: Any,
+    table: Array,
+    scores: Array,
+    out: Array,
+) -> None:
+    """Write one head's mixture: key j stands in row `places[j]` of the caches at j.
+
+    keys and values [rows positions width]; the head's numbers begin at `start`.
+    """
+    d_k = query.size
+    for j in range(count):
+        scores[j] = _dot(query, keys[places[j], j, start : start + d_k])
+    if slope != _ZERO or table.shape[0]:
+        for j in range(count):
+            scores[j] += _bias_of(query, j - here, slope, table)
+    _softmax(scores, count)
+    out[:] = _ZERO
+    for j in range(count):
+        share, value = scores[j], values[places[j], j, start : start + d_k]
+        for k in range(d_k):
+            out[k] += share * value[k]
+
+
+@compiled("contract")
+def attend_back(
+    sums: Array,
+    row_scales: Array,
+    column_scales: Array,
+    bias: Array,
+    heads: int,
+    groups: int,
+    position: int,
+    places: Array,
+    keys: Array,
+    values: Array,
+    cosines: Array,
+    sines: Array,
+    slopes: Array,
+    table: Array,
+    out: Array,
+) -> None:
+    """Masked self-attention of one new position of every row (sections 3.2.1 and 3.2.3).
+
+    `sums` [R heads+2*groups d_k] are queries, keys and values; the queries' weights hold the
+    factor 1/sqrt(d_k). keys and values [R M groups*d_k] get those of `position`, written into
+    row r. `places` [R M] tells for each row which row of the caches holds a position of its past.
+    """
+    width = out.shape[1]
+    d_k = width // heads
+    joint = np.empty(bias.size, np.float32)
+    scores = np.empty(position + 1, np.float32)
+    for r in range(sums.shape[0]):
+        _result(sums[r], row_scales[r], column_scales, bias, joint)
+        if cosines.shape[0]:
+            _turn(joint[: width + groups * d_k], d_k, cosines[position], sines[position])
+        places[r, position] = r
+        keys[r, position] = joint[width : width + groups * d_k]
+        values[r, position] = joint[width + groups * d_k :]
+    for r in range(sums.shape[0]):
+        _result(sums[r], row_scales[r], column_scales, bias, joint)
+        if cosines.shape[0]:
+            _turn(joint[:width], d_k, cosines[position], sines[position])
+        for h in range(heads):
+            query = joint[h * d_k : (h + 1) * d_k]
+            start = h * groups // heads * d_k
+            _mix(
+                query,
+                keys,
+                values,
+                places[r],
+                start,
+                position + 1,
+                position,
+                slopes[h],
+                table,
+                scores,
+                out[r, h * d_k : (h + 1) * d_k],
+            )
+
+
+@compiled("contract")
+def _mix_rows(
+    query: Array,
+    memory: Array,
+    first: int,
+    last: int,
+    key_at: int,
+    value_at: int,
+    here: int,
+    slope: Any,
+    table: Array,
+    scores: Array,
+    out: Array,
+) -> None:
+    """Write one head's mixture of some rows of a memory, for a query that stands at `here`."""
+    d_k, count = query.size, last - first
+    for j in range(count):
+        scores[j] = _dot(query, memory[first + j, key_at : key_at + d_k])
+    if slope != _ZERO or table.shape[0]:
+        for j in range(count):
+            scores[j] += _bias_of(query, j - here, slope, table)
+    _softmax(scores, count)
+    out[:] = _ZERO
+    for j in range(count):
+        share, value = scores[j], memory[first + j, value_at : value_at + d_k]
+        for k in range(d_k):
+            out[k] += share * value[k]
+
+
+@compiled()
+def _longest(starts: Array) -> int:
+    longest = 0
+    for s in range(starts.size - 1):
+        longest = max(longest, starts[s + 1] - starts[s])
+    return longest
+
+
+@compiled("contract")
+def attend_across(
+    sums: Array,
+    row_scales: Array,
+    column_scales: Array,
+    bias: Array,
+    heads: int,
+    groups: int,
+    memory: Array,
+    offset: int,
+    sentences: Array,
+    starts: Array,
+    out: Array,
+) -> None:
+    """Attention of every row to its sentence of the memory (section 3.2.3).
+
+    `memory` [T N] holds keys and values of all layers of all pieces, one sentence after another:
+    those of this layer begin at column `offset`; sentence s owns the pieces from starts[s] on.
+    """
+    width = out.shape[1]
+    d_k = width // heads
+    query = np.empty(width, np.float32)
+    nothing = np.empty((0, d_k), np.float32)
+    scores = np.empty(_longest(starts), np.float32)
+    for r in range(sums.shape[0]):
+        _result(sums[r], row_scales[r], column_scales, bias, query)
+        first, last = starts[sentences[r]], starts[sentences[r] + 1]
+        for h in range(heads):
+            key_at = offset + h * groups // heads * d_k
+            mine = slice(h * d_k, (h + 1) * d_k)
+            _mix_rows(
+                query[mine],
+                memory,
+                first,
+                last,
+                key_at,
+                key_at + groups * d_k,
+                0,
+                _ZERO,
+                nothing,
+                scores,
+                out[r, mine],
+            )
+
+
+@compiled("contract")
+def attend_within(
+    sums: Array,
+    row_scales: Array,
+    column_scales: Array,
+    bias: Array,
+    heads: int,
+    groups: int,
+    starts: Array,
+    cosines: Array,
+    sines: Array,
+    slopes: Array,
+    table: Array,
+    out: Array,
+) -> None:
+    """Self-attention of the encoder: every piece of a sentence to all of it (section 3.2.3).
+
+    `sums` [T heads+2*groups d_k] as in `attend_back`, one sentence after another.
+    """
+    width = out.shape[1]
+    d_k = width // heads
+    joint = np.empty((_longest(starts), bias.size), np.float32)
+    scores = np.empty(joint.shape[0], np.float32)
+    for s in range(starts.size - 1):
+        first, count = starts[s], starts[s + 1] - starts[s]
+        for i in range(count):
+            _result(sums[first + i], row_scales[first + i], column_scales, bias, joint[i])
+            if cosines.shape[0]:
+                _turn(joint[i, : width + groups * d_k], d_k, cosines[i], sines[i])
+        for h in range(heads):
+            key_at = width + h * groups // heads * d_k
+            mine = slice(h * d_k, (h + 1) * d_k)
+            for i in range(count):
+                _mix_rows(
+                    joint[i, mine],
+                    joint,
+                    0,
+                    count,
+                    key_at,
+                    key_at + groups * d_k,
+                    i,
+                    slopes[h],
+                    table,
+                    scores,
+                    out[first + i, mine],
+                )

@@ -1,0 +1,190 @@
+"""What is done to the rows of states between the products of a Transformer that translates.
+
+A product before a kernel left `sums`, which times the scales of their row and column, plus a bias,
+are its result (scales are ones for float32 weights). Everything a row gets depends on that row
+alone. Called by `heedful.decode`; the tests have the same in plain NumPy.
+"""
+
+__all__ = [
+    "GELU",
+    "RELU",
+    "SWIGLU",
+    "activate",
+    "add_and_normalise",
+    "best_of_rows",
+    "normalise",
+    "quantise",
+]
+
+import math
+from typing import Any
+
+import numpy as np
+
+from heedful.kernels.compiled import compiled
+from heedful.kernels.exponential import exp
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+RELU, GELU, SWIGLU = 0, 1, 2
+"""What `activate` computes."""
+
+_ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
+_LEAST = np.float32(-np.inf)
+_ROOT_HALF = np.float32(math.sqrt(0.5))
+_LARGEST = np.float32(127)
+_ALL_BUT_SIGN = np.int32(0x7FFFFFFF)
+_SIGN = np.int32(31)
+_TO_WHOLE = np.float32(1.5 * 2**23)  # added to a small float32, it leaves the nearest integer
+
+
+@compiled("contract", "reassoc")
+def _norm_of(row: Array, weight: Array, shift: Array, eps: Any, centred: bool, out: Array) -> None:
+    """Write the layer norm (`centred`) or root-mean-square norm; without weights, a copy."""
+    if not weight.size:
+        out[:] = row
+        return
+    mean = _ZERO
+    if centred:
+        for k in range(row.size):
+            mean += row[k]
+        mean /= np.float32(row.size)
+    square = _ZERO
+    for k in range(row.size):
+        square += (row[k] - mean) * (row[k] - mean)
+    factor = _ONE / np.float32(math.sqrt(square / np.float32(row.size) + eps))
+    for k in range(row.size):
+        out[k] = (row[k] - mean) * factor * weight[k] + shift[k]
+
+
+@compiled()
+def normalise(
+    states: Array, weight: Array, shift: Array, eps: float, centred: bool, out: Array
+) -> None:
+    """Write the norm of every row."""
+    for r in range(states.shape[0]):
+        _norm_of(states[r], weight, shift, np.float32(eps), centred, out[r])
+
+
+@compiled("contract")
+def add_and_normalise(
+    sums: Array,
+    row_scales: Array,
+    column_scales: Array,
+    bias: Array,
+    states: Array,
+    weight: Array,
+    shift: Array,
+    eps: float,
+    centred: bool,
+    post: bool,
+    out: Array,
+) -> None:
+    """Add a sublayer's result to `states`; write the norm of the sum to `out`.
+
+    `post`: the norm replaces the sum in `states` too (the paper's order).
+    """
+    for r in range(sums.shape[0]):
+        row, scale = states[r], row_scales[r]
+        for k in range(row.size):
+            row[k] += np.float32(sums[r, k]) * (scale * column_scales[k]) + bias[k]
+        _norm_of(row, weight, shift, np.float32(eps), centred, out[r])
+        if post:
+            row[:] = out[r]
+
+
+@compiled("contract")
+def activate(
+    sums: Array, row_scales: Array, column_scales: Array, bias: Array, kind: int, out: Array
+) -> None:
+    """Write the inner activations of a feed-forward network; of SwiGLU, gates stand first."""
+    width = out.shape[1]
+    for r in range(sums.shape[0]):
+        scale = row_scales[r]
+        for k in range(width):
+            x = np.float32(sums[r, k]) * (scale * column_scales[k]) + bias[k]
+            if kind == RELU:
+                out[r, k] = (x + abs(x)) * _HALF
+            elif kind == GELU:
+                out[r, k] = _HALF * x * (_ONE + np.float32(math.erf(x * _ROOT_HALF)))
+            else:
+                j = k + width
+                inner = np.float32(sums[r, j]) * (scale * column_scales[j]) + bias[j]
+                small = exp(-abs(x))
+                gate = _ONE / (_ONE + small) if x >= _ZERO else small / (_ONE + small)
+                out[r, k] = x * gate * inner
+
+
+@compiled("contract", "reassoc")
+def quantise(states: Array, out: Array, scales: Array) -> None:
+    """Write each row as whole numbers from -127 to 127 and what one of them is worth."""
+    for r in range(states.shape[0]):
+        row = states[r]
+        bits = row.view(np.int32)
+        largest = np.int32(0)
+        for k in range(row.size):
+            largest = max(largest, bits[k] & _ALL_BUT_SIGN)
+        top = np.int32(largest).view(np.float32)
+        scales[r] = top / _LARGEST
+        factor = _LARGEST / top if top > _ZERO else _ZERO
+        for k in range(row.size):
+            out[r, k] = np.int8((row[k] * factor + _TO_WHOLE) - _TO_WHOLE)
+
+
+@compiled("contract", "reassoc")
+def _highest(row: Array) -> Any:
+    """Return the largest of a row; numba vectorises this only for whole numbers."""
+    bits = row.view(np.int32)
+    highest = np.int32(-(2**31))
+    for k in range(row.size):
+        b = bits[k]
+        highest = max(highest, np.int32(b ^ (np.int32(b >> np.int32(31)) & _ALL_BUT_SIGN)))
+    b = highest
+    return np.int32(b ^ (np.int32(b >> np.int32(31)) & _ALL_BUT_SIGN)).view(np.float32)
+
+
+@compiled("contract", "reassoc")
+def _normaliser(row: Array) -> Any:
+    """Return log(sum(exp)) of a row."""
+    highest = _highest(row)
+    total = _ZERO
+    for k in range(row.size):
+        total += exp(row[k] - highest)
+    return highest + np.float32(math.log(total))
+
+
+@compiled()
+def best_of_rows(logits: Array, forbidden: Array, log_probs: Array, ids: Array) -> bool:
+    """Write the likeliest entries of each row, best first, of equal ones the lower id first.
+
+    `forbidden` entries have log-probability -inf; their share is not given to the others. Returns
+    False when a row has a number that is none. `logits` [R N] are overwritten.
+    """
+    count = ids.shape[1]
+    for r in range(logits.shape[0]):
+        row = logits[r]
+        normaliser = _normaliser(row)
+        if not np.isfinite(normaliser):
+            return False
+        for k in range(row.size):
+            row[k] -= normaliser
+        for f in forbidden:
+            row[f] = _LEAST
+        best, places = log_probs[r], ids[r]
+        filled = 0
+        worst = _LEAST
+        for k in range(row.size):
+            x = row[k]
+            if filled == count and not x > worst:
+                continue
+            at = filled if filled < count else count - 1
+            while at > 0 and x > best[at - 1]:
+                best[at] = best[at - 1]
+                places[at] = places[at - 1]
+                at -= 1
+            best[at] = x
+            places[at] = k
+            if filled < count:
+                filled += 1
+            worst = best[filled - 1]
+    return True
