@@ -154,37 +154,42 @@ def _normaliser(row: Array) -> Any:
 
 
 @compiled()
+def _is_among(k: int, forbidden: Array) -> bool:
+    for f in forbidden:  # noqa: SIM110 - numba knows no any()
+        if f == k:
+            return True
+    return False
+
+
+@compiled()
 def best_of_rows(logits: Array, forbidden: Array, log_probs: Array, ids: Array) -> bool:
     """Write the likeliest entries of each row, best first, of equal ones the lower id first.
 
     `forbidden` entries have log-probability -inf; their share is not given to the others. Returns
-    False when a row has a number that is none. `logits` [R N] are overwritten.
+    False when a row has a number that is none. logits [R N], log_probs and ids [R K], K <= N.
     """
     count = ids.shape[1]
     for r in range(logits.shape[0]):
-        row = logits[r]
+        row, best, places = logits[r], log_probs[r], ids[r]
         normaliser = _normaliser(row)
         if not np.isfinite(normaliser):
             return False
+        filled, worst = 0, _LEAST
         for k in range(row.size):
-            row[k] -= normaliser
-        for f in forbidden:
-            row[f] = _LEAST
-        best, places = log_probs[r], ids[r]
-        filled = 0
-        worst = _LEAST
-        for k in range(row.size):
-            x = row[k]
+            x = row[k] - normaliser
             if filled == count and not x > worst:
                 continue
-            at = filled if filled < count else count - 1
+            if _is_among(k, forbidden):
+                x = _LEAST
+                if filled == count:
+                    continue
+            at = min(filled, count - 1)
             while at > 0 and x > best[at - 1]:
                 best[at] = best[at - 1]
                 places[at] = places[at - 1]
                 at -= 1
             best[at] = x
             places[at] = k
-            if filled < count:
-                filled += 1
+            filled = min(filled + 1, count)
             worst = best[filled - 1]
     return True

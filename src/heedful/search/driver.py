@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from heedful.errors import ModelError
+from heedful.kernels import as_array, available
 from heedful.shapes import Float, Int, Tensor
 
 
@@ -96,12 +97,14 @@ def best_pieces(
     log-probability -inf (their share is not given to the others). K = min(count, N).
     Raises ModelError for logits that are NaN or infinite.
     """
+    entries = logits.shape[1]
+    if logits.device.type == "cpu" and logits.dtype == torch.float32 and available():
+        return _best_by_kernel(logits.contiguous(), min(count, entries), forbidden)
     log_probs = torch.log_softmax(logits.float(), dim=-1)
     log_probs = log_probs.index_fill_(1, forbidden, -torch.inf)
-    entries = log_probs.shape[1]
     values, ids = log_probs.topk(min(count + 1, entries))
     if values[:, 0].isnan().any():
-        raise ModelError("the model's output is not a number (NaN)", fix="use another checkpoint")
+        raise _no_number()
     if count < entries:
         tied = (values[:, count - 1] == values[:, count]).nonzero().squeeze(1)
         if tied.numel():
@@ -111,3 +114,21 @@ def best_pieces(
     ids, by_id = ids[:, :count].sort(dim=-1)
     values, order = values.gather(1, by_id).sort(dim=-1, descending=True, stable=True)
     return values, ids.gather(1, order)
+
+
+def _best_by_kernel(
+    logits: Float[Tensor, "R N"], count: int, forbidden: Int[Tensor, " F"]
+) -> tuple[Float[Tensor, "R K"], Int[Tensor, "R K"]]:
+    """Return the same in two passes over each row: no sorting, no log-probabilities kept."""
+    from heedful.kernels.rows import best_of_rows
+
+    values = torch.empty(len(logits), count)
+    ids = torch.empty(len(logits), count, dtype=torch.int64)
+    arrays = map(as_array, (logits, forbidden, values, ids))
+    if not best_of_rows(*arrays):
+        raise _no_number()
+    return values, ids
+
+
+def _no_number() -> ModelError:
+    return ModelError("the model's output is not a number (NaN)", fix="use another checkpoint")

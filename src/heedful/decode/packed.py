@@ -1,0 +1,220 @@
+"""The weights of a Transformer, laid out as `heedful.decode.fused` multiplies by them.
+
+What is multiplied with the same rows is one matrix (queries, keys and values; the keys and values
+of the memory for all layers of the decoder), laid across for float32; in int8 each of its columns
+has a scale of its own.
+"""
+
+__all__ = ["Format", "Layer", "Norm", "PackedTransformer", "Product", "Stack", "pack"]
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from heedful.kernels.rows import GELU, RELU, SWIGLU
+from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer
+from heedful.nn.attention import MultiHeadAttention
+from heedful.nn.feedforward import SwiGLU
+from heedful.nn.norm import LayerNorm, PreNorm
+from heedful.nn.position import ALiBi, Rotary
+from heedful.shapes import Float, Int, Tensor
+
+Format = Literal["float32", "int8"]
+Array = np.ndarray[Any, np.dtype[np.float32]]
+
+@dataclass(frozen=True)
+class Product:
+    """`x W + bias` with K inputs and N outputs, still to be scaled: see `heedful.kernels`."""
+
+    weight: Float[Tensor, "K N"] | Int[Tensor, "K N"]
+    column_scales: Array
+    bias: Array
+
+    @property
+    def n_out(self) -> int:
+        """Columns of the result."""
+        return len(self.bias)
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A norm of rows; without weights it leaves them as they are."""
+
+    weight: Array
+    shift: Array
+    eps: float
+    centred: bool
+
+
+_NO_NORM = Norm(np.zeros(0, np.float32), np.zeros(0, np.float32), 0.0, False)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The products of a layer; `across` is the query of a decoder's attention to the memory."""
+
+    joint: Product
+    output: Product
+    inner: Product
+    outer: Product
+    relative: Array
+    """Shaw's table of the self-attention, [2 max_distance + 1, d_k]; empty without."""
+    across: Product | None = None
+    across_output: Product | None = None
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The layers of an encoder or a decoder, and the norms between their sublayers.
+
+    `first` is applied to the input of the first sublayer, after[i] to the sum behind the i-th,
+    `last` to the result.
+    """
+
+    layers: list[Layer]
+    first: Norm
+    after: list[Norm]
+    last: Norm
+
+
+@dataclass(frozen=True)
+class PackedTransformer:
+    """A Transformer's weights in one format; made by `pack`."""
+
+    format: Format
+    model: Transformer
+    """Owns the embedding tables and the positions that are added to them."""
+    encoder: Stack
+    decoder: Stack
+    memory: Product
+    """Keys and values of the memory, layer by layer."""
+    project: Product
+    heads: int
+    groups: int
+    activation: int
+    post: bool
+    cosines: Array
+    sines: Array
+    slopes: Array
+
+
+def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
+    """Copy the weights of a model on CPU; what they become later is not noticed."""
+    config = model.config
+    d_k = config.d_model // config.n_heads
+    decoder: list[Any] = list(model.decoder)
+    layers: list[Any] = [*model.encoder, *decoder]
+    crosses: list[Any] = [layer.cross_attention for layer in decoder]
+    both = [proj for cross in crosses for proj in (cross.key_proj, cross.value_proj)]
+    rotary = isinstance(config.position, Rotary)
+    turning = layers[0].attention.position if rotary else None
+    angle = torch.zeros(0, d_k // 2)
+    if turning is not None:
+        angle = torch.outer(torch.arange(config.max_length).float(), turning.rate.float())
+    linear = isinstance(config.position, ALiBi)
+    slopes = layers[0].attention.position.slope if linear else torch.zeros(config.n_heads)
+    return PackedTransformer(
+        format=format,
+        model=model,
+        encoder=_stack(model, model.encoder, model.encoder_norm, format),
+        decoder=_stack(model, model.decoder, model.decoder_norm, format),
+        memory=_product(both, format),
+        project=_from_rows(model.tables.output.weight, None, format),
+        heads=config.n_heads,
+        groups=crosses[0].key_proj.out_features // d_k,
+        activation=_activation(model),
+        post=not isinstance(config.residual, PreNorm),
+        cosines=_array(angle.cos()),
+        sines=_array(angle.sin()),
+        slopes=_array(slopes),
+    )
+
+
+def _activation(model: Transformer) -> int:
+    kinds = {"relu": RELU, "gelu": GELU, "swiglu": SWIGLU}
+    return kinds[model.config.feed_forward.kind]
+
+
+def _stack(model: Transformer, layers: Any, final: nn.Module, format: Format) -> Stack:
+    config = model.config
+    norms: list[Norm] = []
+    for layer in layers:
+        blocks = [layer.attention_block, layer.feed_forward_block]
+        if isinstance(layer, DecoderLayer):
+            blocks.insert(1, layer.cross_attention_block)
+        norms += [_norm(block.norm, config.norm) for block in blocks]
+    last = _NO_NORM if isinstance(final, nn.Identity) else _norm(final, config.norm)
+    packed = [_layer(layer, config.feed_forward, format) for layer in layers]
+    if isinstance(config.residual, PreNorm):
+        return Stack(packed, norms[0], [*norms[1:], last], _NO_NORM)
+    return Stack(packed, _NO_NORM, norms, last)
+
+
+def _norm(norm: Any, settings: Any) -> Norm:
+    weight = _array(norm.weight)
+    centred = isinstance(settings, LayerNorm)
+    shift = _array(norm.bias) if centred else np.zeros_like(weight)
+    return Norm(weight, shift, settings.eps, centred)
+
+
+def _layer(layer: EncoderLayer | DecoderLayer, feed_forward: Any, format: Format) -> Layer:
+    network: Any = layer.feed_forward
+    gated = isinstance(feed_forward, SwiGLU)
+    position: Any = layer.attention.position
+    relative = getattr(position, "key_table", torch.zeros(0, layer.attention.d_k))
+    across: dict[str, Product] = {}
+    if isinstance(layer, DecoderLayer):
+        cross = layer.cross_attention
+        across["across"] = _product([cross.query_proj], format, _factors(cross, 1))
+        across["across_output"] = _product([cross.output_proj], format)
+    look = layer.attention
+    return Layer(
+        joint=_product(
+            [look.query_proj, look.key_proj, look.value_proj], format, _factors(look, 3)
+        ),
+        output=_product([look.output_proj], format),
+        inner=_product([network.gate, network.inner] if gated else [network.inner], format),
+        outer=_product([network.outer], format),
+        relative=_array(relative),
+        **across,
+    )
+
+
+def _factors(attention: MultiHeadAttention, parts: int) -> list[float]:
+    """Return what each projection is multiplied by: queries carry 1/sqrt(d_k)."""
+    return [1 / math.sqrt(attention.d_k), *[1.0] * (parts - 1)]
+
+
+def _product(projections: list[Any], format: Format, factors: list[float] | None = None) -> Product:
+    """Return several projections of the same rows as one product."""
+    rows, biases = [], []
+    for number, projection in enumerate(projections):
+        factor = factors[number] if factors else 1.0
+        bias = projection.bias
+        rows.append(projection.weight.detach().float() * factor)
+        biases.append(
+            torch.zeros(len(rows[-1])) if bias is None else bias.detach().float() * factor
+        )
+    return _from_rows(torch.cat(rows), torch.cat(biases), format)
+
+
+def _from_rows(
+    weight: Float[Tensor, "N K"], bias: Float[Tensor, " N"] | None, format: Format
+) -> Product:
+    weight = weight.detach().float()
+    shift = torch.zeros(len(weight)) if bias is None else bias
+    if format == "float32":
+        return Product(weight.t().contiguous(), np.ones(len(weight), np.float32), _array(shift))
+    scales = weight.abs().amax(dim=1) / 127
+    whole = (weight / scales.clamp(min=1e-30)[:, None]).round().to(torch.int8)
+    return Product(whole.t(), _array(scales), _array(shift))
+
+
+def _array(tensor: Tensor) -> Array:
+    """Return the numbers as float32, copied."""
+    found: Array = tensor.detach().float().contiguous().clone().numpy()
+    return found

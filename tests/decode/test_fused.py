@@ -1,0 +1,117 @@
+"""The fused way against the eager model: every variant, every step, whatever a search selects."""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from heedful.decode.engine import ModelStepper
+from heedful.decode.fused import FusedStepper, Workspace, fusible
+from heedful.decode.packed import pack
+from heedful.models.transformer import Transformer, TransformerConfig
+from heedful.nn.attention import GroupedQuery
+from heedful.nn.norm import PreNorm
+from heedful.nn.position import Rotary
+from tests.contract.test_families import MODEL_FAMILIES, label, variants
+
+ENTRIES, STEPS, WIDTH = 40, 7, 3
+SIZES = {"d_model": 16, "d_ff": 24, "n_heads": 4, "encoder_layers": 2, "decoder_layers": 2}
+MODERN = {"residual": PreNorm(), "position": Rotary(), "attention": GroupedQuery(n_kv_heads=2)}
+
+
+def changes() -> Iterator[Any]:
+    """Yield every variant alone, and each once more in a model of today's habits."""
+    for name, family in MODEL_FAMILIES.items():
+        for settings in variants(family):
+            yield pytest.param({name: settings}, id=label(settings))
+            yield pytest.param(MODERN | {name: settings}, id=f"modern-{label(settings)}")
+
+
+def model_of(changed: dict[str, Any]) -> Transformer:
+    torch.manual_seed(11)
+    model = TransformerConfig(max_length=32, **SIZES, **changed).build(ENTRIES, ENTRIES).eval()
+    with torch.no_grad():  # biases and norms that a fresh model has at 0 and 1
+        for weight in model.parameters():
+            weight += 0.1 * torch.randn_like(weight)
+    return model
+
+
+def sources_of(count: int) -> list[list[int]]:
+    draw = random.Random(count)
+    return [
+        [*(draw.randrange(4, ENTRIES) for _ in range(draw.randrange(12))), 2] for _ in range(count)
+    ]
+
+
+def eager(model: Transformer, sources: list[list[int]], width: int, room: int) -> ModelStepper:
+    longest = max(map(len, sources))
+    padded = torch.tensor([source + [0] * (longest - len(source)) for source in sources])
+    return ModelStepper(model, model.encode(padded, padded != 0), width, room)
+
+
+@torch.inference_mode()
+def walk(one: Any, other: Any, count: int, width: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Drive two steppers as a beam search might: rows change places, sentences end."""
+    draw = torch.Generator().manual_seed(5)
+    sentences = count
+    tokens = torch.ones(count * width, dtype=torch.int64)
+    for number in range(STEPS):
+        yield one.step(tokens).clone(), other.step(tokens).clone()
+        going = torch.arange(sentences)
+        if number in (2, 4) and sentences > 1:
+            going = going[torch.randperm(sentences, generator=draw) != 0]
+        parents = torch.randint(width, (len(going), width), generator=draw)
+        rows = (going[:, None] * width + parents).flatten()
+        for stepper in (one, other):
+            stepper.select(rows, None if len(going) == sentences else going)
+        sentences = len(going)
+        tokens = torch.randint(4, ENTRIES, (len(rows),), generator=draw)
+
+
+@pytest.mark.parametrize("changed", list(changes()))
+def test_as_the_eager_model(changed: dict[str, Any]) -> None:
+    model, sources = model_of(changed), sources_of(5)
+    fused = FusedStepper(pack(model), sources, WIDTH, STEPS, Workspace())
+    for found, expected in walk(fused, eager(model, sources, WIDTH, STEPS), 5, WIDTH):
+        torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
+
+
+def test_memory_is_taken_once_and_used_again() -> None:
+    """What an earlier batch left behind, larger or smaller, has no influence."""
+    model, space = model_of({}), Workspace()
+    packed = pack(model)
+    for count in (4, 1, 6, 2):
+        sources = sources_of(count)
+        fused = FusedStepper(packed, sources, 1, STEPS, space)
+        alone = FusedStepper(packed, sources, 1, STEPS, Workspace())
+        for found, expected in walk(fused, alone, count, 1):
+            assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("changed", [{}, MODERN], ids=["paper", "modern"])
+def test_int8_is_near_and_depends_on_no_mate(changed: dict[str, Any]) -> None:
+    """Whole numbers are added exactly: alone or in company, a row gets the same bits."""
+    model, sources = model_of(changed), sources_of(5)
+    packed = pack(model, "int8")
+    together = FusedStepper(packed, sources, 1, STEPS, Workspace())
+    alone = [FusedStepper(packed, [source], 1, STEPS, Workspace()) for source in sources]
+    exact = eager(model, sources, 1, STEPS)
+    tokens = torch.ones(5, dtype=torch.int64)
+    with torch.inference_mode():
+        for number in range(STEPS):
+            found = together.step(tokens).clone()
+            for row, stepper in enumerate(alone):
+                assert torch.equal(stepper.step(tokens[row : row + 1])[0], found[row])
+            expected = exact.step(tokens)
+            assert (found - expected).abs().max() < 0.08 * expected.abs().max()
+            tokens = torch.tensor([5, 9, 7, 20, 33]) + number
+
+
+def test_which_models_go_this_way() -> None:
+    model = model_of({})
+    assert fusible(model, "cpu")
+    assert not fusible(model, "cuda")
+    assert not fusible(torch.nn.Linear(2, 2), "cpu")
