@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 
 from heedful import pretrained
-from heedful.decode.engine import BATCH_TOKENS, decode
+from heedful.decode.engine import BATCH_TOKENS, Engine
 from heedful.device import pick_device
 from heedful.errors import DataError, ModelError, SettingError, did_you_mean
 from heedful.model_folder import Languages, LoadedModel, load_model
@@ -88,6 +88,7 @@ class Translator:
         self.languages: Languages = loaded.languages
         self.device = torch.device(device)
         self.limits = limits_of(loaded.tokenizer, loaded.model.config.max_length)
+        self._engine = Engine(loaded.model, self.device)
 
     @classmethod
     def load(cls, path_or_name: str | Path = BUNDLED, device: str = "auto") -> "Translator":
@@ -240,13 +241,11 @@ class Translator:
             return len(ids(text)) if len(text) <= MAX_ENCODED else longest + 1
 
         plans = [segment(text, size, split_above=split_above, longest=longest) for text in texts]
-        found = decode(
-            self.model,
+        found = self._engine.decode(
             [ids(part) for plan in plans for part, _ in plan.parts if part],
             search,
-            limits=self.limits,
-            device=self.device,
-            batch_tokens=batch_tokens,
+            self.limits,
+            batch_tokens,
         )
         n_best = search.n_best if isinstance(search, Beam) else 1
         waiting = iter(found)

@@ -2,6 +2,8 @@
 
 import copy
 import random
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -9,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from heedful.decode.engine import LEAST, ModelStepper, batches, decode
+from heedful.decode import engine
+from heedful.decode.engine import LEAST, Engine, ModelStepper, batches, decode
 from heedful.errors import ModelError
+from heedful.kernels.warm import ready
 from heedful.models.seq2seq import Memory
 from heedful.models.seq2seq import decode as all_logits
 from heedful.models.transformer import Transformer, TransformerConfig
@@ -19,6 +23,18 @@ from heedful.search import Beam, Greedy, Hypothesis, Limits
 ENTRIES = 40
 LIMITS = Limits(1, 2, forbidden=(0, 1, 3), max_length=32)
 SEARCHES = [Greedy(max_extra=4), Beam(max_extra=4), Beam(beam_size=3, n_best=3, max_extra=4)]
+
+
+@pytest.fixture(scope="module", params=["eager", "fused"], autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Go one way and the other, whatever the size of the job; `engines` counts the batches."""
+    with pytest.MonkeyPatch.context() as patched:
+        if request.param == "fused":
+            assert ready(wait=True)
+            patched.setattr(engine, "SMALL", 0)
+        else:
+            patched.setattr(engine, "fusible", lambda *_: False)
+        yield request.param
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +61,24 @@ def same(one: list[list[Hypothesis]], other: list[list[Hypothesis]]) -> None:
         assert [(x.tokens, x.finished) for x in left] == [(x.tokens, x.finished) for x in right]
         assert [x.log_prob for x in left] == pytest.approx([x.log_prob for x in right], abs=1e-4)
         assert [x.score for x in left] == pytest.approx([x.score for x in right], abs=1e-4)
+
+
+def test_the_way_is_gone(
+    way: str, model: Transformer, sources: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What these tests say of the fused way is said of it."""
+    gone = {"eager": 0, "fused": 0}
+    for name in gone:
+        taken = getattr(Engine, f"_{name}")
+
+        def counted(*given: Any, name: str = name, taken: Any = taken) -> Any:
+            gone[name] += 1
+            return taken(*given)
+
+        monkeypatch.setattr(Engine, f"_{name}", counted)
+    decode(model, sources, Greedy(), limits=LIMITS)
+    assert gone[way]
+    assert sum(gone.values()) == gone[way]
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam", "n-best"])

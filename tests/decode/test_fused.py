@@ -1,6 +1,8 @@
 """The fused way against the eager model: every variant, every step, whatever a search selects."""
 
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -108,6 +110,31 @@ def test_int8_is_near_and_depends_on_no_mate(changed: dict[str, Any]) -> None:
             expected = exact.step(tokens)
             assert (found - expected).abs().max() < 0.08 * expected.abs().max()
             tokens = torch.tensor([5, 9, 7, 20, 33]) + number
+
+
+def test_nothing_is_compiled_after_the_kernels_are_ready() -> None:
+    """Every call of the fused way has the types that `ready` has called it with."""
+    code = (
+        "import torch\n"
+        "from heedful.kernels.warm import ready\n"
+        "assert ready(wait=True)\n"
+        "from heedful.kernels import attention, rows\n"
+        "kernels = [vars(m)[n] for m in (attention, rows) for n in m.__all__ if n.islower()]\n"
+        "before = [kernel.signatures[:] for kernel in kernels if kernel is not rows.quantise]\n"
+        "assert all(map(len, before))\n"
+        "from tests.decode.test_fused import MODERN, model_of, sources_of\n"
+        "from heedful.decode.engine import Engine\n"
+        "from heedful.search import Beam, Greedy, Limits\n"
+        "for changed in ({}, MODERN):\n"
+        "    for search in (Greedy(), Beam()):\n"
+        "        engine = Engine(model_of(changed))\n"
+        "        engine._may_fuse = lambda pieces: True\n"
+        "        engine.decode(sources_of(9), search, Limits(1, 2, (0, 1), 32))\n"
+        "        assert engine._packed is not None\n"
+        "after = [kernel.signatures for kernel in kernels if kernel is not rows.quantise]\n"
+        "assert before == after, [a for a, b in zip(after, before) if a != b]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=900)
 
 
 def test_which_models_go_this_way() -> None:

@@ -4,22 +4,35 @@ Lists of ids come in, an n-best list for each goes out in the order they came; n
 tokenizer is known here. The translator and the validation during training call it.
 """
 
-__all__ = ["BATCH_TOKENS", "ModelStepper", "batches", "decode"]
+__all__ = ["BATCH_TOKENS", "Engine", "ModelStepper", "batches", "decode"]
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import torch
 
+from heedful.decode.fused import FusedStepper, Workspace, fusible
+from heedful.decode.packed import PackedTransformer, pack
 from heedful.errors import ModelError
+from heedful.kernels.warm import ready
 from heedful.models.seq2seq import Memory, Seq2Seq
+from heedful.models.transformer import Transformer
 from heedful.search import Beam, Greedy, Hypothesis, Limits
 from heedful.shapes import Bool, Float, Int, Tensor
 
 BATCH_TOKENS = 4096
 """Source pieces times rows decoded at once."""
 
+SMALL = 2000
+"""Pieces of all sources together below which the kernels are not asked for."""
+
 LEAST = 16
 """Pieces that a source counts at least: a row costs a projection onto the vocabulary, too."""
+
+
+Found = tuple[list[int], list[list[Hypothesis]]]
+"""The rows of a batch and their hypotheses."""
 
 
 class ModelStepper:
@@ -59,28 +72,128 @@ def decode(
     batch_tokens: int = BATCH_TOKENS,
     pad_id: int = 0,
 ) -> list[list[Hypothesis]]:
-    """Return the n-best hypotheses of every source, in the order of the sources.
+    """Return what an `Engine` made for this once finds."""
+    return Engine(model, device, pad_id).decode(sources, search, limits, batch_tokens)
 
-    Switches the model's dropout off. The longest sources come first, so that a lack of memory
-    shows at once; a batch that is too large for the GPU is halved. Raises ModelError for a source
-    that is empty or longer than the model knows, and when a single one does not fit into memory.
+
+class Engine:
+    """Translates with one model, whose weights must not change meanwhile.
+
+    On CPU a Transformer goes the fused way (`heedful.decode.fused`), a thread for each core with
+    batches of its own. Until its kernels are there, for small jobs and for any other model it is
+    the eager way. Both give the same tokens.
     """
-    _check(sources, limits)
-    model.eval()
-    runner = search.build()
-    found: list[list[Hypothesis]] = [[] for _ in sources]
-    waiting = batches([len(x) for x in sources], runner.rows_per_sentence, batch_tokens)[::-1]
-    while waiting:
+
+    def __init__(self, model: Seq2Seq, device: torch.device | str = "cpu", pad_id: int = 0) -> None:
+        self.model = model
+        self.device = torch.device(device)
+        self.pad_id = pad_id
+        self._packed: PackedTransformer | None = None
+
+    def decode(
+        self,
+        sources: Sequence[Sequence[int]],
+        search: Greedy | Beam,
+        limits: Limits,
+        batch_tokens: int = BATCH_TOKENS,
+    ) -> list[list[Hypothesis]]:
+        """Return the n-best hypotheses of every source, in the order of the sources.
+
+        Switches the model's dropout off. The longest sources come first, so that a lack of memory
+        shows at once; a batch that is too large for the GPU is halved. Raises ModelError for a
+        source that is empty or longer than the model knows, and when a single one does not fit
+        into memory.
+        """
+        _check(sources, limits)
+        self.model.eval()
+        lengths = [len(source) for source in sources]
+        waiting = batches(lengths, search.build().rows_per_sentence, batch_tokens)[::-1]
+        found: list[list[Hypothesis]] = [[] for _ in sources]
+        fused = self._may_fuse(sum(lengths))
+        while waiting:
+            if fused and self._ready():
+                results = self._fused(waiting[::-1], sources, search, limits)
+                waiting = []
+            else:
+                results = self._eager(waiting, sources, search, limits)
+            for rows, hypotheses in results:
+                for row, one in zip(rows, hypotheses, strict=True):
+                    found[row] = one
+        return found
+
+    def _may_fuse(self, pieces: int) -> bool:
+        """Return whether to take the fused way when it is ready."""
+        large = pieces >= SMALL or self._packed is not None
+        return large and fusible(self.model, self.device)
+
+    def _ready(self) -> bool:
+        """Return whether the kernels and the weights are there; set to work if not."""
+        if self._packed is None and ready():
+            assert isinstance(self.model, Transformer)
+            self._packed = pack(self.model)
+        return self._packed is not None
+
+    def _eager(
+        self,
+        waiting: list[list[int]],
+        sources: Sequence[Sequence[int]],
+        search: Greedy | Beam,
+        limits: Limits,
+    ) -> Iterator[Found]:
+        """Take a batch from the end and yield its results; put back what must be halved."""
         rows = waiting.pop()
-        padded, mask = _padded([sources[row] for row in rows], pad_id, torch.device(device))
-        results = _run(model, padded, mask, search, limits)
+        padded, mask = _padded([sources[row] for row in rows], self.pad_id, self.device)
+        results = _run(self.model, padded, mask, search, limits)
         if results is None:
             half = len(rows) // 2
             waiting += [rows[half:], rows[:half]]
-            continue
-        for row, hypotheses in zip(rows, results, strict=True):
-            found[row] = hypotheses
-    return found
+        else:
+            yield rows, results
+
+    def _fused(
+        self,
+        work: list[list[int]],
+        sources: Sequence[Sequence[int]],
+        search: Greedy | Beam,
+        limits: Limits,
+    ) -> Iterator[Found]:
+        """Yield the results of the batches, in their order, from as many threads as cores.
+
+        Each thread computes with one core: products this small gain nothing from two, and wait
+        for each other on a busy machine.
+        """
+        cores = torch.get_num_threads()
+        spaces: SimpleQueue[Workspace] = SimpleQueue()
+        for _ in range(cores):
+            spaces.put(Workspace())
+
+        def run(rows: list[int]) -> Found:
+            space = spaces.get()
+            try:
+                return rows, self._run_fused([sources[row] for row in rows], search, limits, space)
+            finally:
+                spaces.put(space)
+
+        try:
+            with ThreadPoolExecutor(cores, "decode", torch.set_num_threads, (1,)) as pool:
+                yield from pool.map(run, work)
+        finally:
+            torch.set_num_threads(cores)
+
+    @torch.inference_mode()
+    def _run_fused(
+        self,
+        sources: list[Sequence[int]],
+        search: Greedy | Beam,
+        limits: Limits,
+        space: Workspace,
+    ) -> list[list[Hypothesis]]:
+        assert self._packed is not None
+        runner = search.build()
+        lengths = [len(source) for source in sources]
+        room = max(limits.room(lengths, search.max_extra))
+        stepper = FusedStepper(self._packed, sources, runner.rows_per_sentence, room, space)
+        return runner.run(stepper, lengths, limits)
 
 
 def _check(sources: Sequence[Sequence[int]], limits: Limits) -> None:

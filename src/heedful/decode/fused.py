@@ -8,7 +8,6 @@ searches drive it as they drive the other. Source sentences come in without padd
 
 __all__ = ["FusedStepper", "Workspace", "fusible"]
 
-import sys
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -25,11 +24,9 @@ Sums = tuple["np.ndarray[Any, Any]", Array, Array, Array]
 """Sums of a product, row scales, column scales and bias, as kernels take them."""
 
 
-def fusible(model: object, device: torch.device | str, *, small: bool = False) -> bool:
-    """Return whether a model can be translated with this way; for a `small` job, at once."""
-    ready = "heedful.kernels.attention" in sys.modules or not small
-    fits = isinstance(model, Transformer) and torch.device(device).type == "cpu"
-    return fits and ready and available()
+def fusible(model: object, device: torch.device | str) -> bool:
+    """Return whether a model can be translated with this way."""
+    return isinstance(model, Transformer) and torch.device(device).type == "cpu" and available()
 
 
 class Workspace:

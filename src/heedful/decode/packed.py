@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from heedful.kernels.rows import GELU, RELU, SWIGLU
 from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer
 from heedful.nn.attention import MultiHeadAttention
 from heedful.nn.feedforward import SwiGLU
@@ -25,6 +24,7 @@ from heedful.shapes import Float, Int, Tensor
 
 Format = Literal["float32", "int8"]
 Array = np.ndarray[Any, np.dtype[np.float32]]
+
 
 @dataclass(frozen=True)
 class Product:
@@ -135,6 +135,8 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
 
 
 def _activation(model: Transformer) -> int:
+    from heedful.kernels.rows import GELU, RELU, SWIGLU  # numba takes a second to load
+
     kinds = {"relu": RELU, "gelu": GELU, "swiglu": SWIGLU}
     return kinds[model.config.feed_forward.kind]
 

@@ -13,7 +13,8 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from heedful.errors import ModelError
-from heedful.kernels import as_array, available
+from heedful.kernels import as_array
+from heedful.kernels.warm import are_ready
 from heedful.shapes import Float, Int, Tensor
 
 
@@ -98,7 +99,7 @@ def best_pieces(
     Raises ModelError for logits that are NaN or infinite.
     """
     entries = logits.shape[1]
-    if logits.device.type == "cpu" and logits.dtype == torch.float32 and available():
+    if logits.device.type == "cpu" and logits.dtype == torch.float32 and are_ready():
         return _best_by_kernel(logits.contiguous(), min(count, entries), forbidden)
     log_probs = torch.log_softmax(logits.float(), dim=-1)
     log_probs = log_probs.index_fill_(1, forbidden, -torch.inf)
