@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from heedful.errors import ModelError
-from heedful.search import Beam, Greedy, Hypothesis, Limits, SearchConfig
+from heedful.search import Beam, Greedy, Hypothesis, Limits, SearchConfig, driver
 from heedful.search.driver import best_pieces
 from heedful.search.scoring import length_penalty
 
@@ -228,7 +228,14 @@ def test_equal_pieces_come_in_the_order_of_their_ids() -> None:
     assert torch.equal(values, logits.log_softmax(-1).gather(1, ids))
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.fixture(params=["by torch", "by the kernel"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Choose pieces as before the kernels are there, and as after."""
+    monkeypatch.setattr(driver, "are_ready", lambda: request.param == "by the kernel")
+
+
+@pytest.mark.usefixtures("way")
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.lists(st.integers(0, 3), min_size=6, max_size=6), min_size=1, max_size=4),
     count=st.integers(1, 8),
@@ -244,6 +251,7 @@ def test_best_pieces_equals_sorting(rows: list[list[int]], count: int, forbidden
         assert got_values == pytest.approx([worth[x] - total for x in got_ids], abs=1e-5)
 
 
+@pytest.mark.usefixtures("way")
 def test_a_model_that_computes_nan_is_an_error() -> None:
     with pytest.raises(ModelError, match="NaN"):
         Greedy().build().run(Scripted([0.0, math.nan, 0.0, 0.0], rows=1), [3], LIMITS)

@@ -1,0 +1,129 @@
+"""The kernels between products against the same in plain NumPy and PyTorch."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heedful.kernels.rows import (
+    GELU,
+    RELU,
+    SWIGLU,
+    activate,
+    add_and_normalise,
+    best_of_rows,
+    normalise,
+    quantise,
+)
+
+Array = np.ndarray[Any, np.dtype[Any]]
+NONE = np.zeros(0, np.float32)
+
+
+def drawn(seed: int, *shape: int) -> Array:
+    return np.random.default_rng(seed).normal(0, 2, shape).astype(np.float32)
+
+
+def norm(x: Array, weight: Array, shift: Array, eps: float, centred: bool) -> Array:
+    wide = x.astype(np.float64)
+    if centred:
+        wide = wide - wide.mean(-1, keepdims=True)
+    factor = 1 / np.sqrt((wide**2).mean(-1, keepdims=True) + eps)
+    return wide * factor * weight + shift
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@given(seed=st.integers(0, 99), rows=st.integers(1, 4), width=st.integers(1, 70))
+def test_norms(centred: bool, seed: int, rows: int, width: int) -> None:
+    x, weight, shift = drawn(seed, rows, width), drawn(1, width), drawn(2, width)
+    out = np.full_like(x, np.nan)
+    normalise(x, weight, shift, 1e-5, centred, out)
+    np.testing.assert_allclose(out, norm(x, weight, shift, 1e-5, centred), rtol=2e-4, atol=2e-5)
+    normalise(x, NONE, NONE, 0.0, centred, out)
+    assert (out == x).all()
+
+
+@pytest.mark.parametrize("post", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_sublayer_is_added_and_normalised(post: bool, whole: bool) -> None:
+    """From sums of float32, or of whole numbers with scales."""
+    sums = np.round(drawn(3, 4, 9) * 50).astype(np.int32) if whole else drawn(3, 4, 9)
+    row_scales, column_scales = abs(drawn(4, 4)), abs(drawn(5, 9))
+    bias, states, weight, shift = drawn(6, 9), drawn(7, 4, 9), drawn(8, 9), drawn(9, 9)
+    added = states + sums * row_scales[:, None] * column_scales + bias
+    expected = norm(added, weight, shift, 1e-5, True)
+    out = np.full_like(states, np.nan)
+    args = (sums, row_scales, column_scales, bias, states, weight, shift, 1e-5, True, post, out)
+    add_and_normalise(*args)
+    np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(states, expected if post else added, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [RELU, GELU, SWIGLU])
+def test_activations(kind: int) -> None:
+    width = 11
+    n_sums = 2 * width if kind == SWIGLU else width
+    sums, bias = 3 * drawn(1, 5, n_sums), drawn(2, n_sums)
+    rows, columns = abs(drawn(3, 5)), abs(drawn(4, n_sums))
+    out = np.full((5, width), np.nan, np.float32)
+    activate(sums, rows, columns, bias, kind, out)
+    x = torch.from_numpy(sums * (rows[:, None] * columns) + bias)
+    functions = {RELU: torch.relu, GELU: torch.nn.functional.gelu}
+    if kind == SWIGLU:
+        expected = torch.nn.functional.silu(x[:, :width]) * x[:, width:]
+    else:
+        expected = functions[kind](x)
+    np.testing.assert_allclose(out, expected.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@given(seed=st.integers(0, 99), rows=st.integers(1, 4), width=st.integers(1, 40))
+def test_whole_numbers_are_near(seed: int, rows: int, width: int) -> None:
+    states = drawn(seed, rows, width)
+    states[0] *= seed % 3  # a row of zeros now and then
+    whole, scales = np.full((rows, width), 99, np.int8), np.full(rows, np.nan, np.float32)
+    quantise(states, whole, scales)
+    np.testing.assert_allclose(scales, abs(states).max(1) / 127, rtol=1e-6)
+    assert (abs(whole * scales[:, None] - states) <= scales[:, None] * 0.501).all()
+    assert whole.max() <= 127
+    assert whole.min() >= -127
+
+
+# far enough apart that log-probabilities of float32 are, too
+values = st.sampled_from([0.0, 1.0, -3.0, -math.inf]) | st.integers(-900, 900).map(lambda n: n / 64)
+
+
+@given(data=st.data(), rows=st.integers(1, 3), entries=st.integers(1, 12))
+def test_the_best_of_rows(data: st.DataObject, rows: int, entries: int) -> None:
+    """Equal ones in the order of their ids; forbidden ones and -inf last, in that order too."""
+    count = data.draw(st.integers(1, entries))
+    logits = np.array(
+        [data.draw(st.lists(values, min_size=entries, max_size=entries)) for _ in range(rows)],
+        np.float32,
+    )
+    logits[:, data.draw(st.integers(0, entries - 1))] = 2.0  # one at least is a number
+    forbidden = np.array(data.draw(st.lists(st.integers(0, entries - 1), max_size=3)), np.int64)
+    log_probs = np.full((rows, count), np.nan, np.float32)
+    ids = np.full((rows, count), -1)
+    before = logits.copy()
+    assert best_of_rows(logits, forbidden, log_probs, ids)
+    assert (logits == before).all()
+    exact = torch.log_softmax(torch.from_numpy(logits).double(), dim=-1).numpy()
+    for row in range(rows):
+        key = logits[row].astype(float)
+        key[forbidden] = -math.inf
+        order = sorted(range(entries), key=lambda k: (-key[k], k))[:count]
+        assert ids[row].tolist() == order
+        wanted = [-math.inf if k in forbidden else exact[row, k] for k in order]
+        np.testing.assert_allclose(log_probs[row], wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_what_is_no_number_is_said(bad: float) -> None:
+    logits = np.array([[0.0, 1.0], [bad, 0.0]], np.float32)
+    found = np.zeros((2, 1), np.float32), np.zeros((2, 1), np.int64)
+    assert not best_of_rows(logits, np.zeros(0, np.int64), *found)
+    assert not best_of_rows(np.full((1, 2), -np.inf, np.float32), np.zeros(0, np.int64), *found)
