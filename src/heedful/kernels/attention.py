@@ -2,7 +2,8 @@
 
 `sums` of a product, times the scales of their row and column, plus a bias, are queries, keys and
 values; the queries' weights hold the factor 1/sqrt(d_k). What a row gets depends on that row and
-its sentence alone. Called by `heedful.decode`; its tests compare every variant with the eager model.
+its sentence alone. Called by `heedful.decode`, whose tests compare every variant with the eager
+model.
 """
 
 __all__ = ["attend_across", "attend_back", "attend_within"]
