@@ -6,6 +6,7 @@ checked so before it gets its name.
 
 __all__ = ["Difference", "Foreign", "compare", "probes"]
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,18 +14,20 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from heedful.decode.engine import decode
 from heedful.model_folder import LoadedModel
 from heedful.models.seq2seq import forward
+from heedful.search import Greedy, Limits
 from heedful.text.pieces import CONTROL, END, START
 
 TOLERANCE = 1e-3
 """Nats: what float32 sums in another order may change; pieces as near as that change places."""
 
-LENGTHS = (1, 2, 3, 5, 8, 13, 21, 34)
-"""Pieces of the sources that are tried."""
-
 MOST = 24
-"""Pieces of an answer that are compared."""
+"""Pieces of a source and of an answer, at most."""
+
+LENGTHS = (1, 2, 3, 5, 8, 13, 19, 21)
+"""Pieces of the sources that are tried."""
 
 
 class Foreign(Protocol):
@@ -67,17 +70,22 @@ class Difference:
 
 def probes(loaded: LoadedModel) -> list[list[int]]:
     """Return a handful of sources of random pieces, always the same."""
-    tokenizer, longest = loaded.tokenizer, loaded.model.config.max_length
-    tags = len(tokenizer.languages) if tokenizer.shared else 0
+    tokenizer = loaded.tokenizer
     first = len(CONTROL) + len(tokenizer.languages)
     random = torch.Generator().manual_seed(0)
     found = []
     for number, length in enumerate(LENGTHS):
-        size = (max(0, min(length, longest - 2)),)
+        tags = range(len(CONTROL), first)
+        tag = [tags[number % len(tags)]] if tags else []
+        size = (min(length, _most(loaded) - len(tag) - 1),)
         pieces = torch.randint(first, tokenizer.source_size, size, generator=random).tolist()
-        tag = [len(CONTROL) + number % tags] if tags else []
         found.append([*tag, *pieces, END])
     return found
+
+
+def _most(loaded: LoadedModel) -> int:
+    """Return the longest answer that fits the model with `</s>` after it."""
+    return min(MOST, loaded.model.config.max_length - 1)
 
 
 @torch.no_grad()
@@ -87,25 +95,21 @@ def compare(loaded: LoadedModel, engine: Foreign, sources: Sequence[Sequence[int
     Nothing is forbidden to either. Raises whatever the engine does.
     """
     equal, farthest, gap = 0, 0.0, 0.0
-    most = min(MOST, loaded.model.config.max_length - 1)
-    for source in sources:
-        ours, known = _greedy(loaded, source, most)
-        theirs = engine.greedy(source, most)
-        shared = min(len(ours), len(theirs))
-        places = [at for at in range(shared) if ours[at] != theirs[at]]
-        if places:
-            scores = known[places[0]]
-            gap = max(gap, float(scores[ours[places[0]]] - scores[theirs[places[0]]]))
-        elif shared < len(ours) or shared < len(theirs):
-            gap = float("inf")
-        else:
-            equal += 1
-        target = [*(piece for piece in ours if piece != END), END]
+    limits = Limits(START, END, (), _most(loaded))
+    answers = decode(loaded.model, sources, Greedy(), limits=limits)
+    for source, (answer,) in zip(sources, answers, strict=True):
+        target = [*answer.tokens, END]
         expected = _log_probs(loaded, source, target)
+        ours = [*answer.tokens, *[END] * answer.finished]
+        theirs = engine.greedy(source, _most(loaded))
+        if ours == theirs:
+            equal += 1
+        else:
+            gap = max(gap, _gap(ours, theirs, expected))
         reported = torch.tensor(engine.log_probs(source, target), dtype=torch.float64)
         own = expected.gather(1, torch.tensor(target)[:, None])[:, 0].double()
-        distance = float((own - reported).abs().max()) if len(own) == len(reported) else torch.inf
-        farthest = max(farthest, distance if distance == distance else torch.inf)
+        distance = float((own - reported).abs().max()) if len(own) == len(reported) else math.nan
+        farthest = max(farthest, math.inf if math.isnan(distance) else distance)
     return Difference(len(sources), equal, farthest, gap)
 
 
@@ -117,10 +121,9 @@ def _log_probs(loaded: LoadedModel, source: Sequence[int], target: Sequence[int]
     return torch.log_softmax(logits[0].float(), dim=-1)
 
 
-def _greedy(loaded: LoadedModel, source: Sequence[int], most: int) -> tuple[list[int], Tensor]:
-    """Return our greedy answer, made without a cache, and the log-probabilities it chose from."""
-    found: list[int] = []
-    while len(found) < most and END not in found:
-        known = _log_probs(loaded, source, [*found, END])
-        found.append(int(known[-1].argmax()))
-    return found, known
+def _gap(ours: Sequence[int], theirs: Sequence[int], known: Tensor) -> float:
+    """Return by how much, where the answers part, our piece is likelier than theirs."""
+    for at, (mine, other) in enumerate(zip(ours, theirs, strict=False)):
+        if mine != other:
+            return float(known[at, mine] - known[at, other])
+    return math.inf  # one of them ends without a reason
