@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from heedful.decode.engine import ModelStepper
+from heedful.decode.engine import ModelStepper, decode
 from heedful.errors import ModelError
 from heedful.interop import onnx as exporter
 from heedful.interop.onnx import Engine, export
@@ -18,7 +18,7 @@ from heedful.nn.embedding import Untied
 from heedful.nn.feedforward import SwiGLU
 from heedful.nn.norm import PreNorm, RMSNorm
 from heedful.nn.position import Rotary
-from heedful.search import Greedy
+from heedful.search import Greedy, Limits
 from heedful.settings import Settings
 from heedful.text.pieces import END, PAD, START
 from heedful.text.tokenizer import Tokenizer
@@ -71,7 +71,13 @@ def test_variants_together(tokenizer: Tokenizer, tmp_path: Path) -> None:
         "encoder_layers": 1,
         "decoder_layers": 1,
     }
-    agree(tmp_path / "out", random_model(tokenizer, **settings))
+    loaded = random_model(tokenizer, **settings)
+    agree(tmp_path / "out", loaded)
+    limits = Limits(START, END, (0, 1, 3), 40)
+    sources = tokenizer.encode_source(["the cat"])
+    (found,) = decode(loaded.model, sources, Greedy(), limits=limits)
+    said = run_readme(tmp_path / "out", "the cat")
+    assert said == tokenizer.decode_target([found[0].tokens])[0].rstrip("\n")
 
 
 @pytest.mark.slow

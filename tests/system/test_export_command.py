@@ -50,9 +50,10 @@ def test_it_says_how_near_it_comes(
     )
 
 
-def test_into_an_empty_folder(model: str, tmp_path: Path) -> None:
+def test_into_an_empty_folder(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     words = ["--model", model, "--to", "ctranslate2", "--quantization", "int8"]
-    assert main(["export", *words, "-o", str(tmp_path)]) == 0
+    assert main(["export", *words, "-o", "."]) == 0
     assert (tmp_path / "model.bin").is_file()
 
 

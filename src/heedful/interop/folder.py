@@ -30,11 +30,12 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
     Raises OutputError if the name is taken or the place cannot be written to.
     """
     _refuse_taken(folder)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    whole = folder.resolve()  # "." has no name
+    part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
     try:
         part.mkdir(parents=True)
         yield part
-        part.rename(folder)  # onto nothing, or an empty folder
+        part.rename(whole)  # onto nothing, or an empty folder
     except OSError as error:
         raise OutputError(
             f"the folder cannot be written ({error.strerror or error})",

@@ -279,7 +279,7 @@ past = [one.name for one in decoder.get_inputs() if one.name.startswith("past_")
 state |= {{name: np.zeros((1, {heads}, 0, {d_k}), dtype=np.float32) for name in past}}
 
 found = [config["start_id"]]
-while found[-1] != config["end_id"] and len(found) < min(len(ids) + 50, config["max_length"]):
+while found[-1] != config["end_id"] and len(found) <= min(len(ids) + 50, config["max_length"]):
     logits, *present = decoder.run(None, state | {{"tokens": np.array([found[-1:]])}})
     state |= dict(zip(past, present))
     logits[0, config["forbidden"]] = -np.inf
