@@ -5,10 +5,10 @@
 Translates Multi30k test_2016_flickr ($HEEDFUL_DATA/multi30k), greedily and with beam 4, in fresh
 processes. Each engine, in each layout of processes and threads, first gets the batch size that is
 fastest for it on a part of the sentences; then all take turns for three rounds. Measured: sentences
-and tokens a second over the whole set, one sentence alone, start-up, peak memory, BLEU. Greedily all
-choose the same; a beam is ranked by each engine's own formula, as its users get it. Writes
-results/decode_speed.{json,md}; of a part (--sentences, --only, --batch-tokens) the table
-is just printed.
+and tokens a second over the whole set, one sentence alone, start-up, peak memory, BLEU. Greedily
+all choose the same; a beam is ranked by each engine's own formula, as its users get it. Writes
+results/decode_speed.{json,md}; of a part (--sentences, --only, --batch-tokens) the table is just
+printed.
 """
 
 import argparse
