@@ -255,9 +255,10 @@ def test_the_readme_tells_how(shared: bool, tmp_path: Path) -> None:
     tokenizer = tokenizer_of(shared)
     loaded = random_model(tokenizer, embedding=Untied(), max_length=12)
     export(tmp_path / "out", loaded)
-    said = run_readme(tmp_path / "out", "the cat")
+    text = "the</s>"
+    said = run_readme(tmp_path / "out", text)
     limits = Limits(START, END, (0, 1, 3), 12)
-    (found,) = decode(loaded.model, tokenizer.encode_source(["the cat"]), Greedy(), limits=limits)
+    (found,) = decode(loaded.model, tokenizer.encode_source([text]), Greedy(), limits=limits)
     assert said == tokenizer.decode_target([found[0].tokens])[0].rstrip("\n")
 
 

@@ -315,6 +315,7 @@ def test_the_library_alone_reads_each_side(tokenizer: Tokenizer, tmp_path: Path)
     assert names == (["tokenizer.json"] if tokenizer.shared else sorted(SIDES))
     files = ["tokenizer.json"] * 2 if tokenizer.shared else SIDES
     source, target = (Backend.from_file(str(tmp_path / name)) for name in files)
+    source.encode_special_tokens = target.encode_special_tokens = True  # not kept in the file
     for text in [*TRAPS, "the old house <s> in the garden"]:
         assert [*source.encode(text).ids, 2] == tokenizer.encode_source([text], "de")[0][1:]
         assert [*target.encode(text).ids, 2] == tokenizer.encode_target([text])[0]

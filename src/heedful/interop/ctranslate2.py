@@ -306,6 +306,7 @@ import ctranslate2
 from tokenizers import Tokenizer
 
 source = Tokenizer.from_file("{source_file}")
+source.encode_special_tokens = True  # a text that spells </s> stays text
 target = Tokenizer.from_file("{target_file}")
 translator = ctranslate2.Translator(".", device="cpu")
 

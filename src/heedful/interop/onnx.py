@@ -265,6 +265,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 source = Tokenizer.from_file("{source_file}")
+source.encode_special_tokens = True  # a text that spells </s> stays text
 target = Tokenizer.from_file("{target_file}")
 encoder = onnxruntime.InferenceSession("encoder.onnx")
 decoder = onnxruntime.InferenceSession("decoder_step.onnx")
