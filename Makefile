@@ -6,6 +6,7 @@
 #   make check     lint, format, types, layers, budgets, documents
 #   make bench     every measurement in benchmarks/ (long)
 #   make bench-train   training speed against other toolkits, which it installs (45 minutes)
+#   make bench-decode  decoding speed against other engines (MODEL=runs/multi30k/model)
 #
 # PYTHON names the Python to build .venv with: make setup PYTHON=python3.12
 
@@ -22,7 +23,7 @@ ifneq ($(wildcard ../shared/data),)
 export HEEDFUL_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: setup demo test test-all check bench bench-train
+.PHONY: setup demo test test-all check bench bench-train bench-decode
 
 setup: $(STAMP)
 
@@ -53,3 +54,8 @@ bench-train: setup
 	@held=constraints.txt; [ ! -f .venv/constraints.txt ] || held=.venv/constraints.txt; \
 		$(IN_VENV) pip install -q -c $$held --group bench
 	$(BIN)/python benchmarks/train_speed.py
+
+MODEL ?= runs/multi30k/model
+
+bench-decode: setup
+	$(BIN)/python benchmarks/decode_speed.py --model $(MODEL)

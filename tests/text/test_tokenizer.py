@@ -13,7 +13,7 @@ from tokenizers import pre_tokenizers
 
 from heedful.errors import DataError, OutputError, SettingError
 from heedful.text.pieces import BYTE_LETTERS, CONTROL, language_tag, readable
-from heedful.text.tokenizer import BPE, Tokenizer, TokenizerConfig, Unigram
+from heedful.text.tokenizer import BPE, SIDES, Tokenizer, TokenizerConfig, Unigram
 from heedful.text.train_tokenizer import train_backend
 
 VARIANTS = ["bpe-shared", "bpe-separate", "unigram-shared", "unigram-separate"]
@@ -307,3 +307,18 @@ def test_an_unwritable_place_leaves_nothing(
     with pytest.raises(OutputError, match="cannot be written"):
         tokenizers["bpe-shared"].save(tmp_path / "tokenizer.json")
     assert [p.name for p in tmp_path.iterdir()] == ["tokenizer.json"]
+
+
+def test_the_library_alone_reads_each_side(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    tokenizer.save_sides(tmp_path)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == (["tokenizer.json"] if tokenizer.shared else sorted(SIDES))
+    files = ["tokenizer.json"] * 2 if tokenizer.shared else SIDES
+    source, target = (Backend.from_file(str(tmp_path / name)) for name in files)
+    source.encode_special_tokens = target.encode_special_tokens = True  # not kept in the file
+    for text in [*TRAPS, "the old house <s> in the garden"]:
+        assert [*source.encode(text).ids, 2] == tokenizer.encode_source([text], "de")[0][1:]
+        assert [*target.encode(text).ids, 2] == tokenizer.encode_target([text])[0]
+    for side, pieces in zip((source, target), tokenizer.vocabularies(), strict=True):
+        assert len(set(pieces)) == len(pieces) == side.get_vocab_size()
+        assert [side.token_to_id(piece) for piece in pieces] == list(range(len(pieces)))

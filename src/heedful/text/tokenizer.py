@@ -22,6 +22,8 @@ from heedful.text.train_tokenizer import BPE, TokenizerConfig, Unigram, train_ba
 from heedful.text.words import Words
 
 TWO_SIDED = "heedful-two-sided"
+SIDES = ("source_tokenizer.json", "target_tokenizer.json")
+"""Names for each side alone, as other programs read them."""
 
 
 class Tokenizer:
@@ -138,6 +140,22 @@ class Tokenizer:
     def target_pieces(self, ids: Sequence[int]) -> list[str]:
         """Return the pieces for the eye, such as `▁cat`, `</s>`, or `<0xE7>` for a lone byte."""
         return _pieces(self._target, ids)
+
+    def vocabularies(self) -> tuple[list[str], list[str]]:
+        """Return the pieces of source and target in the order of their ids, as stored."""
+        source, target = (
+            [str(side.id_to_token(number)) for number in range(side.get_vocab_size())]
+            for side in (self._source, self._target)
+        )
+        return source, target
+
+    def save_sides(self, folder: Path) -> None:
+        """Write files that the `tokenizers` library reads: tokenizer.json, or one for each side."""
+        if self.shared:
+            self.save(folder / "tokenizer.json")
+            return
+        for name, side in zip(SIDES, (self._source, self._target), strict=True):
+            _write_whole(folder / name, side.to_str())
 
     def _tag_id(self, language: str | None) -> int:
         if not self.languages:

@@ -1,0 +1,72 @@
+"""Which engines are measured, and in which layout: processes and threads of each."""
+
+__all__ = ["OURS", "Engine", "Task", "engines"]
+
+from dataclasses import dataclass, field
+from typing import Any
+
+OURS = "heedful"
+TOKENS = (1024, 4096, 8192)
+"""Batch sizes, in source pieces times rows, that every engine is tried with."""
+PRECISIONS = ("float32",)
+"""Of ours; `decode/ours.py` has a line for each."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One row of the table."""
+
+    name: str
+    module: str
+    """`decode/MODULE.py`, whose `load` makes it."""
+    processes: int
+    threads: int
+    options: dict[str, Any] = field(default_factory=dict)
+    beams: tuple[int, ...] = (1, 4)
+
+    @property
+    def label(self) -> str:
+        """The engine with its layout; CTranslate2 calls its processes inter_threads."""
+        inter = self.options.get("inter_threads", self.processes)
+        return f"{self.name}, {inter} x {self.threads}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker is told."""
+
+    module: str
+    options: dict[str, Any]
+    threads: int
+    rank: int
+    processes: int
+    model: str
+    exported: str
+    """The folder with what the engines read in place of `model`."""
+    inputs: str
+    """A JSON file: ids of the sources, and what the search must know."""
+    beam: int
+    batch_tokens: int
+    started: float
+    """When the process was, on the clock `time.time`."""
+
+
+def engines(cores: int) -> list[Engine]:
+    """Return all of them; each in two layouts: a process a core, and one process of all cores."""
+    layouts = [(1, 1)] if cores == 1 else [(cores, 1), (1, cores)]
+    found = []
+    for processes, threads in layouts:
+        found += [
+            Engine(f"{OURS} {precision}", "ours", processes, threads, {"precision": precision})
+            for precision in PRECISIONS
+        ]
+        found += [
+            Engine(
+                *(f"CTranslate2 {kept}", "ct2", 1, threads),
+                {"quantization": kept, "inter_threads": processes},
+            )
+            for kept in ("float32", "int8")
+        ]
+        found.append(Engine("MarianMT generate", "marian", processes, threads))
+        found.append(Engine("PyTorch, a plain loop", "plain", processes, threads, beams=(1,)))
+    return found
