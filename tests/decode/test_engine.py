@@ -97,6 +97,32 @@ def test_the_same_tokens_in_batches_of_1_8_and_64_and_in_any_order(
     same([by_64[row] for row in order], in_batches([sources[row] for row in order], 64))
 
 
+@pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam", "n-best"])
+def test_the_same_on_any_number_of_cores(
+    model: Transformer, sources: list[list[int]], search: Greedy | Beam
+) -> None:
+    """Batches that several threads compute come back in their order; the count is put back."""
+    found = []
+    before = torch.get_num_threads()
+    try:
+        for cores in (1, 3):
+            torch.set_num_threads(cores)
+            found.append(decode(model, sources, search, limits=LIMITS, batch_tokens=300))
+            assert torch.get_num_threads() == cores
+    finally:
+        torch.set_num_threads(before)
+    same(*found)
+
+
+def test_what_fails_in_a_thread_is_raised(way: str, sources: list[list[int]]) -> None:
+    config = TransformerConfig(d_model=16, d_ff=32, n_heads=2, max_length=32)
+    broken = config.build(ENTRIES, ENTRIES).eval()
+    with torch.no_grad():
+        broken.decoder[0].feed_forward.outer.weight.fill_(float("nan"))
+    with pytest.raises(ModelError, match="NaN"):
+        decode(broken, sources, Greedy(), limits=LIMITS, batch_tokens=300)
+
+
 class UncachedStepper:
     """Computes every position anew from the whole prefix."""
 
