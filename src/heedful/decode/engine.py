@@ -24,8 +24,9 @@ from heedful.shapes import Bool, Float, Int, Tensor
 BATCH_TOKENS = 4096
 """Source pieces times rows decoded at once."""
 
-SMALL = 2000
-"""Pieces of all sources together below which the kernels are not asked for."""
+SMALL = 10_000
+"""Pieces of all sources together below which the kernels are not asked for: the first time on a
+machine they are compiled, half a minute during which a job of a few seconds would be slowed."""
 
 LEAST = 16
 """Pieces that a source counts at least: a row costs a projection onto the vocabulary, too."""
