@@ -114,6 +114,21 @@ def test_the_same_on_any_number_of_cores(
     same(*found)
 
 
+def test_many_small_jobs_ask_for_the_kernels_too(
+    model: Transformer, sources: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the lines of a file do, which come in portions."""
+    monkeypatch.setattr(engine, "fusible", lambda *_: True)
+    monkeypatch.setattr(engine, "SMALL", 3 * len(sources[0]))
+    assert ready(wait=True)
+    one = Engine(model)
+    packed = []
+    for _ in range(4):
+        one.decode(sources[:1], Greedy(), LIMITS)
+        packed.append(one._packed is not None)
+    assert packed == [False, False, True, True]
+
+
 def test_what_fails_in_a_thread_is_raised(way: str, sources: list[list[int]]) -> None:
     config = TransformerConfig(d_model=16, d_ff=32, n_heads=2, max_length=32)
     broken = config.build(ENTRIES, ENTRIES).eval()

@@ -25,7 +25,7 @@ BATCH_TOKENS = 4096
 """Source pieces times rows decoded at once."""
 
 SMALL = 10_000
-"""Pieces of all sources together below which the kernels are not asked for: the first time on a
+"""Pieces of all sources so far below which the kernels are not asked for: the first time on a
 machine they are compiled, half a minute during which a job of a few seconds would be slowed."""
 
 LEAST = 16
@@ -90,6 +90,7 @@ class Engine:
         self.device = torch.device(device)
         self.pad_id = pad_id
         self._packed: PackedTransformer | None = None
+        self._seen = 0
 
     def decode(
         self,
@@ -124,8 +125,8 @@ class Engine:
 
     def _may_fuse(self, pieces: int) -> bool:
         """Return whether to take the fused way when it is ready."""
-        large = pieces >= SMALL or self._packed is not None
-        return large and fusible(self.model, self.device)
+        self._seen += pieces
+        return self._seen >= SMALL and fusible(self.model, self.device)
 
     def _ready(self) -> bool:
         """Return whether the kernels and the weights are there; set to work if not."""
