@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 from heedful import __version__
 from heedful.config import RunConfig
 from heedful.data.corpus import Corpus, Split
-from heedful.data.formats import corpus_paths
 from heedful.data.formats.reading import open_bytes
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
+from heedful.data.survey import Source
 from heedful.errors import DataError, HeedfulError, ModelError, SettingError
 from heedful.progress import Progress
 from heedful.text.tokenizer import Tokenizer
@@ -47,15 +47,16 @@ def prepare(
     run's corpus or tokenizer has changed, unless `accept_changes`; DataError for a corpus that
     cannot be used.
     """
-    paths = _paths(config)
-    before = _stamps(paths)
-    files = _state(config, paths, progress)
+    data = config.data
+    everything = Source((*data.train, *data.dev, *data.test), data.columns, data.skip_bad)
+    before = everything.state()
+    files = _state(config, everything.paths(), progress)
     if found := _unchanged(config, folder, files):
         progress.say(f"the corpus is as it was: {len(found.train):,} rows to learn from")
         return found
     corpus = Corpus.examine(config.data, seed=config.seed, progress=progress, scratch=folder)
-    if _stamps(paths) != before:
-        where = " ".join(map(str, paths))
+    if everything.state() != before:
+        where = " ".join(everything.specs)
         raise DataError("changed while it was examined", where=where, fix="start again")
     progress.say(corpus.report.summary())
     tokenizer = _tokenizer(config, folder, corpus, progress)
@@ -108,17 +109,6 @@ def prepared(folder: Path) -> RunData:
 
 def _write_known(folder: Path, known: dict[str, Any]) -> None:
     write_whole(folder / "corpus.json", json.dumps(known) + "\n")
-
-
-def _paths(config: RunConfig) -> list[Path]:
-    specs = (*config.data.train, *config.data.dev, *config.data.test)
-    return [path for spec in specs for path in corpus_paths(spec)]
-
-
-def _stamps(paths: Iterable[Path]) -> list[tuple[int, int]]:
-    """Return size and time of change of each file."""
-    stats = [path.stat() for path in paths if path.exists()]
-    return [(stat.st_size, stat.st_mtime_ns) for stat in stats]
 
 
 def _state(config: RunConfig, paths: list[Path], progress: Progress) -> str:

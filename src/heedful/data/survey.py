@@ -59,10 +59,13 @@ class Source:
             ):
                 yield place, row
 
+    def paths(self) -> list[Path]:
+        """Return the files of all corpora."""
+        return [path for spec in self.specs for path in corpus_paths(spec)]
+
     def state(self) -> list[tuple[int, int]]:
         """Return (size, time of change) of each file, to notice a change between readings."""
-        paths = [path for spec in self.specs for path in corpus_paths(spec)]
-        stats = [path.stat() for path in paths if path.exists()]
+        stats = [path.stat() for path in self.paths() if path.exists()]
         return [(stat.st_size, stat.st_mtime_ns) for stat in stats]
 
 

@@ -49,7 +49,7 @@ class _Pass:
 
     def __init__(self, packed: PackedTransformer, space: Workspace, rows: int, name: str) -> None:
         width = packed.model.config.d_model
-        self.packed, self.space, self.name, self.rows = packed, space, name, rows
+        self.packed, self.space, self.rows = packed, space, rows
         self.states = space.take(f"{name} states", (rows, width))
         self.input = space.take(f"{name} input", (rows, width))
         self.context = space.take(f"{name} context", (rows, width))
@@ -135,7 +135,7 @@ def encode(
     lengths = [len(source) for source in sources]
     starts = np.array([0, *accumulate(lengths)], np.int64)
     passing = _Pass(packed, space, int(starts[-1]), "encoder")
-    model, config = packed.model, packed.model.config
+    model = packed.model
     tokens = torch.tensor([piece for source in sources for piece in source])
     torch.index_select(model.tables.source.weight.detach(), 0, tokens, out=passing.states)
     passing.states.mul_(model.tables.scale)
@@ -159,7 +159,7 @@ def encode(
         passing.feed_forward(layer, packed.encoder.after[2 * number + 1])
     states = passing.end(packed.encoder)
     sums, rows, columns, bias = passing.multiply(packed.memory, states, kept="memory")
-    if config.encoder_layers and packed.format == "float32":
+    if packed.format == "float32":
         sums += bias
         return FusedMemory(sums, starts)
     scaled = space.take("memory scaled", sums.shape)
