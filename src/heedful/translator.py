@@ -16,6 +16,7 @@ import torch
 
 from heedful import pretrained
 from heedful.decode.engine import BATCH_TOKENS, Engine
+from heedful.decode.quantize import pick_precision
 from heedful.device import pick_device
 from heedful.errors import DataError, ModelError, SettingError, did_you_mean
 from heedful.model_folder import Languages, LoadedModel, load_model
@@ -70,9 +71,11 @@ def limits_of(tokenizer: Tokenizer, max_length: int) -> Limits:
     return Limits(tokenizer.start_id, tokenizer.end_id, forbidden, max_length)
 
 
-def load(path_or_name: str | Path = BUNDLED, device: str = "auto") -> "Translator":
+def load(
+    path_or_name: str | Path = BUNDLED, device: str = "auto", precision: str = "auto"
+) -> "Translator":
     """Load a translator: a model folder, a run folder, or the name of a bundled model."""
-    return Translator.load(path_or_name, device)
+    return Translator.load(path_or_name, device, precision)
 
 
 class Translator:
@@ -82,22 +85,35 @@ class Translator:
     ['Guten Morgen!']
     """
 
-    def __init__(self, loaded: LoadedModel, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        device: torch.device | str = "cpu",
+        precision: str = "auto",
+    ) -> None:
         self.model = loaded.model
         self.tokenizer: Tokenizer = loaded.tokenizer
         self.languages: Languages = loaded.languages
         self.device = torch.device(device)
         self.limits = limits_of(loaded.tokenizer, loaded.model.config.max_length)
-        self._engine = Engine(loaded.model, self.device)
+        self.precision = pick_precision(precision, loaded.model, self.device)
+        self._engine = Engine(loaded.model, self.device, precision=self.precision)
 
     @classmethod
-    def load(cls, path_or_name: str | Path = BUNDLED, device: str = "auto") -> "Translator":
+    def load(
+        cls,
+        path_or_name: str | Path = BUNDLED,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> "Translator":
         """Load a model folder, a run folder or a bundled model onto `auto`, `cpu` or `cuda`.
 
-        Raises ModelError when it is missing or damaged, SettingError for an unknown device.
+        `precision` is what products are computed in: `float32`, on CPU `int8`, on a GPU `bf16`,
+        or `auto`, which is int8 on CPU and float32 on a GPU. Raises ModelError when the model is
+        missing or damaged, SettingError for an unknown device, or a precision that is not for it.
         """
         chosen = pick_device(device)
-        return cls(load_model(_folder(path_or_name), chosen), chosen)
+        return cls(load_model(_folder(path_or_name), chosen), chosen, precision)
 
     def target(self, to: str | None = None, from_: str | None = None) -> str | None:
         """Return the language tag to ask for, None for a model of one direction.

@@ -2,7 +2,9 @@
 
 import copy
 import random
+from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,10 +14,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from heedful.decode import engine
-from heedful.decode.engine import LEAST, Engine, ModelStepper, batches, decode
-from heedful.errors import ModelError
+from heedful.decode.engine import Engine, ModelStepper, batches
+from heedful.decode.products import Float32Product, Int8Product
+from heedful.decode.quantize import Precision, as_int8
+from heedful.decode.waiting import LEAST
+from heedful.errors import ModelError, SettingError
 from heedful.kernels.warm import ready
-from heedful.models.seq2seq import Memory
+from heedful.models.seq2seq import Memory, Seq2Seq
 from heedful.models.seq2seq import decode as all_logits
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.search import Beam, Greedy, Hypothesis, Limits
@@ -25,16 +30,39 @@ LIMITS = Limits(1, 2, forbidden=(0, 1, 3), max_length=32)
 SEARCHES = [Greedy(max_extra=4), Beam(max_extra=4), Beam(beam_size=3, n_best=3, max_extra=4)]
 
 
-@pytest.fixture(scope="module", params=["eager", "fused"], autouse=True)
+@pytest.fixture(
+    scope="module",
+    params=["eager float32", "eager int8", "fused float32", "fused int8"],
+    autouse=True,
+)
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Go one way and the other, whatever the size of the job; `engines` counts the batches."""
+    """Go one way and the other, in each precision, whatever the size of the job."""
+    way, precision = request.param.split()
     with pytest.MonkeyPatch.context() as patched:
-        if request.param == "fused":
+        if way == "fused":
             assert ready(wait=True)
             patched.setattr(engine, "SMALL", 0)
         else:
             patched.setattr(engine, "fusible", lambda *_: False)
+        patched.setattr(engine, "decode", partial(_decode, precision))
         yield request.param
+
+
+def _decode(
+    precision: Precision,
+    model: Seq2Seq,
+    sources: list[list[int]],
+    search: Greedy | Beam,
+    *,
+    limits: Limits,
+    batch_tokens: int = engine.BATCH_TOKENS,
+) -> list[list[Hypothesis]]:
+    return Engine(model, precision=precision).decode(sources, search, limits, batch_tokens)
+
+
+def decode(*given: Any, **named: Any) -> list[list[Hypothesis]]:
+    """Decode in the way and the precision of the moment."""
+    return engine.decode(*given, **named)
 
 
 @pytest.fixture(scope="module")
@@ -67,18 +95,34 @@ def test_the_way_is_gone(
     way: str, model: Transformer, sources: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What these tests say of the fused way is said of it."""
-    gone = {"eager": 0, "fused": 0}
+    gone = {"_eager": 0, "_run_fused": 0}
     for name in gone:
-        taken = getattr(Engine, f"_{name}")
+        taken = getattr(Engine, name)
 
         def counted(*given: Any, name: str = name, taken: Any = taken) -> Any:
             gone[name] += 1
             return taken(*given)
 
-        monkeypatch.setattr(Engine, f"_{name}", counted)
+        monkeypatch.setattr(Engine, name, counted)
+    products = Counter[str]()
+    for kind in (Float32Product, Int8Product):
+        multiply = kind.multiply
+
+        def multiplied(*given: Any, kind: Any = kind, multiply: Any = multiply) -> Any:
+            products[kind.__name__] += 1
+            return multiply(*given)
+
+        monkeypatch.setattr(kind, "multiply", multiplied)
     decode(model, sources, Greedy(), limits=LIMITS)
-    assert gone[way]
-    assert sum(gone.values()) == gone[way]
+    kind, precision = way.split()
+    if kind == "eager":
+        assert gone["_eager"]
+        assert not gone["_run_fused"]
+        assert not products
+    else:
+        assert gone["_run_fused"]
+        assert not gone["_eager"]
+        assert list(products) == [{"float32": "Float32Product", "int8": "Int8Product"}[precision]]
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam", "n-best"])
@@ -114,19 +158,28 @@ def test_the_same_on_any_number_of_cores(
     same(*found)
 
 
-def test_many_small_jobs_ask_for_the_kernels_too(
-    model: Transformer, sources: list[list[int]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kept", [False, True])
+def test_when_the_kernels_are_asked_for(
+    kept: bool, model: Transformer, sources: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the lines of a file do, which come in portions."""
+    """Never for one small job; for further ones if the disk has them; for much work in any case."""
     monkeypatch.setattr(engine, "fusible", lambda *_: True)
     monkeypatch.setattr(engine, "SMALL", 3 * len(sources[0]))
     assert ready(wait=True)
+    asked = []
+
+    def there(*, compiling: bool) -> bool:
+        asked.append(compiling)
+        return compiling or kept
+
+    monkeypatch.setattr(engine, "ready", there)
     one = Engine(model)
     packed = []
     for _ in range(4):
         one.decode(sources[:1], Greedy(), LIMITS)
         packed.append(one._packed is not None)
-    assert packed == [False, False, True, True]
+    assert packed == [False, kept, True, True]
+    assert asked == [False] if kept else [False, True]
 
 
 def test_what_fails_in_a_thread_is_raised(way: str, sources: list[list[int]]) -> None:
@@ -142,6 +195,7 @@ class UncachedStepper:
     """Computes every position anew from the whole prefix."""
 
     device = torch.device("cpu")
+    entries: Tensor | None = None
 
     def __init__(self, model: Transformer, memory: Memory, width: int) -> None:
         self.model = model
@@ -149,10 +203,11 @@ class UncachedStepper:
         self.memory = memory
         self.tokens = torch.zeros(memory.states.shape[0] * width, 0, dtype=torch.int64)
 
-    def step(self, tokens: Tensor) -> Tensor:
+    def step(self, tokens: Tensor, rows: Tensor | None = None) -> Tensor:
         self.tokens = torch.cat([self.tokens, tokens[:, None]], dim=1)
-        rows = torch.arange(len(self.tokens)) // self.width
-        return all_logits(self.model, self.tokens, self.memory.select(rows))[:, -1]
+        owners = torch.arange(len(self.tokens)) // self.width
+        logits = all_logits(self.model, self.tokens, self.memory.select(owners))[:, -1]
+        return logits if rows is None else logits[rows]
 
     def select(self, rows: Tensor, sentences: Tensor | None = None) -> None:
         self.tokens = self.tokens[rows]
@@ -177,18 +232,19 @@ def test_cached_equals_uncached(
 
 
 def test_scores_are_the_probabilities_that_the_model_gives(
-    model: Transformer, sources: list[list[int]]
+    way: str, model: Transformer, sources: list[list[int]]
 ) -> None:
+    same_kind, near = (model, 1e-4) if "float32" in way else (as_int8(model), 0.02)
     found = decode(model, sources[:12], Beam(n_best=4, max_extra=5), limits=LIMITS)
     for source, hypotheses in zip(sources, found, strict=False):
         for hypothesis in hypotheses:
             whole = [*hypothesis.tokens, 2] if hypothesis.finished else [*hypothesis.tokens]
             ids = torch.tensor([source])
             with torch.inference_mode():
-                memory = model.encode(ids, torch.ones_like(ids, dtype=torch.bool))
-                logits = all_logits(model, torch.tensor([[1, *whole[:-1]]]), memory)
+                memory = same_kind.encode(ids, torch.ones_like(ids, dtype=torch.bool))
+                logits = all_logits(same_kind, torch.tensor([[1, *whole[:-1]]]), memory)
             chosen = logits[0].log_softmax(-1)[range(len(whole)), whole]
-            assert hypothesis.log_prob == pytest.approx(float(chosen.sum()), abs=1e-4)
+            assert hypothesis.log_prob == pytest.approx(float(chosen.sum()), abs=near)
 
 
 @given(
@@ -227,11 +283,20 @@ class Cramped:
 def test_a_batch_too_large_for_the_memory_is_halved(
     model: Transformer, sources: list[list[int]]
 ) -> None:
-    sources = sources[:12]
+    sources, decode = sources[:12], partial(_decode, "float32")
     plain = decode(model, sources, SEARCHES[1], limits=LIMITS)
     same(plain, decode(Cramped(model, holds=3), sources, SEARCHES[1], limits=LIMITS))
     with pytest.raises(ModelError, match="does not fit into the memory"):
         decode(Cramped(model, holds=0), sources, SEARCHES[1], limits=LIMITS)
+
+
+def test_a_precision_that_is_not_for_model_or_device_is_refused(model: Transformer) -> None:
+    with pytest.raises(SettingError, match="bf16 is not for the device cpu; take int8 or float32"):
+        Engine(model, "cpu", precision="bf16")
+    with pytest.raises(SettingError, match="int8 is not for the device cuda; take bf16"):
+        Engine(model, "cuda", precision="int8")
+    with pytest.raises(SettingError, match="int8 is not for a model of the kind Cramped"):
+        Engine(Cramped(model, holds=3), "cpu", precision="int8")
 
 
 @pytest.mark.parametrize("bad", [[], [5] * 33], ids=["empty", "long"])

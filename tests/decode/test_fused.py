@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from heedful.decode.engine import ModelStepper
-from heedful.decode.fused import FusedStepper, Workspace, fusible
-from heedful.decode.packed import pack
+from heedful.decode.fused import FusedStepper, fusible
+from heedful.decode.packed import PackedTransformer, pack
+from heedful.decode.products import Workspace
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.attention import GroupedQuery
 from heedful.nn.norm import PreNorm
@@ -30,6 +31,15 @@ def changes() -> Iterator[Any]:
         for settings in variants(family):
             yield pytest.param({name: settings}, id=label(settings))
             yield pytest.param(MODERN | {name: settings}, id=f"modern-{label(settings)}")
+
+
+def fused(
+    packed: PackedTransformer, sources: list[list[int]], width: int, space: Workspace | None = None
+) -> FusedStepper:
+    """Return a stepper that has read the sources; its caches must grow on the way."""
+    stepper = FusedStepper(packed, width, len(sources), 3, space or Workspace())
+    stepper.admit(sources)
+    return stepper
 
 
 def model_of(changed: dict[str, Any]) -> Transformer:
@@ -76,8 +86,8 @@ def walk(one: Any, other: Any, count: int, width: int) -> Iterator[tuple[Tensor,
 @pytest.mark.parametrize("changed", list(changes()))
 def test_as_the_eager_model(changed: dict[str, Any]) -> None:
     model, sources = model_of(changed), sources_of(5)
-    fused = FusedStepper(pack(model), sources, WIDTH, STEPS, Workspace())
-    for found, expected in walk(fused, eager(model, sources, WIDTH, STEPS), 5, WIDTH):
+    stepper = fused(pack(model), sources, WIDTH)
+    for found, expected in walk(stepper, eager(model, sources, WIDTH, STEPS), 5, WIDTH):
         torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
 
 
@@ -87,9 +97,8 @@ def test_memory_is_taken_once_and_used_again() -> None:
     packed = pack(model)
     for count in (4, 1, 6, 2):
         sources = sources_of(count)
-        fused = FusedStepper(packed, sources, 1, STEPS, space)
-        alone = FusedStepper(packed, sources, 1, STEPS, Workspace())
-        for found, expected in walk(fused, alone, count, 1):
+        again, alone = fused(packed, sources, 1, space), fused(packed, sources, 1)
+        for found, expected in walk(again, alone, count, 1):
             assert torch.equal(found, expected)
 
 
@@ -98,8 +107,8 @@ def test_int8_is_near_and_depends_on_no_mate(changed: dict[str, Any]) -> None:
     """Whole numbers are added exactly: alone or in company, a row gets the same bits."""
     model, sources = model_of(changed), sources_of(5)
     packed = pack(model, "int8")
-    together = FusedStepper(packed, sources, 1, STEPS, Workspace())
-    alone = [FusedStepper(packed, [source], 1, STEPS, Workspace()) for source in sources]
+    together = fused(packed, sources, 1)
+    alone = [fused(packed, [source], 1) for source in sources]
     exact = eager(model, sources, 1, STEPS)
     tokens = torch.ones(5, dtype=torch.int64)
     with torch.inference_mode():
@@ -118,20 +127,23 @@ def test_nothing_is_compiled_after_the_kernels_are_ready() -> None:
         "import torch\n"
         "from heedful.kernels.warm import ready\n"
         "assert ready(wait=True)\n"
-        "from heedful.kernels import attention, rows\n"
-        "kernels = [vars(m)[n] for m in (attention, rows) for n in m.__all__ if n.islower()]\n"
-        "before = [kernel.signatures[:] for kernel in kernels if kernel is not rows.quantise]\n"
+        "from heedful.kernels import attention, rows, whole\n"
+        "files = (attention, rows, whole)\n"
+        "kernels = [vars(m)[n] for m in files for n in m.__all__ if n.islower()]\n"
+        "kernels.remove(whole.quantise_row)  # only kernels call it\n"
+        "before = [kernel.signatures[:] for kernel in kernels]\n"
         "assert all(map(len, before))\n"
         "from tests.decode.test_fused import MODERN, model_of, sources_of\n"
         "from heedful.decode.engine import Engine\n"
         "from heedful.search import Beam, Greedy, Limits\n"
         "for changed in ({}, MODERN):\n"
         "    for search in (Greedy(), Beam()):\n"
-        "        engine = Engine(model_of(changed))\n"
-        "        engine._may_fuse = lambda pieces: True\n"
-        "        engine.decode(sources_of(9), search, Limits(1, 2, (0, 1), 32))\n"
-        "        assert engine._packed is not None\n"
-        "after = [kernel.signatures for kernel in kernels if kernel is not rows.quantise]\n"
+        "        for precision in ('float32', 'int8'):\n"
+        "            engine = Engine(model_of(changed), precision=precision)\n"
+        "            engine._seen = 1_000_000\n"
+        "            engine.decode(sources_of(9), search, Limits(1, 2, (0, 1), 32))\n"
+        "            assert engine._packed is not None\n"
+        "after = [kernel.signatures for kernel in kernels]\n"
         "assert before == after, [a for a, b in zip(after, before) if a != b]"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=900)

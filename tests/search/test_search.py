@@ -48,6 +48,7 @@ class TableStepper:
     """Decodes `Table`; keeps every row's prefix, so a wrong `select` shows at once."""
 
     device = torch.device("cpu")
+    entries: Tensor | None = None
 
     def __init__(self, table: Table, sentences: Sequence[int], rows_per_sentence: int) -> None:
         self.table = table
@@ -56,17 +57,22 @@ class TableStepper:
         self.prefixes: list[Prefix] = [()] * (len(self.sentences) * rows_per_sentence)
         self.steps = 0
 
-    def step(self, tokens: Tensor) -> Tensor:
+    def step(self, tokens: Tensor, rows: Tensor | None = None) -> Tensor:
         self.steps += 1
         assert tokens.shape == (len(self.prefixes),)
         new = zip(self.prefixes, tokens.tolist(), strict=True)
         self.prefixes = [(*prefix, token) for prefix, token in new]
+        asked = range(len(self.prefixes)) if rows is None else rows.tolist()
         return torch.tensor(
             [
-                self.table.logits(self.sentences[row // self.width], prefix[1:])
-                for row, prefix in enumerate(self.prefixes)
+                self.table.logits(self.sentences[row // self.width], self.prefixes[row][1:])
+                for row in asked
             ]
         )
+
+    def admit(self, sentences: Sequence[int]) -> None:
+        self.sentences += sentences
+        self.prefixes += [()] * (len(sentences) * self.width)
 
     def select(self, rows: Tensor, sentences: Tensor | None = None) -> None:
         old = [row // self.width for row in rows.tolist()]
@@ -163,6 +169,78 @@ def test_a_sentence_is_translated_alike_in_any_batch(
 
 
 @settings(max_examples=40, deadline=None)
+@given(
+    seed=seeds,
+    search=st.sampled_from([Greedy(max_extra=3), Beam(max_extra=3), Beam(n_best=3, max_extra=3)]),
+    portions=st.lists(st.integers(0, 3), min_size=1, max_size=6),
+)
+def test_sentences_that_come_later_are_translated_as_alone(
+    seed: int, search: Greedy | Beam, portions: list[int]
+) -> None:
+    """They take places that are free while others are under way, at any moment."""
+    table, runner = Table(seed, entries=9), search.build()
+    names = iter(range(sum(portions)))
+    coming = [[next(names) for _ in range(size)] for size in portions]
+    stepper = TableStepper(table, coming[0], runner.rows_per_sentence)
+    later, under_way = coming[1:], []
+
+    def more(count: int) -> list[int]:
+        under_way.append(count)
+        fresh = later.pop(0) if later else []
+        while not fresh and not count and later:
+            fresh = later.pop(0)
+        stepper.admit(fresh)
+        return [1 + name for name in fresh]
+
+    found = runner.run(stepper, [1 + name for name in coming[0]], LIMITS, more)
+    assert len(found) == sum(portions)
+    assert under_way[-1] == 0
+    for name, hypotheses in enumerate(found):
+        alone = TableStepper(table, [name], runner.rows_per_sentence)
+        assert [hypotheses] == runner.run(alone, [1 + name], LIMITS)
+
+
+class Shortlisted(TableStepper):
+    """Gives logits of a few entries, fewer after some rows than after others."""
+
+    def __init__(self, table: Table, sentences: Sequence[int], rows_per_sentence: int) -> None:
+        super().__init__(table, sentences, rows_per_sentence)
+        self.listed = {name: [END, *range(3 + name % 3, 9)] for name in sentences}
+
+    def step(self, tokens: Tensor, rows: Tensor | None = None) -> Tensor:
+        logits = super().step(tokens, rows)
+        asked = range(len(self.prefixes)) if rows is None else rows.tolist()
+        lists = [self.listed[self.sentences[row // self.width]] for row in asked]
+        width = max(map(len, lists))
+        self.entries = torch.tensor([[*some, *[0] * (width - len(some))] for some in lists])
+        missing = torch.tensor([[False] * len(x) + [True] * (width - len(x)) for x in lists])
+        return logits.gather(1, self.entries).masked_fill(missing, -math.inf)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, search=st.sampled_from([Greedy(max_extra=3), Beam(n_best=3, max_extra=3)]))
+def test_only_entries_of_the_list_are_chosen_and_ids_are_theirs(
+    seed: int, search: Greedy | Beam
+) -> None:
+    """As if all others were impossible."""
+
+    class Impossible(Table):
+        def logits(self, sentence: int, prefix: Prefix) -> list[float]:
+            listed = [END, *range(3 + sentence % 3, 9)]
+            every = super().logits(sentence, prefix)
+            return [x if piece in listed else -math.inf for piece, x in enumerate(every)]
+
+    runner, names = search.build(), [0, 1, 2, 3, 4]
+    lengths = [1 + name for name in names]
+    some = Shortlisted(Table(seed, entries=9), names, runner.rows_per_sentence)
+    every = TableStepper(Impossible(seed, entries=9), names, runner.rows_per_sentence)
+    pairs = zip(runner.run(some, lengths, LIMITS), runner.run(every, lengths, LIMITS), strict=True)
+    for found, expected in pairs:
+        assert [x.tokens for x in found] == [x.tokens for x in expected]
+        assert [x.score for x in found] == pytest.approx([x.score for x in expected], abs=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
 @given(seed=seeds, alpha=alphas, levels=st.sampled_from([None, 2]), width=st.integers(1, 6))
 def test_n_best_is_sorted_distinct_and_its_head_is_the_one_best(
     seed: int, alpha: float, levels: int | None, width: int
@@ -197,9 +275,8 @@ class Scripted(TableStepper):
         super().__init__(Table(0, len(logits)), [0], rows)
         self.row = logits
 
-    def step(self, tokens: torch.Tensor) -> torch.Tensor:
-        super().step(tokens)
-        return torch.tensor([self.row] * len(self.prefixes))
+    def step(self, tokens: Tensor, rows: Tensor | None = None) -> Tensor:
+        return torch.tensor([self.row] * len(super().step(tokens, rows)))
 
 
 def test_what_reaches_the_maximum_length_is_kept_and_marked() -> None:

@@ -56,6 +56,8 @@ class Options:
     """Beam size; 1 is greedy search."""
     device: str = "auto"
     """auto, cpu or cuda."""
+    precision: str = "auto"
+    """float32, on CPU int8, on a GPU bf16; auto is int8 on CPU (fastest) and float32 on a GPU."""
     seed: int = 12345
     """Decides the resamples of intervals and tests; sacreBLEU's own default."""
     json: bool = False
@@ -180,7 +182,7 @@ def _system(name: str | None, options: Options, test: _Pairs, progress: "Progres
     from heedful.translator import BUNDLED, Translator
 
     name = BUNDLED if name is None else name
-    translator = Translator.load(name, options.device)
+    translator = Translator.load(name, options.device, options.precision)
     search = Greedy() if options.beam == 1 else Beam(beam_size=options.beam)
     system = _System(name, [""] * len(test.first))
     tag = _direct(system, translator, options)

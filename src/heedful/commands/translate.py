@@ -78,6 +78,8 @@ class Options:
     """Source pieces times beam decoded at once (default 4096): more is faster and needs memory."""
     device: str = "auto"
     """auto, cpu or cuda."""
+    precision: str = "auto"
+    """float32, on CPU int8, on a GPU bf16; auto is int8 on CPU (fastest) and float32 on a GPU."""
     quiet: bool = False
     """Show no progress and no summary."""
 
@@ -101,7 +103,9 @@ def _translate(options: Options, lines: BinaryIO | None, out: TextIO) -> None:
     from heedful.translator import BUNDLED, SPLIT_ABOVE, load
 
     search = _search(options)
-    translator = load(BUNDLED if options.model is None else options.model, options.device)
+    translator = load(
+        BUNDLED if options.model is None else options.model, options.device, options.precision
+    )
     translator.target(options.to, options.from_)
     typing = lines is not None and lines.isatty()
     if typing and not options.quiet:

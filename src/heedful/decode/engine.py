@@ -1,4 +1,4 @@
-"""Many sources become hypotheses: sorted by length, in batches of a token budget, back in order.
+"""Many sources become hypotheses: sorted by length, some at a time, back in order.
 
 Lists of ids come in, an n-best list for each goes out in the order they came; no text and no
 tokenizer is known here. The translator and the validation during training call it.
@@ -6,14 +6,18 @@ tokenizer is known here. The translator and the validation during training call 
 
 __all__ = ["BATCH_TOKENS", "Engine", "ModelStepper", "batches", "decode"]
 
+import copy
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
+from typing import cast
 
 import torch
 
-from heedful.decode.fused import FusedStepper, Workspace, fusible
-from heedful.decode.packed import PackedTransformer, pack
+from heedful.decode.fused import FusedStepper, fusible
+from heedful.decode.packed import Format, PackedTransformer, pack
+from heedful.decode.products import Workspace
+from heedful.decode.quantize import Precision, as_int8, check_precision
+from heedful.decode.waiting import Begun, Waiting, places
 from heedful.errors import ModelError
 from heedful.kernels.warm import ready
 from heedful.models.seq2seq import Memory, Seq2Seq
@@ -28,12 +32,8 @@ SMALL = 10_000
 """Pieces of all sources so far below which the kernels are not asked for: the first time on a
 machine they are compiled, half a minute during which a job of a few seconds would be slowed."""
 
-LEAST = 16
-"""Pieces that a source counts at least: a row costs a projection onto the vocabulary, too."""
-
-
 Found = tuple[list[int], list[list[Hypothesis]]]
-"""The rows of a batch and their hypotheses."""
+"""Some of the sources and their hypotheses."""
 
 
 class ModelStepper:
@@ -44,6 +44,7 @@ class ModelStepper:
     ) -> None:
         self.model = model
         self.memory = memory
+        self.entries: Int[Tensor, "A N"] | None = None
         self.cache = model.new_cache(memory, rows_per_sentence, max_length)
 
     @property
@@ -51,10 +52,12 @@ class ModelStepper:
         """Where the model lies."""
         return self.memory.states.device
 
-    def step(self, tokens: Int[Tensor, " R"]) -> Float[Tensor, "R N"]:
+    def step(
+        self, tokens: Int[Tensor, " R"], rows: Int[Tensor, " A"] | None = None
+    ) -> Float[Tensor, "A N"]:
         """Take the newest piece of every row; return logits for the position after it."""
-        hidden = self.model.hidden(tokens[:, None], self.memory, self.cache)
-        return self.model.project(hidden[:, 0])
+        hidden = self.model.hidden(tokens[:, None], self.memory, self.cache)[:, 0]
+        return self.model.project(hidden if rows is None else hidden[rows])
 
     def select(self, rows: Int[Tensor, " Q"], sentences: Int[Tensor, " C"] | None = None) -> None:
         """Make row i a copy of the old row `rows[i]`; keep only `sentences`, if given."""
@@ -81,16 +84,26 @@ class Engine:
     """Translates with one model, whose weights must not change meanwhile.
 
     On CPU a Transformer goes the fused way (`heedful.decode.fused`), a thread for each core with
-    batches of its own. Until its kernels are there, for small jobs and for any other model it is
-    the eager way. Both give the same tokens.
+    sentences of its own; places that become free are given to the next ones. Until its kernels are
+    there, for small jobs and for any other model it is the eager way. Both give the same tokens.
+    Raises SettingError for a precision that is not for the device.
     """
 
-    def __init__(self, model: Seq2Seq, device: torch.device | str = "cpu", pad_id: int = 0) -> None:
+    def __init__(
+        self,
+        model: Seq2Seq,
+        device: torch.device | str = "cpu",
+        pad_id: int = 0,
+        precision: Precision = "float32",
+    ) -> None:
         self.model = model
         self.device = torch.device(device)
         self.pad_id = pad_id
+        self.precision = precision
+        check_precision(precision, model, self.device)
+        self._lowered: Seq2Seq | None = None
         self._packed: PackedTransformer | None = None
-        self._seen = 0
+        self._seen = self._calls = 0
 
     def decode(
         self,
@@ -111,10 +124,12 @@ class Engine:
         lengths = [len(source) for source in sources]
         waiting = batches(lengths, search.build().rows_per_sentence, batch_tokens)[::-1]
         found: list[list[Hypothesis]] = [[] for _ in sources]
-        fused = self._may_fuse(sum(lengths))
+        self._calls += bool(sources)
+        self._seen += sum(lengths)
         while waiting:
-            if fused and self._ready():
-                results = self._fused(waiting[::-1], sources, search, limits)
+            if self._ready():
+                left = [row for batch in reversed(waiting) for row in batch]
+                results = self._fused(left, sources, search, limits, batch_tokens)
                 waiting = []
             else:
                 results = self._eager(waiting, sources, search, limits)
@@ -123,17 +138,21 @@ class Engine:
                     found[row] = one
         return found
 
-    def _may_fuse(self, pieces: int) -> bool:
-        """Return whether to take the fused way when it is ready."""
-        self._seen += pieces
-        return self._seen >= SMALL and fusible(self.model, self.device)
-
     def _ready(self) -> bool:
-        """Return whether the kernels and the weights are there; set to work if not."""
-        if self._packed is None and ready():
-            assert isinstance(self.model, Transformer)
-            self._packed = pack(self.model)
-        return self._packed is not None
+        """Return whether to go the fused way; set to work on what is missing for it.
+
+        The kernels are compiled for a large job; who asks a second time gets those that an earlier
+        job has compiled.
+        """
+        large = self._seen >= SMALL
+        if self._packed is not None:
+            return True
+        wanted = (large or self._calls > 1) and fusible(self.model, self.device)
+        if not wanted or not ready(compiling=large):
+            return False
+        kept: Format = "int8" if self.precision == "int8" else "float32"
+        self._packed = pack(cast(Transformer, self.model), kept)
+        return True
 
     def _eager(
         self,
@@ -145,57 +164,86 @@ class Engine:
         """Take a batch from the end and yield its results; put back what must be halved."""
         rows = waiting.pop()
         padded, mask = _padded([sources[row] for row in rows], self.pad_id, self.device)
-        results = _run(self.model, padded, mask, search, limits)
+        results = _run(self._in_precision(), padded, mask, search, limits)
         if results is None:
             half = len(rows) // 2
             waiting += [rows[half:], rows[:half]]
         else:
             yield rows, results
 
+    def _in_precision(self) -> Seq2Seq:
+        """Return the model that computes in the precision asked for."""
+        if self._lowered is None:
+            self._lowered = self.model
+            if self.precision == "bf16":
+                self._lowered = copy.deepcopy(cast(Transformer, self.model)).bfloat16()
+            elif self.precision == "int8":
+                self._lowered = as_int8(cast(Transformer, self.model))
+        return self._lowered
+
     def _fused(
         self,
-        work: list[list[int]],
+        order: list[int],
         sources: Sequence[Sequence[int]],
         search: Greedy | Beam,
         limits: Limits,
+        batch_tokens: int,
     ) -> Iterator[Found]:
-        """Yield the results of the batches, in their order, from as many threads as cores.
+        """Yield the results of the sources from as many threads as cores, the longest begun first.
 
         Each thread computes with one core: products this small gain nothing from two, and wait
         for each other on a busy machine.
         """
         cores = torch.get_num_threads()
-        spaces: SimpleQueue[Workspace] = SimpleQueue()
-        for _ in range(cores):
-            spaces.put(Workspace())
+        threads = min(cores, len(order))
+        waiting = Waiting(order, [len(source) for source in sources], threads)
 
-        def run(rows: list[int]) -> Found:
-            space = spaces.get()
-            try:
-                return rows, self._run_fused([sources[row] for row in rows], search, limits, space)
-            finally:
-                spaces.put(space)
+        def run() -> list[Found]:
+            space, found = Workspace(), []
+            while begun := waiting.begin(search.build().rows_per_sentence, batch_tokens):
+                found.append(self._run_fused(begun, waiting, sources, search, limits, space))
+            return found
 
         try:
-            with ThreadPoolExecutor(cores, "decode", torch.set_num_threads, (1,)) as pool:
-                yield from pool.map(run, work)
+            with ThreadPoolExecutor(threads, "decode", torch.set_num_threads, (1,)) as pool:
+                for running in [pool.submit(run) for _ in range(threads)]:
+                    try:
+                        yield from running.result()
+                    except BaseException:
+                        waiting.give_up()
+                        raise
         finally:
             torch.set_num_threads(cores)
 
     @torch.inference_mode()
     def _run_fused(
         self,
-        sources: list[Sequence[int]],
+        begun: Begun,
+        waiting: Waiting,
+        sources: Sequence[Sequence[int]],
         search: Greedy | Beam,
         limits: Limits,
         space: Workspace,
-    ) -> list[list[Hypothesis]]:
+    ) -> Found:
+        """Translate some sources, and others in the places that they leave."""
         assert self._packed is not None
         runner = search.build()
-        lengths = [len(source) for source in sources]
-        room = max(limits.room(lengths, search.max_extra))
-        stepper = FusedStepper(self._packed, sources, runner.rows_per_sentence, room, space)
-        return runner.run(stepper, lengths, limits)
+        rows: list[int] = []
+        longest = len(sources[begun.rows[0]])
+        columns = min(limits.room([longest], search.max_extra)[0], longest + longest // 4 + 8)
+        stepper = FusedStepper(self._packed, runner.rows_per_sentence, begun.places, columns, space)
+
+        def admit(some: list[int]) -> list[int]:
+            rows.extend(some)
+            chosen = [sources[row] for row in some]
+            if chosen:
+                stepper.admit(chosen)
+            return [len(source) for source in chosen]
+
+        def more(under_way: int) -> list[int]:
+            return admit(waiting.more(begun, under_way))
+
+        return rows, runner.run(stepper, admit(begun.rows), limits, more)
 
 
 def _check(sources: Sequence[Sequence[int]], limits: Limits) -> None:
@@ -261,7 +309,7 @@ def batches(lengths: Sequence[int], rows: int, batch_tokens: int) -> list[list[i
     for index in order:
         if not room:
             result.append([])
-            room = max(1, batch_tokens // (rows * max(lengths[index], LEAST)))
+            room = places(lengths[index], rows, batch_tokens)
         result[-1].append(index)
         room -= 1
     return result

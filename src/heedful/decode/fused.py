@@ -3,25 +3,28 @@
 What the eager model does in some thirty operators a layer is one compiled pass between two
 products here, over memory that is taken once. It is the same function, checked against the eager
 model by the tests, for every variant of attention, position, norm and feed-forward network; the
-searches drive it as they drive the other. Source sentences come in without padding.
+searches drive it as they drive the other. Source sentences come in without padding, at any time.
 """
 
-__all__ = ["FusedStepper", "Workspace", "fusible"]
+__all__ = ["FusedStepper", "fusible"]
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 import torch
 
-from heedful.decode.packed import Array, Layer, Norm, PackedTransformer, Product, Stack
+from heedful.decode.packed import Layer, Norm, PackedTransformer, Stack
+from heedful.decode.products import Array, Product, Workspace
 from heedful.kernels import available
 from heedful.models.transformer import Transformer
 from heedful.shapes import Float, Int, Tensor
 
-Sums = tuple["np.ndarray[Any, Any]", Array, Array, Array]
+Sums = tuple[Array, Array, Array, Array]
 """Sums of a product, row scales, column scales and bias, as kernels take them."""
+
+AT_ONCE = 1024
+"""Source pieces that go through the encoder together: more would leave the processor's caches."""
 
 
 def fusible(model: object, device: torch.device | str) -> bool:
@@ -29,123 +32,113 @@ def fusible(model: object, device: torch.device | str) -> bool:
     return isinstance(model, Transformer) and torch.device(device).type == "cpu" and available()
 
 
-class Workspace:
-    """Memory that one thread computes in, taken once and grown when more is needed."""
-
-    def __init__(self) -> None:
-        self._flat: dict[str, Tensor] = {}
-
-    def take(self, name: str, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
-        """Return uninitialised memory; what was taken under this name before is gone."""
-        size = int(np.prod(shape))
-        flat = self._flat.get(name)
-        if flat is None or len(flat) < size:
-            flat = self._flat[name] = torch.empty(size, dtype=dtype)
-        return flat[:size].view(shape)
-
-
 class _Pass:
     """Some rows on their way through the layers of a stack."""
 
-    def __init__(self, packed: PackedTransformer, space: Workspace, rows: int, name: str) -> None:
-        width = packed.model.config.d_model
+    def __init__(self, packed: PackedTransformer, space: Workspace, rows: int) -> None:
+        config = packed.model.config
         self.packed, self.space, self.rows = packed, space, rows
-        self.states = space.take(f"{name} states", (rows, width))
-        self.input = space.take(f"{name} input", (rows, width))
-        self.context = space.take(f"{name} context", (rows, width))
-        self.inner = space.take(f"{name} inner", (rows, packed.model.config.d_ff))
-        self.scales = space.take(f"{name} scales", (rows,)).fill_(1)
+        self.states = space.take("states", (rows, config.d_model))
+        self.input = space.take("input", (rows, config.d_model))
+        self.context = space.take("context", (rows, config.d_model))
+        self.inner = space.take("inner", (rows, config.d_ff))
+        self.scales = space.take("scales", (rows,))
+        kept = rows if packed.format == "int8" else 0
+        self.whole = space.take("whole", (kept, config.d_model), np.int8)
+        self.whole_inner = space.take("whole inner", (kept, config.d_ff), np.int8)
+        self._sums: dict[int, Array] = {}
 
-    def multiply(self, product: Product, states: Tensor, *, kept: str = "sums") -> Sums:
+    def enter(self, table: Tensor, tokens: Int[Tensor, " R"], places: Array | None) -> None:
+        """Make the states of pieces that stand at `places` of a table of positions."""
+        self.scales.fill(1)
+        torch.index_select(table.detach(), 0, tokens, out=torch.from_numpy(self.states))
+        self.states *= np.float32(self.packed.model.tables.scale)
+        if places is not None:
+            self.states += places
+
+    def multiply(self, product: Product, *, inner: bool = False) -> Sums:
         """Return sums, row scales, column scales and bias of a product, as kernels take them."""
-        sums = self.space.take(kept, (self.rows, product.n_out), self._kind)
-        if self.packed.format == "float32":
-            torch.mm(states, product.weight, out=sums)
-        else:
-            self._multiply_int8(product, states, sums)
-        return sums.numpy(), self.scales.numpy(), product.column_scales, product.bias
-
-    @property
-    def _kind(self) -> torch.dtype:
-        return torch.float32 if self.packed.format == "float32" else torch.int32
-
-    def _multiply_int8(self, product: Product, states: Tensor, sums: Tensor) -> None:
-        from heedful.kernels.rows import quantise
-
-        whole = self.space.take("whole", (self.rows, states.shape[1]), torch.int8)
-        quantise(states.numpy(), whole.numpy(), self.scales.numpy())
-        torch.ops.aten._int_mm.out(whole, product.weight, out=sums)
+        rows = self.inner if inner else self._rows
+        whole = self.whole_inner if inner else self.whole
+        out = self._sums.get(product.n_out)
+        if out is None:
+            out = self.space.take(f"sums {product.n_out}", (self.rows, product.n_out))
+            self._sums[product.n_out] = out
+        sums = product.multiply(rows, whole, self.space, out)
+        return sums, self.scales, product.column_scales, product.bias
 
     def begin(self, stack: Stack) -> None:
         """Make the input of the first sublayer from the states."""
-        self.normalise(stack.first, self.input)
+        self.normalise(stack.first)
 
-    def normalise(self, norm: Norm, out: Tensor) -> None:
-        """Write the norm of the states."""
+    def normalise(self, norm: Norm) -> None:
+        """Make the norm of the states the rows of the next product."""
         from heedful.kernels.rows import normalise
 
-        given = (self.states.numpy(), norm.weight, norm.shift, norm.eps, norm.centred)
-        normalise(*given, out.numpy())
+        given = (self.states, norm.weight, norm.shift, norm.eps, norm.centred)
+        normalise(*given, self.input, self.whole, self.scales)
+        self._rows = self.input
 
-    def add(self, product: Product, states: Tensor, norm: Norm) -> None:
+    def attended(self) -> tuple[Array, Array, Array]:
+        """Return where attention writes, which are the rows of the next product."""
+        self._rows = self.context
+        return self.context, self.whole, self.scales
+
+    def add(self, product: Product, norm: Norm, *, inner: bool = False) -> None:
         """End a sublayer: multiply, add to the states, normalise into the next one's input."""
         from heedful.kernels.rows import add_and_normalise
 
         add_and_normalise(
-            *self.multiply(product, states),
-            self.states.numpy(),
+            *self.multiply(product, inner=inner),
+            self.states,
             norm.weight,
             norm.shift,
             norm.eps,
             norm.centred,
             self.packed.post,
-            self.input.numpy(),
+            self.input,
+            self.whole,
+            self.scales,
         )
+        self._rows = self.input
 
     def feed_forward(self, layer: Layer, norm: Norm) -> None:
         """Go through the position-wise network (section 3.3)."""
         from heedful.kernels.rows import activate
 
-        inner = self.multiply(layer.inner, self.input)
-        activate(*inner, self.packed.activation, self.inner.numpy())
-        self.add(layer.outer, self.inner, norm)
+        sums = self.multiply(layer.inner)
+        activate(*sums, self.packed.activation, self.inner, self.whole_inner, self.scales)
+        self.add(layer.outer, norm, inner=True)
 
-    def end(self, stack: Stack) -> Tensor:
-        """Return what the stack makes of the rows."""
-        if not len(stack.last.weight):
-            return self.input
-        self.normalise(stack.last, self.input)
-        return self.input
-
-
-class FusedMemory:
-    """Keys and values that the decoder's layers take of some sources, sentence after sentence."""
-
-    def __init__(self, keys_values: Array, starts: "np.ndarray[Any, np.dtype[np.int64]]") -> None:
-        self.keys_values = keys_values
-        self.starts = starts
+    def end(self, stack: Stack) -> None:
+        """Make what the stack makes of the rows those of the next product."""
+        if len(stack.last.weight):
+            self.normalise(stack.last)
 
 
 def encode(
-    packed: PackedTransformer, sources: Sequence[Sequence[int]], space: Workspace
-) -> FusedMemory:
-    """Read the sources (section 3.1), and make of them what every layer of the decoder looks at."""
-    from heedful.kernels.attention import attend_within
+    packed: PackedTransformer, sources: Sequence[Sequence[int]], space: Workspace, out: Array
+) -> None:
+    """Read the sources (section 3.1); write what every layer of the decoder looks at.
 
-    lengths = [len(source) for source in sources]
-    starts = np.array([0, *accumulate(lengths)], np.int64)
-    passing = _Pass(packed, space, int(starts[-1]), "encoder")
+    `out` [T N] gets keys and values of all layers of all pieces, one source after another.
+    """
+    from heedful.kernels.attention import attend_within
+    from heedful.kernels.whole import finish
+
+    starts = np.array([0, *accumulate(map(len, sources))], np.int64)
+    passing = _Pass(packed, space, int(starts[-1]))
     model = packed.model
     tokens = torch.tensor([piece for source in sources for piece in source])
-    torch.index_select(model.tables.source.weight.detach(), 0, tokens, out=passing.states)
-    passing.states.mul_(model.tables.scale)
+    places = None
     if (table := getattr(model.source_position, "table", None)) is not None:
-        places = torch.cat([torch.arange(length) for length in lengths])
-        passing.states += table.detach()[places]
+        known = table.detach().numpy()
+        places = np.concatenate([known[: len(source)] for source in sources])
+    passing.enter(model.tables.source.weight, tokens, places)
     passing.begin(packed.encoder)
     for number, layer in enumerate(packed.encoder.layers):
         attend_within(
-            *passing.multiply(layer.joint, passing.input),
+            *passing.multiply(layer.joint),
             packed.heads,
             packed.groups,
             starts,
@@ -153,106 +146,197 @@ def encode(
             packed.sines,
             packed.slopes,
             layer.relative,
-            passing.context.numpy(),
+            *passing.attended(),
         )
-        passing.add(layer.output, passing.context, packed.encoder.after[2 * number])
+        passing.add(layer.output, packed.encoder.after[2 * number])
         passing.feed_forward(layer, packed.encoder.after[2 * number + 1])
-    states = passing.end(packed.encoder)
-    sums, rows, columns, bias = passing.multiply(packed.memory, states, kept="memory")
-    if packed.format == "float32":
-        sums += bias
-        return FusedMemory(sums, starts)
-    scaled = space.take("memory scaled", sums.shape)
-    torch.mul(torch.from_numpy(sums), torch.from_numpy(rows)[:, None], out=scaled)
-    scaled.mul_(torch.from_numpy(columns)).add_(torch.from_numpy(bias))
-    return FusedMemory(scaled.numpy(), starts)
+    passing.end(packed.encoder)
+    finish(*passing.multiply(packed.memory), out)
+
+
+def _portions(sources: Sequence[Sequence[int]]) -> Iterator[Sequence[Sequence[int]]]:
+    """Yield the sources, in their order, so many at a time as the encoder reads together."""
+    begin = pieces = 0
+    for number, source in enumerate(sources):
+        if pieces and pieces + len(source) > AT_ONCE:
+            yield sources[begin:number]
+            begin, pieces = number, 0
+        pieces += len(source)
+    yield sources[begin:]
+
+
+class _Memories:
+    """Keys and values that the decoder's layers take of some sources, piece after piece."""
+
+    def __init__(self, space: Workspace, width: int) -> None:
+        self.space, self.width = space, width
+        self.used = 0
+        self.rows = space.take("memory", (0, width))
+
+    def append(self, count: int, firsts: Array, counts: Array) -> Array:
+        """Return room for so many pieces more.
+
+        Where none is left, the pieces of the sentences that are still being translated move
+        together: `firsts` is changed.
+        """
+        if self.used + count > len(self.rows):
+            self._tidy(count, firsts, counts)
+        self.used += count
+        return self.rows[self.used - count : self.used]
+
+    def _tidy(self, more: int, firsts: Array, counts: Array) -> None:
+        owners, back = np.unique(firsts, return_inverse=True)
+        sizes = np.zeros(len(owners), np.int64)
+        sizes[back] = counts
+        kept = [self.rows[first : first + size] for first, size in zip(owners, sizes, strict=True)]
+        living = int(sizes.sum())
+        packed = np.concatenate(kept) if kept else np.empty((0, self.width), np.float32)
+        self.rows = self.space.take("memory", (2 * (living + more), self.width))
+        self.rows[:living] = packed
+        self.used = living
+        starts = np.cumsum(sizes) - sizes
+        firsts[:] = starts[back] if len(firsts) else 0
 
 
 class FusedStepper:
     """Some sources in the middle of being translated: a `heedful.search.Stepper`.
 
-    Keys and values are never moved: `places` tells for each row in which row of the caches a
-    position of its past stands, and a search that reorders its rows reorders that table alone.
+    Keys and values are never moved. A step writes those of all rows into the next column of the
+    caches, behind the last again into the first, which no row needs any more; where one does, there
+    are made to be more. `places` tells for each row in which row of the caches its position of a
+    column stands, and a search that reorders its rows reorders that table alone.
     """
 
     device = torch.device("cpu")
+    entries: Int[Tensor, "A N"] | None = None
 
     def __init__(
         self,
         packed: PackedTransformer,
-        sources: Sequence[Sequence[int]],
         rows_per_sentence: int,
-        max_length: int,
+        sentences: int,
+        columns: int,
         space: Workspace,
     ) -> None:
-        self.packed, self.space = packed, space
-        self.memory = encode(packed, sources, space)
-        rows = len(sources) * rows_per_sentence
-        self.sentences = np.repeat(np.arange(len(sources)), rows_per_sentence)
-        self.places = np.zeros((rows, max_length), np.int32)
-        d_k = packed.model.config.d_model // packed.heads
-        shape = (packed.model.config.decoder_layers, rows, max_length, packed.groups * d_k)
-        self.keys = space.take("keys", shape)
-        self.values = space.take("values", shape)
-        self.position = 0
+        self.packed, self.space, self.width = packed, space, rows_per_sentence
+        config = packed.model.config
+        depth = packed.groups * (config.d_model // packed.heads)
+        shape = (config.decoder_layers, sentences * rows_per_sentence, columns, depth)
+        self.keys, self.values = space.take("keys", shape), space.take("values", shape)
+        self.memories = _Memories(space, packed.memory.n_out)
+        self.places = np.zeros((0, columns), np.int32)
+        self.firsts, self.counts, self.positions = (np.zeros(0, np.int64) for _ in range(3))
+        self.now = 0
+        self._passing: _Pass | None = None
 
-    def step(self, tokens: Int[Tensor, " R"]) -> Float[Tensor, "R N"]:
+    def admit(self, sources: Sequence[Sequence[int]]) -> None:
+        """Read further sources; their rows stand behind the others."""
+        for some in _portions(sources):
+            lengths = np.array([len(source) for source in some])
+            room = self.memories.append(int(lengths.sum()), self.firsts, self.counts)
+            encode(self.packed, some, self.space, room)
+            starts = self.memories.used - len(room) + np.cumsum(lengths) - lengths
+            self.firsts = np.append(self.firsts, np.repeat(starts, self.width))
+            self.counts = np.append(self.counts, np.repeat(lengths, self.width))
+        fresh = len(self.firsts) - len(self.places)
+        self.positions = np.append(self.positions, np.zeros(fresh, np.int64))
+        added = np.zeros((fresh, self.places.shape[1]), np.int32)
+        self.places = np.concatenate([self.places, added])
+
+    def step(
+        self, tokens: Int[Tensor, " R"], rows: Int[Tensor, " A"] | None = None
+    ) -> Float[Tensor, "A N"]:
         """Take the newest piece of every row; return logits for the position after it."""
-        packed, passing = self.packed, _Pass(self.packed, self.space, len(tokens), "decoder")
+        chosen = slice(None) if rows is None else rows.numpy()
+        count = len(tokens) if rows is None else len(rows)
+        if self.positions[chosen].max() >= self.places.shape[1]:
+            self._widen()
+        self.places[chosen, self.now] = np.arange(count)
+        if self._passing is None or self._passing.rows != count:
+            self._passing = _Pass(self.packed, self.space, count)
+        packed, passing = self.packed, self._passing
         model = packed.model
-        torch.index_select(model.tables.target.weight.detach(), 0, tokens, out=passing.states)
-        passing.states.mul_(model.tables.scale)
-        if (table := getattr(model.target_position, "table", None)) is not None:
-            passing.states += table.detach()[self.position]
+        known = getattr(model.target_position, "table", None)
+        positions = self.positions[chosen]
+        passing.enter(
+            model.tables.target.weight,
+            tokens if rows is None else tokens[rows],
+            None if known is None else known.detach().numpy()[positions],
+        )
         passing.begin(packed.decoder)
+        past = (self.now, positions, self.places[chosen])
+        across = (self.firsts[chosen], self.counts[chosen])
         for number, layer in enumerate(packed.decoder.layers):
-            self._layer(passing, number, layer)
-        states = passing.end(packed.decoder)
-        sums, rows, columns, _ = passing.multiply(packed.project, states)
-        self.position += 1
-        logits = torch.from_numpy(sums)
-        if packed.format == "float32":
-            return logits
-        scaled = self.space.take("logits", tuple(logits.shape))
-        torch.mul(logits, torch.from_numpy(rows)[:, None], out=scaled)
-        return scaled.mul_(torch.from_numpy(columns))
+            self._layer(passing, number, layer, past, across)
+        passing.end(packed.decoder)
+        logits = self._logits(passing)
+        self.positions += 1
+        self.now = (self.now + 1) % self.places.shape[1]
+        return logits
 
-    def _layer(self, passing: _Pass, number: int, layer: Layer) -> None:
+    def _widen(self) -> None:
+        """Make the caches twice as long; the oldest column comes first, then the others."""
+        columns = self.places.shape[1]
+        order = (np.arange(columns) + self.now) % columns
+        self.places = np.pad(self.places.take(order, axis=1), ((0, 0), (0, columns)))
+        for name in ("keys", "values"):
+            old = getattr(self, name)[:, :, order]
+            wide = self.space.take(name, (*old.shape[:2], 2 * columns, old.shape[3]))
+            wide[:, :, :columns] = old
+            setattr(self, name, wide)
+        self.now = columns
+
+    def _layer(
+        self,
+        passing: _Pass,
+        number: int,
+        layer: Layer,
+        past: tuple[int, Array, Array],
+        across: tuple[Array, Array],
+    ) -> None:
         from heedful.kernels.attention import attend_across, attend_back
 
         packed, after = self.packed, self.packed.decoder.after[3 * number : 3 * number + 3]
         attend_back(
-            *passing.multiply(layer.joint, passing.input),
+            *passing.multiply(layer.joint),
             packed.heads,
             packed.groups,
-            self.position,
-            self.places,
-            self.keys[number].numpy(),
-            self.values[number].numpy(),
+            *past,
+            self.keys[number],
+            self.values[number],
             packed.cosines,
             packed.sines,
             packed.slopes,
             layer.relative,
-            passing.context.numpy(),
+            *passing.attended(),
         )
-        passing.add(layer.output, passing.context, after[0])
+        passing.add(layer.output, after[0])
         assert layer.across is not None
         assert layer.across_output is not None
         attend_across(
-            *passing.multiply(layer.across, passing.input),
+            *passing.multiply(layer.across),
             packed.heads,
             packed.groups,
-            self.memory.keys_values,
+            self.memories.rows,
             number * 2 * self.keys.shape[-1],
-            self.sentences,
-            self.memory.starts,
-            passing.context.numpy(),
+            *across,
+            *passing.attended(),
         )
-        passing.add(layer.across_output, passing.context, after[1])
+        passing.add(layer.across_output, after[1])
         passing.feed_forward(layer, after[2])
+
+    def _logits(self, passing: _Pass) -> Float[Tensor, "A N"]:
+        from heedful.kernels.whole import finish
+
+        sums, row_scales, column_scales, bias = passing.multiply(self.packed.project)
+        if self.packed.format == "float32":
+            return torch.from_numpy(sums)
+        out = self.space.take("scaled logits", sums.shape)
+        finish(sums, row_scales, column_scales, bias, out)
+        return torch.from_numpy(out)
 
     def select(self, rows: Int[Tensor, " Q"], sentences: Int[Tensor, " C"] | None = None) -> None:
         """Make row i a copy of the old row `rows[i]`; rows of other sentences are gone."""
         chosen = rows.numpy()
-        self.places = self.places[chosen]
-        self.sentences = self.sentences[chosen]
+        for name in ("places", "firsts", "counts", "positions"):
+            setattr(self, name, getattr(self, name)[chosen])

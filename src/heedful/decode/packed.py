@@ -1,11 +1,10 @@
 """The weights of a Transformer, laid out as `heedful.decode.fused` multiplies by them.
 
 What is multiplied with the same rows is one matrix (queries, keys and values; the keys and values
-of the memory for all layers of the decoder), laid across for float32; in int8 each of its columns
-has a scale of its own.
+of the memory for all layers of the decoder).
 """
 
-__all__ = ["Format", "Layer", "Norm", "PackedTransformer", "Product", "Stack", "pack"]
+__all__ = ["Format", "Layer", "Norm", "PackedTransformer", "Stack", "pack"]
 
 import math
 from dataclasses import dataclass
@@ -15,29 +14,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from heedful.decode.products import Float32Product, Int8Product, Product
 from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer
 from heedful.nn.attention import MultiHeadAttention
 from heedful.nn.feedforward import SwiGLU
 from heedful.nn.norm import LayerNorm, PreNorm
 from heedful.nn.position import ALiBi, Rotary
-from heedful.shapes import Float, Int, Tensor
+from heedful.shapes import Float, Tensor
 
 Format = Literal["float32", "int8"]
 Array = np.ndarray[Any, np.dtype[np.float32]]
-
-
-@dataclass(frozen=True)
-class Product:
-    """`x W + bias` with K inputs and N outputs, still to be scaled: see `heedful.kernels`."""
-
-    weight: Float[Tensor, "K N"] | Int[Tensor, "K N"]
-    column_scales: Array
-    bias: Array
-
-    @property
-    def n_out(self) -> int:
-        """Columns of the result."""
-        return len(self.bias)
 
 
 @dataclass(frozen=True)
@@ -116,6 +102,7 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
     if turning is not None:
         angle = torch.outer(torch.arange(config.max_length).float(), turning.rate.float())
     linear = isinstance(config.position, ALiBi)
+    table = model.tables.output.weight.detach().float()
     slopes = layers[0].attention.position.slope if linear else torch.zeros(config.n_heads)
     return PackedTransformer(
         format=format,
@@ -123,7 +110,7 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
         encoder=_stack(model, model.encoder, model.encoder_norm, format),
         decoder=_stack(model, model.decoder, model.decoder_norm, format),
         memory=_product(both, format),
-        project=_from_rows(model.tables.output.weight, None, format),
+        project=_made(table, torch.zeros(len(table)), torch.ones(len(table)), format),
         heads=config.n_heads,
         groups=crosses[0].key_proj.out_features // d_k,
         activation=_activation(model),
@@ -193,27 +180,25 @@ def _factors(attention: MultiHeadAttention, parts: int) -> list[float]:
 
 def _product(projections: list[Any], format: Format, factors: list[float] | None = None) -> Product:
     """Return several projections of the same rows as one product."""
-    rows, biases = [], []
+    rows, biases, shares = [], [], []
     for number, projection in enumerate(projections):
         factor = factors[number] if factors else 1.0
-        bias = projection.bias
-        rows.append(projection.weight.detach().float() * factor)
-        biases.append(
-            torch.zeros(len(rows[-1])) if bias is None else bias.detach().float() * factor
-        )
-    return _from_rows(torch.cat(rows), torch.cat(biases), format)
+        weight, bias = projection.weight, projection.bias
+        rows.append(weight.detach().float())
+        biases.append(torch.zeros(len(weight)) if bias is None else bias.detach().float() * factor)
+        shares.append(torch.full((len(weight),), factor))
+    return _made(torch.cat(rows), torch.cat(biases), torch.cat(shares), format)
 
 
-def _from_rows(
-    weight: Float[Tensor, "N K"], bias: Float[Tensor, " N"] | None, format: Format
+def _made(
+    weight: Float[Tensor, "N K"],
+    bias: Float[Tensor, " N"],
+    factors: Float[Tensor, " N"],
+    format: Format,
 ) -> Product:
-    weight = weight.detach().float()
-    shift = torch.zeros(len(weight)) if bias is None else bias
     if format == "float32":
-        return Product(weight.t().contiguous(), np.ones(len(weight), np.float32), _array(shift))
-    scales = weight.abs().amax(dim=1) / 127
-    whole = (weight / scales.clamp(min=1e-30)[:, None]).round().to(torch.int8)
-    return Product(whole.t(), _array(scales), _array(shift))
+        return Float32Product(weight * factors[:, None], bias)
+    return Int8Product(weight, bias, factors)
 
 
 def _array(tensor: Tensor) -> Array:

@@ -1,9 +1,10 @@
 """Attention of a Transformer that translates, over caches, straight from the products before it.
 
 `sums` of a product, times the scales of their row and column, plus a bias, are queries, keys and
-values; the queries' weights hold the factor 1/sqrt(d_k). What a row gets depends on that row and
-its sentence alone. Called by `heedful.decode`, whose tests compare every variant with the eager
-model.
+values; the queries' weights hold the factor 1/sqrt(d_k). What is written to `out` is written as
+whole numbers too, with their scale, where `whole` has room for it: see `heedful.kernels.whole`.
+What a row gets depends on that row and its sentence alone. Called by `heedful.decode`, whose tests
+compare every variant with the eager model.
 """
 
 __all__ = ["attend_across", "attend_back", "attend_within"]
@@ -14,6 +15,7 @@ import numpy as np
 
 from heedful.kernels.compiled import compiled
 from heedful.kernels.exponential import exp
+from heedful.kernels.whole import quantise_row
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -78,28 +80,31 @@ def _mix(
     keys: Array,
     values: Array,
     places: Array,
+    first: int,
     start: int,
     count: int,
-    here: int,
     slope: Any,
     table: Array,
     scores: Array,
     out: Array,
 ) -> None:
-    """Write one head's mixture: key j stands in row `places[j]` of the caches at j.
+    """Write one head's mixture of `count` positions, the last of which is the query's own.
 
-    keys and values [rows positions width]; the head's numbers begin at `start`.
+    keys and values [rows columns width]; position j stands in column c = first + j, counted around
+    from the last to the first, in row `places[c]`. The head's numbers begin at `start`.
     """
-    d_k = query.size
+    d_k, columns = query.size, places.size
     for j in range(count):
-        scores[j] = _dot(query, keys[places[j], j, start : start + d_k])
+        c = first + j if first + j < columns else first + j - columns
+        scores[j] = _dot(query, keys[places[c], c, start : start + d_k])
     if slope != _ZERO or table.shape[0]:
         for j in range(count):
-            scores[j] += _bias_of(query, j - here, slope, table)
+            scores[j] += _bias_of(query, j - count + 1, slope, table)
     _softmax(scores, count)
     out[:] = _ZERO
     for j in range(count):
-        share, value = scores[j], values[places[j], j, start : start + d_k]
+        c = first + j if first + j < columns else first + j - columns
+        share, value = scores[j], values[places[c], c, start : start + d_k]
         for k in range(d_k):
             out[k] += share * value[k]
 
@@ -112,7 +117,8 @@ def attend_back(
     bias: Array,
     heads: int,
     groups: int,
-    position: int,
+    now: int,
+    positions: Array,
     places: Array,
     keys: Array,
     values: Array,
@@ -121,44 +127,44 @@ def attend_back(
     slopes: Array,
     table: Array,
     out: Array,
+    whole: Array,
+    scales: Array,
 ) -> None:
     """Masked self-attention of one new position of every row (sections 3.2.1 and 3.2.3).
 
-    `sums` [R heads+2*groups d_k] are queries, keys and values; the queries' weights hold the
-    factor 1/sqrt(d_k). keys and values [R M groups*d_k] get those of `position`, written into
-    row r. `places` [R M] tells for each row which row of the caches holds a position of its past.
+    `sums` [R heads+2*groups d_k] are queries, keys and values. Row r stands at `positions[r]`; its
+    new keys and values go to row r, column `now`, of the caches keys and values [R C groups*d_k],
+    its earlier ones stand in the columns before, one a step, behind the first comes the last.
+    `places` [R C] tells for each row in which row of the caches its position of a column stands.
     """
     width = out.shape[1]
     d_k = width // heads
     joint = np.empty(bias.size, np.float32)
-    scores = np.empty(position + 1, np.float32)
+    scores = np.empty(places.shape[1], np.float32)
     for r in range(sums.shape[0]):
+        here = positions[r]
         _result(sums[r], row_scales[r], column_scales, bias, joint)
         if cosines.shape[0]:
-            _turn(joint[: width + groups * d_k], d_k, cosines[position], sines[position])
-        places[r, position] = r
-        keys[r, position] = joint[width : width + groups * d_k]
-        values[r, position] = joint[width + groups * d_k :]
-    for r in range(sums.shape[0]):
-        _result(sums[r], row_scales[r], column_scales, bias, joint)
-        if cosines.shape[0]:
-            _turn(joint[:width], d_k, cosines[position], sines[position])
+            _turn(joint[: width + groups * d_k], d_k, cosines[here], sines[here])
+        keys[r, now] = joint[width : width + groups * d_k]
+        values[r, now] = joint[width + groups * d_k :]
+        first = now - here if now >= here else now - here + places.shape[1]
         for h in range(heads):
-            query = joint[h * d_k : (h + 1) * d_k]
-            start = h * groups // heads * d_k
             _mix(
-                query,
+                joint[h * d_k : (h + 1) * d_k],
                 keys,
                 values,
                 places[r],
-                start,
-                position + 1,
-                position,
+                first,
+                h * groups // heads * d_k,
+                here + 1,
                 slopes[h],
                 table,
                 scores,
                 out[r, h * d_k : (h + 1) * d_k],
             )
+        if whole.shape[0]:
+            scales[r] = quantise_row(out[r], whole[r])
 
 
 @compiled("contract")
@@ -208,23 +214,25 @@ def attend_across(
     groups: int,
     memory: Array,
     offset: int,
-    sentences: Array,
-    starts: Array,
+    firsts: Array,
+    counts: Array,
     out: Array,
+    whole: Array,
+    scales: Array,
 ) -> None:
     """Attention of every row to its sentence of the memory (section 3.2.3).
 
-    `memory` [T N] holds keys and values of all layers of all pieces, one sentence after another:
-    those of this layer begin at column `offset`; sentence s owns the pieces from starts[s] on.
+    `memory` [T N] holds keys and values of all layers of all pieces: those of this layer begin at
+    column `offset`, those of row r are `counts[r]` pieces from `firsts[r]` on.
     """
     width = out.shape[1]
     d_k = width // heads
     query = np.empty(width, np.float32)
     nothing = np.empty((0, d_k), np.float32)
-    scores = np.empty(_longest(starts), np.float32)
+    scores = np.empty(counts.max(), np.float32)
     for r in range(sums.shape[0]):
         _result(sums[r], row_scales[r], column_scales, bias, query)
-        first, last = starts[sentences[r]], starts[sentences[r] + 1]
+        first, last = firsts[r], firsts[r] + counts[r]
         for h in range(heads):
             key_at = offset + h * groups // heads * d_k
             mine = slice(h * d_k, (h + 1) * d_k)
@@ -241,6 +249,8 @@ def attend_across(
                 scores,
                 out[r, mine],
             )
+        if whole.shape[0]:
+            scales[r] = quantise_row(out[r], whole[r])
 
 
 @compiled("contract")
@@ -257,6 +267,8 @@ def attend_within(
     slopes: Array,
     table: Array,
     out: Array,
+    whole: Array,
+    scales: Array,
 ) -> None:
     """Self-attention of the encoder: every piece of a sentence to all of it (section 3.2.3).
 
@@ -289,3 +301,6 @@ def attend_within(
                     scores,
                     out[first + i, mine],
                 )
+        if whole.shape[0]:
+            for r in range(first, first + count):
+                scales[r] = quantise_row(out[r], whole[r])

@@ -4,8 +4,8 @@ The code is kept in the first of these folders that this user can write: NUMBA_C
 `__pycache__` beside the source, numba's folder in the user's cache (`~/.cache/numba`). Its index
 is a pickle, read only from a folder chosen that way, so whoever could plant one there could as
 well replace the `.pyc` files beside it or the user's own files. The index knows when the file of a
-kernel changes but not when another file does: a kernel calls only kernels of its own file, and
-`exponential.exp`.
+kernel changes but not when another file does: a kernel calls only kernels of its own file,
+`exponential.exp` and `whole.quantise_row`.
 """
 
 __all__ = ["compiled"]

@@ -1,6 +1,6 @@
 """e^x for a float32 in a few vectorisable operations: numba brings no such exponential.
 
-The one kernel that other files call. numba's cache of a caller does not notice a change here: after
+Other files' kernels call it. numba's cache of a caller does not notice a change here: after
 one, remove the caches (`compiled.py` says where they are).
 """
 

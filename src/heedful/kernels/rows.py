@@ -1,8 +1,10 @@
 """What is done to the rows of states between the products of a Transformer that translates.
 
 A product before a kernel left `sums`, which times the scales of their row and column, plus a bias,
-are its result (scales are ones for float32 weights). Everything a row gets depends on that row
-alone. Called by `heedful.decode`; the tests have the same in plain NumPy.
+are its result (scales are ones for float32 weights). What is written to `out` is written as whole
+numbers too, with their scale, where `whole` has room for it: see `heedful.kernels.whole`. All that
+a row gets depends on that row alone. Called by `heedful.decode`; the tests have the same in plain
+NumPy.
 """
 
 __all__ = [
@@ -13,7 +15,6 @@ __all__ = [
     "add_and_normalise",
     "best_of_rows",
     "normalise",
-    "quantise",
 ]
 
 import math
@@ -23,6 +24,7 @@ import numpy as np
 
 from heedful.kernels.compiled import compiled
 from heedful.kernels.exponential import exp
+from heedful.kernels.whole import quantise_row
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -32,10 +34,7 @@ RELU, GELU, SWIGLU = 0, 1, 2
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
 _LEAST = np.float32(-np.inf)
 _ROOT_HALF = np.float32(math.sqrt(0.5))
-_LARGEST = np.float32(127)
 _ALL_BUT_SIGN = np.int32(0x7FFFFFFF)
-_SIGN = np.int32(31)
-_TO_WHOLE = np.float32(1.5 * 2**23)  # added to a small float32, it leaves the nearest integer
 
 
 @compiled("contract", "reassoc")
@@ -59,11 +58,20 @@ def _norm_of(row: Array, weight: Array, shift: Array, eps: Any, centred: bool, o
 
 @compiled()
 def normalise(
-    states: Array, weight: Array, shift: Array, eps: float, centred: bool, out: Array
+    states: Array,
+    weight: Array,
+    shift: Array,
+    eps: float,
+    centred: bool,
+    out: Array,
+    whole: Array,
+    scales: Array,
 ) -> None:
     """Write the norm of every row."""
     for r in range(states.shape[0]):
         _norm_of(states[r], weight, shift, np.float32(eps), centred, out[r])
+        if whole.shape[0]:
+            scales[r] = quantise_row(out[r], whole[r])
 
 
 @compiled("contract")
@@ -79,6 +87,8 @@ def add_and_normalise(
     centred: bool,
     post: bool,
     out: Array,
+    whole: Array,
+    scales: Array,
 ) -> None:
     """Add a sublayer's result to `states`; write the norm of the sum to `out`.
 
@@ -91,11 +101,20 @@ def add_and_normalise(
         _norm_of(row, weight, shift, np.float32(eps), centred, out[r])
         if post:
             row[:] = out[r]
+        if whole.shape[0]:
+            scales[r] = quantise_row(out[r], whole[r])
 
 
 @compiled("contract")
 def activate(
-    sums: Array, row_scales: Array, column_scales: Array, bias: Array, kind: int, out: Array
+    sums: Array,
+    row_scales: Array,
+    column_scales: Array,
+    bias: Array,
+    kind: int,
+    out: Array,
+    whole: Array,
+    scales: Array,
 ) -> None:
     """Write the inner activations of a feed-forward network; of SwiGLU, gates stand first."""
     width = out.shape[1]
@@ -113,22 +132,8 @@ def activate(
                 small = exp(-abs(x))
                 gate = _ONE / (_ONE + small) if x >= _ZERO else small / (_ONE + small)
                 out[r, k] = x * gate * inner
-
-
-@compiled("contract", "reassoc")
-def quantise(states: Array, out: Array, scales: Array) -> None:
-    """Write each row as whole numbers from -127 to 127 and what one of them is worth."""
-    for r in range(states.shape[0]):
-        row = states[r]
-        bits = row.view(np.int32)
-        largest = np.int32(0)
-        for k in range(row.size):
-            largest = max(largest, bits[k] & _ALL_BUT_SIGN)
-        top = np.int32(largest).view(np.float32)
-        scales[r] = top / _LARGEST
-        factor = _LARGEST / top if top > _ZERO else _ZERO
-        for k in range(row.size):
-            out[r, k] = np.int8((row[k] * factor + _TO_WHOLE) - _TO_WHOLE)
+        if whole.shape[0]:
+            scales[r] = quantise_row(out[r], whole[r])
 
 
 @compiled("contract", "reassoc")

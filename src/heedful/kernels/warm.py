@@ -14,17 +14,22 @@ from typing import Any
 import numpy as np
 
 from heedful.kernels import available
+from heedful.kernels.choice import sums_of_whole
 
-Array = np.ndarray[Any, np.dtype[np.float32]]
+Array = np.ndarray[Any, np.dtype[Any]]
 
 _DONE = threading.Event()
 
 
-def ready(*, wait: bool = False) -> bool:
-    """Return whether all kernels can be called without delay; the first call sets to work."""
+def ready(*, compiling: bool = True, wait: bool = False) -> bool:
+    """Return whether all kernels can be called without delay; the first call sets to work.
+
+    Without `compiling` they are loaded, if this machine has compiled them before, and else left
+    alone.
+    """
     if not available():
         return False
-    thread = _begun()
+    thread = _begun(compiling)
     if wait:
         thread.join()
     return are_ready()
@@ -36,35 +41,72 @@ def are_ready() -> bool:
 
 
 @cache
-def _begun() -> threading.Thread:
-    thread = threading.Thread(target=_call_all, name="kernels", daemon=True)
+def _begun(compiling: bool) -> threading.Thread:
+    work = _call_all if compiling else _call_if_kept
+    thread = threading.Thread(target=work, name="kernels", daemon=True)
     thread.start()
     return thread
 
 
+def _call_if_kept() -> None:
+    """Call each kernel if its code is found in numba's cache; half of it found is rest compiled."""
+    from heedful.kernels.attention import attend_back
+
+    if _kept(attend_back):
+        _call_all()
+
+
+def _kept(kernel: Any) -> bool:
+    """Return whether numba has this kernel's code on disk, made from the source as it is now."""
+    try:
+        return bool(kernel._cache._cache_file._load_index())
+    except (AttributeError, OSError):  # numba's own affair: without an answer, nothing is loaded
+        return False
+
+
 def _call_all() -> None:
     """Call each kernel with the types that `heedful.decode.fused` calls it with."""
+    from heedful.kernels.rows import best_of_rows
+
+    if are_ready():
+        return
+    for kind in {np.dtype(np.float32), sums_of_whole()}:
+        _call_with(kind)
+    one, floats = np.ones((1, 1), np.int64), np.ones((1, 1), np.float32)
+    best_of_rows(floats, one[0], floats, one)
+    _DONE.set()
+
+
+def _call_with(kind: np.dtype[Any]) -> None:
+    """Call those that read a product's sums, sums of this kind."""
     from heedful.kernels.attention import attend_across, attend_back, attend_within
-    from heedful.kernels.rows import activate, add_and_normalise, best_of_rows, normalise
+    from heedful.kernels.rows import activate, add_and_normalise, normalise
+    from heedful.kernels.whole import finish, multiply_few, quantise
 
     row, none, table = np.ones(2, np.float32), np.zeros(0, np.float32), np.zeros((0, 2), np.float32)
-    ones = np.ones(1, np.float32)
+    ones, number = np.ones(1, np.float32), np.zeros(1, np.int64)
+    whole = np.ones((1, 2), np.int8)
 
     def rows(width: int) -> Array:
         return np.ones((1, width), np.float32)
 
     def sums(width: int) -> tuple[Array, Array, Array, Array]:
-        return rows(width), ones, np.ones(width, np.float32), np.ones(width, np.float32)
+        return (
+            np.ones((1, width), kind),
+            ones,
+            np.ones(width, np.float32),
+            np.ones(width, np.float32),
+        )
 
-    starts, sentences = np.array([0, 1]), np.zeros(1, np.int64)
     places, past = np.zeros((1, 1), np.int32), np.zeros((1, 1, 2), np.float32)
     turn = np.zeros((0, 1), np.float32)
-    joint = sums(6)
-    attend_within(*joint, 1, 1, starts, turn, turn, ones, table, rows(2))
-    attend_back(*joint, 1, 1, 0, places, past, past, turn, turn, ones, table, rows(2))
-    attend_across(*sums(2), 1, 1, rows(4), 0, sentences, starts, rows(2))
-    normalise(rows(2), none, none, 0.0, False, rows(2))
-    add_and_normalise(*sums(2), rows(2), row, row, 1.0, True, True, rows(2))
-    activate(*sums(2), 0, rows(2))
-    best_of_rows(rows(2), sentences, rows(1), np.zeros((1, 1), np.int64))
-    _DONE.set()
+    end = (rows(2), whole, ones)
+    attend_within(*sums(6), 1, 1, np.array([0, 1]), turn, turn, ones, table, *end)
+    attend_back(*sums(6), 1, 1, 0, number, places, past, past, turn, turn, ones, table, *end)
+    attend_across(*sums(2), 1, 1, rows(4), 0, number, number + 1, *end)
+    normalise(rows(2), none, none, 0.0, False, *end)
+    add_and_normalise(*sums(2), rows(2), row, row, 1.0, True, True, *end)
+    activate(*sums(2), 0, *end)
+    finish(*sums(2), rows(2))
+    quantise(rows(2), whole, ones)
+    multiply_few(whole, whole, rows(1))

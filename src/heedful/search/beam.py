@@ -13,7 +13,15 @@ from typing import Literal
 import torch
 from pydantic import Field, model_validator
 
-from heedful.search.driver import Hypothesis, Limits, Stepper, best_pieces
+from heedful.search.driver import (
+    Hypothesis,
+    Limits,
+    More,
+    Stepper,
+    best_pieces,
+    joined,
+    nothing_more,
+)
 from heedful.search.scoring import length_penalty
 from heedful.settings import Settings
 from heedful.shapes import Bool, Float, Int, Tensor
@@ -48,9 +56,12 @@ class _Growing:
     """Hypotheses that go on, for the sentences not yet done; an empty slot has log_prob -inf."""
 
     sentences: Int[Tensor, " B"]
-    """Which sentence of the batch each one is."""
+    """Which sentence each one is, in the order they came in."""
     tokens: Int[Tensor, "B W T"]
-    """Pieces so far, `<s>` first."""
+    """Pieces so far, as many as `length` says; `<s>` is not among them."""
+    last: Int[Tensor, "B W"]
+    """The newest of them."""
+    length: Int[Tensor, " B"]
     log_prob: Float[Tensor, "B W"]
     room: Int[Tensor, " B"]
     """Longest hypothesis allowed."""
@@ -64,6 +75,10 @@ class _Growing:
     def keep(self, going: Int[Tensor, " C"]) -> "_Growing":
         """Return the state of these sentences alone."""
         return _Growing(*(getattr(self, name)[going] for name in self.__dataclass_fields__))
+
+    def joined(self, other: "_Growing") -> "_Growing":
+        """Return the state of both, the other's sentences behind."""
+        return _Growing(*(joined(getattr(self, x), getattr(other, x)) for x in vars(self)))
 
 
 @dataclass(frozen=True)
@@ -86,38 +101,55 @@ class BeamSearch:
 
     @torch.inference_mode()
     def run(
-        self, stepper: Stepper, source_lengths: Sequence[int], limits: Limits
+        self,
+        stepper: Stepper,
+        source_lengths: Sequence[int],
+        limits: Limits,
+        more: More = nothing_more,
     ) -> list[list[Hypothesis]]:
         """Return up to n_best hypotheses for every sentence, best first."""
-        found: list[list[Hypothesis]] = [[] for _ in source_lengths]
-        growing = self._start(source_lengths, limits, stepper.device)
+        found: list[list[Hypothesis]] = []
         forbidden = torch.tensor(limits.forbidden, dtype=torch.int64, device=stepper.device)
-        while growing.sentences.numel():
-            logits = stepper.step(growing.tokens[:, :, -1].flatten())
-            parents = self._grow(growing, logits, forbidden)
+        growing = self._start(source_lengths, limits, stepper.device, found)
+        while True:
+            if fresh := more(growing.sentences.numel()):
+                growing = growing.joined(self._start(fresh, limits, stepper.device, found))
+            if not growing.sentences.numel():
+                return [self._ranked(hypotheses) for hypotheses in found]
+            parents = self._grow(growing, stepper, forbidden)
             going = self._harvest(growing, limits.end_id, found)
-            if going.numel():
-                starts = going[:, None] * self.config.beam_size
-                everyone = going.numel() == growing.sentences.numel()
-                stepper.select((starts + parents[going]).flatten(), None if everyone else going)
-            growing = growing.keep(going)
-        return [self._ranked(hypotheses) for hypotheses in found]
+            starts = going[:, None] * self.config.beam_size
+            everyone = going.numel() == growing.sentences.numel()
+            stepper.select((starts + parents[going]).flatten(), None if everyone else going)
+            if not everyone:
+                growing = growing.keep(going)
 
     def _start(
-        self, source_lengths: Sequence[int], limits: Limits, device: torch.device
+        self,
+        source_lengths: Sequence[int],
+        limits: Limits,
+        device: torch.device,
+        found: list[list[Hypothesis]],
     ) -> _Growing:
-        """Return the state before the first piece: the rows are alike, so only row 0 is alive."""
+        """Return the state of sentences before the first piece, with places in `found`.
+
+        The rows of a sentence are alike, so only its row 0 is alive.
+        """
         count, width = len(source_lengths), self.config.beam_size
         rooms = limits.room(source_lengths, self.config.max_extra)
-        penalties = [length_penalty(room, self.config.length_penalty) for room in rooms]
+        numbers = range(len(found), len(found) + count)
+        found += [[] for _ in rooms]
+        longest = max(rooms, default=0)
         log_prob = torch.full((count, width), -torch.inf, device=device)
         log_prob[:, 0] = 0
         return _Growing(
-            sentences=torch.arange(count, device=device),
-            tokens=torch.full((count, width, 1), limits.start_id, device=device),
+            sentences=torch.tensor(numbers, dtype=torch.int64, device=device),
+            tokens=torch.zeros(count, width, longest, dtype=torch.int64, device=device),
+            last=torch.full((count, width), limits.start_id, device=device),
+            length=torch.zeros(count, dtype=torch.int64, device=device),
             log_prob=log_prob,
             room=torch.tensor(rooms, dtype=torch.int64, device=device),
-            last_penalty=torch.tensor(penalties, dtype=torch.float64, device=device),
+            last_penalty=self._penalties(rooms, device),
             width=torch.full((count,), width, device=device),
             best_ended=torch.full(
                 (count, self.config.n_best), -torch.inf, dtype=torch.float64, device=device
@@ -125,35 +157,55 @@ class BeamSearch:
         )
 
     def _grow(
-        self, growing: _Growing, logits: Float[Tensor, "R N"], forbidden: Int[Tensor, " F"]
+        self, growing: _Growing, stepper: Stepper, forbidden: Int[Tensor, " F"]
     ) -> Int[Tensor, "B W"]:
         """Put the best continuations into `growing`; return the slot that each continues.
 
         Equal ones: the better parent first, then the likelier and then the lower piece.
         """
         count, beam = growing.log_prob.shape
-        values, pieces = best_pieces(logits, beam, forbidden)
+        values, pieces = self._continuations(growing, stepper, forbidden)
         totals = (growing.log_prob.flatten()[:, None] + values).view(count, -1)
         totals, order = totals.sort(dim=-1, descending=True, stable=True)
         totals, order = totals[:, :beam], order[:, :beam]
         parents = order // values.shape[1]
-        pieces = pieces.view(count, -1).gather(1, order)
-        past = growing.tokens.gather(1, parents[:, :, None].expand_as(growing.tokens))
+        growing.last = pieces.view(count, -1).gather(1, order)
+        tokens = growing.tokens.gather(1, parents[:, :, None].expand_as(growing.tokens))
+        places = growing.length[:, None, None].expand(-1, beam, 1)
+        growing.tokens = tokens.scatter_(2, places, growing.last[:, :, None])
+        growing.length = growing.length + 1
         slots = torch.arange(beam, device=totals.device)
-        growing.tokens = torch.cat([past, pieces[:, :, None]], dim=-1)
         growing.log_prob = totals.masked_fill(slots >= growing.width[:, None], -torch.inf)
         return parents
+
+    def _continuations(
+        self, growing: _Growing, stepper: Stepper, forbidden: Int[Tensor, " F"]
+    ) -> tuple[Float[Tensor, "R K"], Int[Tensor, "R K"]]:
+        """Return the best pieces after every slot; -inf after an empty one, which is not asked."""
+        alive = (growing.log_prob.flatten() > -torch.inf).nonzero().squeeze(1)
+        slots = growing.log_prob.numel()
+        asked = None if alive.numel() == slots else alive
+        logits = stepper.step(growing.last.flatten(), asked)
+        values, pieces = best_pieces(logits, self.config.beam_size, forbidden, stepper.entries)
+        if asked is None:
+            return values, pieces
+        shape = (slots, values.shape[1])
+        return (
+            values.new_full(shape, -torch.inf).index_copy_(0, alive, values),
+            pieces.new_zeros(shape).index_copy_(0, alive, pieces),
+        )
 
     def _harvest(
         self, growing: _Growing, end_id: int, found: list[list[Hypothesis]]
     ) -> Int[Tensor, " C"]:
         """Move what has ended to `found`; return the sentences that go on."""
-        length = growing.tokens.shape[2] - 1
-        penalty = length_penalty(length, self.config.length_penalty)
-        scores = growing.log_prob.double() / penalty
+        scores = (
+            growing.log_prob.double()
+            / self._penalties(growing.length.tolist(), growing.length.device)[:, None]
+        )
         alive = growing.log_prob > -torch.inf
-        ended = alive & (growing.tokens[:, :, -1] == end_id)
-        leaving = ended | (alive & (growing.room == length)[:, None])
+        ended = alive & (growing.last == end_id)
+        leaving = ended | (alive & (growing.room == growing.length)[:, None])
         self._collect(growing, scores, ended, leaving, found)
         growing.width = growing.width - ended.sum(dim=1)
         growing.log_prob = growing.log_prob.masked_fill(leaving, -torch.inf)
@@ -162,6 +214,11 @@ class BeamSearch:
         growing.best_ended = ranked[:, : self.config.n_best]
         attainable = growing.log_prob.amax(dim=1).double() / growing.last_penalty
         return (attainable > growing.best_ended[:, -1]).nonzero().squeeze(1)
+
+    def _penalties(self, lengths: Sequence[int], device: torch.device) -> Float[Tensor, " B"]:
+        """Return the length penalty of each length."""
+        found = [length_penalty(length, self.config.length_penalty) for length in lengths]
+        return torch.tensor(found, dtype=torch.float64, device=device)
 
     def _collect(
         self,
@@ -177,14 +234,15 @@ class BeamSearch:
         sentence, slot = places.unbind(1)
         columns = zip(
             growing.sentences[sentence].tolist(),
-            growing.tokens[sentence, slot, 1:].tolist(),
+            growing.tokens[sentence, slot].tolist(),
+            growing.length[sentence].tolist(),
             growing.log_prob[sentence, slot].tolist(),
             scores[sentence, slot].tolist(),
             ended[sentence, slot].tolist(),
             strict=True,
         )
-        for index, tokens, log_prob, score, finished in columns:
-            kept = tuple(tokens[:-1] if finished else tokens)
+        for index, tokens, length, log_prob, score, finished in columns:
+            kept = tuple(tokens[: length - finished])
             found[index].append(Hypothesis(kept, log_prob, score, finished))
 
     def _ranked(self, hypotheses: list[Hypothesis]) -> list[Hypothesis]:

@@ -4,18 +4,28 @@ A `Stepper` gives logits for the next position; a search reads them and says whi
 `heedful.decode.engine` makes the stepper and runs the search; no architecture is known here.
 """
 
-__all__ = ["Hypothesis", "Limits", "Search", "Stepper", "best_pieces"]
+__all__ = [
+    "Hypothesis",
+    "Limits",
+    "More",
+    "Search",
+    "Stepper",
+    "best_pieces",
+    "joined",
+    "nothing_more",
+]
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
+from torch.nn import functional
 
 from heedful.errors import ModelError
 from heedful.kernels import as_array
 from heedful.kernels.warm import are_ready
-from heedful.shapes import Float, Int, Tensor
+from heedful.shapes import Float, Int, Shaped, Tensor
 
 
 @runtime_checkable
@@ -27,13 +37,34 @@ class Stepper(Protocol):
         """Where the tokens are expected and the logits lie."""
         ...
 
-    def step(self, tokens: Int[Tensor, " R"]) -> Float[Tensor, "R N"]:
-        """Take the newest piece of every row; return logits for the position after it."""
+    @property
+    def entries(self) -> Int[Tensor, "A N"] | None:
+        """The pieces that the latest logits are of, ascending in a row; None: of piece 0, 1, ..."""
+        ...
+
+    def step(
+        self, tokens: Int[Tensor, " R"], rows: Int[Tensor, " A"] | None = None
+    ) -> Float[Tensor, "A N"]:
+        """Take the newest piece of every row; return logits for the position after it.
+
+        `rows`: logits of these alone are wanted, in their order; the others are never asked again,
+        nor copied. -inf stands where a row has fewer entries than another.
+        """
         ...
 
     def select(self, rows: Int[Tensor, " Q"], sentences: Int[Tensor, " C"] | None = None) -> None:
         """Make row i a copy of the old row `rows[i]`; keep only `sentences`, if given."""
         ...
+
+
+More = Callable[[int], Sequence[int]]
+"""Told how many sentences are under way, it lets the stepper take in further ones behind them and
+returns the lengths of their sources. Where none are under way, none returned means the end."""
+
+
+def nothing_more(_: int) -> Sequence[int]:
+    """Let no further sentences in."""
+    return ()
 
 
 @dataclass(frozen=True)
@@ -82,31 +113,54 @@ class Search(Protocol):
         ...
 
     def run(
-        self, stepper: Stepper, source_lengths: Sequence[int], limits: Limits
+        self,
+        stepper: Stepper,
+        source_lengths: Sequence[int],
+        limits: Limits,
+        more: More = nothing_more,
     ) -> list[list[Hypothesis]]:
-        """Return the hypotheses of every sentence, best first, in the order of the sentences."""
+        """Return the hypotheses of every sentence, best first, in the order they came in."""
         ...
 
 
+def joined(
+    first: Shaped[Tensor, "B *first"], second: Shaped[Tensor, "C *second"]
+) -> Shaped[Tensor, "D *joint"]:
+    """Return the rows of both, one below the other; where one is wider, the other gets zeros."""
+    missing = first.shape[-1] - second.shape[-1] if first.dim() > 1 else 0
+    if missing:
+        first = functional.pad(first, (0, max(-missing, 0)))
+        second = functional.pad(second, (0, max(missing, 0)))
+    return torch.cat([first, second])
+
+
 def best_pieces(
-    logits: Float[Tensor, "R N"], count: int, forbidden: Int[Tensor, " F"]
+    logits: Float[Tensor, "R N"],
+    count: int,
+    forbidden: Int[Tensor, " F"],
+    entries: Int[Tensor, "R N"] | None = None,
 ) -> tuple[Float[Tensor, "R K"], Int[Tensor, "R K"]]:
     """Return log-probabilities and ids of the `count` likeliest pieces of each row, best first.
+
+    `entries` are the ids that the logits are of (see `Stepper`), none of them forbidden.
 
     Equal ones come in the order of their ids, also where the cut goes through a tie: `topk` alone
     promises no order, and the answer must not depend on the batch. `forbidden` pieces have
     log-probability -inf (their share is not given to the others). K = min(count, N).
     Raises ModelError for logits that are NaN or infinite.
     """
-    entries = logits.shape[1]
+    if entries is not None:
+        values, columns = best_pieces(logits, count, forbidden[:0])
+        return values, entries.gather(1, columns)
+    width = logits.shape[1]
     if logits.device.type == "cpu" and logits.dtype == torch.float32 and are_ready():
-        return _best_by_kernel(logits.contiguous(), min(count, entries), forbidden)
+        return _best_by_kernel(logits.contiguous(), min(count, width), forbidden)
     log_probs = torch.log_softmax(logits.float(), dim=-1)
     log_probs = log_probs.index_fill_(1, forbidden, -torch.inf)
-    values, ids = log_probs.topk(min(count + 1, entries))
+    values, ids = log_probs.topk(min(count + 1, width))
     if values[:, 0].isnan().any():
         raise _no_number()
-    if count < entries:
+    if count < width:
         tied = (values[:, count - 1] == values[:, count]).nonzero().squeeze(1)
         if tied.numel():
             ordered = log_probs[tied].sort(dim=-1, descending=True, stable=True)

@@ -1,0 +1,165 @@
+"""Products of rows with weights, in float32 or exactly, in whole numbers.
+
+Rows as whole numbers and a scale each (`heedful.kernels.whole`) times weights as whole numbers and
+a scale for each column: sums of such products are whole numbers again, and below 2^24, which is so
+for up to 1,040 inputs, float32 holds them exactly. So there are three ways to the same sums: the
+processor's int8 product where it has one, float32 products elsewhere, and a kernel that reads int8
+weights where rows are few and memory is what takes the time.
+"""
+
+__all__ = ["Float32Product", "Int8Product", "Product", "Workspace"]
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from heedful.kernels.choice import sums_of_whole
+from heedful.shapes import Float, Int, Tensor
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+FEW = {np.dtype(np.float32): 16, np.dtype(np.int32): 4}
+"""Rows up to which the kernel for few is taken. On Zen 1 it makes 11 billion products a second, as
+float32 does at 6 rows (15 at 16 rows), but it reads a quarter of the memory, and whoever translates
+single sentences never needs weights in float32."""
+
+TOGETHER = 8
+"""Rows are filled up to a multiple of this for int8: for each count oneDNN makes a new program."""
+
+EXACT = 1024
+"""Inputs whose sums float32 holds exactly; products of more are added up from parts of so many."""
+
+
+class Workspace:
+    """Memory that one thread computes in, taken once and grown when more is needed."""
+
+    def __init__(self) -> None:
+        self._flat: dict[str, Array] = {}
+
+    def take(self, name: str, shape: tuple[int, ...], dtype: Any = np.float32) -> Array:
+        """Return uninitialised memory; what was taken under this name before is gone."""
+        size = math.prod(shape)
+        flat = self._flat.get(name)
+        if flat is None or len(flat) < size or flat.dtype != dtype:
+            flat = self._flat[name] = np.empty(size, dtype)
+        return flat[:size].reshape(shape)
+
+
+class Product(Protocol):
+    """`x W + bias` with K inputs and N outputs; a kernel scales the sums and adds the bias."""
+
+    column_scales: Array
+    bias: Array
+
+    @property
+    def n_out(self) -> int:
+        """N."""
+        ...
+
+    def multiply(self, rows: Array, whole: Array, space: Workspace, out: Array) -> Array:
+        """Return the sums [R N] of rows [R K], or of `whole`, the same as whole numbers [R K].
+
+        They are in the memory of `out` or, if they are int32, in the workspace's.
+        """
+        ...
+
+
+class Float32Product:
+    """Weights in float32, scales of one."""
+
+    def __init__(self, weight: Float[Tensor, "N K"], bias: Float[Tensor, " N"]) -> None:
+        self.weight = weight.t().contiguous()
+        self.column_scales = np.ones(len(weight), np.float32)
+        self.bias = _array(bias)
+
+    @property
+    def n_out(self) -> int:
+        """N."""
+        return len(self.bias)
+
+    def multiply(self, rows: Array, whole: Array, space: Workspace, out: Array) -> Array:
+        """Return the product."""
+        torch.mm(torch.from_numpy(rows), self.weight, out=torch.from_numpy(out))
+        return out
+
+
+class Int8Product:
+    """Weights as whole numbers; `factors` are multiplied into the scale of each output."""
+
+    def __init__(
+        self,
+        weight: Float[Tensor, "N K"],
+        bias: Float[Tensor, " N"],
+        factors: Float[Tensor, " N"],
+    ) -> None:
+        whole, scales = whole_numbers(weight)
+        self.whole = whole.numpy()
+        self.column_scales = _array(scales * factors)
+        self.bias = _array(bias)
+        self._across = whole.t()
+        self._floats: Tensor | None = None
+
+    @property
+    def n_out(self) -> int:
+        """N."""
+        return len(self.bias)
+
+    def multiply(self, rows: Array, whole: Array, space: Workspace, out: Array) -> Array:
+        """Return the exact sums: float32, or int32 where that is faster."""
+        kind = sums_of_whole()
+        if len(whole) <= FEW[kind]:
+            _multiply_few()(whole, self.whole, out)
+            return out
+        if kind == np.float32:
+            return self._by_floats(whole, space, out)
+        return self._by_integers(whole, space)
+
+    def _by_integers(self, whole: Array, space: Workspace) -> Array:
+        count = -(-len(whole) // TOGETHER) * TOGETHER
+        filled = space.take("filled", (count, whole.shape[1]), np.int8)
+        filled[: len(whole)] = whole
+        sums = space.take("integers", (count, self.n_out), np.int32)
+        torch.ops.aten._int_mm.out(
+            torch.from_numpy(filled), self._across, out=torch.from_numpy(sums)
+        )
+        return sums[: len(whole)]
+
+    def _by_floats(self, whole: Array, space: Workspace, out: Array) -> Array:
+        if self._floats is None:  # threads that meet here make the same
+            self._floats = self._across.float().contiguous()
+        floats = space.take("floats", whole.shape)
+        floats[...] = whole
+        given, sums = torch.from_numpy(floats), torch.from_numpy(out)
+        torch.mm(given[:, :EXACT], self._floats[:EXACT], out=sums)
+        for start in range(EXACT, whole.shape[1], EXACT):
+            part = torch.from_numpy(space.take("part", out.shape))
+            stop = start + EXACT
+            torch.mm(given[:, start:stop], self._floats[start:stop], out=part)
+            sums += part
+        return out
+
+
+@cache
+def _multiply_few() -> Callable[[Array, Array, Array], None]:
+    from heedful.kernels.whole import multiply_few  # numba takes a second to load
+
+    return multiply_few
+
+
+def whole_numbers(
+    weight: Float[Tensor, "N K"],
+) -> tuple[Int[Tensor, "N K"], Float[Tensor, " N"]]:
+    """Return each row as int8 and its scale: its largest magnitude / 127."""
+    scales = weight.abs().amax(dim=1) / 127
+    whole = (weight / scales.clamp(min=1e-30)[:, None]).round().to(torch.int8)
+    return whole, scales
+
+
+def _array(tensor: Tensor) -> Array:
+    """Return the numbers as float32, copied."""
+    found: Array = tensor.detach().float().contiguous().clone().numpy()
+    return found

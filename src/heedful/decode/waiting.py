@@ -1,0 +1,80 @@
+"""Sources that wait to be translated, the longest first, and the threads that take them."""
+
+__all__ = ["LEAST", "Begun", "Waiting", "places"]
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LEAST = 16
+"""Pieces that a source counts at least: a row costs a projection onto the vocabulary, too."""
+
+FREE = 4
+"""A quarter of the places must be free before they are given away: sources are read together."""
+
+
+def places(length: int, rows: int, batch_tokens: int) -> int:
+    """Return how many sources of this length, with so many rows each, are decoded together.
+
+    sources * rows * length <= batch_tokens, but never fewer than one; see `LEAST`.
+    """
+    return max(1, batch_tokens // (rows * max(length, LEAST)))
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What a thread has begun with: a place for each source and for those that follow it."""
+
+    rows: list[int]
+    """Numbers of the first sources."""
+    places: int
+    rows_per_sentence: int
+    batch_tokens: int
+
+
+class Waiting:
+    """Sources that several threads take from."""
+
+    def __init__(self, order: Sequence[int], lengths: Sequence[int], threads: int) -> None:
+        self._left = list(order)
+        self._lengths = lengths
+        self._threads = threads
+        self._lock = threading.Lock()
+
+    def begin(self, rows_per_sentence: int, batch_tokens: int) -> Begun | None:
+        """Take the first sources of a thread; None when nothing is left."""
+        with self._lock:
+            if not self._left:
+                return None
+            fitting = places(self._lengths[self._left[0]], rows_per_sentence, batch_tokens)
+            count = min(fitting, -(-len(self._left) // self._threads))
+            return Begun(self._take(count), count, rows_per_sentence, batch_tokens)
+
+    def more(self, begun: Begun, under_way: int) -> list[int]:
+        """Take sources for the places that are free, if they are many.
+
+        None are given to a thread whose sources have become so short that it had better begin anew,
+        with twice the places.
+        """
+        free = begun.places - under_way
+        if free * FREE < begun.places:
+            return []
+        with self._lock:
+            if not self._left:
+                return []
+            length = self._lengths[self._left[0]]
+            fitting = places(length, begun.rows_per_sentence, begun.batch_tokens)
+            fitting = min(fitting, -(-len(self._left) // self._threads))
+            return [] if fitting >= 2 * begun.places else self._take(free)
+
+    def give_up(self) -> None:
+        """Leave the rest untranslated: another thread has failed."""
+        with self._lock:
+            self._left.clear()
+
+    def _take(self, count: int) -> list[int]:
+        """Take from the head, where the longest are; every other one if two threads share few."""
+        stride = self._threads if len(self._left) <= self._threads * count else 1
+        taken = self._left[::stride][:count]
+        del self._left[: len(taken) * stride : stride]
+        return taken
