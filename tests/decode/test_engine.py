@@ -3,10 +3,11 @@
 import copy
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -189,6 +190,29 @@ def test_what_fails_in_a_thread_is_raised(way: str, sources: list[list[int]]) ->
         broken.decoder[0].feed_forward.outer.weight.fill_(float("nan"))
     with pytest.raises(ModelError, match="NaN"):
         decode(broken, sources, Greedy(), limits=LIMITS, batch_tokens=300)
+
+
+@pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam", "n-best"])
+def test_only_candidates_of_a_source_are_in_its_translation(
+    way: str, model: Transformer, sources: list[list[int]], search: Greedy | Beam
+) -> None:
+    """In any batch, and as if all other pieces had been forbidden to the sentence alone."""
+
+    def candidates(source: Sequence[int]) -> Any:
+        draw = random.Random(str(source))
+        return np.array(sorted({2, *draw.sample(range(4, ENTRIES), draw.randint(6, 30))}), np.int32)
+
+    one = Engine(model, precision=cast(Precision, way.split()[1]), candidates=candidates)
+    sources = sources[:20]
+    found = one.decode(sources, search, LIMITS, batch_tokens=400)
+    for source, hypotheses in zip(sources, found, strict=True):
+        listed = set(candidates(source).tolist())
+        others = tuple(set(range(ENTRIES)) - listed)
+        limits = Limits(1, 2, forbidden=others, max_length=32)
+        assert all(set(x.tokens) <= listed for x in hypotheses)
+        if isinstance(search, Greedy):
+            [alone] = decode(model, [source], search, limits=limits)
+            assert [x.tokens for x in alone] == [x.tokens for x in hypotheses]
 
 
 class UncachedStepper:

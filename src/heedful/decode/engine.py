@@ -13,7 +13,7 @@ from typing import cast
 
 import torch
 
-from heedful.decode.fused import FusedStepper, fusible
+from heedful.decode.fused import Candidates, FusedStepper, fusible
 from heedful.decode.packed import Format, PackedTransformer, pack
 from heedful.decode.products import Workspace
 from heedful.decode.quantize import Precision, as_int8, check_precision
@@ -40,10 +40,18 @@ class ModelStepper:
     """A `Seq2Seq` model as the `heedful.search.Stepper` that a search drives, with its cache."""
 
     def __init__(
-        self, model: Seq2Seq, memory: Memory, rows_per_sentence: int, max_length: int
+        self,
+        model: Seq2Seq,
+        memory: Memory,
+        rows_per_sentence: int,
+        max_length: int,
+        lists: Int[Tensor, "B N"] | None = None,
     ) -> None:
         self.model = model
         self.memory = memory
+        self.width = rows_per_sentence
+        self.lists = lists
+        """Each sentence's candidates, -1 behind their end."""
         self.entries: Int[Tensor, "A N"] | None = None
         self.cache = model.new_cache(memory, rows_per_sentence, max_length)
 
@@ -57,13 +65,20 @@ class ModelStepper:
     ) -> Float[Tensor, "A N"]:
         """Take the newest piece of every row; return logits for the position after it."""
         hidden = self.model.hidden(tokens[:, None], self.memory, self.cache)[:, 0]
-        return self.model.project(hidden if rows is None else hidden[rows])
+        logits = self.model.project(hidden if rows is None else hidden[rows])
+        if self.lists is None:
+            return logits
+        asked = torch.arange(len(tokens), device=self.device) if rows is None else rows
+        lists = self.lists[asked // self.width]
+        self.entries = lists.clamp(min=0)
+        return logits.gather(1, self.entries).masked_fill(lists < 0, -torch.inf)
 
     def select(self, rows: Int[Tensor, " Q"], sentences: Int[Tensor, " C"] | None = None) -> None:
         """Make row i a copy of the old row `rows[i]`; keep only `sentences`, if given."""
         self.cache.select(rows, sentences)
         if sentences is not None:
             self.memory = self.memory.select(sentences)
+            self.lists = None if self.lists is None else self.lists[sentences]
 
 
 def decode(
@@ -86,6 +101,7 @@ class Engine:
     On CPU a Transformer goes the fused way (`heedful.decode.fused`), a thread for each core with
     sentences of its own; places that become free are given to the next ones. Until its kernels are
     there, for small jobs and for any other model it is the eager way. Both give the same tokens.
+    `candidates` are the only pieces that a source's translation is made of (see `shortlist.py`).
     Raises SettingError for a precision that is not for the device.
     """
 
@@ -95,7 +111,9 @@ class Engine:
         device: torch.device | str = "cpu",
         pad_id: int = 0,
         precision: Precision = "float32",
+        candidates: Candidates | None = None,
     ) -> None:
+        self.candidates = candidates
         self.model = model
         self.device = torch.device(device)
         self.pad_id = pad_id
@@ -163,8 +181,13 @@ class Engine:
     ) -> Iterator[Found]:
         """Take a batch from the end and yield its results; put back what must be halved."""
         rows = waiting.pop()
-        padded, mask = _padded([sources[row] for row in rows], self.pad_id, self.device)
-        results = _run(self._in_precision(), padded, mask, search, limits)
+        some = [sources[row] for row in rows]
+        padded, mask = _padded(some, self.pad_id, self.device)
+        lists = None
+        if self.candidates is not None:
+            listed = [self.candidates(source).tolist() for source in some]
+            lists = _padded(listed, -1, self.device)[0]
+        results = _run(self._in_precision(), padded, mask, search, limits, lists)
         if results is None:
             half = len(rows) // 2
             waiting += [rows[half:], rows[:half]]
@@ -231,7 +254,14 @@ class Engine:
         rows: list[int] = []
         longest = len(sources[begun.rows[0]])
         columns = min(limits.room([longest], search.max_extra)[0], longest + longest // 4 + 8)
-        stepper = FusedStepper(self._packed, runner.rows_per_sentence, begun.places, columns, space)
+        stepper = FusedStepper(
+            self._packed,
+            runner.rows_per_sentence,
+            begun.places,
+            columns,
+            space,
+            self.candidates,
+        )
 
         def admit(some: list[int]) -> list[int]:
             rows.extend(some)
@@ -276,6 +306,7 @@ def _run(
     mask: Bool[Tensor, "B S"],
     search: Greedy | Beam,
     limits: Limits,
+    lists: Int[Tensor, "B N"] | None,
 ) -> list[list[Hypothesis]] | None:
     """Return the hypotheses of a batch, None if there is too little memory for so many at once."""
     runner = search.build()
@@ -283,7 +314,7 @@ def _run(
     try:
         memory = model.encode(source, mask)
         room = max(limits.room(lengths, search.max_extra))
-        stepper = ModelStepper(model, memory, runner.rows_per_sentence, room)
+        stepper = ModelStepper(model, memory, runner.rows_per_sentence, room, lists)
         return runner.run(stepper, lengths, limits)
     except torch.OutOfMemoryError:
         if len(lengths) > 1:

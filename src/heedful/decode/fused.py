@@ -6,10 +6,11 @@ model by the tests, for every variant of attention, position, norm and feed-forw
 searches drive it as they drive the other. Source sentences come in without padding, at any time.
 """
 
-__all__ = ["FusedStepper", "fusible"]
+__all__ = ["Candidates", "FusedStepper", "fusible"]
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from heedful.shapes import Float, Int, Tensor
 
 Sums = tuple[Array, Array, Array, Array]
 """Sums of a product, row scales, column scales and bias, as kernels take them."""
+
+Candidates = Callable[[Sequence[int]], Array]
+"""From a source, the pieces that its translation may be made of, ascending, int32."""
 
 AT_ONCE = 1024
 """Source pieces that go through the encoder together: more would leave the processor's caches."""
@@ -165,37 +169,43 @@ def _portions(sources: Sequence[Sequence[int]]) -> Iterator[Sequence[Sequence[in
     yield sources[begin:]
 
 
-class _Memories:
-    """Keys and values that the decoder's layers take of some sources, piece after piece."""
+class _Pool:
+    """Rows that belong to sentences: what is read of their sources, their lists of entries."""
 
-    def __init__(self, space: Workspace, width: int) -> None:
-        self.space, self.width = space, width
+    def __init__(self, space: Workspace, name: str, width: int, kind: Any = np.float32) -> None:
+        self.space, self.name, self.width, self.kind = space, name, width, kind
         self.used = 0
-        self.rows = space.take("memory", (0, width))
+        self.rows = space.take(name, (0, width), kind)
+        self.firsts, self.counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        """Where the rows of each decoded row's sentence begin, and how many they are."""
 
-    def append(self, count: int, firsts: Array, counts: Array) -> Array:
-        """Return room for so many pieces more.
+    def append(self, counts: Array, copies: int) -> Array:
+        """Return room for so many rows of each of some sentences, which are decoded `copies` wide.
 
-        Where none is left, the pieces of the sentences that are still being translated move
-        together: `firsts` is changed.
+        Where none is left, the rows of sentences that are still being translated move together.
         """
+        count = int(counts.sum())
         if self.used + count > len(self.rows):
-            self._tidy(count, firsts, counts)
+            self._tidy(count)
+        starts = self.used + np.cumsum(counts) - counts
+        self.firsts = np.append(self.firsts, np.repeat(starts, copies))
+        self.counts = np.append(self.counts, np.repeat(counts, copies))
         self.used += count
         return self.rows[self.used - count : self.used]
 
-    def _tidy(self, more: int, firsts: Array, counts: Array) -> None:
-        owners, back = np.unique(firsts, return_inverse=True)
-        sizes = np.zeros(len(owners), np.int64)
-        sizes[back] = counts
+    def select(self, rows: Array) -> None:
+        """Let decoded row i be of the sentence of the old row `rows[i]`."""
+        self.firsts, self.counts = self.firsts[rows], self.counts[rows]
+
+    def _tidy(self, more: int) -> None:
+        owners, chosen, back = np.unique(self.firsts, return_index=True, return_inverse=True)
+        sizes = self.counts[chosen]
         kept = [self.rows[first : first + size] for first, size in zip(owners, sizes, strict=True)]
-        living = int(sizes.sum())
-        packed = np.concatenate(kept) if kept else np.empty((0, self.width), np.float32)
-        self.rows = self.space.take("memory", (2 * (living + more), self.width))
-        self.rows[:living] = packed
-        self.used = living
-        starts = np.cumsum(sizes) - sizes
-        firsts[:] = starts[back] if len(firsts) else 0
+        together = np.concatenate(kept) if kept else self.rows[:0]
+        self.used = len(together)
+        self.rows = self.space.take(self.name, (2 * (self.used + more), self.width), self.kind)
+        self.rows[: self.used] = together
+        self.firsts = (np.cumsum(sizes) - sizes)[back]
 
 
 class FusedStepper:
@@ -208,7 +218,6 @@ class FusedStepper:
     """
 
     device = torch.device("cpu")
-    entries: Int[Tensor, "A N"] | None = None
 
     def __init__(
         self,
@@ -217,28 +226,32 @@ class FusedStepper:
         sentences: int,
         columns: int,
         space: Workspace,
+        candidates: Candidates | None = None,
     ) -> None:
         self.packed, self.space, self.width = packed, space, rows_per_sentence
         config = packed.model.config
         depth = packed.groups * (config.d_model // packed.heads)
         shape = (config.decoder_layers, sentences * rows_per_sentence, columns, depth)
         self.keys, self.values = space.take("keys", shape), space.take("values", shape)
-        self.memories = _Memories(space, packed.memory.n_out)
+        self.memory = _Pool(space, "memory", packed.memory.n_out)
+        self.lists = _Pool(space, "lists", 1, np.int32)
+        self.candidates = candidates
+        self.entries: Int[Tensor, "A N"] | None = None
         self.places = np.zeros((0, columns), np.int32)
-        self.firsts, self.counts, self.positions = (np.zeros(0, np.int64) for _ in range(3))
+        self.positions = np.zeros(0, np.int64)
         self.now = 0
         self._passing: _Pass | None = None
 
     def admit(self, sources: Sequence[Sequence[int]]) -> None:
         """Read further sources; their rows stand behind the others."""
         for some in _portions(sources):
-            lengths = np.array([len(source) for source in some])
-            room = self.memories.append(int(lengths.sum()), self.firsts, self.counts)
+            room = self.memory.append(np.array([len(source) for source in some]), self.width)
             encode(self.packed, some, self.space, room)
-            starts = self.memories.used - len(room) + np.cumsum(lengths) - lengths
-            self.firsts = np.append(self.firsts, np.repeat(starts, self.width))
-            self.counts = np.append(self.counts, np.repeat(lengths, self.width))
-        fresh = len(self.firsts) - len(self.places)
+        if self.candidates is not None:
+            lists = [self.candidates(source) for source in sources]
+            counts = np.array([len(entries) for entries in lists])
+            self.lists.append(counts, self.width)[:, 0] = np.concatenate(lists)
+        fresh = len(sources) * self.width
         self.positions = np.append(self.positions, np.zeros(fresh, np.int64))
         added = np.zeros((fresh, self.places.shape[1]), np.int32)
         self.places = np.concatenate([self.places, added])
@@ -265,11 +278,11 @@ class FusedStepper:
         )
         passing.begin(packed.decoder)
         past = (self.now, positions, self.places[chosen])
-        across = (self.firsts[chosen], self.counts[chosen])
+        across = (self.memory.firsts[chosen], self.memory.counts[chosen])
         for number, layer in enumerate(packed.decoder.layers):
             self._layer(passing, number, layer, past, across)
         passing.end(packed.decoder)
-        logits = self._logits(passing)
+        logits = self._logits(passing, chosen)
         self.positions += 1
         self.now = (self.now + 1) % self.places.shape[1]
         return logits
@@ -317,7 +330,7 @@ class FusedStepper:
             *passing.multiply(layer.across),
             packed.heads,
             packed.groups,
-            self.memories.rows,
+            self.memory.rows,
             number * 2 * self.keys.shape[-1],
             *across,
             *passing.attended(),
@@ -325,9 +338,11 @@ class FusedStepper:
         passing.add(layer.across_output, after[1])
         passing.feed_forward(layer, after[2])
 
-    def _logits(self, passing: _Pass) -> Float[Tensor, "A N"]:
+    def _logits(self, passing: _Pass, chosen: Any) -> Float[Tensor, "A N"]:
         from heedful.kernels.whole import finish
 
+        if self.candidates is not None:
+            return self._listed(passing, chosen)
         sums, row_scales, column_scales, bias = passing.multiply(self.packed.project)
         if self.packed.format == "float32":
             return torch.from_numpy(sums)
@@ -335,8 +350,25 @@ class FusedStepper:
         finish(sums, row_scales, column_scales, bias, out)
         return torch.from_numpy(out)
 
+    def _listed(self, passing: _Pass, chosen: Any) -> Float[Tensor, "A N"]:
+        """Return the logits of each row's candidates alone, and tell which they are."""
+        from heedful.kernels.whole import listed
+
+        firsts, counts = self.lists.firsts[chosen], self.lists.counts[chosen]
+        shape = (passing.rows, int(counts.max()))
+        ids = self.space.take("listed", shape, np.int64)
+        logits = self.space.take("listed logits", shape)
+        project = self.packed.project
+        weights = (self.packed.table, passing.whole, project.whole)
+        scales = (passing.scales, project.column_scales)
+        lists = (self.lists.rows[:, 0], firsts, counts)
+        listed(passing.input, *weights, *scales, *lists, ids, logits)
+        self.entries = torch.from_numpy(ids)
+        return torch.from_numpy(logits)
+
     def select(self, rows: Int[Tensor, " Q"], sentences: Int[Tensor, " C"] | None = None) -> None:
         """Make row i a copy of the old row `rows[i]`; rows of other sentences are gone."""
         chosen = rows.numpy()
-        for name in ("places", "firsts", "counts", "positions"):
-            setattr(self, name, getattr(self, name)[chosen])
+        self.places, self.positions = self.places[chosen], self.positions[chosen]
+        self.memory.select(chosen)
+        self.lists.select(chosen if self.candidates is not None else chosen[:0])

@@ -79,6 +79,8 @@ class PackedTransformer:
     memory: Product
     """Keys and values of the memory, layer by layer."""
     project: Product
+    table: Array
+    """The weights of `project` as a float32 table, a row for each piece."""
     heads: int
     groups: int
     activation: int
@@ -110,6 +112,7 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
         encoder=_stack(model, model.encoder, model.encoder_norm, format),
         decoder=_stack(model, model.decoder, model.decoder_norm, format),
         memory=_product(both, format),
+        table=table.numpy(),
         project=_made(table, torch.zeros(len(table)), torch.ones(len(table)), format),
         heads=config.n_heads,
         groups=crosses[0].key_proj.out_features // d_k,

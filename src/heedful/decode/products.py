@@ -54,6 +54,8 @@ class Product(Protocol):
 
     column_scales: Array
     bias: Array
+    whole: Array
+    """The weights as whole numbers [N K] int8; none of float32."""
 
     @property
     def n_out(self) -> int:
@@ -73,6 +75,7 @@ class Float32Product:
 
     def __init__(self, weight: Float[Tensor, "N K"], bias: Float[Tensor, " N"]) -> None:
         self.weight = weight.t().contiguous()
+        self.whole = np.empty((0, weight.shape[1]), np.int8)
         self.column_scales = np.ones(len(weight), np.float32)
         self.bias = _array(bias)
 

@@ -81,7 +81,7 @@ def _call_with(kind: np.dtype[Any]) -> None:
     """Call those that read a product's sums, sums of this kind."""
     from heedful.kernels.attention import attend_across, attend_back, attend_within
     from heedful.kernels.rows import activate, add_and_normalise, normalise
-    from heedful.kernels.whole import finish, multiply_few, quantise
+    from heedful.kernels.whole import finish, listed, multiply_few, quantise
 
     row, none, table = np.ones(2, np.float32), np.zeros(0, np.float32), np.zeros((0, 2), np.float32)
     ones, number = np.ones(1, np.float32), np.zeros(1, np.int64)
@@ -110,3 +110,6 @@ def _call_with(kind: np.dtype[Any]) -> None:
     finish(*sums(2), rows(2))
     quantise(rows(2), whole, ones)
     multiply_few(whole, whole, rows(1))
+    entries = number.astype(np.int32)
+    given = (rows(2), rows(2), whole, whole, ones, ones)
+    listed(*given, entries, number, number + 1, number[None], rows(1))
