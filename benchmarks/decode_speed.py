@@ -3,23 +3,28 @@
     python benchmarks/decode_speed.py --model runs/multi30k/model
 
 Translates Multi30k test_2016_flickr ($HEEDFUL_DATA/multi30k), greedily and with beam 4, in fresh
-processes. Each engine, in each layout of processes and threads, first gets the batch size that is
-fastest for it on a part of the sentences; then all take turns for three rounds. Measured: sentences
-and tokens a second over the whole set, one sentence alone, start-up, peak memory, BLEU. Greedily
-all choose the same; a beam is ranked by each engine's own formula, as its users get it. Writes
-results/decode_speed.{json,md}; of a part (--sentences, --only, --batch-tokens) the table is just
-printed.
+processes: with the model given, then 128 sentences of it with the paper's base model, untrained, to
+answers of 30 pieces, then single texts of up to 1,000 pieces. Each engine, in each layout of
+processes and threads, first gets the batch size that is fastest for it on a part of the sentences;
+then all take turns for three rounds. Measured: sentences and tokens a second over the whole set,
+one sentence alone, start-up, peak memory, BLEU. Greedily all choose the same; a beam is ranked by
+each engine's own formula, as its users get it. heedful "fast" chooses among pieces of a shortlist
+learned from Multi30k's training pairs. Prints the tables, and which goals hold; writes
+results/decode_speed.{json,md}; of a part (--parts, --only, --sentences) it is just printed.
 """
 
 import argparse
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from decode.goals import goals
+from decode.models import Part, base_model, parts
 from decode.run import run
-from decode.spec import TOKENS, Engine, engines
+from decode.spec import Engine, engines
 from decode.table import markdown, row_of
 from machine import RESULTS, record
 
@@ -34,91 +39,99 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", type=Path, default=Path("runs/multi30k/model"))
     parser.add_argument("--sentences", type=int, help="the first so many, to try it out")
+    parser.add_argument("--parts", nargs="+", help="small, base, length: those alone")
     parser.add_argument("--only", nargs="+", help="engines whose names hold one of these words")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--batch-tokens", type=int, help="for all, in place of a search")
     parser.add_argument("--cores", type=int, default=usable_cores())
     options = parser.parse_args()
-    data = os.environ.get("HEEDFUL_DATA")
-    if data is None or not options.model.is_dir():
+    given = os.environ.get("HEEDFUL_DATA")
+    if given is None or not options.model.is_dir():
         print(f"decode_speed: skipped, needs HEEDFUL_DATA and the model folder {options.model}")
         return
+    data = Path(given)
     texts = [
-        (Path(data) / "multi30k" / f"test_2016_flickr.{side}").read_text("utf-8").splitlines()
+        (data / "multi30k" / f"test_2016_flickr.{side}").read_text("utf-8").splitlines()
         for side in ("en", "de")
     ]
     sources, references = (text[: options.sentences] for text in texts)
-    chosen = [
-        (engine, beam)
-        for engine in engines(options.cores)
-        for beam in engine.beams
-        if not options.only or any(word in engine.label for word in options.only)
-    ]
-    with tempfile.TemporaryDirectory(prefix="decode-speed-") as folder:
-        files = prepare(options.model.resolve(), Path(folder), sources)
-        rows = measure(chosen, files, options, Path(folder))
-    score(rows, references, options.model)
-    table = markdown(rows)
-    print(table)
-    if options.sentences is options.only is options.batch_tokens is None:
-        (RESULTS / "decode_speed.md").write_text(table, "utf-8")
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="decode-speed-") as place:
+        folder = Path(place)
+        small = Path(shutil.copytree(options.model, folder / "small"))
+        base = base_model(folder / "base", data)
+        for part in parts(small, base, sources, options.rounds):
+            if options.parts is None or part.name.split()[0] in options.parts:
+                found = measure(part, prepare(part, folder / part.name, data), options)
+                if part.fixed is None:
+                    score(found, references, small)
+                rows += found
+    report = markdown(rows) + "\n" + goals(rows)
+    print(report)
+    if options.sentences is options.only is options.parts is None:
+        (RESULTS / "decode_speed.md").write_text(report, "utf-8")
         record("decode_speed", {"model": options.model.name, "rows": rows})
 
 
-def prepare(model: Path, folder: Path, texts: list[str]) -> dict[str, str]:
-    """Export the model, tokenize the texts; return where everything is."""
+def prepare(part: Part, folder: Path, data: Path) -> dict[str, str]:
+    """Export the model, learn its shortlist, write the sources; return where everything is."""
     from heedful.interop.ctranslate2 import export
     from heedful.model_folder import load_model
     from heedful.translator import limits_of
 
-    loaded = load_model(model)
+    folder.mkdir(exist_ok=True)
+    loaded = load_model(part.model)
     for quantization in ("float32", "int8"):
-        export(folder / f"ctranslate2-{quantization}", loaded, quantization)
+        path = folder / f"ctranslate2-{quantization}"
+        if not path.exists():
+            export(path, loaded, quantization)
     limits = limits_of(loaded.tokenizer, loaded.model.config.max_length)
-    known = {"forbidden": limits.forbidden, "max_length": limits.max_length}
-    ids = loaded.tokenizer.encode_source(texts)
-    for name, some in (("inputs", ids), ("sample", ids[:SAMPLE])):
+    known = {"forbidden": limits.forbidden, "max_length": limits.max_length, "fixed": part.fixed}
+    for name, some in (("inputs", part.sources), ("sample", part.sources[:SAMPLE])):
         (folder / f"{name}.json").write_text(json.dumps({"sources": some} | known), "utf-8")
     return {
-        "model": str(model),
+        "model": str(part.model),
         "exported": str(folder),
         "inputs": str(folder / "inputs.json"),
     }
 
 
-def measure(
-    chosen: list[tuple[Engine, int]],
-    files: dict[str, str],
-    options: argparse.Namespace,
-    folder: Path,
-) -> list[dict[str, Any]]:
+def measure(part: Part, files: dict[str, str], options: argparse.Namespace) -> list[dict[str, Any]]:
     """Return a row for each engine and beam, its answers still in it."""
-    sample = files | {"inputs": str(folder / "sample.json")}
-    best, runs = {}, {}
-    sizes = (options.batch_tokens,) if options.batch_tokens else TOKENS
-    for engine, beam in chosen:
-        tried = {}
-        for tokens in sizes if len(sizes) > 1 else ():
-            result = run(engine, beam, tokens, sample, single=False)
-            tried[tokens] = result.get("seconds", float("inf"))
-        best[engine.label, beam] = min(sizes, key=lambda tokens: tried.get(tokens, 0))
-        print(f"{engine.label}, beam {beam}: batches of {best[engine.label, beam]}", flush=True)
-    for number in range(options.rounds):
+    chosen = [
+        (engine, beam)
+        for engine in engines(options.cores)
+        for beam in engine.beams
+        if beam in part.beams
+        and not any(word in engine.label for word in part.without)
+        and (not options.only or any(word in engine.label for word in options.only))
+    ]
+    sizes = {key: _best_size(part, *key, files) for key in chosen}
+    runs: dict[tuple[Engine, int], list[dict[str, Any]]] = {key: [] for key in chosen}
+    for number in range(part.rounds):
         for engine, beam in chosen:
-            key = (engine.label, beam)
-            result = run(engine, beam, best[key], files, single=True)
-            runs.setdefault(key, []).append(result)
+            result = run(engine, beam, sizes[engine, beam], files, single=part.rounds > 1)
+            runs[engine, beam].append(result)
             said = result.get("failed") or f"{result['seconds']:.2f} s"
-            print(f"round {number + 1}: {engine.label}, beam {beam}: {said}", flush=True)
-    count = len(json.loads(Path(files["inputs"]).read_text("utf-8"))["sources"])
+            print(f"{part.name} {number + 1}: {engine.label}, beam {beam}: {said}", flush=True)
     rows = []
     for engine, beam in chosen:
-        key = (engine.label, beam)
-        about = {"engine": engine.label, "beam": beam, "batch_tokens": best[key]}
-        row = row_of(runs[key], about | {"sentences": count})
-        answers = [result["answers"] for result in runs[key] if "answers" in result]
-        rows.append(row | ({"answers": answers[0]} if answers else {}))
+        about = {"part": part.name, "engine": engine.label, "beam": beam}
+        about |= {"batch_tokens": sizes[engine, beam], "sentences": len(part.sources)}
+        row = row_of(runs[engine, beam], about)
+        answers = [result["answers"] for result in runs[engine, beam] if "answers" in result]
+        rows.append(row | ({"answers": answers[0]} if answers and part.fixed is None else {}))
     return rows
+
+
+def _best_size(part: Part, engine: Engine, beam: int, files: dict[str, str]) -> int:
+    """Return the batch size with which an engine is fastest on some of the sentences."""
+    if len(part.sizes) == 1:
+        return part.sizes[0]
+    sample = files | {"inputs": str(Path(files["inputs"]).with_name("sample.json"))}
+    tried = {size: run(engine, beam, size, sample, single=False) for size in part.sizes}
+    best = min(part.sizes, key=lambda size: tried[size].get("seconds", float("inf")))
+    print(f"{part.name}: {engine.label}, beam {beam}: batches of {best}", flush=True)
+    return best
 
 
 def score(rows: list[dict[str, Any]], references: list[str], model: Path) -> None:

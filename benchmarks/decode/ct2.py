@@ -28,8 +28,8 @@ def load(model: Path, exported: Path, inputs: Inputs, options: dict[str, Any]) -
             max_batch_size=batch_tokens,
             batch_type="tokens",
             max_input_length=0,
-            min_decoding_length=0,
-            max_decoding_length=max(map(len, sources)) + 50,
+            min_decoding_length=inputs.fixed or 0,
+            max_decoding_length=inputs.most(max(map(len, sources))),
             suppress_sequences=forbidden,
         )
         return [[ids[piece] for piece in result.hypotheses[0]] for result in found]

@@ -41,10 +41,12 @@ def load(model: Path, exported: Path, inputs: Inputs, options: dict[str, Any]) -
             attention_mask=(rows != PAD).long(),
             num_beams=beam,
             do_sample=False,
-            max_new_tokens=length + 50,
+            min_new_tokens=inputs.fixed,
+            max_new_tokens=inputs.most(length),
             suppress_tokens=list(inputs.forbidden),
         )
-        return [[*row[1:], END][: [*row[1:], END].index(END)] for row in found.tolist()]
+        answers = [[*row[1:], END] for row in found.tolist()]
+        return [answer[: answer.index(END)] for answer in answers]
 
     def translate(sources: list[list[int]], beam: int, batch_tokens: int) -> list[list[int]]:
         order = sorted(range(len(sources)), key=lambda row: -len(sources[row]))

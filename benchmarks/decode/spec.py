@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 OURS = "heedful"
-TOKENS = (1024, 4096, 8192)
-"""Batch sizes, in source pieces times rows, that every engine is tried with."""
-PRECISIONS = ("float32",)
-"""Of ours; `decode/ours.py` has a line for each."""
+OURS_KINDS = {
+    "float32": {"precision": "float32", "fast": False},
+    "int8": {"precision": "int8", "fast": False},
+    "int8 fast": {"precision": "int8", "fast": True},
+}
+"""Options of `decode/ours.py`."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ def engines(cores: int) -> list[Engine]:
     found = []
     for processes, threads in layouts:
         found += [
-            Engine(f"{OURS} {precision}", "ours", processes, threads, {"precision": precision})
-            for precision in PRECISIONS
+            Engine(f"{OURS} {kind}", "ours", processes, threads, options)
+            for kind, options in OURS_KINDS.items()
         ]
         found += [
             Engine(

@@ -32,6 +32,12 @@ class Inputs:
     sources: list[list[int]]
     forbidden: tuple[int, ...]
     max_length: int
+    fixed: int | None
+    """So many pieces in every answer; None where the model ends it."""
+
+    def most(self, length: int) -> int:
+        """Return the most pieces of an answer to sources of that length."""
+        return self.fixed or min(length + 50, self.max_length)
 
     @property
     def limits(self) -> "Limits":
@@ -39,6 +45,8 @@ class Inputs:
         from heedful.search import Limits
         from heedful.text.pieces import END, START
 
+        if self.fixed:
+            return Limits(START, END, (*self.forbidden, END), self.fixed)
         return Limits(START, END, self.forbidden, self.max_length)
 
 
@@ -54,7 +62,8 @@ def main() -> None:
     task = Task(**json.loads(sys.argv[1]))
     warnings.simplefilter("ignore")
     found = json.loads(Path(task.inputs).read_text("utf-8"))
-    inputs = Inputs(found["sources"], tuple(found["forbidden"]), found["max_length"])
+    found["forbidden"] = tuple(found["forbidden"])
+    inputs = Inputs(**found)
     share = inputs.sources[task.rank :: task.processes]
     module = importlib.import_module(f"decode.{task.module}")
     if "torch" in sys.modules:

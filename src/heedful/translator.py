@@ -17,6 +17,7 @@ import torch
 from heedful import pretrained
 from heedful.decode.engine import BATCH_TOKENS, Engine
 from heedful.decode.quantize import pick_precision
+from heedful.decode.shortlist import Shortlist
 from heedful.device import pick_device
 from heedful.errors import DataError, ModelError, SettingError, did_you_mean
 from heedful.model_folder import Languages, LoadedModel, load_model
@@ -72,10 +73,13 @@ def limits_of(tokenizer: Tokenizer, max_length: int) -> Limits:
 
 
 def load(
-    path_or_name: str | Path = BUNDLED, device: str = "auto", precision: str = "auto"
+    path_or_name: str | Path = BUNDLED,
+    device: str = "auto",
+    precision: str = "auto",
+    fast: bool = False,
 ) -> "Translator":
     """Load a translator: a model folder, a run folder, or the name of a bundled model."""
-    return Translator.load(path_or_name, device, precision)
+    return Translator.load(path_or_name, device, precision, fast)
 
 
 class Translator:
@@ -90,6 +94,7 @@ class Translator:
         loaded: LoadedModel,
         device: torch.device | str = "cpu",
         precision: str = "auto",
+        shortlist: Shortlist | None = None,
     ) -> None:
         self.model = loaded.model
         self.tokenizer: Tokenizer = loaded.tokenizer
@@ -97,7 +102,12 @@ class Translator:
         self.device = torch.device(device)
         self.limits = limits_of(loaded.tokenizer, loaded.model.config.max_length)
         self.precision = pick_precision(precision, loaded.model, self.device)
-        self._engine = Engine(loaded.model, self.device, precision=self.precision)
+        self._engine = Engine(
+            loaded.model,
+            self.device,
+            precision=self.precision,
+            candidates=None if shortlist is None else shortlist.candidates,
+        )
 
     @classmethod
     def load(
@@ -105,15 +115,20 @@ class Translator:
         path_or_name: str | Path = BUNDLED,
         device: str = "auto",
         precision: str = "auto",
+        fast: bool = False,
     ) -> "Translator":
         """Load a model folder, a run folder or a bundled model onto `auto`, `cpu` or `cuda`.
 
         `precision` is what products are computed in: `float32`, on CPU `int8`, on a GPU `bf16`,
-        or `auto`, which is int8 on CPU and float32 on a GPU. Raises ModelError when the model is
-        missing or damaged, SettingError for an unknown device, or a precision that is not for it.
+        or `auto`, which is int8 on CPU and float32 on a GPU. `fast` looks for each translation
+        among the pieces of the model's shortlist alone (see docs/speed.md). Raises ModelError when
+        the model is missing or damaged, or has no shortlist to be `fast` with; SettingError for an
+        unknown device, or a precision that is not for it.
         """
         chosen = pick_device(device)
-        return cls(load_model(_folder(path_or_name), chosen), chosen, precision)
+        folder = _folder(path_or_name)
+        loaded = load_model(folder, chosen)
+        return cls(loaded, chosen, precision, _shortlist(folder) if fast else None)
 
     def target(self, to: str | None = None, from_: str | None = None) -> str | None:
         """Return the language tag to ask for, None for a model of one direction.
@@ -342,6 +357,17 @@ def _windows(texts: Iterable[str], window: int | None) -> Iterator[list[str]]:
     while portion := list(islice(source, size)):
         yield portion
         size = window or min(2 * size, LAST_WINDOW)
+
+
+def _shortlist(folder: Path) -> Shortlist:
+    found = Shortlist.load(folder)
+    if found is None:
+        raise ModelError(
+            "this model has no shortlist to be fast with",
+            where=str(folder),
+            fix=f"make one: heed shortlist --model {folder} --data CORPUS",
+        )
+    return found
 
 
 def _folder(path_or_name: str | Path) -> Path:

@@ -74,6 +74,10 @@ class Options:
     """Give one JSON object a line: source, translation, hypotheses with scores, flags."""
     split_above: int | None = None
     """Pieces (default 40) from which a line of several sentences is translated one by one."""
+    fast: bool = False
+    """Choose among the likely pieces of each sentence alone, which the model's shortlist knows."""
+    workers: int | None = None
+    """Cores to translate with; all of them if not given."""
     batch_tokens: int | None = None
     """Source pieces times beam decoded at once (default 4096): more is faster and needs memory."""
     device: str = "auto"
@@ -88,7 +92,7 @@ def run(options: Options) -> int:
     """Translate; raises a HeedfulError for a bad model, option, input or output."""
     if options.texts and options.input is not None:
         raise SettingError("texts and --input are both given", fix="leave one of them out")
-    for name in ("split_above", "batch_tokens"):
+    for name in ("split_above", "batch_tokens", "workers"):
         value = getattr(options, name)
         if value is not None and value < 1:
             raise SettingError(f"{value} is less than 1", where=f"--{name.replace('_', '-')}")
@@ -103,6 +107,8 @@ def _translate(options: Options, lines: BinaryIO | None, out: TextIO) -> None:
     from heedful.translator import BUNDLED, SPLIT_ABOVE, load
 
     search = _search(options)
+    if options.workers is not None:
+        _employ(options.workers, quiet=options.quiet)
     translator = load(
         BUNDLED if options.model is None else options.model, options.device, options.precision
     )
@@ -130,6 +136,18 @@ def _translate(options: Options, lines: BinaryIO | None, out: TextIO) -> None:
         print(_written(options, index, translation), file=out, flush=True)
     if not options.quiet:
         _tell(counts, time.perf_counter() - started, short=lines is None)
+
+
+def _employ(workers: int, *, quiet: bool) -> None:
+    """Let translating take so many cores."""
+    import torch
+
+    from heedful.data.workers import usable_cores
+
+    cores = usable_cores()
+    if workers > cores and not quiet:
+        print(f"--workers {workers}: more than the {cores} cores gains nothing", file=sys.stderr)
+    torch.set_num_threads(workers)
 
 
 def _search(options: Options) -> "Greedy | Beam":
