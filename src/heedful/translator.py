@@ -4,7 +4,15 @@ Any texts come in, as many translations go out in their order: long texts are sp
 ends and rejoined, blank ones stay as they are. `heed translate`, `evaluate` and `demo` call it.
 """
 
-__all__ = ["BUNDLED", "Candidate", "Translation", "Translator", "limits_of", "load"]
+__all__ = [
+    "BUNDLED",
+    "Candidate",
+    "Translation",
+    "Translator",
+    "limits_of",
+    "load",
+    "model_path",
+]
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -97,7 +105,7 @@ class Translator:
         Raises ModelError when it is missing or damaged, SettingError for an unknown device.
         """
         chosen = pick_device(device)
-        return cls(load_model(_folder(path_or_name), chosen), chosen)
+        return cls(load_model(model_path(path_or_name), chosen), chosen)
 
     def target(self, to: str | None = None, from_: str | None = None) -> str | None:
         """Return the language tag to ask for, None for a model of one direction.
@@ -328,7 +336,7 @@ def _windows(texts: Iterable[str], window: int | None) -> Iterator[list[str]]:
         size = window or min(2 * size, LAST_WINDOW)
 
 
-def _folder(path_or_name: str | Path) -> Path:
+def model_path(path_or_name: str | Path) -> Path:
     """Return the model folder that a path, a run folder or a bundled name means."""
     path = Path(path_or_name)
     if (path / "model" / "config.json").is_file():
