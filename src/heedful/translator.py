@@ -14,15 +14,16 @@ __all__ = [
     "model_path",
 ]
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from heedful import pretrained
+from heedful.data.windows import LARGEST, windows
 from heedful.decode.engine import BATCH_TOKENS, Engine
 from heedful.device import pick_device
 from heedful.errors import DataError, ModelError, SettingError, did_you_mean
@@ -38,9 +39,6 @@ BUNDLED = "en-de"
 SPLIT_ABOVE = 40
 """Source pieces up to which several sentences are translated in one go. A model trained on single
 sentences leaves out or repeats parts of longer texts."""
-
-FIRST_WINDOW, LAST_WINDOW = 64, 4096
-"""Texts that are sorted and decoded together: few at first, so that results come early."""
 
 MAX_ENCODED = 100_000
 """Characters; a longer line is split first, since no model takes that many pieces at once."""
@@ -194,7 +192,7 @@ class Translator:
                 search=search,
                 batch_tokens=batch_tokens,
                 split_above=split_above,
-                window=LAST_WINDOW,
+                window=LARGEST,
             )
         )
 
@@ -208,14 +206,17 @@ class Translator:
         batch_tokens: int = BATCH_TOKENS,
         split_above: int = SPLIT_ABOVE,
         window: int | None = None,
+        ready: Callable[[], bool] | None = None,
     ) -> Iterator[Translation]:
         """Yield the translation of every text, in their order, as soon as it is there.
 
         `to` is the target language (see `target`), `search` defaults to `Beam()`. A text of
         several sentences with more than `split_above` source pieces is translated sentence by
         sentence. `window` texts are read before the first result comes; None: few, then more.
-        Memory is bounded by the window. A line break in a translation becomes a space. Raises
-        SettingError for languages and settings, DataError for a text that is not Unicode.
+        Memory is bounded by the window. `ready` tells whether another text is there already; where
+        none is, those that have come are translated. A line break in a translation becomes a
+        space. Raises SettingError for languages and settings, DataError for a text that is not
+        Unicode.
         """
         for name, value in (("batch_tokens", batch_tokens), ("split_above", split_above)):
             if value < 1:
@@ -224,7 +225,7 @@ class Translator:
         how = search if search is not None else Beam()
         return (
             translation
-            for portion in _windows(texts, window)
+            for portion in windows(texts, window, ready)
             for translation in self._portion(portion, target, how, batch_tokens, split_above)
         )
 
@@ -248,9 +249,14 @@ class Translator:
         def size(text: str) -> int:
             return len(ids(text)) if len(text) <= MAX_ENCODED else longest + 1
 
-        plans = [segment(text, size, split_above=split_above, longest=longest) for text in texts]
+        plans = [
+            segment(text, size, split_above=split_above, longest=longest)
+            if text and not text.isspace()
+            else None
+            for text in texts
+        ]
         found = self._engine.decode(
-            [ids(part) for plan in plans for part, _ in plan.parts if part],
+            [ids(part) for plan in plans if plan for part, _ in plan.parts if part],
             search,
             self.limits,
             batch_tokens,
@@ -258,7 +264,7 @@ class Translator:
         n_best = search.n_best if isinstance(search, Beam) else 1
         waiting = iter(found)
         for text, plan in zip(texts, plans, strict=True):
-            yield self._assemble(text, plan, waiting, n_best)
+            yield self._assemble(text, plan, waiting, n_best) if plan else _blank(text)
 
     def _encode_whole(self, texts: Sequence[str], to: str | None) -> dict[str, list[int]]:
         """Return the ids of every text that is neither blank nor huge, all encoded together."""
@@ -287,6 +293,12 @@ class Translator:
             flags.add(UNFINISHED)
         candidates = tuple(Candidate(x.text(), x.score, x.log_prob) for x in chains)
         return Translation(text, candidates[0].text, candidates, tuple(sorted(flags)))
+
+
+@lru_cache(64)
+def _blank(text: str) -> Translation:
+    """Return a text without words as it is; files of millions of empty lines share one."""
+    return Translation(text, text, (Candidate(text, 0.0, 0.0),))
 
 
 _NOTHING = Hypothesis(tokens=(), log_prob=0.0, score=0.0, finished=True)
@@ -325,15 +337,6 @@ class _Chain:
 def _tidy(text: str) -> str:
     """Keep a translation on one line."""
     return text.replace("\n", " ").replace("\r", " ").strip()
-
-
-def _windows(texts: Iterable[str], window: int | None) -> Iterator[list[str]]:
-    """Yield the texts in portions of `window`; None: the first are small, the later larger."""
-    source = iter(texts)
-    size = window or FIRST_WINDOW
-    while portion := list(islice(source, size)):
-        yield portion
-        size = window or min(2 * size, LAST_WINDOW)
 
 
 def model_path(path_or_name: str | Path) -> Path:
