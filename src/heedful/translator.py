@@ -14,6 +14,7 @@ __all__ = [
     "model_path",
 ]
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,6 +46,9 @@ MAX_ENCODED = 100_000
 
 UNFINISHED = "unfinished"
 """Flag: the maximum length came before the end of the translation."""
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class Candidate(NamedTuple):
@@ -225,7 +229,7 @@ class Translator:
         how = search if search is not None else Beam()
         return (
             translation
-            for portion in windows(texts, window, ready)
+            for portion in windows(_sound(texts), window, ready)
             for translation in self._portion(portion, target, how, batch_tokens, split_above)
         )
 
@@ -268,9 +272,6 @@ class Translator:
 
     def _encode_whole(self, texts: Sequence[str], to: str | None) -> dict[str, list[int]]:
         """Return the ids of every text that is neither blank nor huge, all encoded together."""
-        for text in texts:
-            if not isinstance(text, str):
-                raise DataError(f"{text!r:.60} is not a text", where="translate")
         bodies = [body for text in texts if (body := text.strip()) and len(body) <= MAX_ENCODED]
         return dict(zip(bodies, self.tokenizer.encode_source(bodies, to), strict=True))
 
@@ -293,6 +294,20 @@ class Translator:
             flags.add(UNFINISHED)
         candidates = tuple(Candidate(x.text(), x.score, x.log_prob) for x in chains)
         return Translation(text, candidates[0].text, candidates, tuple(sorted(flags)))
+
+
+def _sound(texts: Iterable[str]) -> Iterator[str]:
+    """Yield the texts; raises DataError with the number (from 1) of one that is none."""
+    for number, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            raise DataError(f"{text!r:.60} is not a text", where=f"text {number}")
+        if not text.isascii() and (half := _HALF.search(text)):
+            raise DataError(
+                f"it holds half a surrogate pair, U+{ord(half[0]):04X}",
+                where=f"text {number}",
+                fix="decode it from the bytes that it was read from",
+            )
+        yield text
 
 
 @lru_cache(64)

@@ -161,7 +161,13 @@ def _search(options: Options) -> "Greedy | Beam":
 
 def _given(options: Options) -> Iterator[str]:
     """Yield the lines of the words on the command line."""
-    for text in options.texts:
+    for number, text in enumerate(options.texts, start=1):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:  # bytes that are not UTF-8 come as surrogates
+            byte = f"byte 0x{ord(text[error.start]) & 0xFF:02X}"
+            where = f"text {number}"
+            raise DataError(f"invalid UTF-8: {byte}", where=where, fix="type it in UTF-8") from None
         yield from text.split("\n")
 
 
