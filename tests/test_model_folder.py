@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from heedful.decode.packed import pack
 from heedful.errors import ModelError, OutputError
-from heedful.model_folder import Languages, LoadedModel, load_model, save_model
+from heedful.model_folder import Languages, LoadedModel, load_model, other_files, save_model
 from heedful.models.seq2seq import forward
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.embedding import TwoWay
@@ -144,6 +145,80 @@ def test_bf16_is_the_weights_rounded_and_half_the_size(
     sizes = [(x / WEIGHTS).stat().st_size for x in (pristine, tmp_path / "model")]
     assert sizes[1] < 0.6 * sizes[0]
     assert model.tables.source.weight.dtype == torch.float32  # the one that was saved is untouched
+
+
+def test_int8_is_every_matrix_in_whole_numbers_and_a_quarter_of_the_size(
+    tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    model = model_for(tokenizer, d_model=64, d_ff=128, n_heads=4).eval()
+    for name, dtype in (("whole", torch.int8), ("float", torch.float32)):
+        save_model(tmp_path / name, model, tokenizer, LANGUAGES, dtype=dtype)
+    loaded = load_model(tmp_path / "whole").model
+    for (name, weight), other in zip(model.named_parameters(), loaded.parameters(), strict=True):
+        assert other.dtype == torch.float32
+        if weight.dim() == 1:
+            assert torch.equal(weight, other), name
+        else:
+            step = weight.abs().amax(dim=1, keepdim=True) / 127
+            assert ((weight - other).abs() <= 0.5001 * step).all(), name
+            assert ((other / step).round().unique().abs() <= 127).all()
+    sizes = [(tmp_path / x / WEIGHTS).stat().st_size for x in ("float", "whole")]
+    assert sizes[1] < 0.3 * sizes[0]
+    config = json.loads((tmp_path / "whole" / CONFIG).read_text("utf-8"))
+    assert (config["version"], config["weights"]) == (2, "int8")
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"embedding": {"kind": "untied"}, "feed_forward": {"kind": "swiglu"}},
+        {"position": {"kind": "learned"}},
+        {"position": {"kind": "relative"}},
+        {"d_model": 32, "n_heads": 2, "attention": {"kind": "grouped_query", "n_kv_heads": 1}},
+    ],
+    ids=str,
+)
+def test_int8_again_is_the_same_file_and_the_same_whole_numbers(
+    tmp_path: Path, tokenizer: Tokenizer, shape: dict[str, Any]
+) -> None:
+    model = model_for(tokenizer, **shape).eval()
+    with torch.no_grad():  # a row of zeros, one of hardly more, and a wide range
+        table = model.tables.source.weight
+        table[5], table[6] = 0.0, table[6] * 1e-32
+        table.mul_(10 ** torch.linspace(-6, 6, len(table))[:, None])
+    save_model(tmp_path / "one", model, tokenizer, LANGUAGES, dtype=torch.int8)
+    again = load_model(tmp_path / "one").model
+    save_model(tmp_path / "two", again, tokenizer, LANGUAGES, dtype=torch.int8)
+    assert (tmp_path / "one" / WEIGHTS).read_bytes() == (tmp_path / "two" / WEIGHTS).read_bytes()
+    before, after = (pack(x, "int8") for x in (model, again))
+    rows = torch.arange(table.shape[0]) != 6  # too small to be kept
+    assert torch.equal(before.project.weight[:, rows], after.project.weight[:, rows])
+    for one, two in zip(before.decoder.layers, after.decoder.layers, strict=True):
+        assert torch.equal(one.outer.weight, two.outer.weight)
+        assert torch.equal(one.output.weight, two.output.weight)
+
+
+def test_further_files_are_kept_and_signed(
+    folder: Path, tmp_path: Path, model: Transformer, tokenizer: Tokenizer
+) -> None:
+    more = tmp_path / "words.bin"
+    more.write_bytes(b"more")
+    assert other_files(folder) == []
+    save_model(folder, model, tokenizer, LANGUAGES, others=[more])
+    load_model(folder)
+    assert other_files(folder) == [folder / "words.bin"]
+    assert (folder / "words.bin").read_bytes() == b"more"
+    (folder / "words.bin").write_bytes(b"less")
+    with pytest.raises(ModelError, match=r"words\.bin: the file's content has changed"):
+        other_files(folder)
+
+
+@pytest.mark.parametrize("name", ["../words.bin", "/etc/passwd", "..", ".", "", "a/b", CONFIG])
+def test_further_files_lie_in_the_folder(folder: Path, name: str) -> None:
+    change_config(folder, lambda data: data["files"].update({name: {"bytes": 1, "sha256": ""}}))
+    with pytest.raises(ModelError, match="is no file beside a model; copy the model folder again"):
+        other_files(folder)
 
 
 def test_a_tied_matrix_is_stored_once_and_is_one_again(pristine: Path) -> None:
@@ -298,7 +373,12 @@ def test_a_tokenizer_of_two_vocabularies_for_a_model_of_one(
     [
         (lambda data: data.update(format="other"), "format"),
         (lambda data: data.pop("format"), "format"),
-        (lambda data: data.update(version=2), "version 2"),
+        (lambda data: data.update(version=3), "version 3 is not known here; install a newer"),
+        (lambda data: data.update(version=[]), "version []"),
+        (lambda data: data.update(version=2), "weights: Field required"),
+        (lambda data: data.update(version=2, weights="int4"), "weights"),
+        (lambda data: data.update(weights="int8"), "weights"),
+        (lambda data: data.update(version=2, weights="int8"), "does not fit config.json"),
         (lambda data: data.update(version="1"), "version '1'"),
         (lambda data: data.pop("version"), "version None"),
         (lambda data: data["model"].update(kind="recurrent"), "kind"),
@@ -409,6 +489,100 @@ def test_a_pickle_is_not_read(folder: Path) -> None:
     torch.save({"a": torch.ones(2)}, folder / WEIGHTS)
     sign_again(folder, WEIGHTS)
     assert "not a safetensors file" in refused(folder)
+
+
+# Damage to whole numbers
+
+
+@pytest.fixture
+def whole(tmp_path: Path, model: Transformer, tokenizer: Tokenizer) -> Path:
+    """Return a folder with int8 weights, to be damaged."""
+    save_model(tmp_path / "whole", model, tokenizer, LANGUAGES, dtype=torch.int8)
+    return tmp_path / "whole"
+
+
+MATRIX = "decoder.1.feed_forward.outer.weight"
+
+
+def put(folder: Path, name: str, change: Callable[[torch.Tensor], torch.Tensor | None]) -> str:
+    """Change a tensor, None removes it; return how the folder is then refused."""
+    tensors = tensors_of(folder)
+    changed = change(tensors.pop(name))
+    save_file(tensors if changed is None else tensors | {name: changed}, folder / WEIGHTS)
+    sign_again(folder, WEIGHTS)
+    return refused(folder)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1e-9])
+def test_scales_that_are_none(whole: Path, value: float) -> None:
+    def change(scales: torch.Tensor) -> torch.Tensor:
+        scales[3] = value
+        return scales
+
+    said = put(whole, MATRIX + ".scales", change)
+    assert f'tensor "{MATRIX}.scales" holds a number below 0, NaN or infinity' in said
+
+
+def test_scales_whose_products_are_infinite(whole: Path) -> None:
+    said = put(whole, MATRIX + ".scales", lambda x: x * 0 + 3e38)
+    assert f'tensor "{MATRIX}" holds NaN or infinity' in said
+
+
+def test_whole_numbers_that_are_never_written(whole: Path) -> None:
+    assert f'"{MATRIX}" holds -128' in put(whole, MATRIX, lambda x: x * 0 - 128)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        (MATRIX + ".scales", lambda x: None, "does not fit config.json"),
+        (MATRIX + ".scales", lambda x: x[1:], "has shape [15] where"),
+        (MATRIX + ".scales", lambda x: x[:, None], "has shape [16, 1] where"),
+        (MATRIX + ".scales", lambda x: x.bfloat16(), "has type BF16"),
+        (MATRIX + ".scales", lambda x: x.char(), "has type I8"),
+        (MATRIX, lambda x: None, "does not fit config.json"),
+        (MATRIX, lambda x: x[1:], "has shape [15, 24] where"),
+        (MATRIX, lambda x: x.float(), "has type F32"),
+        (MATRIX, lambda x: x.byte(), "has type U8"),
+        ("encoder.0.attention.query_proj.bias", lambda x: x.char(), "has type I8"),
+        ("encoder.0.attention_block.norm.weight", lambda x: x.char(), "has type I8"),
+    ],
+)
+def test_whole_numbers_and_scales_that_do_not_fit(
+    whole: Path, name: str, change: Callable[[torch.Tensor], torch.Tensor | None], says: str
+) -> None:
+    said = put(whole, name, change)
+    assert says in said
+    assert name in said
+
+
+def test_whole_numbers_where_none_are_expected(folder: Path, whole: Path) -> None:
+    assert "has type I8" in put(folder, MATRIX, lambda x: x.char())
+    change_config(whole, lambda data: (data.update(version=1), data.pop("weights")))
+    assert "does not fit config.json" in refused(whole)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), data=st.data())
+def test_a_forged_file_of_whole_numbers_is_loaded_or_refused(
+    tmp_path: Path,
+    model: Transformer,
+    tokenizer: Tokenizer,
+    place: float,
+    bit: int,
+    data: st.DataObject,
+) -> None:
+    folder = tmp_path / "forged"
+    save_model(folder, model, tokenizer, LANGUAGES, dtype=torch.int8)
+    content = bytearray((folder / WEIGHTS).read_bytes())
+    header = 8 + int.from_bytes(content[:8], "little")
+    span = header if data.draw(st.booleans()) else len(content)
+    content[int(place * span)] ^= 1 << bit
+    (folder / WEIGHTS).write_bytes(content)
+    sign_again(folder, WEIGHTS)
+    loaded = loaded_or_refused(folder)
+    if loaded is not None:
+        assert all(weight.isfinite().all() for weight in loaded.model.parameters())
 
 
 # Saving where it fails

@@ -18,9 +18,9 @@ from heedful.errors import DataError, ModelError, SettingError
 from heedful.model_folder import Languages, LoadedModel, save_model
 from heedful.models.seq2seq import Memory
 from heedful.models.transformer import TransformerConfig
-from heedful.search import Beam, Greedy
+from heedful.search import Beam, Greedy, Hypothesis
 from heedful.text.tokenizer import BPE, Tokenizer
-from heedful.translator import Translator, limits_of, load
+from heedful.translator import MAX_ENCODED, Translator, limits_of, load
 
 PAIRS = [
     ("Good morning, my friend. How are you?", "Guten Morgen, mein Freund. Wie geht es dir?"),
@@ -127,6 +127,58 @@ def test_ten_thousand_lines_in_ten_thousand_out(tokenizer: Tokenizer) -> None:
     assert found[17].flags == ("split",)
     assert found[4242].flags == ("split-inside",)
     assert found[4243].flags == ()
+
+
+CONTROLS = [
+    "\0",
+    "\x1b[31m",
+    "\x0b",
+    "\x0c",
+    "\x85",
+    "\u2028",
+    "\u2029",
+    "\u202e",
+    "\u2066",
+    "\x1e",
+]
+
+
+def test_control_characters_stay_where_they_are(tokenizer: Tokenizer) -> None:
+    lines = [form.format(x) for x in CONTROLS for form in ("{}", "a{}b", "{}a", "a b{}", "a {} b")]
+    found = echo(tokenizer).translate_detailed(lines)
+    assert [x.text for x in found] == lines
+
+
+class Parrot:
+    """An engine that gives back every source at once, and remembers the longest."""
+
+    longest = 0
+
+    def decode(self, sources: list[list[int]], *how: object) -> list[list[Hypothesis]]:
+        self.longest = max(map(len, sources))
+        return [[Hypothesis(tuple(source[:-1]), 0.0, 0.0, True)] for source in sources]
+
+
+@pytest.mark.parametrize("piece", ["x", "ab "], ids=["one word", "many words"])
+def test_a_line_beyond_all_measure(tokenizer: Tokenizer, piece: str) -> None:
+    line = piece * (3 * MAX_ENCODED // len(piece))
+    translator = echo(tokenizer)
+    parrot = Parrot()
+    translator._engine = parrot  # type: ignore[assignment]
+    [found] = translator.translate_detailed([line])
+    assert found.text == line
+    assert found.flags == ("split-inside",)
+    assert 0 < parrot.longest <= ROOM
+
+
+def test_blank_texts_never_reach_the_model(tokenizer: Tokenizer) -> None:
+    translator = echo(tokenizer)
+    blank = ["", " ", "\t\x0b", "\u2028", "\n\n", "\x1c"] * 1000
+    search = Beam(beam_size=2, n_best=2)
+    found = translator.translate_detailed(blank, search=search)
+    assert [x.text for x in found] == blank
+    assert {len(x.hypotheses) for x in found} == {1}
+    assert translator.model.encoded == []  # type: ignore[attr-defined]
 
 
 def test_a_stream_gives_results_before_it_has_read_everything(tokenizer: Tokenizer) -> None:
@@ -238,10 +290,12 @@ def test_what_is_no_list_of_texts_is_refused(tokenizer: Tokenizer) -> None:
     translator = echo(tokenizer)
     with pytest.raises(SettingError, match="give a list"):
         translator.translate("The house")
-    with pytest.raises(DataError, match="3 is not a text"):
+    with pytest.raises(DataError, match="text 2: 3 is not a text"):
         translator.translate(["a", 3])  # type: ignore[list-item]
-    with pytest.raises(DataError, match="surrogate"):
-        translator.translate(["a", "\ud83d"])
+    huge = "a" * MAX_ENCODED + "\udfff"
+    for text, told in [("\ud83d", "D83D"), ("x\udc41", "DC41"), (huge, "DFFF")]:
+        with pytest.raises(DataError, match=f"text 4: it holds half a surrogate pair, U.{told};"):
+            translator.translate(["a", "", "😀", text])
     with pytest.raises(SettingError, match="batch_tokens: 0 is less than 1"):
         translator.translate(["a"], batch_tokens=0)
     assert translator.translate([]) == []

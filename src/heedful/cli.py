@@ -27,7 +27,7 @@ COMMANDS = {
     "translate": "translate lines of text with the bundled model or your own",
     "plan": "say what a training will need: operations, memory, days",
     "evaluate": "score a model on a test set, or compare two models",
-    "export": "write a model for CTranslate2 or ONNX, checked to translate the same",
+    "export": "write a model for CTranslate2 or ONNX, or smaller for heedful, checked",
     "recipes": "list the named experiments that `heed train --recipe` knows",
 }
 """Names and one line each; `heed NAME` runs `heedful/commands/NAME.py`."""

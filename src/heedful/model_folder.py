@@ -2,14 +2,16 @@
 
 The trainer writes such a folder, the translator reads it. `config.json` holds the size and SHA-256
 of the other files, so that a damaged or half-copied folder is refused before a tensor is used.
-Nothing here is ever unpickled.
+Weights are numbers with a point (version 1) or, the matrices of them, int8 with a scale a row
+(version 2, `heedful.models.int8`). Nothing here is ever unpickled.
 """
 
-__all__ = ["Languages", "LoadedModel", "load_model", "save_model", "sha256"]
+__all__ = ["Languages", "LoadedModel", "load_model", "other_files", "save_model", "sha256"]
 
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -21,15 +23,17 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from heedful.errors import ModelError, OutputError
+from heedful.models.int8 import is_matrix, multiplied_out, to_int8
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.embedding import ThreeWay
 from heedful.settings import Settings
 from heedful.text.tokenizer import Tokenizer
 
 FORMAT = "heedful-model"
-VERSION = 1
 _FILES = ("model.safetensors", "tokenizer.json")
+_CARD = "README.md"
 _NUMBERS = ("F64", "F32", "F16", "BF16")
+_SCALES = ".scales"
 _AGAIN = "copy the model folder again"
 _OWN_TOKENIZER = "use the tokenizer.json that was trained with this model"
 
@@ -47,10 +51,22 @@ class Languages(Settings):
 
 class _Header(Settings):
     format: Literal["heedful-model"]
-    version: Literal[1]
+    version: int
     model: TransformerConfig
     languages: Languages
     files: dict[str, dict[str, Any]]
+
+
+class _Floats(_Header):
+    version: Literal[1]
+
+
+class _Int8(_Header):
+    version: Literal[2]
+    weights: Literal["int8"]
+
+
+_HEADERS: dict[Any, type[_Header]] = {1: _Floats, 2: _Int8}
 
 
 class LoadedModel(NamedTuple):
@@ -75,10 +91,13 @@ def save_model(
     *,
     dtype: torch.dtype = torch.float32,
     card: str = "",
+    others: Sequence[Path] = (),
 ) -> None:
     """Write the folder whole or not at all; an older model of that name is replaced.
 
-    Raises OutputError where it cannot be written, or where something else has that name.
+    `dtype` int8 means the matrices, with the rest in float32; `others` are files to copy beside
+    them (see `other_files`). Raises OutputError where it cannot be written, or where something
+    else has that name.
     """
     fresh = folder.with_name(folder.name + ".new")
     old = folder.with_name(folder.name + ".old")
@@ -89,36 +108,54 @@ def save_model(
         for leftover in (fresh, old):
             shutil.rmtree(leftover, ignore_errors=True)
         fresh.mkdir(parents=True)
-        tensors = {
-            name: weight.detach().to("cpu", dtype).contiguous()
-            for name, weight in model.named_parameters()
-        }
-        save_file(tensors, fresh / "model.safetensors")
+        save_file(_stored(model, dtype), fresh / "model.safetensors")
         tokenizer.save(fresh / "tokenizer.json")
         shutil.copymode(fresh / "tokenizer.json", fresh / "model.safetensors")  # saved as 0600
-        (fresh / "README.md").write_text(card, encoding="utf-8")
-        header = _Header(
-            format=FORMAT,
-            version=VERSION,
-            model=model.config,
-            languages=languages,
-            files={
-                name: {"bytes": (fresh / name).stat().st_size, "sha256": sha256(fresh / name)}
-                for name in _FILES
-            },
-        )
+        (fresh / _CARD).write_text(card, encoding="utf-8")
+        for path in others:
+            shutil.copyfile(path, fresh / path.name)
+        names = [*_FILES, *(path.name for path in others)]
+        header = _header(fresh, names, model.config, languages, dtype)
         (fresh / "config.json").write_text(header.model_dump_json(indent=2) + "\n", "utf-8")
         _replace(folder, fresh, old)
-    except OutputError:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(fresh, ignore_errors=True)
         raise OutputError(
             f"the model cannot be saved ({error})",
             where=str(folder),
             fix="free some space or choose another folder",
         ) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)  # there is none any more if all went well
+
+
+def _stored(model: Transformer, dtype: torch.dtype) -> dict[str, Tensor]:
+    """Return the tensors of the file."""
+    tensors: dict[str, Tensor] = {}
+    kept = torch.float32 if dtype == torch.int8 else dtype
+    for name, weight in model.named_parameters():
+        values = weight.detach().to("cpu", kept).contiguous()
+        if dtype == torch.int8 and is_matrix(name, weight.dim()):
+            values, tensors[name + _SCALES] = to_int8(values)
+        tensors[name] = values
+    return tensors
+
+
+def _header(
+    folder: Path,
+    names: Sequence[str],
+    model: TransformerConfig,
+    languages: Languages,
+    dtype: torch.dtype,
+) -> _Header:
+    """Return what config.json says of a folder whose other files are written."""
+    files = {
+        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)}
+        for name in names
+    }
+    common: dict[str, Any] = {"model": model, "languages": languages, "files": files}
+    if dtype == torch.int8:
+        return _Int8(format=FORMAT, version=2, weights="int8", **common)
+    return _Floats(format=FORMAT, version=1, **common)
 
 
 def _refuse_other(folder: Path) -> None:
@@ -171,11 +208,26 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
         )
     with torch.device("meta"), _Unfilled():
         outline = header.model.build(*sizes)
-    _check_outline(path, found, outline)
+    _check_outline(path, found, _expected(outline, int8=isinstance(header, _Int8)))
     with _Unfilled():
         model = header.model.build(*sizes)
     _fill(path, model)
     return LoadedModel(model.to(device).eval(), tokenizer, header.languages)
+
+
+def other_files(folder: Path) -> list[Path]:
+    """Return what config.json lists beside weights and tokenizer, checked against it.
+
+    Raises ModelError for a missing or altered file, and for one that is not in the folder.
+    """
+    header = _read_header(folder)
+    found = [folder / name for name in header.files if name not in (*_FILES, _CARD)]
+    for path in found:
+        if path.parent != folder or path.name in ("config.json", ".."):
+            problem = f"{str(path.name)[:100]!r} is no file beside a model"
+            raise ModelError(problem, where=str(folder / "config.json"), fix=_AGAIN)
+        _check_file(path, header.files[path.name])
+    return found
 
 
 class _Unfilled(TorchFunctionMode):
@@ -210,14 +262,15 @@ def _read_header(folder: Path) -> _Header:
         raise ModelError("not valid JSON", where=str(path), fix=_AGAIN) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ModelError(f'"format" is not "{FORMAT}"', where=str(path), fix=_AGAIN)
-    if data.get("version") != VERSION:
+    header = next((kind for n, kind in _HEADERS.items() if n == data.get("version")), None)
+    if header is None:
         raise ModelError(
             f"format version {data.get('version')!r} is not known here",
             where=str(path),
             fix="install a newer heedful",
         )
     try:
-        return _Header.model_validate(data)
+        return header.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -260,23 +313,36 @@ def _outline_of(path: Path) -> dict[str, tuple[list[int], str]]:
         ) from error
 
 
+def _expected(outline: Transformer, *, int8: bool) -> dict[str, tuple[list[int], Sequence[str]]]:
+    """Return the shape of every tensor that the file must have, and the types it may have."""
+    expected: dict[str, tuple[list[int], Sequence[str]]] = {}
+    for name, weight in outline.named_parameters():
+        whole = int8 and is_matrix(name, weight.dim())
+        expected[name] = list(weight.shape), ("I8",) if whole else _NUMBERS
+        if whole:
+            expected[name + _SCALES] = [len(weight)], ("F32",)
+    return expected
+
+
 def _check_outline(
-    path: Path, found: dict[str, tuple[list[int], str]], outline: Transformer
+    path: Path,
+    found: dict[str, tuple[list[int], str]],
+    expected: dict[str, tuple[list[int], Sequence[str]]],
 ) -> None:
-    """Compare names and shapes before anything of that size is allocated."""
-    expected = {name: list(weight.shape) for name, weight in outline.named_parameters()}
+    """Compare names, shapes and types before anything of that size is allocated."""
     if found.keys() != expected.keys():
         odd = sorted(found.keys() ^ expected.keys())[0][:100]
         raise ModelError(f"tensor {odd!r} does not fit config.json", where=str(path), fix=_AGAIN)
     for name, (shape, dtype) in found.items():
-        if shape != expected[name]:
+        needed, types = expected[name]
+        if shape != needed:
             raise ModelError(
                 f'tensor "{name}" has shape {shape} where the settings and the tokenizer '
-                f"need {expected[name]}",
+                f"need {needed}",
                 where=str(path),
                 fix=_OWN_TOKENIZER,
             )
-        if dtype not in _NUMBERS:
+        if dtype not in types:
             raise ModelError(f'tensor "{name}" has type {dtype}', where=str(path), fix=_AGAIN)
 
 
@@ -284,6 +350,18 @@ def _fill(path: Path, model: Transformer) -> None:
     with safe_open(path, "pt") as tensors, torch.no_grad():
         for name, weight in model.named_parameters():
             values = tensors.get_tensor(name)
+            if values.dtype == torch.int8:
+                values = _floats(path, name, values, tensors.get_tensor(name + _SCALES))
             if not bool(torch.isfinite(values).all()):
                 raise ModelError(f'tensor "{name}" holds NaN or infinity', where=str(path))
             weight.copy_(values)
+
+
+def _floats(path: Path, name: str, whole: Tensor, scales: Tensor) -> Tensor:
+    """Multiply out; raises ModelError for numbers that `to_int8` never makes."""
+    if not bool((torch.isfinite(scales) & (scales >= 0)).all()):
+        problem = f'tensor "{name + _SCALES}" holds a number below 0, NaN or infinity'
+        raise ModelError(problem, where=str(path))
+    if bool((whole == -128).any()):
+        raise ModelError(f'tensor "{name}" holds -128', where=str(path))
+    return multiplied_out(whole, scales)

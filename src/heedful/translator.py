@@ -4,43 +4,50 @@ Any texts come in, as many translations go out in their order: long texts are sp
 ends and rejoined, blank ones stay as they are. `heed translate`, `evaluate` and `demo` call it.
 """
 
-__all__ = ["BUNDLED", "Candidate", "Translation", "Translator", "limits_of", "load"]
+__all__ = [
+    "BUNDLED",
+    "Candidate",
+    "Translation",
+    "Translator",
+    "limits_of",
+    "load",
+    "model_path",
+]
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from heedful import pretrained
+from heedful.data.windows import LARGEST, windows
 from heedful.decode.engine import BATCH_TOKENS, Engine
 from heedful.decode.quantize import pick_precision
 from heedful.decode.shortlist import Shortlist
 from heedful.device import pick_device
-from heedful.errors import DataError, ModelError, SettingError, did_you_mean
+from heedful.errors import DataError, ModelError, SettingError
 from heedful.model_folder import Languages, LoadedModel, load_model
+from heedful.model_path import BUNDLED, model_path
 from heedful.search import Beam, Greedy, Hypothesis, Limits
 from heedful.text.pieces import CONTROL, UNKNOWN
 from heedful.text.segments import Segments, segment
 from heedful.text.tokenizer import Tokenizer
 
-BUNDLED = "en-de"
-"""The model that comes with the package."""
-
 SPLIT_ABOVE = 40
 """Source pieces up to which several sentences are translated in one go. A model trained on single
 sentences leaves out or repeats parts of longer texts."""
-
-FIRST_WINDOW, LAST_WINDOW = 64, 4096
-"""Texts that are sorted and decoded together: few at first, so that results come early."""
 
 MAX_ENCODED = 100_000
 """Characters; a longer line is split first, since no model takes that many pieces at once."""
 
 UNFINISHED = "unfinished"
 """Flag: the maximum length came before the end of the translation."""
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class Candidate(NamedTuple):
@@ -126,7 +133,7 @@ class Translator:
         unknown device, or a precision that is not for it.
         """
         chosen = pick_device(device)
-        folder = _folder(path_or_name)
+        folder = model_path(path_or_name)
         loaded = load_model(folder, chosen)
         return cls(loaded, chosen, precision, _shortlist(folder) if fast else None)
 
@@ -217,7 +224,7 @@ class Translator:
                 search=search,
                 batch_tokens=batch_tokens,
                 split_above=split_above,
-                window=LAST_WINDOW,
+                window=LARGEST,
             )
         )
 
@@ -231,14 +238,17 @@ class Translator:
         batch_tokens: int = BATCH_TOKENS,
         split_above: int = SPLIT_ABOVE,
         window: int | None = None,
+        ready: Callable[[], bool] | None = None,
     ) -> Iterator[Translation]:
         """Yield the translation of every text, in their order, as soon as it is there.
 
         `to` is the target language (see `target`), `search` defaults to `Beam()`. A text of
         several sentences with more than `split_above` source pieces is translated sentence by
         sentence. `window` texts are read before the first result comes; None: few, then more.
-        Memory is bounded by the window. A line break in a translation becomes a space. Raises
-        SettingError for languages and settings, DataError for a text that is not Unicode.
+        Memory is bounded by the window. `ready` tells whether another text is there already; where
+        none is, those that have come are translated. A line break in a translation becomes a
+        space. Raises SettingError for languages and settings, DataError for a text that is not
+        Unicode.
         """
         for name, value in (("batch_tokens", batch_tokens), ("split_above", split_above)):
             if value < 1:
@@ -247,7 +257,7 @@ class Translator:
         how = search if search is not None else Beam()
         return (
             translation
-            for portion in _windows(texts, window)
+            for portion in windows(_sound(texts), window, ready)
             for translation in self._portion(portion, target, how, batch_tokens, split_above)
         )
 
@@ -271,9 +281,14 @@ class Translator:
         def size(text: str) -> int:
             return len(ids(text)) if len(text) <= MAX_ENCODED else longest + 1
 
-        plans = [segment(text, size, split_above=split_above, longest=longest) for text in texts]
+        plans = [
+            segment(text, size, split_above=split_above, longest=longest)
+            if text and not text.isspace()
+            else None
+            for text in texts
+        ]
         found = self._engine.decode(
-            [ids(part) for plan in plans for part, _ in plan.parts if part],
+            [ids(part) for plan in plans if plan for part, _ in plan.parts if part],
             search,
             self.limits,
             batch_tokens,
@@ -281,13 +296,10 @@ class Translator:
         n_best = search.n_best if isinstance(search, Beam) else 1
         waiting = iter(found)
         for text, plan in zip(texts, plans, strict=True):
-            yield self._assemble(text, plan, waiting, n_best)
+            yield self._assemble(text, plan, waiting, n_best) if plan else _blank(text)
 
     def _encode_whole(self, texts: Sequence[str], to: str | None) -> dict[str, list[int]]:
         """Return the ids of every text that is neither blank nor huge, all encoded together."""
-        for text in texts:
-            if not isinstance(text, str):
-                raise DataError(f"{text!r:.60} is not a text", where="translate")
         bodies = [body for text in texts if (body := text.strip()) and len(body) <= MAX_ENCODED]
         return dict(zip(bodies, self.tokenizer.encode_source(bodies, to), strict=True))
 
@@ -310,6 +322,26 @@ class Translator:
             flags.add(UNFINISHED)
         candidates = tuple(Candidate(x.text(), x.score, x.log_prob) for x in chains)
         return Translation(text, candidates[0].text, candidates, tuple(sorted(flags)))
+
+
+def _sound(texts: Iterable[str]) -> Iterator[str]:
+    """Yield the texts; raises DataError with the number (from 1) of one that is none."""
+    for number, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            raise DataError(f"{text!r:.60} is not a text", where=f"text {number}")
+        if not text.isascii() and (half := _HALF.search(text)):
+            raise DataError(
+                f"it holds half a surrogate pair, U+{ord(half[0]):04X}",
+                where=f"text {number}",
+                fix="decode it from the bytes that it was read from",
+            )
+        yield text
+
+
+@lru_cache(64)
+def _blank(text: str) -> Translation:
+    """Return a text without words as it is; files of millions of empty lines share one."""
+    return Translation(text, text, (Candidate(text, 0.0, 0.0),))
 
 
 _NOTHING = Hypothesis(tokens=(), log_prob=0.0, score=0.0, finished=True)
@@ -350,15 +382,6 @@ def _tidy(text: str) -> str:
     return text.replace("\n", " ").replace("\r", " ").strip()
 
 
-def _windows(texts: Iterable[str], window: int | None) -> Iterator[list[str]]:
-    """Yield the texts in portions of `window`; None: the first are small, the later larger."""
-    source = iter(texts)
-    size = window or FIRST_WINDOW
-    while portion := list(islice(source, size)):
-        yield portion
-        size = window or min(2 * size, LAST_WINDOW)
-
-
 def _shortlist(folder: Path) -> Shortlist:
     found = Shortlist.load(folder)
     if found is None:
@@ -368,33 +391,3 @@ def _shortlist(folder: Path) -> Shortlist:
             fix=f"make one: heed shortlist --model {folder} --data CORPUS",
         )
     return found
-
-
-def _folder(path_or_name: str | Path) -> Path:
-    """Return the model folder that a path, a run folder or a bundled name means."""
-    path = Path(path_or_name)
-    if (path / "model" / "config.json").is_file():
-        return path / "model"
-    if (path / "checkpoints").is_dir():
-        raise ModelError(
-            "this training has not ended, so that it has no model yet",
-            where=str(path),
-            fix=f"go on with it: heed train --out {path} --resume",
-        )
-    if (path / "config.json").is_file():
-        return path
-    bundled = Path(pretrained.__file__).parent
-    names = [folder.name for folder in bundled.iterdir() if (folder / "config.json").is_file()]
-    if str(path_or_name) in names:
-        return bundled / str(path_or_name)
-    if path.is_dir():
-        raise ModelError(
-            "no model is in this folder",
-            where=str(path),
-            fix="give a folder that `heed train` wrote",
-        )
-    raise ModelError(
-        "there is no such folder, and no bundled model of that name",
-        where=str(path),
-        fix=did_you_mean(str(path_or_name), names) if names else "give the folder of a model",
-    )

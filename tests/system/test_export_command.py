@@ -84,7 +84,11 @@ def test_a_place_that_cannot_be_written_to(
             ["--to", "ctranslate2", "--quantization", "int9"],
             'knows no "int9"; did you mean "int8"?',
         ),
-        (["--to", "ggml"], '--to: "ggml" is not one of ctranslate2, onnx'),
+        (
+            ["--to", "heedful", "--quantization", "int16"],
+            'a model folder knows no "int16"; did you mean "int8"?',
+        ),
+        (["--to", "ggml"], '--to: "ggml" is not one of ctranslate2, onnx, heedful'),
         (["--to", "onnx", "--model", "no/such"], "no/such: there is no such folder"),
     ],
 )

@@ -5,15 +5,20 @@ import gzip
 import io
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from heedful.cli import main
+from heedful.data.formats.reading import MAX_LINE
 from heedful.model_folder import Languages, save_model
 from heedful.models.transformer import TransformerConfig
 from heedful.search import Beam, Greedy
@@ -186,6 +191,9 @@ def test_bad_input(
     feed(b"good\nna\xefve\n")
     said = refused(["--model", model], capsys)
     assert "standard input:2: invalid UTF-8: byte 0xEF at byte 3" in said
+    assert "text 2: invalid UTF-8: byte 0xEF" in refused(["--model", model, "a", "\udcef"], capsys)
+    feed(b"ok\n" + b"x" * (MAX_LINE + 1))
+    assert "standard input:2: the line is longer than 64 MiB" in refused(["--model", model], capsys)
     bad, out = tmp_path / "bad.txt", tmp_path / "out.txt"
     bad.write_bytes(b"x\n" * 500 + b"\xff\n")
     files = ["--model", model, "-i", str(bad), "-o", str(out), "--quiet", "--beam", "1"]
@@ -197,6 +205,30 @@ def test_bad_input(
     cut = tmp_path / "cut.gz"
     cut.write_bytes(gzip.compress(b"The house\n" * 9)[:-9])
     assert f"{cut}: cannot be read" in refused(["--model", model, "-i", str(cut)], capsys)
+
+
+def test_control_characters_are_one_line_each(
+    model: str, feed: Callable[[bytes], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = ["\0", "\x1b[2J", "\x0b", "\x0c", "\x85", "\u2028", "\u2029", "\u202e", "\u2066"]
+    lines = [form.format(x) for x in odd for form in ("{}", "a{}b", "{}a", "a {} b")]
+    feed("\n".join(lines).encode())
+    assert main(["translate", "--model", model, "--json"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.split("\n")[:-1]]
+    assert [record["source"] for record in records] == lines
+    assert not any("\n" in record["translation"] for record in records)
+
+
+def test_a_folder_of_a_newer_version(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newer = tmp_path / "newer"
+    shutil.copytree(model, newer)
+    config = json.loads((newer / "config.json").read_text("utf-8"))
+    config |= {"version": 3, "weights": "int4", "more": {}}
+    (newer / "config.json").write_text(json.dumps(config), "utf-8")
+    said = refused(["--model", str(newer), "The house"], capsys)
+    assert said.endswith("format version 3 is not known here; install a newer heedful\n")
 
 
 def test_an_output_that_cannot_be_written_stops_before_any_work(
@@ -232,6 +264,95 @@ def test_a_model_of_two_directions(tmp_path: Path, capsys: pytest.CaptureFixture
     from_english = capsys.readouterr().out
     assert main(["translate", "--model", both, "--to", "de", "The house"]) == 0
     assert capsys.readouterr().out == from_english
+
+
+def running(words: list[str], **pipes: int) -> subprocess.Popen[bytes]:
+    """Start `heed translate` on a pipe that the test holds open."""
+    command = [sys.executable, "-m", "heedful", "translate", *words]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, **pipes)
+
+
+def test_lines_that_have_come_are_answered_while_the_pipe_stays_open(model: str) -> None:
+    process = running(["--model", model, "--beam", "1", "--quiet"], stdout=subprocess.PIPE)
+    assert process.stdin
+    assert process.stdout
+    for lines in (["The house", "Good"], ["", "The house is small."], ["Good"] * 70):
+        process.stdin.write("".join(line + "\n" for line in [*lines, "half"])[:-5].encode())
+        process.stdin.flush()
+        found = [process.stdout.readline().decode() for _ in lines]  # hangs if they wait for more
+        assert found == [text + "\n" for text in expected(model, lines, Greedy())]
+    process.communicate()
+    assert process.returncode == 0
+
+
+def test_ctrl_c_leaves_what_was_there(model: str, tmp_path: Path) -> None:
+    target = tmp_path / "out.txt"
+    target.write_text("old")
+    process = running(["--model", model, "--beam", "1", "--quiet", "-o", str(target)])
+    assert process.stdin
+    assert process.stderr
+    process.stdin.write(b"The house\n" * 100)
+    process.stdin.flush()
+    while not any(path.stat().st_size for path in tmp_path.iterdir() if path != target):
+        time.sleep(0.01)  # until the first translations are in the file in the making
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert process.stderr.read() == b"heed: interrupted\n"
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+    for pipe in (process.stdin, process.stderr):
+        pipe.close()
+
+
+def peak_of(words: list[str], lines: Iterator[bytes]) -> tuple[int, int]:
+    """Translate lines in a process of its own; return how many came out, and its peak in bytes."""
+    code = (
+        "import resource, sys; from heedful.cli import main; main(['translate', *sys.argv[1:]]); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+    )
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *words, "--quiet", "--beam", "1"],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdin
+        assert process.stderr
+        for line in lines:
+            process.stdin.write(line)
+        process.stdin.close()
+        peak = int(process.stderr.read()) * 1024  # Linux: KiB
+        process.stderr.close()
+        assert process.wait() == 0
+        out.seek(0)
+        return sum(1 for _ in out), peak
+
+
+def test_empty_lines_stream_in_bounded_memory(model: str) -> None:
+    few = peak_of(["--model", model], iter([b"\n"]))
+    many = peak_of(["--model", model], iter([b"\n" * 10_000] * 30))
+    assert (few[0], many[0]) == (1, 300_000)
+    assert many[1] - few[1] < 20e6
+
+
+@pytest.mark.slow
+def test_ten_million_empty_lines(model: str) -> None:
+    few = peak_of(["--model", model], iter([b"\n"]))
+    many = peak_of(["--model", model], iter([b"\n" * 100_000] * 100))
+    assert many[0] == 10_000_000
+    assert many[1] - few[1] < 20e6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "line", [b"house small " * 50_000, b"x" * 1_000_000], ids=["words", "word"]
+)
+def test_a_line_beyond_all_measure(model: str, line: bytes) -> None:
+    few = peak_of(["--model", model], iter([line[:10_000] + b"\n"]))
+    many = peak_of(["--model", model], iter([line + b"\n"]))
+    assert many[0] == 1
+    assert many[1] - few[1] < 300e6
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(model: str) -> None:

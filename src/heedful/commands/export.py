@@ -1,4 +1,4 @@
-"""`heed export`: a model for another engine, checked to translate the same there."""
+"""`heed export`: a model for another engine or in another precision, checked when it is written."""
 
 __all__ = ["EXAMPLES", "Options", "run"]
 
@@ -14,48 +14,52 @@ EXAMPLES = """
 heed export --to ctranslate2 -o en-de-ctranslate2
 heed export --model runs/mine --to ctranslate2 --quantization int8 -o mine-int8
 heed export --model runs/mine --to onnx -o mine-onnx
+heed export --model runs/mine --to heedful --quantization int8 -o mine-small
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Write a model for CTranslate2 or ONNX, with a README that shows how to use it there.
+    """Write a model for CTranslate2 or ONNX, or for heedful in another precision.
 
     The other engine translates a handful of sentences with it first; if they differ from heedful's,
-    nothing is written.
+    nothing is written. What changes by quantization is said.
     """
 
-    to: Literal["ctranslate2", "onnx"]
-    """Which format."""
+    to: Literal["ctranslate2", "onnx", "heedful"]
+    """Which format; heedful: a model folder like the one it is made from."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")]
     """The folder to write; there must be nothing of that name yet."""
     model: str | None = None
     """A model folder, a run folder or a bundled name; the bundled model if not given."""
     quantization: str | None = None
-    """ctranslate2 only: float32 (if not given), float16, bfloat16, int16 or int8."""
+    """float32 (if not given), bfloat16 or int8; ctranslate2: float16 and int16, too; onnx: none."""
 
 
 def run(options: Options) -> int:
     """Write the folder; say on standard output how near the other engine comes."""
-    if options.quantization is not None and options.to != "ctranslate2":
+    if options.quantization is not None and options.to == "onnx":
         raise SettingError(
             f"--to {options.to} keeps the weights in float32",
             where="--quantization",
             fix="leave it out",
         )
-    from heedful.model_folder import LoadedModel
-    from heedful.translator import BUNDLED, Translator
+    from heedful.model_folder import load_model
+    from heedful.translator import BUNDLED, model_path
 
-    found = Translator.load(BUNDLED if options.model is None else options.model, "cpu")
-    loaded = LoadedModel(found.model, found.tokenizer, found.languages)
+    model = model_path(BUNDLED if options.model is None else options.model)
+    kept = options.quantization or "float32"
     if options.to == "ctranslate2":
         from heedful.interop import ctranslate2
 
-        kept = options.quantization or "float32"
-        difference = ctranslate2.export(options.output, loaded, kept)
-    else:
+        difference = ctranslate2.export(options.output, load_model(model), kept)
+    elif options.to == "onnx":
         from heedful.interop import onnx
 
-        kept, difference = "float32", onnx.export(options.output, loaded)
+        difference = onnx.export(options.output, load_model(model))
+    else:
+        from heedful.interop import heedful
+
+        difference = heedful.export(options.output, model, kept)
     print(f"{options.output}: {options.to}, {kept}; {difference.worst}")
     return 0

@@ -13,7 +13,7 @@ import sys
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +102,7 @@ def run(options: Options) -> int:
 
 
 def _translate(options: Options, lines: BinaryIO | None, out: TextIO) -> None:
+    from heedful.data.arriving import Arriving
     from heedful.decode.engine import BATCH_TOKENS
     from heedful.progress import Progress
     from heedful.translator import BUNDLED, SPLIT_ABOVE, load
@@ -117,23 +118,28 @@ def _translate(options: Options, lines: BinaryIO | None, out: TextIO) -> None:
     if typing and not options.quiet:
         print("Type a line and press Enter; Ctrl-D ends.", file=sys.stderr)
     counts: Counter[str] = Counter()
+    arriving = None if lines is None else Arriving(lines)
+    given = _given(options) if arriving is None else _lines(arriving, _name(options), counts)
     started = time.perf_counter()
     found = translator.stream(
-        _given(options) if lines is None else _lines(lines, _name(options), counts),
+        _flushing(given, counts, out),
         options.to,
         from_=options.from_,
         search=search,
         split_above=options.split_above or SPLIT_ABOVE,
         batch_tokens=options.batch_tokens or BATCH_TOKENS,
         window=1 if typing else None,
+        ready=None if arriving is None or typing else arriving.ready,
     )
     shown_already = typing or lines is None or out.isatty()
     progress = Progress(quiet=options.quiet or shown_already)
     total = _total(options) if progress.live else None
     for index, translation in enumerate(progress.track(found, "translating", total)):
-        counts.update(["lines", *translation.flags])
+        counts["lines"] += 1
+        if translation.flags:
+            counts.update(translation.flags)
         counts["blank"] += not translation.source.strip()
-        print(_written(options, index, translation), file=out, flush=True)
+        print(_written(options, index, translation), file=out)
     if not options.quiet:
         _tell(counts, time.perf_counter() - started, short=lines is None)
 
@@ -177,7 +183,13 @@ def _search(options: Options) -> "Greedy | Beam":
 
 def _given(options: Options) -> Iterator[str]:
     """Yield the lines of the words on the command line."""
-    for text in options.texts:
+    for number, text in enumerate(options.texts, start=1):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:  # bytes that are not UTF-8 come as surrogates
+            byte = f"byte 0x{ord(text[error.start]) & 0xFF:02X}"
+            where = f"text {number}"
+            raise DataError(f"invalid UTF-8: {byte}", where=where, fix="type it in UTF-8") from None
         yield from text.split("\n")
 
 
@@ -204,12 +216,27 @@ def _open_input(options: Options) -> Iterator[BinaryIO | None]:
         yield unpacked  # type: ignore[misc]
 
 
-def _lines(file: BinaryIO, name: str, counts: Counter[str]) -> Iterator[str]:
+def _flushing(texts: Iterator[str], counts: Counter[str], out: TextIO) -> Iterator[str]:
+    """Yield the texts; when one is asked for, all that was written before is sent off first."""
+    sent = 0
+    for text in texts:
+        yield text
+        if counts["lines"] > sent:
+            sent = counts["lines"]
+            out.flush()
+
+
+def _lines(file: Iterable[bytes], name: str, counts: Counter[str]) -> Iterator[str]:
     """Yield the text of each line; only LF, or CR and LF, ends one."""
+    from heedful.data.formats.reading import MAX_LINE
+
     number = 0
     try:
         for number, raw in enumerate(file, start=1):
             line = raw.removesuffix(b"\n")
+            if len(line) > MAX_LINE:
+                problem = f"the line is longer than {MAX_LINE // 2**20} MiB"
+                raise DataError(problem, where=f"{name}:{number}", fix="one sentence a line")
             if number == 1 and line.startswith(_BOM):
                 counts["bom"] += 1
                 line = line.removeprefix(_BOM)

@@ -4,7 +4,7 @@ A loaded model and a `Foreign` engine come in, the largest differences go out. E
 checked so before it gets its name.
 """
 
-__all__ = ["Difference", "Foreign", "compare", "probes"]
+__all__ = ["Difference", "Foreign", "compare", "log_probs", "probes"]
 
 import math
 from collections.abc import Sequence
@@ -99,7 +99,7 @@ def compare(loaded: LoadedModel, engine: Foreign, sources: Sequence[Sequence[int
     answers = decode(loaded.model, sources, Greedy(), limits=limits)
     for source, (answer,) in zip(sources, answers, strict=True):
         target = [*answer.tokens, END]
-        expected = _log_probs(loaded, source, target)
+        expected = log_probs(loaded, source, target)
         ours = [*answer.tokens, *[END] * answer.finished]
         theirs = engine.greedy(source, _most(loaded))
         if ours == theirs:
@@ -113,7 +113,8 @@ def compare(loaded: LoadedModel, engine: Foreign, sources: Sequence[Sequence[int
     return Difference(len(sources), equal, farthest, gap)
 
 
-def _log_probs(loaded: LoadedModel, source: Sequence[int], target: Sequence[int]) -> Tensor:
+@torch.no_grad()
+def log_probs(loaded: LoadedModel, source: Sequence[int], target: Sequence[int]) -> Tensor:
     """Return the log-probabilities of every piece at each place of `target`."""
     rows = torch.tensor([source])
     target_in = torch.tensor([[START, *target[:-1]]])

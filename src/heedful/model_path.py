@@ -1,0 +1,41 @@
+"""Where a model lies: what a user names becomes a folder that `heedful.model_folder` reads."""
+
+__all__ = ["BUNDLED", "model_path"]
+
+from pathlib import Path
+
+from heedful import pretrained
+from heedful.errors import ModelError, did_you_mean
+
+BUNDLED = "en-de"
+"""The model that comes with the package."""
+
+
+def model_path(path_or_name: str | Path) -> Path:
+    """Return the model folder that a path, a run folder or a bundled name means."""
+    path = Path(path_or_name)
+    if (path / "model" / "config.json").is_file():
+        return path / "model"
+    if (path / "checkpoints").is_dir():
+        raise ModelError(
+            "this training has not ended, so that it has no model yet",
+            where=str(path),
+            fix=f"go on with it: heed train --out {path} --resume",
+        )
+    if (path / "config.json").is_file():
+        return path
+    bundled = Path(pretrained.__file__).parent
+    names = [folder.name for folder in bundled.iterdir() if (folder / "config.json").is_file()]
+    if str(path_or_name) in names:
+        return bundled / str(path_or_name)
+    if path.is_dir():
+        raise ModelError(
+            "no model is in this folder",
+            where=str(path),
+            fix="give a folder that `heed train` wrote",
+        )
+    raise ModelError(
+        "there is no such folder, and no bundled model of that name",
+        where=str(path),
+        fix=did_you_mean(str(path_or_name), names) if names else "give the folder of a model",
+    )

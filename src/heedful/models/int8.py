@@ -1,0 +1,45 @@
+"""A model's matrices as whole numbers from -127 to 127, with one float32 scale a row.
+
+A row is what one output, or one piece of a vocabulary, is made with. A float32 matrix comes in,
+whole numbers and scales go out, and back. `heedful.model_folder` stores models so.
+"""
+
+__all__ = ["SMALLEST", "is_matrix", "multiplied_out", "to_int8"]
+
+import torch
+
+from heedful.shapes import Float, Int, Tensor
+
+SMALLEST = 1e-30
+"""Scales below this are 0 and so are their rows: quotients of such numbers mean nothing."""
+
+
+def is_matrix(name: str, n_dims: int) -> bool:
+    """Tell whether a parameter is one: of a projection, a feed-forward layer or an embedding.
+
+    Norms, biases and tables of positions are not: they are small, and added rather than multiplied.
+    """
+    return n_dims == 2 and name.endswith(".weight")
+
+
+def to_int8(
+    weight: Float[Tensor, "rows columns"],
+) -> tuple[Int[Tensor, "rows columns"], Float[Tensor, " rows"]]:
+    """Return `round(weight / scale)` and the scales, `max |row| / 127`.
+
+    What `multiplied_out` makes of them gives the same whole numbers again.
+
+    >>> to_int8(torch.tensor([[1.27, -0.5], [0.0, 0.0]]))[0].tolist()
+    [[127, -50], [0, 0]]
+    """
+    scales = weight.abs().amax(dim=1) / 127
+    scales = torch.where(scales < SMALLEST, 0.0, scales)
+    whole = (weight / torch.where(scales == 0, torch.inf, scales)[:, None]).round()
+    return whole.to(torch.int8), scales
+
+
+def multiplied_out(
+    whole: Int[Tensor, "rows columns"], scales: Float[Tensor, " rows"]
+) -> Float[Tensor, "rows columns"]:
+    """Return `scale * whole` of every row, in float32."""
+    return whole * scales[:, None]
