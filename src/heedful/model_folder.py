@@ -2,14 +2,26 @@
 
 The trainer writes such a folder, the translator reads it. `config.json` holds the size and SHA-256
 of the other files, so that a damaged or half-copied folder is refused before a tensor is used.
+More files may be added (`add_file`, `added_file`): whoever does not ask for one never reads it.
 Nothing here is ever unpickled.
 """
 
-__all__ = ["Languages", "LoadedModel", "load_model", "save_model", "sha256"]
+__all__ = [
+    "Languages",
+    "LoadedModel",
+    "add_file",
+    "added_file",
+    "load_model",
+    "save_model",
+    "sha256",
+]
 
 import hashlib
 import json
+import os
 import shutil
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -75,10 +87,12 @@ def save_model(
     *,
     dtype: torch.dtype = torch.float32,
     card: str = "",
+    added: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write the folder whole or not at all; an older model of that name is replaced.
 
-    Raises OutputError where it cannot be written, or where something else has that name.
+    `added` are further files, as `add_file` would add them. Raises OutputError where it cannot be
+    written, or where something else has that name.
     """
     fresh = folder.with_name(folder.name + ".new")
     old = folder.with_name(folder.name + ".old")
@@ -97,17 +111,16 @@ def save_model(
         tokenizer.save(fresh / "tokenizer.json")
         shutil.copymode(fresh / "tokenizer.json", fresh / "model.safetensors")  # saved as 0600
         (fresh / "README.md").write_text(card, encoding="utf-8")
+        for name, content in (added or {}).items():
+            (fresh / name).write_bytes(content)
         header = _Header(
             format=FORMAT,
             version=VERSION,
             model=model.config,
             languages=languages,
-            files={
-                name: {"bytes": (fresh / name).stat().st_size, "sha256": sha256(fresh / name)}
-                for name in _FILES
-            },
+            files={name: _entry(fresh / name) for name in (*_FILES, *(added or {}))},
         )
-        (fresh / "config.json").write_text(header.model_dump_json(indent=2) + "\n", "utf-8")
+        _write_header(fresh, header)
         _replace(folder, fresh, old)
     except OutputError:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -119,6 +132,58 @@ def save_model(
             where=str(folder),
             fix="free some space or choose another folder",
         ) from error
+
+
+def add_file(folder: Path, name: str, content: bytes) -> None:
+    """Put a further file into a model folder, or replace it, with its size and SHA-256.
+
+    An interruption leaves the folder as it was or, where the file is replaced, without it. Raises
+    ModelError when the folder holds no model, OutputError when it cannot be written.
+    """
+    header = _read_header(folder)
+    fresh = folder / f".{name}.{os.getpid()}.partial"
+    try:
+        fresh.write_bytes(content)
+        others = {other: entry for other, entry in header.files.items() if other != name}
+        if others != header.files:
+            _write_header(folder, header.model_copy(update={"files": others}))
+        entry = _entry(fresh)
+        fresh.replace(folder / name)
+        _write_header(folder, header.model_copy(update={"files": others | {name: entry}}))
+    except OSError as error:
+        raise OutputError(
+            f"{name} cannot be written ({error.strerror or error})",
+            where=str(folder),
+            fix="make room there, or copy the model to a folder that you can write to",
+        ) from error
+    finally:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+
+
+def added_file(folder: Path, name: str) -> Path | None:
+    """Return where a further file of a model folder is; None where config.json does not name it.
+
+    Raises ModelError when it is missing, truncated or altered.
+    """
+    entry = _read_header(folder).files.get(name)
+    if entry is None:
+        return None
+    _check_file(folder / name, entry)
+    return folder / name
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def _write_header(folder: Path, header: _Header) -> None:
+    fresh = folder / f".config.json.{os.getpid()}.partial"
+    try:
+        fresh.write_text(header.model_dump_json(indent=2) + "\n", "utf-8")
+        fresh.replace(folder / "config.json")
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _refuse_other(folder: Path) -> None:
