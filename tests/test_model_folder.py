@@ -20,7 +20,8 @@ from safetensors.torch import load_file, save_file
 
 from heedful.decode.packed import pack
 from heedful.errors import ModelError, OutputError
-from heedful.model_folder import Languages, LoadedModel, load_model, other_files, save_model
+from heedful.model_folder import LoadedModel, load_model, save_model
+from heedful.model_header import Languages, other_files
 from heedful.models.seq2seq import forward
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.embedding import TwoWay
@@ -205,7 +206,7 @@ def test_further_files_are_kept_and_signed(
     more = tmp_path / "words.bin"
     more.write_bytes(b"more")
     assert other_files(folder) == []
-    save_model(folder, model, tokenizer, LANGUAGES, others=[more])
+    save_model(folder, model, tokenizer, LANGUAGES, added={more.name: more.read_bytes()})
     load_model(folder)
     assert other_files(folder) == [folder / "words.bin"]
     assert (folder / "words.bin").read_bytes() == b"more"

@@ -15,7 +15,8 @@ from torch import Tensor
 import heedful
 from heedful.device import pick_device
 from heedful.errors import DataError, ModelError, SettingError
-from heedful.model_folder import Languages, LoadedModel, save_model
+from heedful.model_folder import LoadedModel, save_model
+from heedful.model_header import Languages
 from heedful.models.seq2seq import Memory
 from heedful.models.transformer import TransformerConfig
 from heedful.search import Beam, Greedy, Hypothesis

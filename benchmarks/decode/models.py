@@ -50,7 +50,8 @@ def base_model(folder: Path, data: Path) -> Path:
     """Write the paper's base model, of up to 37,000 pieces, not trained; return its folder."""
     import torch
 
-    from heedful.model_folder import Languages, save_model
+    from heedful.model_folder import save_model
+    from heedful.model_header import Languages
     from heedful.recipes import paper_base
     from heedful.text.tokenizer import Tokenizer
 

@@ -3,70 +3,46 @@
 The trainer writes such a folder, the translator reads it. `config.json` holds the size and SHA-256
 of the other files, so that a damaged or half-copied folder is refused before a tensor is used.
 Weights are numbers with a point (version 1) or, the matrices of them, int8 with a scale a row
-(version 2, `heedful.models.int8`). Nothing here is ever unpickled.
+(version 2, `heedful.models.int8`). More files may be added (`add_file`, `added_file`): whoever does
+not ask for one never reads it. Nothing here is ever unpickled.
 """
 
-__all__ = ["Languages", "LoadedModel", "load_model", "other_files", "save_model", "sha256"]
+__all__ = ["LoadedModel", "load_model", "save_model"]
 
-import hashlib
-import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from heedful.errors import ModelError, OutputError
+from heedful.model_header import (
+    AGAIN,
+    CARD,
+    FILES,
+    FORMAT,
+    Floats,
+    Header,
+    Int8,
+    Languages,
+    check_file,
+    entry_of,
+    read_header,
+    write_header,
+)
 from heedful.models.int8 import is_matrix, multiplied_out, to_int8
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.embedding import ThreeWay
-from heedful.settings import Settings
 from heedful.text.tokenizer import Tokenizer
 
-FORMAT = "heedful-model"
-_FILES = ("model.safetensors", "tokenizer.json")
-_CARD = "README.md"
 _NUMBERS = ("F64", "F32", "F16", "BF16")
 _SCALES = ".scales"
-_AGAIN = "copy the model folder again"
 _OWN_TOKENIZER = "use the tokenizer.json that was trained with this model"
-
-
-class Languages(Settings):
-    """Which languages a model translates between; empty names where nobody said."""
-
-    source: str = ""
-    """Code of the first language, such as en."""
-    target: str = ""
-    """Code of the second language, such as de."""
-    both_directions: bool = False
-    """Whether it also translates from target to source."""
-
-
-class _Header(Settings):
-    format: Literal["heedful-model"]
-    version: int
-    model: TransformerConfig
-    languages: Languages
-    files: dict[str, dict[str, Any]]
-
-
-class _Floats(_Header):
-    version: Literal[1]
-
-
-class _Int8(_Header):
-    version: Literal[2]
-    weights: Literal["int8"]
-
-
-_HEADERS: dict[Any, type[_Header]] = {1: _Floats, 2: _Int8}
 
 
 class LoadedModel(NamedTuple):
@@ -77,12 +53,6 @@ class LoadedModel(NamedTuple):
     languages: Languages
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def save_model(
     folder: Path,
     model: Transformer,
@@ -91,12 +61,12 @@ def save_model(
     *,
     dtype: torch.dtype = torch.float32,
     card: str = "",
-    others: Sequence[Path] = (),
+    added: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write the folder whole or not at all; an older model of that name is replaced.
 
-    `dtype` int8 means the matrices, with the rest in float32; `others` are files to copy beside
-    them (see `other_files`). Raises OutputError where it cannot be written, or where something
+    `dtype` int8 means the matrices, with the rest in float32; `added` are further files, as
+    `add_file` would add them. Raises OutputError where it cannot be written, or where something
     else has that name.
     """
     fresh = folder.with_name(folder.name + ".new")
@@ -111,12 +81,11 @@ def save_model(
         save_file(_stored(model, dtype), fresh / "model.safetensors")
         tokenizer.save(fresh / "tokenizer.json")
         shutil.copymode(fresh / "tokenizer.json", fresh / "model.safetensors")  # saved as 0600
-        (fresh / _CARD).write_text(card, encoding="utf-8")
-        for path in others:
-            shutil.copyfile(path, fresh / path.name)
-        names = [*_FILES, *(path.name for path in others)]
-        header = _header(fresh, names, model.config, languages, dtype)
-        (fresh / "config.json").write_text(header.model_dump_json(indent=2) + "\n", "utf-8")
+        (fresh / CARD).write_text(card, encoding="utf-8")
+        for name, content in (added or {}).items():
+            (fresh / name).write_bytes(content)
+        names = [*FILES, *(added or {})]
+        write_header(fresh, _header(fresh, names, model.config, languages, dtype))
         _replace(folder, fresh, old)
     except (OSError, SafetensorError) as error:
         raise OutputError(
@@ -146,16 +115,13 @@ def _header(
     model: TransformerConfig,
     languages: Languages,
     dtype: torch.dtype,
-) -> _Header:
+) -> Header:
     """Return what config.json says of a folder whose other files are written."""
-    files = {
-        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)}
-        for name in names
-    }
+    files = {name: entry_of(folder / name) for name in names}
     common: dict[str, Any] = {"model": model, "languages": languages, "files": files}
     if dtype == torch.int8:
-        return _Int8(format=FORMAT, version=2, weights="int8", **common)
-    return _Floats(format=FORMAT, version=1, **common)
+        return Int8(format=FORMAT, version=2, weights="int8", **common)
+    return Floats(format=FORMAT, version=1, **common)
 
 
 def _refuse_other(folder: Path) -> None:
@@ -189,9 +155,9 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
     Raises ModelError for a missing, truncated or altered file, an unknown format, or a tokenizer
     or weights that do not fit the settings.
     """
-    header = _read_header(folder)
-    for name in _FILES:
-        _check_file(folder / name, header.files.get(name))
+    header = read_header(folder)
+    for name in FILES:
+        check_file(folder / name, header.files.get(name))
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     if isinstance(header.model.embedding, ThreeWay) and not tokenizer.shared:
         raise ModelError(
@@ -203,31 +169,14 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
     path = folder / "model.safetensors"
     found = _outline_of(path)
     if len(found) < header.model.encoder_layers + header.model.decoder_layers:
-        raise ModelError(
-            "it has fewer tensors than config.json layers", where=str(path), fix=_AGAIN
-        )
+        raise ModelError("it has fewer tensors than config.json layers", where=str(path), fix=AGAIN)
     with torch.device("meta"), _Unfilled():
         outline = header.model.build(*sizes)
-    _check_outline(path, found, _expected(outline, int8=isinstance(header, _Int8)))
+    _check_outline(path, found, _expected(outline, int8=isinstance(header, Int8)))
     with _Unfilled():
         model = header.model.build(*sizes)
     _fill(path, model)
     return LoadedModel(model.to(device).eval(), tokenizer, header.languages)
-
-
-def other_files(folder: Path) -> list[Path]:
-    """Return what config.json lists beside weights and tokenizer, checked against it.
-
-    Raises ModelError for a missing or altered file, and for one that is not in the folder.
-    """
-    header = _read_header(folder)
-    found = [folder / name for name in header.files if name not in (*_FILES, _CARD)]
-    for path in found:
-        if path.parent != folder or path.name in ("config.json", ".."):
-            problem = f"{str(path.name)[:100]!r} is no file beside a model"
-            raise ModelError(problem, where=str(folder / "config.json"), fix=_AGAIN)
-        _check_file(path, header.files[path.name])
-    return found
 
 
 class _Unfilled(TorchFunctionMode):
@@ -248,59 +197,6 @@ class _Unfilled(TorchFunctionMode):
         return func(*args, **given)
 
 
-def _read_header(folder: Path) -> _Header:
-    path = folder / "config.json"
-    try:
-        data = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ModelError(
-            "this is not a model folder: config.json cannot be read",
-            where=str(folder),
-            fix="give a folder that `heed train` wrote (RUN/model)",
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ModelError("not valid JSON", where=str(path), fix=_AGAIN) from error
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise ModelError(f'"format" is not "{FORMAT}"', where=str(path), fix=_AGAIN)
-    header = next((kind for n, kind in _HEADERS.items() if n == data.get("version")), None)
-    if header is None:
-        raise ModelError(
-            f"format version {data.get('version')!r} is not known here",
-            where=str(path),
-            fix="install a newer heedful",
-        )
-    try:
-        return header.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ModelError(f"{key}: {first['msg']}", where=str(path), fix=_AGAIN) from error
-
-
-def _check_file(path: Path, entry: dict[str, Any] | None) -> None:
-    if entry is None:
-        raise ModelError(f"{path.name} is not in config.json", where=str(path), fix=_AGAIN)
-    if not path.is_file():
-        raise ModelError("the file is missing", where=str(path), fix=_AGAIN)
-    size = path.stat().st_size
-    if size != entry.get("bytes"):
-        raise ModelError(
-            f"the file has {size:,} bytes where config.json says {entry.get('bytes')}",
-            where=str(path),
-            fix=_AGAIN,
-        )
-    try:
-        found = sha256(path)
-    except OSError as error:
-        raise ModelError(f"the file cannot be read ({error.strerror})", where=str(path)) from error
-    if found != entry.get("sha256"):
-        raise ModelError(
-            "the file's content has changed since it was written (SHA-256 differs)",
-            where=str(path),
-            fix=_AGAIN,
-        )
-
-
 def _outline_of(path: Path) -> dict[str, tuple[list[int], str]]:
     """Return the shape and the type of every tensor in the file."""
     try:
@@ -308,9 +204,7 @@ def _outline_of(path: Path) -> dict[str, tuple[list[int], str]]:
             views = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
             return {name: (view.get_shape(), view.get_dtype()) for name, view in views.items()}
     except SafetensorError as error:
-        raise ModelError(
-            f"not a safetensors file ({error})", where=str(path), fix=_AGAIN
-        ) from error
+        raise ModelError(f"not a safetensors file ({error})", where=str(path), fix=AGAIN) from error
 
 
 def _expected(outline: Transformer, *, int8: bool) -> dict[str, tuple[list[int], Sequence[str]]]:
@@ -332,7 +226,7 @@ def _check_outline(
     """Compare names, shapes and types before anything of that size is allocated."""
     if found.keys() != expected.keys():
         odd = sorted(found.keys() ^ expected.keys())[0][:100]
-        raise ModelError(f"tensor {odd!r} does not fit config.json", where=str(path), fix=_AGAIN)
+        raise ModelError(f"tensor {odd!r} does not fit config.json", where=str(path), fix=AGAIN)
     for name, (shape, dtype) in found.items():
         needed, types = expected[name]
         if shape != needed:
@@ -343,7 +237,7 @@ def _check_outline(
                 fix=_OWN_TOKENIZER,
             )
         if dtype not in types:
-            raise ModelError(f'tensor "{name}" has type {dtype}', where=str(path), fix=_AGAIN)
+            raise ModelError(f'tensor "{name}" has type {dtype}', where=str(path), fix=AGAIN)
 
 
 def _fill(path: Path, model: Transformer) -> None:

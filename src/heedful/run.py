@@ -25,7 +25,8 @@ from heedful.data.store import TokenStore
 from heedful.decode.engine import decode
 from heedful.device import pick_device
 from heedful.errors import SettingError
-from heedful.model_folder import Languages, save_model
+from heedful.model_folder import save_model
+from heedful.model_header import Languages
 from heedful.models.transformer import Transformer
 from heedful.progress import Progress
 from heedful.run_data import RunData, prepare, prepared

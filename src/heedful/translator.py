@@ -28,8 +28,9 @@ from heedful.decode.engine import BATCH_TOKENS, Engine
 from heedful.decode.quantize import pick_precision
 from heedful.decode.shortlist import Shortlist
 from heedful.device import pick_device
-from heedful.errors import DataError, ModelError, SettingError
-from heedful.model_folder import Languages, LoadedModel, load_model
+from heedful.errors import DataError, ModelError, SettingError, did_you_mean
+from heedful.model_folder import LoadedModel, load_model
+from heedful.model_header import Languages
 from heedful.model_path import BUNDLED, model_path
 from heedful.search import Beam, Greedy, Hypothesis, Limits
 from heedful.text.pieces import CONTROL, UNKNOWN
@@ -135,7 +136,9 @@ class Translator:
         chosen = pick_device(device)
         folder = model_path(path_or_name)
         loaded = load_model(folder, chosen)
-        return cls(loaded, chosen, precision, _shortlist(folder) if fast else None)
+        return cls(
+            loaded, chosen, precision, _shortlist(folder, loaded.tokenizer) if fast else None
+        )
 
     def target(self, to: str | None = None, from_: str | None = None) -> str | None:
         """Return the language tag to ask for, None for a model of one direction.
@@ -382,12 +385,12 @@ def _tidy(text: str) -> str:
     return text.replace("\n", " ").replace("\r", " ").strip()
 
 
-def _shortlist(folder: Path) -> Shortlist:
+def _shortlist(folder: Path, tokenizer: Tokenizer) -> Shortlist:
+    """Return the shortlist of a model; raises ModelError if it has none, or another's."""
     found = Shortlist.load(folder)
+    fix = f"learn one: heed shortlist --model {folder} --data CORPUS"
     if found is None:
-        raise ModelError(
-            "this model has no shortlist to be fast with",
-            where=str(folder),
-            fix=f"make one: heed shortlist --model {folder} --data CORPUS",
-        )
+        raise ModelError("this model has no shortlist to be fast with", where=str(folder), fix=fix)
+    if (found.source_size, found.target_size) != (tokenizer.source_size, tokenizer.target_size):
+        raise ModelError("its shortlist is of another vocabulary", where=str(folder), fix=fix)
     return found

@@ -21,7 +21,8 @@ import heedful
 from heedful.data.batches import Batch
 from heedful.data.formats import FORMATS
 from heedful.decode.engine import decode as search_all
-from heedful.model_folder import Languages, load_model, save_model
+from heedful.model_folder import load_model, save_model
+from heedful.model_header import Languages
 from heedful.models.seq2seq import decode, forward
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.embedding import ThreeWay

@@ -10,7 +10,8 @@ from heedful.demo import translating
 from heedful.demo.screen import Screen
 from heedful.demo.translating import SAMPLES, guess_language, show_translations
 from heedful.inspect.alignment import align
-from heedful.model_folder import Languages, LoadedModel
+from heedful.model_folder import LoadedModel
+from heedful.model_header import Languages
 from heedful.models.transformer import TransformerConfig
 from heedful.text.tokenizer import BPE, Tokenizer
 from heedful.translator import Translator

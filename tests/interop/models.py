@@ -5,7 +5,8 @@ from typing import Any
 import torch
 
 from heedful.decode.engine import decode
-from heedful.model_folder import Languages, LoadedModel
+from heedful.model_folder import LoadedModel
+from heedful.model_header import Languages
 from heedful.models.seq2seq import forward
 from heedful.models.transformer import TransformerConfig
 from heedful.search import Beam, Greedy, Hypothesis, Limits

@@ -10,7 +10,8 @@ from heedful.cli import main
 from heedful.errors import OutputError
 from heedful.interop import heedful as own
 from heedful.interop.checking import Difference
-from heedful.model_folder import Languages, LoadedModel, load_model, save_model
+from heedful.model_folder import LoadedModel, load_model, save_model
+from heedful.model_header import Languages
 from heedful.nn.embedding import Untied
 from tests.interop.models import random_model, tokenizer_of
 
@@ -29,7 +30,7 @@ def model(tmp_path: Path) -> Path:
         tokenizer,
         LANGUAGES,
         card="# A card\n",
-        others=[tmp_path / "more.bin"],
+        added={"more.bin": (tmp_path / "more.bin").read_bytes()},
     )
     return tmp_path / "model"
 

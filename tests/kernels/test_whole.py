@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heedful.decode import products
-from heedful.decode.products import Float32Product, Int8Product, Workspace, whole_numbers
+from heedful.decode.products import Float32Product, Int8Product, Workspace
 from heedful.decode.quantize import Int8Linear
 from heedful.kernels import choice
 from heedful.kernels.whole import finish, multiply_few, quantise
+from heedful.models.int8 import to_int8
 from tests.kernels.test_rows import drawn
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -63,7 +64,7 @@ def test_all_ways_give_the_same_sums(
     out = np.full((rows, 30), np.nan, np.float32)
     nothing = np.empty((rows, 0), np.float32)
     found = product.multiply(nothing, given, Workspace(), out)
-    exact = given.astype(np.int64) @ whole_numbers(weight)[0].numpy().astype(np.int64).T
+    exact = given.astype(np.int64) @ to_int8(weight)[0].numpy().astype(np.int64).T
     assert (found == exact.astype(np.float32)).all()
     assert found.dtype == (kind if rows > products.FEW[np.dtype(kind)] else np.float32)
 
@@ -85,13 +86,6 @@ def test_the_product_is_that_of_the_eager_twin() -> None:
     plain = Float32Product(0.5 * weight, bias)
     sums = plain.multiply(states, whole, Workspace(), np.empty((5, 12), np.float32))
     np.testing.assert_allclose(sums + plain.bias, exact, rtol=1e-4, atol=1e-4)
-
-
-def test_weights_that_are_whole_numbers_already_stay_as_they_are() -> None:
-    whole, scales = whole_numbers(torch.from_numpy(drawn(4, 20, 30)))
-    again, scales_again = whole_numbers(whole * scales[:, None])
-    assert torch.equal(whole, again)
-    torch.testing.assert_close(scales, scales_again, rtol=1e-6, atol=0)
 
 
 def test_which_product_is_faster_is_tried_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ import torch
 
 import heedful
 from heedful.cli import main
-from heedful.model_folder import Languages, save_model
+from heedful.model_folder import save_model
+from heedful.model_header import Languages
 from heedful.models.transformer import TransformerConfig
 from heedful.search import Beam
 from heedful.text.tokenizer import BPE, Tokenizer

@@ -7,7 +7,8 @@ import pytest
 
 from heedful.cli import main
 from heedful.interop import folder as places
-from heedful.model_folder import Languages, save_model
+from heedful.model_folder import save_model
+from heedful.model_header import Languages
 from tests.interop.models import random_model, tokenizer_of
 
 pytest.importorskip("ctranslate2", reason="needs the extra interop")

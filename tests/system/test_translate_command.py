@@ -19,7 +19,8 @@ import torch
 
 from heedful.cli import main
 from heedful.data.formats.reading import MAX_LINE
-from heedful.model_folder import Languages, save_model
+from heedful.model_folder import save_model
+from heedful.model_header import Languages
 from heedful.models.transformer import TransformerConfig
 from heedful.search import Beam, Greedy
 from heedful.text.tokenizer import BPE, Tokenizer

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from heedful.kernels.choice import sums_of_whole
-from heedful.shapes import Float, Int, Tensor
+from heedful.models.int8 import to_int8
+from heedful.shapes import Float, Tensor
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -99,7 +100,7 @@ class Int8Product:
         bias: Float[Tensor, " N"],
         factors: Float[Tensor, " N"],
     ) -> None:
-        whole, scales = whole_numbers(weight)
+        whole, scales = to_int8(weight)
         self.whole = whole.numpy()
         self.column_scales = _array(scales * factors)
         self.bias = _array(bias)
@@ -151,15 +152,6 @@ def _multiply_few() -> Callable[[Array, Array, Array], None]:
     from heedful.kernels.whole import multiply_few  # numba takes a second to load
 
     return multiply_few
-
-
-def whole_numbers(
-    weight: Float[Tensor, "N K"],
-) -> tuple[Int[Tensor, "N K"], Float[Tensor, " N"]]:
-    """Return each row as int8 and its scale: its largest magnitude / 127."""
-    scales = weight.abs().amax(dim=1) / 127
-    whole = (weight / scales.clamp(min=1e-30)[:, None]).round().to(torch.int8)
-    return whole, scales
 
 
 def _array(tensor: Tensor) -> Array:

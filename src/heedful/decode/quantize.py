@@ -14,8 +14,9 @@ from typing import Any, Literal, cast, get_args
 import torch
 from torch import nn
 
-from heedful.decode.products import EXACT, whole_numbers
+from heedful.decode.products import EXACT
 from heedful.errors import SettingError, did_you_mean
+from heedful.models.int8 import to_int8
 from heedful.models.seq2seq import Seq2Seq
 from heedful.models.transformer import Transformer
 from heedful.nn.embedding import Tables
@@ -79,7 +80,7 @@ class Int8Linear(nn.Module):
     ) -> None:
         super().__init__()
         self.relu = relu
-        whole, self.scales = whole_numbers(weight.detach().float())
+        whole, self.scales = to_int8(weight.detach().float())
         self.columns = whole.t().float().contiguous()
         self.shift = None if bias is None else bias.detach()
 

@@ -18,7 +18,8 @@ from heedful.decode.engine import decode
 from heedful.errors import OutputError, SettingError, did_you_mean
 from heedful.interop.checking import Difference, compare, log_probs, probes
 from heedful.interop.folder import fresh_folder
-from heedful.model_folder import LoadedModel, load_model, other_files, save_model
+from heedful.model_folder import LoadedModel, load_model, save_model
+from heedful.model_header import other_files
 from heedful.models.int8 import SMALLEST, is_matrix
 from heedful.models.transformer import Transformer
 from heedful.search import Greedy, Limits
@@ -51,7 +52,7 @@ def export(folder: Path, model: Path, quantization: str = "float32") -> Differen
             loaded.languages,
             dtype=_DTYPES[quantization],
             card=_card(model, quantization),
-            others=other_files(model),
+            added={path.name: path.read_bytes() for path in other_files(model)},
         )
         again = load_model(fresh)
         if not _kept(loaded.model, again.model, quantization):

@@ -26,7 +26,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from heedful.errors import ModelError, OutputError
-from heedful.model_folder import sha256
+from heedful.model_header import sha256
 from heedful.train.processes import Processes
 from heedful.train.sharding import Shapes, read
 

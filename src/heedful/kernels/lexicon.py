@@ -1,0 +1,93 @@
+"""Expectation maximisation for IBM Model 1, a source piece at a time.
+
+The corpus is turned round: `rows[first[s]:first[s + 1]]` are the rows that source piece s is in,
+`targets[starts[r]:starts[r + 1]]` the target pieces of row r. The table of p(t | s) holds, from
+`table_starts[s]` on, the targets that s is ever seen with. Called by `heedful.data.lexicon`; the
+tests have the same in plain Python.
+"""
+
+__all__ = ["count_targets", "list_targets", "maximise"]
+
+from typing import Any
+
+import numpy as np
+
+from heedful.kernels.compiled import compiled
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@compiled()
+def count_targets(
+    targets: Array, starts: Array, rows: Array, first: Array, last_seen: Array, out: Array
+) -> None:
+    """Write how many different targets each source piece is seen with; `last_seen` is all -1."""
+    for s in range(out.size):
+        count = 0
+        for i in range(first[s], first[s + 1]):
+            for j in range(starts[rows[i]], starts[rows[i] + 1]):
+                t = targets[j]
+                if last_seen[t] != s:
+                    last_seen[t] = s
+                    count += 1
+        out[s] = count
+
+
+@compiled()
+def list_targets(
+    targets: Array,
+    starts: Array,
+    rows: Array,
+    first: Array,
+    last_seen: Array,
+    table_starts: Array,
+    table_targets: Array,
+) -> None:
+    """Write those targets; `last_seen` is all -1."""
+    for s in range(first.size - 1):
+        place = table_starts[s]
+        for i in range(first[s], first[s + 1]):
+            for j in range(starts[rows[i]], starts[rows[i] + 1]):
+                t = targets[j]
+                if last_seen[t] != s:
+                    last_seen[t] = s
+                    table_targets[place] = t
+                    place += 1
+
+
+@compiled()
+def maximise(
+    targets: Array,
+    starts: Array,
+    rows: Array,
+    first: Array,
+    sums: Array,
+    table_starts: Array,
+    table_targets: Array,
+    table_chances: Array,
+    chances: Array,
+    counts: Array,
+    new_sums: Array,
+) -> None:
+    """Replace each p(t | s) by the next step's, and add them up for every target in `new_sums`.
+
+    `sums` are those of the step before; `chances` and `counts` have room for a number a target
+    piece, `counts` and `new_sums` are zeros.
+    """
+    for s in range(first.size - 1):
+        for k in range(table_starts[s], table_starts[s + 1]):
+            chances[table_targets[k]] = table_chances[k]
+        for i in range(first[s], first[s + 1]):
+            for j in range(starts[rows[i]], starts[rows[i] + 1]):
+                counts[targets[j]] += chances[targets[j]] / sums[j]
+        total = 0.0
+        for k in range(table_starts[s], table_starts[s + 1]):
+            total += counts[table_targets[k]]
+        for k in range(table_starts[s], table_starts[s + 1]):
+            t = table_targets[k]
+            table_chances[k] = counts[t] / total if total > 0.0 else 0.0
+            chances[t] = table_chances[k]
+            counts[t] = 0.0
+        for i in range(first[s], first[s + 1]):
+            for j in range(starts[rows[i]], starts[rows[i] + 1]):
+                new_sums[j] += chances[targets[j]]

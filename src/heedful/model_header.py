@@ -1,0 +1,199 @@
+"""`config.json` of a model folder: what the model is, and the size and SHA-256 of every file.
+
+`heedful.model_folder` reads and writes the weights beside it; further files may be added to it
+(`add_file`, `added_file`), and whoever does not ask for one never reads it.
+"""
+
+__all__ = [
+    "AGAIN",
+    "CARD",
+    "FILES",
+    "FORMAT",
+    "Floats",
+    "Header",
+    "Int8",
+    "Languages",
+    "add_file",
+    "added_file",
+    "check_file",
+    "entry_of",
+    "other_files",
+    "read_header",
+    "sha256",
+    "write_header",
+]
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from heedful.errors import ModelError, OutputError
+from heedful.models.transformer import TransformerConfig
+from heedful.settings import Settings
+
+FORMAT = "heedful-model"
+FILES = ("model.safetensors", "tokenizer.json")
+CARD = "README.md"
+AGAIN = "copy the model folder again"
+
+
+class Languages(Settings):
+    """Which languages a model translates between; empty names where nobody said."""
+
+    source: str = ""
+    """Code of the first language, such as en."""
+    target: str = ""
+    """Code of the second language, such as de."""
+    both_directions: bool = False
+    """Whether it also translates from target to source."""
+
+
+class Header(Settings):
+    format: Literal["heedful-model"]
+    version: int
+    model: TransformerConfig
+    languages: Languages
+    files: dict[str, dict[str, Any]]
+
+
+class Floats(Header):
+    version: Literal[1]
+
+
+class Int8(Header):
+    version: Literal[2]
+    weights: Literal["int8"]
+
+
+_HEADERS: dict[Any, type[Header]] = {1: Floats, 2: Int8}
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def add_file(folder: Path, name: str, content: bytes) -> None:
+    """Put a further file into a model folder, or replace it, with its size and SHA-256.
+
+    An interruption leaves the folder as it was or, where the file is replaced, without it. Raises
+    ModelError when the folder holds no model, OutputError when it cannot be written.
+    """
+    header = read_header(folder)
+    fresh = folder / f".{name}.{os.getpid()}.partial"
+    try:
+        fresh.write_bytes(content)
+        others = {other: entry for other, entry in header.files.items() if other != name}
+        if others != header.files:
+            write_header(folder, header.model_copy(update={"files": others}))
+        entry = entry_of(fresh)
+        fresh.replace(folder / name)
+        write_header(folder, header.model_copy(update={"files": others | {name: entry}}))
+    except OSError as error:
+        raise OutputError(
+            f"{name} cannot be written ({error.strerror or error})",
+            where=str(folder),
+            fix="make room there, or copy the model to a folder that you can write to",
+        ) from error
+    finally:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+
+
+def added_file(folder: Path, name: str) -> Path | None:
+    """Return where a further file of a model folder is; None where config.json does not name it.
+
+    Raises ModelError when it is missing, truncated or altered.
+    """
+    entry = read_header(folder).files.get(name)
+    if entry is None:
+        return None
+    check_file(folder / name, entry)
+    return folder / name
+
+
+def other_files(folder: Path) -> list[Path]:
+    """Return what config.json lists beside weights and tokenizer, checked against it.
+
+    Raises ModelError for a missing or altered file, and for one that is not in the folder.
+    """
+    header = read_header(folder)
+    found = [folder / name for name in header.files if name not in (*FILES, CARD)]
+    for path in found:
+        if path.parent != folder or path.name in ("config.json", ".."):
+            problem = f"{str(path.name)[:100]!r} is no file beside a model"
+            raise ModelError(problem, where=str(folder / "config.json"), fix=AGAIN)
+        check_file(path, header.files[path.name])
+    return found
+
+
+def entry_of(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def write_header(folder: Path, header: Header) -> None:
+    fresh = folder / f".config.json.{os.getpid()}.partial"
+    try:
+        fresh.write_text(header.model_dump_json(indent=2) + "\n", "utf-8")
+        fresh.replace(folder / "config.json")
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def read_header(folder: Path) -> Header:
+    path = folder / "config.json"
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ModelError(
+            "this is not a model folder: config.json cannot be read",
+            where=str(folder),
+            fix="give a folder that `heed train` wrote (RUN/model)",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError("not valid JSON", where=str(path), fix=AGAIN) from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise ModelError(f'"format" is not "{FORMAT}"', where=str(path), fix=AGAIN)
+    header = next((kind for n, kind in _HEADERS.items() if n == data.get("version")), None)
+    if header is None:
+        raise ModelError(
+            f"format version {data.get('version')!r} is not known here",
+            where=str(path),
+            fix="install a newer heedful",
+        )
+    try:
+        return header.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ModelError(f"{key}: {first['msg']}", where=str(path), fix=AGAIN) from error
+
+
+def check_file(path: Path, entry: dict[str, Any] | None) -> None:
+    if entry is None:
+        raise ModelError(f"{path.name} is not in config.json", where=str(path), fix=AGAIN)
+    if not path.is_file():
+        raise ModelError("the file is missing", where=str(path), fix=AGAIN)
+    size = path.stat().st_size
+    if size != entry.get("bytes"):
+        raise ModelError(
+            f"the file has {size:,} bytes where config.json says {entry.get('bytes')}",
+            where=str(path),
+            fix=AGAIN,
+        )
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise ModelError(f"the file cannot be read ({error.strerror})", where=str(path)) from error
+    if found != entry.get("sha256"):
+        raise ModelError(
+            "the file's content has changed since it was written (SHA-256 differs)",
+            where=str(path),
+            fix=AGAIN,
+        )
