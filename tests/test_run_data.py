@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from heedful.config import merged
 from heedful.progress import Progress
 from heedful.recipes import tiny
-from heedful.run_data import _spread, prepare
+from heedful.run_data import prepare, spread
 from heedful.text.tokenizer import Tokenizer
 
 
 @given(count=st.integers(1, 200), most=st.integers(1, 300))
-def test_pairs_are_evenly_spread(count: int, most: int) -> None:
-    found = list(_spread(range(count), count, most))
+def test_pairs_are_evenlyspread(count: int, most: int) -> None:
+    found = list(spread(range(count), count, most))
     assert len(found) == min(count, most)
     gaps = {after - before for before, after in pairwise(found)}
     assert not gaps or max(gaps) - min(gaps) <= 1

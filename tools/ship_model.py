@@ -14,7 +14,8 @@ from pathlib import Path
 
 import torch
 
-from heedful.model_folder import load_model, save_model
+from heedful.decode.shortlist import FILE as SHORTLIST
+from heedful.model_folder import added_file, load_model, save_model
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,6 +39,7 @@ def main() -> None:
     run, name = Path(sys.argv[1]), sys.argv[2]
     folder = ROOT / "src" / "heedful" / "pretrained" / name
     loaded = load_model(run / "model")
+    shortlist = added_file(run / "model", SHORTLIST)
     save_model(
         folder,
         loaded.model,
@@ -45,6 +47,7 @@ def main() -> None:
         loaded.languages,
         dtype=torch.bfloat16,
         card=card(run, name),
+        added={SHORTLIST: shortlist.read_bytes()} if shortlist else {},
     )
     size = sum(path.stat().st_size for path in folder.iterdir())
     print(f"{folder}: {size / 1e6:.1f} MB")

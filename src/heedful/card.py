@@ -8,9 +8,17 @@ from heedful.train.loop import Outcome, TrainState, Validation
 
 
 def card(
-    config: RunConfig, state: TrainState, outcome: Outcome, weights: str, dev: Validation | None
+    config: RunConfig,
+    state: TrainState,
+    outcome: Outcome,
+    weights: str,
+    dev: Validation | None,
+    shortlist: str = "",
 ) -> str:
-    """Return the card as Markdown; every figure in it was measured by the run it describes."""
+    """Return the card as Markdown; every figure in it was measured by the run it describes.
+
+    `shortlist` says what the vocabulary shortlist covers; empty: there is none.
+    """
     data = config.data
     sides = f"{data.source_language or 'source'} to {data.target_language or 'target'}"
     if data.both_directions:
@@ -32,6 +40,8 @@ def card(
     if dev is not None:
         bleu = "" if dev.bleu is None else f", BLEU {dev.bleu:.1f} (greedy, part of the dev set)"
         lines.append(f"- dev set: loss {dev.loss:.3f}, perplexity {dev.perplexity:.2f}{bleu}")
+    if shortlist:
+        lines.append(f"- vocabulary shortlist: {shortlist}")
     lines += [
         "",
         "Measure it on a test set: `heed evaluate --model THIS_FOLDER --data test.tsv`",

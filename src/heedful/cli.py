@@ -28,6 +28,7 @@ COMMANDS = {
     "plan": "say what a training will need: operations, memory, days",
     "evaluate": "score a model on a test set, or compare two models",
     "export": "write a model for CTranslate2 or ONNX, or smaller for heedful, checked",
+    "shortlist": "learn which pieces a model may translate with, for faster translation",
     "recipes": "list the named experiments that `heed train --recipe` knows",
 }
 """Names and one line each; `heed NAME` runs `heedful/commands/NAME.py`."""

@@ -23,8 +23,10 @@ from heedful.data.batches import BatchPlan
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
 from heedful.decode.engine import decode
+from heedful.decode.shortlist import FILE as SHORTLIST
 from heedful.device import pick_device
 from heedful.errors import SettingError
+from heedful.kernels import available
 from heedful.model_folder import save_model
 from heedful.model_header import Languages
 from heedful.models.transformer import Transformer
@@ -45,6 +47,7 @@ from heedful.train.parallel import ParallelGradients
 from heedful.train.precision import autocast, has_bf16
 from heedful.train.processes import LeadFailedError, Processes, joined, own_device
 from heedful.train.sharding import put, whole
+from heedful.train.shortlist import MOST_ROWS, learn, rows_of, summary
 from heedful.translator import limits_of
 
 
@@ -283,11 +286,24 @@ class _Run:
             target=config.data.target_language,
             both_directions=config.data.both_directions,
         )
-        text = card(config, trainer.state, outcome, said, dev)
+        shortlist, covered = self._shortlist(data)
+        text = card(config, trainer.state, outcome, said, dev, covered)
         model = self.folder / "model"
-        save_model(model, trainer.model, data.tokenizer, languages, card=text)
+        save_model(model, trainer.model, data.tokenizer, languages, card=text, added=shortlist)
         self.progress.say(f"training ended: {outcome.reason}; the weights are {said}")
         return RunResult(outcome, model, dev)
+
+    def _shortlist(self, data: RunData) -> tuple[dict[str, bytes], str]:
+        """Learn the vocabulary shortlist: the file for the model folder, and what it covers."""
+        if not available():
+            self.progress.say("no vocabulary shortlist is learnt: numba is not installed")
+            return {}, ""
+        rows = min(len(data.train), MOST_ROWS)
+        self.progress.say(f"learning the vocabulary shortlist from {rows:,} rows")
+        shortlist = learn(rows_of(data.train), data.tokenizer)
+        covered = summary(shortlist, data.dev, "dev set")
+        self.progress.say(f"vocabulary shortlist: {covered}")
+        return {SHORTLIST: shortlist.to_bytes()}, covered
 
 
 def _validation(

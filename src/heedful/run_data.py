@@ -4,7 +4,7 @@ Settings and the run folder come in; `heedful.run` trains on what goes out. File
 there are taken as they are, if they are of the same corpus and tokenizer.
 """
 
-__all__ = ["RunData", "prepare", "prepared"]
+__all__ = ["RunData", "directions", "prepare", "prepared", "spread"]
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from heedful import __version__
 from heedful.config import RunConfig
-from heedful.data.corpus import Corpus, Split
+from heedful.data.corpus import Corpus, DataConfig, Split
 from heedful.data.formats.reading import open_bytes
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
@@ -80,7 +80,7 @@ def prepare(
             folder / "store" / split,
             corpus.pairs(split),
             tokenizer,
-            _directions(config),
+            directions(config.data),
             config.training.max_pieces,
             progress,
             fingerprint=f"{split} {corpus.fingerprint()}",
@@ -133,7 +133,7 @@ def _unchanged(config: RunConfig, folder: Path, files: str) -> RunData | None:
             wanted = TokenStore.known(
                 f"{split} {known['fingerprint']}",
                 tokenizer,
-                _directions(config),
+                directions(config.data),
                 config.training.max_pieces,
             )
             if (store.fingerprint if store else None) != (wanted if pairs[split] else None):
@@ -170,7 +170,7 @@ def _tokenizer(config: RunConfig, folder: Path, corpus: Corpus, progress: Progre
     if most < size:
         progress.say(f"from {most:,} of {size:,} pairs (--tokenizer.learn-from)")
     tokenizer = Tokenizer.train(
-        lambda: _spread(corpus.pairs("train"), size, most), config.tokenizer, languages
+        lambda: spread(corpus.pairs("train"), size, most), config.tokenizer, languages
     )
     if tokenizer.target_size < config.tokenizer.vocabulary_size:
         progress.say(f"the corpus gives {tokenizer.target_size:,}")
@@ -178,10 +178,10 @@ def _tokenizer(config: RunConfig, folder: Path, corpus: Corpus, progress: Progre
     return tokenizer
 
 
-def _spread(pairs: Iterable[Pair], count: int, most: int) -> Iterator[Pair]:
+def spread(pairs: Iterable[Pair], count: int, most: int) -> Iterator[Pair]:
     """Yield at most so many of `count` pairs, evenly spread over them.
 
-    >>> list(_spread("abcdefg", 7, 3))
+    >>> list(spread("abcdefg", 7, 3))
     ['a', 'd', 'f']
     """
     share = min(most, count)
@@ -190,9 +190,8 @@ def _spread(pairs: Iterable[Pair], count: int, most: int) -> Iterator[Pair]:
             yield pair
 
 
-def _directions(config: RunConfig) -> list[tuple[int, str | None]]:
+def directions(data: DataConfig) -> list[tuple[int, str | None]]:
     """Return which side is the source, with the tag of the target language."""
-    data = config.data
     if not data.both_directions:
         return [(0, None)]
     return [(0, data.target_language), (1, data.source_language)]

@@ -16,9 +16,11 @@ import torch
 import heedful
 from heedful.cli import main
 from heedful.data.store import TokenStore
+from heedful.decode.shortlist import Shortlist
 from heedful.model_folder import load_model
 from heedful.train.checkpoint import Checkpoints
 from heedful.train.log import TrainLog
+from heedful.train.shortlist import rows_of
 
 SMALL = (
     "--model.d-model=16",
@@ -95,6 +97,7 @@ def test_one_line_from_a_file_to_a_translator() -> None:
         "README.md",
         "config.json",
         "model.safetensors",
+        "shortlist.safetensors",
         "tokenizer.json",
     }
     assert json.loads((folder / "config.json").read_text("utf-8"))["recipe"] == "tiny"
@@ -102,6 +105,15 @@ def test_one_line_from_a_file_to_a_translator() -> None:
     card = (folder / "model" / "README.md").read_text("utf-8")
     for fact in ("my.tsv", "recipe `tiny`", "4 steps", "dev set: loss", "heed evaluate --model"):
         assert fact in card
+    shortlist = Shortlist.load(folder / "model")
+    assert shortlist is not None
+    share, length = shortlist.coverage(rows_of(TokenStore.open(folder / "store" / "dev")))
+    covered = (
+        f"{length:.0f} of {shortlist.target_size} pieces a sentence, which hold {share:.1%} of"
+    )
+    assert covered in card
+    assert "learning the vocabulary shortlist from 108 rows" in run.stderr
+    assert covered in run.stderr
     texts = [(folder / name).read_text("utf-8") for name in ("dev.jsonl", "test.jsonl")]
     held = [{tuple(json.loads(line).values()) for line in text.split("\n")[:-1]} for text in texts]
     assert [len(rows) for rows in held] == [6, 6]
@@ -123,6 +135,19 @@ def test_the_model_is_used_by_every_other_command(capsys: pytest.CaptureFixture[
     words = "evaluate --model runs/mine --data runs/mine/test.jsonl --beam 1 --json --quiet"
     assert main(words.split()) == 0
     assert json.loads(capsys.readouterr().out)["direction"] == "en → de"
+
+
+def test_a_model_without_a_shortlist(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Learning one needs numba; without it the training says so and gives its model."""
+    monkeypatch.setattr("heedful.run.available", lambda: False)
+    words = "train --recipe tiny --data my.tsv --out runs/mine --training.max-steps 1"
+    assert main([*words.split(), *SMALL]) == 0
+    assert "no vocabulary shortlist is learnt: numba is not installed\n" in capsys.readouterr().err
+    assert Shortlist.load(Path("runs/mine/model")) is None
+    assert "shortlist" not in Path("runs/mine/model/README.md").read_text("utf-8")
+    load_model(Path("runs/mine/model"))
 
 
 @pytest.mark.parametrize("steps", [12, pytest.param(120, marks=pytest.mark.slow)])
