@@ -12,6 +12,7 @@ in every source, is played by the `</s>` there (and by the language tag, of its 
 
 __all__ = ["Lexicon", "learn"]
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -96,16 +97,17 @@ class _Corpus:
 
     @classmethod
     def of(cls, rows: Iterable[Row], source_size: int) -> "_Corpus":
-        sides: tuple[list[Ids], list[Ids]] = ([], [])
+        ids, lengths = (array("i"), array("i")), (array("i"), array("i"))
         for row in rows:
-            for side, ids in zip(sides, row, strict=True):
-                side.append(np.asarray(ids, np.int32))
-        lengths = [np.array([len(ids) for ids in side], np.int32) for side in sides]
-        source, targets = (np.concatenate([np.zeros(0, np.int32), *side]) for side in sides)
+            for side in (0, 1):
+                ids[side].frombytes(np.asarray(row[side], np.int32).tobytes())
+                lengths[side].append(len(row[side]))
+        source, targets = (np.frombuffer(side, np.int32) for side in ids)
+        source_lengths, target_lengths = (np.frombuffer(side, np.int32) for side in lengths)
         order = np.argsort(source, kind="stable")
-        homes = np.repeat(np.arange(len(lengths[0]), dtype=np.int32), lengths[0])
+        homes = np.repeat(np.arange(len(source_lengths), dtype=np.int32), source_lengths)
         counts = np.bincount(source, minlength=source_size)
-        return cls(targets, _ends(lengths[1]), lengths[0], homes[order], _ends(counts))
+        return cls(targets, _ends(target_lengths), source_lengths, homes[order], _ends(counts))
 
     def frequent(self, piece: int, target_size: int) -> Ids:
         """Return the targets of the rows that have this source piece, the most frequent first."""
