@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from heedful.decode.packed import Layer, Norm, PackedTransformer, Stack
-from heedful.decode.products import Array, Product, Workspace
+from heedful.decode.packed import Layer, Norm, PackedTransformer, Stack, Stacked
+from heedful.decode.products import Array, Product, Workspace, are_few
 from heedful.kernels import available
 from heedful.models.transformer import Transformer
 from heedful.shapes import Float, Int, Tensor
@@ -64,12 +64,15 @@ class _Pass:
         """Return sums, row scales, column scales and bias of a product, as kernels take them."""
         rows = self.inner if inner else self._rows
         whole = self.whole_inner if inner else self.whole
-        out = self._sums.get(product.n_out)
-        if out is None:
-            out = self.space.take(f"sums {product.n_out}", (self.rows, product.n_out))
-            self._sums[product.n_out] = out
-        sums = product.multiply(rows, whole, self.space, out)
+        sums = product.multiply(rows, whole, self.space, self.sums(product.n_out))
         return sums, self.scales, product.column_scales, product.bias
+
+    def sums(self, n_out: int) -> Array:
+        """Return memory for the sums of a product with so many outputs."""
+        out = self._sums.get(n_out)
+        if out is None:
+            out = self._sums[n_out] = self.space.take(f"sums {n_out}", (self.rows, n_out))
+        return out
 
     def begin(self, stack: Stack) -> None:
         """Make the input of the first sublayer from the states."""
@@ -279,8 +282,11 @@ class FusedStepper:
         passing.begin(packed.decoder)
         past = (self.now, positions, self.places[chosen])
         across = (self.memory.firsts[chosen], self.memory.counts[chosen])
-        for number, layer in enumerate(packed.decoder.layers):
-            self._layer(passing, number, layer, past, across)
+        if packed.stacked is not None and are_few(count):
+            self._layers_of_few(passing, packed.stacked, past, across)
+        else:
+            for number, layer in enumerate(packed.decoder.layers):
+                self._layer(passing, number, layer, past, across)
         passing.end(packed.decoder)
         logits = self._logits(passing, chosen)
         self.positions += 1
@@ -337,6 +343,29 @@ class FusedStepper:
         )
         passing.add(layer.across_output, after[1])
         passing.feed_forward(layer, after[2])
+
+    def _layers_of_few(
+        self,
+        passing: _Pass,
+        stacked: Stacked,
+        past: tuple[int, Array, Array],
+        across: tuple[Array, Array],
+    ) -> None:
+        from heedful.kernels.decoder import step_of_few
+
+        step_of_few(
+            stacked.weights,
+            stacked.scales,
+            stacked.biases,
+            stacked.norms,
+            stacked.kinds,
+            stacked.positions,
+            (*past, self.keys, self.values),
+            (self.memory.rows, *across),
+            (passing.states, passing.input, passing.context, passing.inner),
+            (passing.whole, passing.whole_inner, passing.scales),
+            tuple(passing.sums(stacked.biases[product].shape[1]) for product in (0, 1, 4)),
+        )
 
     def _logits(self, passing: _Pass, chosen: Any) -> Float[Tensor, "A N"]:
         from heedful.kernels.whole import finish

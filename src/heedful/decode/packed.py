@@ -8,7 +8,7 @@ __all__ = ["Format", "Layer", "Norm", "PackedTransformer", "Stack", "pack"]
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -52,6 +52,14 @@ class Layer:
     across: Product | None = None
     across_output: Product | None = None
 
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """Those of a decoder's layer, in the order of its sublayers."""
+        assert self.across is not None
+        assert self.across_output is not None
+        look = (self.joint, self.output, self.across, self.across_output)
+        return (*look, self.inner, self.outer)
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -65,6 +73,19 @@ class Stack:
     first: Norm
     after: list[Norm]
     last: Norm
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """A decoder's products and norms, layer upon layer, as `heedful.kernels.decoder` takes them."""
+
+    weights: tuple[Array, ...]
+    scales: tuple[Array, ...]
+    biases: tuple[Array, ...]
+    norms: tuple[Array, Array]
+    kinds: tuple[float, bool, bool, int, int, int]
+    """Epsilon, centred, post, activation, heads, groups."""
+    positions: tuple[Array, Array, Array, Array]
 
 
 @dataclass(frozen=True)
@@ -89,6 +110,9 @@ class PackedTransformer:
     sines: Array
     slopes: Array
 
+    stacked: Stacked | None
+    """The decoder of int8 for few rows."""
+
 
 def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
     """Copy the weights of a model on CPU; what they become later is not noticed."""
@@ -106,21 +130,48 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
     linear = isinstance(config.position, ALiBi)
     table = model.tables.output.weight.detach().float()
     slopes = layers[0].attention.position.slope if linear else torch.zeros(config.n_heads)
+    activation, post = _activation(model), not isinstance(config.residual, PreNorm)
+    groups = crosses[0].key_proj.out_features // d_k
+    stack = _stack(model, model.decoder, model.decoder_norm, format)
+    positions = (_array(angle.cos()), _array(angle.sin()), _array(slopes))
+    kinds = (post, activation, config.n_heads, groups)
     return PackedTransformer(
         format=format,
         model=model,
         encoder=_stack(model, model.encoder, model.encoder_norm, format),
-        decoder=_stack(model, model.decoder, model.decoder_norm, format),
+        decoder=stack,
         memory=_product(both, format),
         table=table.numpy(),
         project=_made(table, torch.zeros(len(table)), torch.ones(len(table)), format),
         heads=config.n_heads,
-        groups=crosses[0].key_proj.out_features // d_k,
-        activation=_activation(model),
-        post=not isinstance(config.residual, PreNorm),
-        cosines=_array(angle.cos()),
-        sines=_array(angle.sin()),
-        slopes=_array(slopes),
+        groups=groups,
+        activation=activation,
+        post=post,
+        cosines=positions[0],
+        sines=positions[1],
+        slopes=positions[2],
+        stacked=_stacked(stack, kinds, positions) if format == "int8" else None,
+    )
+
+
+def _stacked(
+    stack: Stack, kinds: tuple[bool, int, int, int], positions: tuple[Array, Array, Array]
+) -> Stacked:
+    """Return a decoder's arrays, layer upon layer; its products become parts of them."""
+    together = list(zip(*(layer.products for layer in stack.layers), strict=True))
+    weights = []
+    for products in together:
+        weights.append(np.stack([one.whole for one in products]))
+        for one, whole in zip(products, weights[-1], strict=True):
+            cast(Int8Product, one).keep(whole)
+    after = stack.after
+    return Stacked(
+        tuple(weights),
+        tuple(np.stack([one.column_scales for one in products]) for products in together),
+        tuple(np.stack([one.bias for one in products]) for products in together),
+        (np.stack([norm.weight for norm in after]), np.stack([norm.shift for norm in after])),
+        (after[0].eps, after[0].centred, *kinds),
+        (*positions, np.stack([layer.relative for layer in stack.layers])),
     )
 
 

@@ -7,7 +7,7 @@ processor's int8 product where it has one, float32 products elsewhere, and a ker
 weights where rows are few and memory is what takes the time.
 """
 
-__all__ = ["Float32Product", "Int8Product", "Product", "Workspace"]
+__all__ = ["Float32Product", "Int8Product", "Product", "Workspace", "are_few"]
 
 import math
 from collections.abc import Callable
@@ -101,11 +101,15 @@ class Int8Product:
         factors: Float[Tensor, " N"],
     ) -> None:
         whole, scales = to_int8(weight)
-        self.whole = whole.numpy()
+        self.keep(whole.numpy())
         self.column_scales = _array(scales * factors)
         self.bias = _array(bias)
-        self._across = whole.t()
         self._floats: Tensor | None = None
+
+    def keep(self, whole: Array) -> None:
+        """Keep the whole numbers in this memory, which holds the same already."""
+        self.whole = whole
+        self._across = torch.from_numpy(whole).t()
 
     @property
     def n_out(self) -> int:
@@ -115,7 +119,7 @@ class Int8Product:
     def multiply(self, rows: Array, whole: Array, space: Workspace, out: Array) -> Array:
         """Return the exact sums: float32, or int32 where that is faster."""
         kind = sums_of_whole()
-        if len(whole) <= FEW[kind]:
+        if are_few(len(whole)):
             _multiply_few()(whole, self.whole, out)
             return out
         if kind == np.float32:
@@ -145,6 +149,11 @@ class Int8Product:
             torch.mm(given[:, start:stop], self._floats[start:stop], out=part)
             sums += part
         return out
+
+
+def are_few(rows: int) -> bool:
+    """Return whether the kernel for few rows is the fastest with so many in whole numbers."""
+    return rows <= FEW[sums_of_whole()]
 
 
 @cache

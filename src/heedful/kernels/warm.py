@@ -72,6 +72,7 @@ def _call_all() -> None:
         return
     for kind in {np.dtype(np.float32), sums_of_whole()}:
         _call_with(kind)
+    _call_decoder()
     one, floats = np.ones((1, 1), np.int64), np.ones((1, 1), np.float32)
     best_of_rows(floats, one[0], floats, one)
     _DONE.set()
@@ -113,3 +114,27 @@ def _call_with(kind: np.dtype[Any]) -> None:
     entries = number.astype(np.int32)
     given = (rows(2), rows(2), whole, whole, ones, ones)
     listed(*given, entries, number, number + 1, number[None], rows(1))
+
+
+def _call_decoder() -> None:
+    """Call the step of few rows: one row, one layer, one head of width 2."""
+    from heedful.kernels.decoder import step_of_few
+
+    outputs = (6, 2, 2, 2, 2, 2)
+    layers = np.zeros((1, 1, 1, 2), np.float32)
+    tables = np.zeros((1, 0, 2), np.float32)
+    turn, number = tables[0, :, :1], np.zeros(1, np.int64)
+    rows = np.zeros((1, 2), np.float32)
+    step_of_few(
+        tuple(np.zeros((1, width, 2), np.int8) for width in outputs),
+        tuple(np.zeros((1, width), np.float32) for width in outputs),
+        tuple(np.zeros((1, width), np.float32) for width in outputs),
+        (np.zeros((3, 2), np.float32), np.zeros((3, 2), np.float32)),
+        (1.0, True, True, 0, 1, 1),
+        (turn, turn, np.zeros(1, np.float32), tables),
+        (0, number, np.zeros((1, 1), np.int32), layers, layers),
+        (np.zeros((1, 4), np.float32), number, number + 1),
+        (rows, rows, rows, rows),
+        (np.zeros((1, 2), np.int8), np.zeros((1, 2), np.int8), np.zeros(1, np.float32)),
+        (np.zeros((1, 6), np.float32), rows, rows),
+    )

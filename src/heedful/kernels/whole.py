@@ -56,10 +56,11 @@ def multiply_few(rows: Array, weight: Array, sums: Array) -> None:
 
     Each row of the weights is read once, for all rows: few rows are as fast as memory gives them.
     """
+    wide = rows.astype(np.int16)  # once, and not for each column
     for n in range(weight.shape[0]):
         column = weight[n]
         for r in range(rows.shape[0]):
-            row = rows[r]
+            row = wide[r]
             total = np.int32(0)
             for k in range(column.size):
                 total += np.int32(row[k]) * np.int32(column[k])
