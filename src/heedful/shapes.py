@@ -12,7 +12,8 @@ A name with `#` may also be 1 (broadcast). Checked at run time in every test (ja
 beartype, switched on in pyproject.toml), never in production.
 """
 
-__all__ = ["Bool", "Float", "Int", "Shaped", "Tensor"]
+__all__ = ["Array", "Bool", "Float", "Int", "Shaped", "Tensor"]
 
 from jaxtyping import Bool, Float, Int, Shaped
+from numpy import ndarray as Array
 from torch import Tensor

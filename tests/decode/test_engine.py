@@ -25,6 +25,7 @@ from heedful.models.seq2seq import Memory, Seq2Seq
 from heedful.models.seq2seq import decode as all_logits
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.search import Beam, Greedy, Hypothesis, Limits
+from heedful.shapes import Array
 
 ENTRIES = 40
 LIMITS = Limits(1, 2, forbidden=(0, 1, 3), max_length=32)
@@ -218,7 +219,6 @@ def test_only_candidates_of_a_source_are_in_its_translation(
 class UncachedStepper:
     """Computes every position anew from the whole prefix."""
 
-    device = torch.device("cpu")
     entries: Tensor | None = None
 
     def __init__(self, model: Transformer, memory: Memory, width: int) -> None:
@@ -227,16 +227,16 @@ class UncachedStepper:
         self.memory = memory
         self.tokens = torch.zeros(memory.states.shape[0] * width, 0, dtype=torch.int64)
 
-    def step(self, tokens: Tensor, rows: Tensor | None = None) -> Tensor:
-        self.tokens = torch.cat([self.tokens, tokens[:, None]], dim=1)
+    def step(self, tokens: Array, rows: Array | None = None) -> Tensor:
+        self.tokens = torch.cat([self.tokens, torch.from_numpy(tokens)[:, None]], dim=1)
         owners = torch.arange(len(self.tokens)) // self.width
         logits = all_logits(self.model, self.tokens, self.memory.select(owners))[:, -1]
         return logits if rows is None else logits[rows]
 
-    def select(self, rows: Tensor, sentences: Tensor | None = None) -> None:
+    def select(self, rows: Array, sentences: Array | None = None) -> None:
         self.tokens = self.tokens[rows]
         if sentences is not None:
-            self.memory = self.memory.select(sentences)
+            self.memory = self.memory.select(torch.from_numpy(sentences))
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam", "n-best"])

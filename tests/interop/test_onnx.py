@@ -48,13 +48,13 @@ def agree(folder: Path, loaded: LoadedModel) -> None:
     tokens = [START] * len(SOURCES)
     drawn = random.Random(3)
     for at in range(12):
-        ours = stepper.step(torch.tensor(tokens))
+        ours = stepper.step(np.array(tokens))
         theirs = torch.from_numpy(engine.step(tokens, state))
         torch.testing.assert_close(theirs, ours, rtol=0, atol=1e-4)
         tokens = ours.argmax(dim=-1).tolist() if at % 2 else drawn.choices(range(4, 280), k=5)
         if at == 5:
             order = [4, 0, 3, 1, 2]
-            stepper.select(torch.tensor(order), torch.tensor(order))
+            stepper.select(np.array(order), np.array(order))
             state = {name: np.ascontiguousarray(value[order]) for name, value in state.items()}
     for source, expected in zip(SOURCES, searched(loaded, Greedy()), strict=True):
         assert engine.greedy(source, 20) == [*expected.tokens, *[END] * expected.finished]

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +18,7 @@ from heedful.errors import ModelError
 from heedful.search import Beam, Greedy, Hypothesis, Limits, SearchConfig, driver
 from heedful.search.driver import best_pieces
 from heedful.search.scoring import length_penalty
+from heedful.shapes import Array
 
 PAD, START, END = 0, 1, 2
 
@@ -47,7 +49,6 @@ class Table:
 class TableStepper:
     """Decodes `Table`; keeps every row's prefix, so a wrong `select` shows at once."""
 
-    device = torch.device("cpu")
     entries: Tensor | None = None
 
     def __init__(self, table: Table, sentences: Sequence[int], rows_per_sentence: int) -> None:
@@ -57,7 +58,7 @@ class TableStepper:
         self.prefixes: list[Prefix] = [()] * (len(self.sentences) * rows_per_sentence)
         self.steps = 0
 
-    def step(self, tokens: Tensor, rows: Tensor | None = None) -> Tensor:
+    def step(self, tokens: Array, rows: Array | None = None) -> Tensor:
         self.steps += 1
         assert tokens.shape == (len(self.prefixes),)
         new = zip(self.prefixes, tokens.tolist(), strict=True)
@@ -74,7 +75,7 @@ class TableStepper:
         self.sentences += sentences
         self.prefixes += [()] * (len(sentences) * self.width)
 
-    def select(self, rows: Tensor, sentences: Tensor | None = None) -> None:
+    def select(self, rows: Array, sentences: Array | None = None) -> None:
         old = [row // self.width for row in rows.tolist()]
         kept = range(len(self.sentences)) if sentences is None else sentences.tolist()
         assert old == [sentence for sentence in kept for _ in range(self.width)]
@@ -207,7 +208,7 @@ class Shortlisted(TableStepper):
         super().__init__(table, sentences, rows_per_sentence)
         self.listed = {name: [END, *range(3 + name % 3, 9)] for name in sentences}
 
-    def step(self, tokens: Tensor, rows: Tensor | None = None) -> Tensor:
+    def step(self, tokens: Array, rows: Array | None = None) -> Tensor:
         logits = super().step(tokens, rows)
         asked = range(len(self.prefixes)) if rows is None else rows.tolist()
         lists = [self.listed[self.sentences[row // self.width]] for row in asked]
@@ -275,7 +276,7 @@ class Scripted(TableStepper):
         super().__init__(Table(0, len(logits)), [0], rows)
         self.row = logits
 
-    def step(self, tokens: Tensor, rows: Tensor | None = None) -> Tensor:
+    def step(self, tokens: Array, rows: Array | None = None) -> Tensor:
         return torch.tensor([self.row] * len(super().step(tokens, rows)))
 
 
@@ -300,9 +301,10 @@ def test_equal_pieces_come_in_the_order_of_their_ids() -> None:
     logits = torch.zeros(3, 50)
     logits[1, 40:] = 1
     logits[2, 7] = logits[2, 49] = 2
-    values, ids = best_pieces(logits, 4, torch.tensor([0]))
+    values, ids = best_pieces(logits, 4, np.array([0]))
     assert ids.tolist() == [[1, 2, 3, 4], [40, 41, 42, 43], [7, 49, 1, 2]]
-    assert torch.equal(values, logits.log_softmax(-1).gather(1, ids))
+    expected = logits.log_softmax(-1).numpy()
+    assert (values == np.take_along_axis(expected, ids, axis=1)).all()
 
 
 @pytest.fixture(params=["by torch", "by the kernel"])
@@ -320,7 +322,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_best_pieces_equals_sorting(rows: list[list[int]], count: int, forbidden: set[int]) -> None:
     logits = torch.tensor(rows, dtype=torch.float32)
-    values, ids = best_pieces(logits, count, torch.tensor(sorted(forbidden), dtype=torch.int64))
+    values, ids = best_pieces(logits, count, np.array(sorted(forbidden), np.int64))
     for row, got_values, got_ids in zip(rows, values.tolist(), ids.tolist(), strict=True):
         worth = [-math.inf if x in forbidden else row[x] for x in range(6)]
         assert got_ids == sorted(range(6), key=lambda x: (-worth[x], x))[:count]

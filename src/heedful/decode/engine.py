@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
+import numpy as np
 import torch
 
 from heedful.decode.fused import Candidates, FusedStepper, fusible
@@ -23,7 +24,7 @@ from heedful.kernels.warm import ready
 from heedful.models.seq2seq import Memory, Seq2Seq
 from heedful.models.transformer import Transformer
 from heedful.search import Beam, Greedy, Hypothesis, Limits
-from heedful.shapes import Bool, Float, Int, Tensor
+from heedful.shapes import Array, Bool, Float, Int, Tensor
 
 BATCH_TOKENS = 4096
 """Source pieces times rows decoded at once."""
@@ -55,30 +56,31 @@ class ModelStepper:
         self.entries: Int[Tensor, "A N"] | None = None
         self.cache = model.new_cache(memory, rows_per_sentence, max_length)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the model lies."""
-        return self.memory.states.device
-
     def step(
-        self, tokens: Int[Tensor, " R"], rows: Int[Tensor, " A"] | None = None
+        self, tokens: Int[Array, " R"], rows: Int[Array, " A"] | None = None
     ) -> Float[Tensor, "A N"]:
         """Take the newest piece of every row; return logits for the position after it."""
-        hidden = self.model.hidden(tokens[:, None], self.memory, self.cache)[:, 0]
-        logits = self.model.project(hidden if rows is None else hidden[rows])
+        newest = self._there(tokens)
+        hidden = self.model.hidden(newest[:, None], self.memory, self.cache)[:, 0]
+        logits = self.model.project(hidden if rows is None else hidden[self._there(rows)])
         if self.lists is None:
             return logits
-        asked = torch.arange(len(tokens), device=self.device) if rows is None else rows
-        lists = self.lists[asked // self.width]
+        asked = np.arange(len(tokens)) if rows is None else rows
+        lists = self.lists[self._there(asked // self.width)]
         self.entries = lists.clamp(min=0)
         return logits.gather(1, self.entries).masked_fill(lists < 0, -torch.inf)
 
-    def select(self, rows: Int[Tensor, " Q"], sentences: Int[Tensor, " C"] | None = None) -> None:
+    def select(self, rows: Int[Array, " Q"], sentences: Int[Array, " C"] | None = None) -> None:
         """Make row i a copy of the old row `rows[i]`; keep only `sentences`, if given."""
-        self.cache.select(rows, sentences)
-        if sentences is not None:
-            self.memory = self.memory.select(sentences)
-            self.lists = None if self.lists is None else self.lists[sentences]
+        chosen = None if sentences is None else self._there(sentences)
+        self.cache.select(self._there(rows), chosen)
+        if chosen is not None:
+            self.memory = self.memory.select(chosen)
+            self.lists = None if self.lists is None else self.lists[chosen]
+
+    def _there(self, numbers: Int[Array, " X"]) -> Int[Tensor, " X"]:
+        """Return the numbers where the model lies."""
+        return torch.from_numpy(numbers).to(self.memory.states.device, non_blocking=True)
 
 
 def decode(
@@ -227,6 +229,9 @@ class Engine:
                 found.append(self._run_fused(begun, waiting, sources, search, limits, space))
             return found
 
+        if threads == 1:  # a thread takes a millisecond to begin, as long as a piece or two
+            yield from run()
+            return
         try:
             with ThreadPoolExecutor(threads, "decode", torch.set_num_threads, (1,)) as pool:
                 for running in [pool.submit(run) for _ in range(threads)]:

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from heedful.decode.packed import Layer, Norm, PackedTransformer, Stack, Stacked
-from heedful.decode.products import Array, Product, Workspace, are_few
+from heedful.decode.products import Product, Workspace, are_few
 from heedful.kernels import available
 from heedful.models.transformer import Transformer
-from heedful.shapes import Float, Int, Tensor
+from heedful.shapes import Array, Float, Int, Tensor
 
 Sums = tuple[Array, Array, Array, Array]
 """Sums of a product, row scales, column scales and bias, as kernels take them."""
@@ -220,8 +220,6 @@ class FusedStepper:
     column stands, and a search that reorders its rows reorders that table alone.
     """
 
-    device = torch.device("cpu")
-
     def __init__(
         self,
         packed: PackedTransformer,
@@ -260,23 +258,23 @@ class FusedStepper:
         self.places = np.concatenate([self.places, added])
 
     def step(
-        self, tokens: Int[Tensor, " R"], rows: Int[Tensor, " A"] | None = None
+        self, tokens: Int[Array, " R"], rows: Int[Array, " A"] | None = None
     ) -> Float[Tensor, "A N"]:
         """Take the newest piece of every row; return logits for the position after it."""
-        chosen = slice(None) if rows is None else rows.numpy()
-        count = len(tokens) if rows is None else len(rows)
-        if self.positions[chosen].max() >= self.places.shape[1]:
+        chosen = slice(None) if rows is None else rows
+        positions = self.positions[chosen]
+        if positions.max() >= self.places.shape[1]:
             self._widen()
+        count = len(positions)
         self.places[chosen, self.now] = np.arange(count)
         if self._passing is None or self._passing.rows != count:
             self._passing = _Pass(self.packed, self.space, count)
         packed, passing = self.packed, self._passing
         model = packed.model
         known = getattr(model.target_position, "table", None)
-        positions = self.positions[chosen]
         passing.enter(
             model.tables.target.weight,
-            tokens if rows is None else tokens[rows],
+            torch.from_numpy(tokens[chosen]),
             None if known is None else known.detach().numpy()[positions],
         )
         passing.begin(packed.decoder)
@@ -395,9 +393,9 @@ class FusedStepper:
         self.entries = torch.from_numpy(ids)
         return torch.from_numpy(logits)
 
-    def select(self, rows: Int[Tensor, " Q"], sentences: Int[Tensor, " C"] | None = None) -> None:
+    def select(self, rows: Int[Array, " Q"], sentences: Int[Array, " C"] | None = None) -> None:
         """Make row i a copy of the old row `rows[i]`; rows of other sentences are gone."""
-        chosen = rows.numpy()
-        self.places, self.positions = self.places[chosen], self.positions[chosen]
-        self.memory.select(chosen)
-        self.lists.select(chosen if self.candidates is not None else chosen[:0])
+        self.places, self.positions = self.places[rows], self.positions[rows]
+        self.memory.select(rows)
+        if self.candidates is not None:
+            self.lists.select(rows)

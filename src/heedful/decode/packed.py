@@ -20,10 +20,9 @@ from heedful.nn.attention import MultiHeadAttention
 from heedful.nn.feedforward import SwiGLU
 from heedful.nn.norm import LayerNorm, PreNorm
 from heedful.nn.position import ALiBi, Rotary
-from heedful.shapes import Float, Tensor
+from heedful.shapes import Array, Float, Tensor
 
 Format = Literal["float32", "int8"]
-Array = np.ndarray[Any, np.dtype[np.float32]]
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,7 @@ import torch
 
 from heedful.kernels.choice import sums_of_whole
 from heedful.models.int8 import to_int8
-from heedful.shapes import Float, Tensor
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from heedful.shapes import Array, Float, Tensor
 
 FEW = {np.dtype(np.float32): 16, np.dtype(np.int32): 4}
 """Rows up to which the kernel for few is taken. On Zen 1 it makes 11 billion products a second, as

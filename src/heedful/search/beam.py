@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from pydantic import Field, model_validator
 
@@ -24,7 +25,7 @@ from heedful.search.driver import (
 )
 from heedful.search.scoring import length_penalty
 from heedful.settings import Settings
-from heedful.shapes import Bool, Float, Int, Tensor
+from heedful.shapes import Array, Bool, Float, Int
 
 
 class Beam(Settings):
@@ -55,30 +56,30 @@ class Beam(Settings):
 class _Growing:
     """Hypotheses that go on, for the sentences not yet done; an empty slot has log_prob -inf."""
 
-    sentences: Int[Tensor, " B"]
+    sentences: Int[Array, " B"]
     """Which sentence each one is, in the order they came in."""
-    tokens: Int[Tensor, "B W T"]
+    tokens: Int[Array, "B W T"]
     """Pieces so far, as many as `length` says; `<s>` is not among them."""
-    last: Int[Tensor, "B W"]
+    last: Int[Array, "B W"]
     """The newest of them."""
-    length: Int[Tensor, " B"]
-    log_prob: Float[Tensor, "B W"]
-    room: Int[Tensor, " B"]
+    length: Int[Array, " B"]
+    log_prob: Float[Array, "B W"]
+    room: Int[Array, " B"]
     """Longest hypothesis allowed."""
-    last_penalty: Float[Tensor, " B"]
+    last_penalty: Float[Array, " B"]
     """Length penalty at that length: the largest there can be."""
-    width: Int[Tensor, " B"]
+    width: Int[Array, " B"]
     """W less the hypotheses that have ended."""
-    best_ended: Float[Tensor, "B K"]
+    best_ended: Float[Array, "B K"]
     """The n_best scores among those, best first; -inf where there are fewer."""
 
-    def keep(self, going: Int[Tensor, " C"]) -> "_Growing":
+    def keep(self, going: Int[Array, " C"]) -> "_Growing":
         """Return the state of these sentences alone."""
-        return _Growing(*(getattr(self, name)[going] for name in self.__dataclass_fields__))
+        return _Growing(*(state[going] for state in vars(self).values()))
 
     def joined(self, other: "_Growing") -> "_Growing":
         """Return the state of both, the other's sentences behind."""
-        return _Growing(*(joined(getattr(self, x), getattr(other, x)) for x in vars(self)))
+        return _Growing(*map(joined, vars(self).values(), vars(other).values()))
 
 
 @dataclass(frozen=True)
@@ -109,27 +110,24 @@ class BeamSearch:
     ) -> list[list[Hypothesis]]:
         """Return up to n_best hypotheses for every sentence, best first."""
         found: list[list[Hypothesis]] = []
-        forbidden = torch.tensor(limits.forbidden, dtype=torch.int64, device=stepper.device)
-        growing = self._start(source_lengths, limits, stepper.device, found)
+        forbidden = np.array(limits.forbidden, np.int64)
+        growing = self._start(source_lengths, limits, found)
         while True:
-            if fresh := more(growing.sentences.numel()):
-                growing = growing.joined(self._start(fresh, limits, stepper.device, found))
-            if not growing.sentences.numel():
+            if fresh := more(len(growing.sentences)):
+                growing = growing.joined(self._start(fresh, limits, found))
+            if not len(growing.sentences):
                 return [self._ranked(hypotheses) for hypotheses in found]
             parents = self._grow(growing, stepper, forbidden)
             going = self._harvest(growing, limits.end_id, found)
-            starts = going[:, None] * self.config.beam_size
-            everyone = going.numel() == growing.sentences.numel()
-            stepper.select((starts + parents[going]).flatten(), None if everyone else going)
-            if not everyone:
+            rows = going[:, None] * self.config.beam_size + parents[going]
+            if len(going) == len(parents):
+                stepper.select(rows.ravel())
+            else:
+                stepper.select(rows.ravel(), going)
                 growing = growing.keep(going)
 
     def _start(
-        self,
-        source_lengths: Sequence[int],
-        limits: Limits,
-        device: torch.device,
-        found: list[list[Hypothesis]],
+        self, source_lengths: Sequence[int], limits: Limits, found: list[list[Hypothesis]]
     ) -> _Growing:
         """Return the state of sentences before the first piece, with places in `found`.
 
@@ -137,111 +135,99 @@ class BeamSearch:
         """
         count, width = len(source_lengths), self.config.beam_size
         rooms = limits.room(source_lengths, self.config.max_extra)
-        numbers = range(len(found), len(found) + count)
+        numbers = np.arange(len(found), len(found) + count)
         found += [[] for _ in rooms]
-        longest = max(rooms, default=0)
-        log_prob = torch.full((count, width), -torch.inf, device=device)
+        log_prob = np.full((count, width), -np.inf, np.float32)
         log_prob[:, 0] = 0
         return _Growing(
-            sentences=torch.tensor(numbers, dtype=torch.int64, device=device),
-            tokens=torch.zeros(count, width, longest, dtype=torch.int64, device=device),
-            last=torch.full((count, width), limits.start_id, device=device),
-            length=torch.zeros(count, dtype=torch.int64, device=device),
+            sentences=numbers,
+            tokens=np.zeros((count, width, max(rooms, default=0)), np.int64),
+            last=np.full((count, width), limits.start_id),
+            length=np.zeros(count, np.int64),
             log_prob=log_prob,
-            room=torch.tensor(rooms, dtype=torch.int64, device=device),
-            last_penalty=self._penalties(rooms, device),
-            width=torch.full((count,), width, device=device),
-            best_ended=torch.full(
-                (count, self.config.n_best), -torch.inf, dtype=torch.float64, device=device
-            ),
+            room=np.array(rooms, np.int64),
+            last_penalty=self._penalties(rooms),
+            width=np.full(count, width),
+            best_ended=np.full((count, self.config.n_best), -np.inf),
         )
 
     def _grow(
-        self, growing: _Growing, stepper: Stepper, forbidden: Int[Tensor, " F"]
-    ) -> Int[Tensor, "B W"]:
+        self, growing: _Growing, stepper: Stepper, forbidden: Int[Array, " F"]
+    ) -> Int[Array, "B W"]:
         """Put the best continuations into `growing`; return the slot that each continues.
 
         Equal ones: the better parent first, then the likelier and then the lower piece.
         """
         count, beam = growing.log_prob.shape
         values, pieces = self._continuations(growing, stepper, forbidden)
-        totals = (growing.log_prob.flatten()[:, None] + values).view(count, -1)
-        totals, order = totals.sort(dim=-1, descending=True, stable=True)
-        totals, order = totals[:, :beam], order[:, :beam]
-        parents = order // values.shape[1]
-        growing.last = pieces.view(count, -1).gather(1, order)
-        tokens = growing.tokens.gather(1, parents[:, :, None].expand_as(growing.tokens))
-        places = growing.length[:, None, None].expand(-1, beam, 1)
-        growing.tokens = tokens.scatter_(2, places, growing.last[:, :, None])
+        totals = (growing.log_prob.reshape(-1, 1) + values).reshape(count, -1)
+        order = np.argsort(-totals, axis=1, kind="stable")[:, :beam]
+        parents: Int[Array, "B W"] = order // values.shape[1]
+        sentences = np.arange(count)[:, None]
+        growing.last = pieces.reshape(count, -1)[sentences, order]
+        growing.tokens = growing.tokens[sentences, parents]
+        growing.tokens[sentences, np.arange(beam), growing.length[:, None]] = growing.last
         growing.length = growing.length + 1
-        slots = torch.arange(beam, device=totals.device)
-        growing.log_prob = totals.masked_fill(slots >= growing.width[:, None], -torch.inf)
+        growing.log_prob = totals[sentences, order]
+        growing.log_prob[np.arange(beam) >= growing.width[:, None]] = -np.inf
         return parents
 
     def _continuations(
-        self, growing: _Growing, stepper: Stepper, forbidden: Int[Tensor, " F"]
-    ) -> tuple[Float[Tensor, "R K"], Int[Tensor, "R K"]]:
+        self, growing: _Growing, stepper: Stepper, forbidden: Int[Array, " F"]
+    ) -> tuple[Float[Array, "R K"], Int[Array, "R K"]]:
         """Return the best pieces after every slot; -inf after an empty one, which is not asked."""
-        alive = (growing.log_prob.flatten() > -torch.inf).nonzero().squeeze(1)
-        slots = growing.log_prob.numel()
-        asked = None if alive.numel() == slots else alive
-        logits = stepper.step(growing.last.flatten(), asked)
+        alive = np.flatnonzero(growing.log_prob > -np.inf)
+        asked = None if len(alive) == growing.log_prob.size else alive
+        logits = stepper.step(growing.last.ravel(), asked)
         values, pieces = best_pieces(logits, self.config.beam_size, forbidden, stepper.entries)
         if asked is None:
             return values, pieces
-        shape = (slots, values.shape[1])
-        return (
-            values.new_full(shape, -torch.inf).index_copy_(0, alive, values),
-            pieces.new_zeros(shape).index_copy_(0, alive, pieces),
-        )
+        shape = (growing.log_prob.size, values.shape[1])
+        every, each = np.full(shape, -np.inf, np.float32), np.zeros(shape, np.int64)
+        every[alive], each[alive] = values, pieces
+        return every, each
 
     def _harvest(
         self, growing: _Growing, end_id: int, found: list[list[Hypothesis]]
-    ) -> Int[Tensor, " C"]:
+    ) -> Int[Array, " C"]:
         """Move what has ended to `found`; return the sentences that go on."""
-        scores = (
-            growing.log_prob.double()
-            / self._penalties(growing.length.tolist(), growing.length.device)[:, None]
-        )
-        alive = growing.log_prob > -torch.inf
+        scores = growing.log_prob / self._penalties(growing.length.tolist())[:, None]
+        alive = growing.log_prob > -np.inf
         ended = alive & (growing.last == end_id)
         leaving = ended | (alive & (growing.room == growing.length)[:, None])
-        self._collect(growing, scores, ended, leaving, found)
-        growing.width = growing.width - ended.sum(dim=1)
-        growing.log_prob = growing.log_prob.masked_fill(leaving, -torch.inf)
-        ended_scores = scores.masked_fill(~ended, -torch.inf)
-        ranked = torch.cat([growing.best_ended, ended_scores], dim=1).sort(descending=True).values
-        growing.best_ended = ranked[:, : self.config.n_best]
-        attainable = growing.log_prob.amax(dim=1).double() / growing.last_penalty
-        return (attainable > growing.best_ended[:, -1]).nonzero().squeeze(1)
+        if leaving.any():
+            self._collect(growing, scores, ended, leaving, found)
+            growing.width = growing.width - ended.sum(axis=1)
+            growing.log_prob[leaving] = -np.inf
+            scores[~ended] = -np.inf
+            ranked = np.sort(np.concatenate([growing.best_ended, scores], axis=1), axis=1)
+            growing.best_ended = ranked[:, : -1 - self.config.n_best : -1]
+        attainable = growing.log_prob.max(axis=1) / growing.last_penalty
+        return np.flatnonzero(attainable > growing.best_ended[:, -1])
 
-    def _penalties(self, lengths: Sequence[int], device: torch.device) -> Float[Tensor, " B"]:
+    def _penalties(self, lengths: Sequence[int]) -> Float[Array, " B"]:
         """Return the length penalty of each length."""
-        found = [length_penalty(length, self.config.length_penalty) for length in lengths]
-        return torch.tensor(found, dtype=torch.float64, device=device)
+        return np.array([length_penalty(length, self.config.length_penalty) for length in lengths])
 
     def _collect(
         self,
         growing: _Growing,
-        scores: Float[Tensor, "B W"],
-        ended: Bool[Tensor, "B W"],
-        leaving: Bool[Tensor, "B W"],
+        scores: Float[Array, "B W"],
+        ended: Bool[Array, "B W"],
+        leaving: Bool[Array, "B W"],
         found: list[list[Hypothesis]],
     ) -> None:
-        places = leaving.nonzero()
-        if not places.numel():
-            return
-        sentence, slot = places.unbind(1)
-        columns = zip(
-            growing.sentences[sentence].tolist(),
-            growing.tokens[sentence, slot].tolist(),
-            growing.length[sentence].tolist(),
-            growing.log_prob[sentence, slot].tolist(),
-            scores[sentence, slot].tolist(),
-            ended[sentence, slot].tolist(),
-            strict=True,
+        sentence, slot = leaving.nonzero()
+        columns = (
+            growing.sentences[sentence],
+            growing.tokens[sentence, slot],
+            growing.length[sentence],
+            growing.log_prob[sentence, slot],
+            scores[sentence, slot],
+            ended[sentence, slot],
         )
-        for index, tokens, length, log_prob, score, finished in columns:
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for index, tokens, length, log_prob, score, finished in rows:
             kept = tuple(tokens[: length - finished])
             found[index].append(Hypothesis(kept, log_prob, score, finished))
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 
@@ -23,7 +24,7 @@ from heedful.search.driver import (
     nothing_more,
 )
 from heedful.settings import Settings
-from heedful.shapes import Bool, Float, Int, Tensor
+from heedful.shapes import Array, Bool, Float, Int
 
 
 class Greedy(Settings):
@@ -59,42 +60,38 @@ class GreedySearch:
     ) -> list[list[Hypothesis]]:
         """Return one hypothesis for every sentence; see `heedful.search.driver.Search`."""
         found: list[list[Hypothesis]] = []
-        forbidden = torch.tensor(limits.forbidden, dtype=torch.int64, device=stepper.device)
-        growing = self._start(source_lengths, limits, stepper.device, found)
+        forbidden = np.array(limits.forbidden, np.int64)
+        growing = self._start(source_lengths, limits, found)
         while True:
-            if fresh := more(growing.sentences.numel()):
-                growing = growing.joined(self._start(fresh, limits, stepper.device, found))
-            if not growing.sentences.numel():
+            if fresh := more(len(growing.sentences)):
+                growing = growing.joined(self._start(fresh, limits, found))
+            if not len(growing.sentences):
                 return found
             logits = stepper.step(growing.last)
             values, pieces = best_pieces(logits, 1, forbidden, stepper.entries)
             growing.append(pieces[:, 0], values[:, 0])
             ended = growing.last == limits.end_id
             done = ended | (growing.length == growing.room)
-            if bool(done.any()):
+            if done.any():
                 growing.collect(done, ended, found)
-                going = (~done).nonzero().squeeze(1)
+                going = np.flatnonzero(~done)
                 stepper.select(going, going)
                 growing = growing.keep(going)
 
     def _start(
-        self,
-        source_lengths: Sequence[int],
-        limits: Limits,
-        device: torch.device,
-        found: list[list[Hypothesis]],
+        self, source_lengths: Sequence[int], limits: Limits, found: list[list[Hypothesis]]
     ) -> "_Growing":
         """Return the state of sentences before the first piece, with places in `found`."""
         rooms = limits.room(source_lengths, self.config.max_extra)
-        numbers = range(len(found), len(found) + len(rooms))
+        numbers = np.arange(len(found), len(found) + len(rooms))
         found += [[] for _ in rooms]
         return _Growing(
-            sentences=torch.tensor(numbers, dtype=torch.int64, device=device),
-            tokens=torch.zeros(len(rooms), max(rooms, default=0), dtype=torch.int64, device=device),
-            last=torch.full((len(rooms),), limits.start_id, device=device),
-            length=torch.zeros(len(rooms), dtype=torch.int64, device=device),
-            log_prob=torch.zeros(len(rooms), device=device),
-            room=torch.tensor(rooms, dtype=torch.int64, device=device),
+            sentences=numbers,
+            tokens=np.zeros((len(rooms), max(rooms, default=0)), np.int64),
+            last=np.full(len(rooms), limits.start_id),
+            length=np.zeros(len(rooms), np.int64),
+            log_prob=np.zeros(len(rooms), np.float32),
+            room=np.array(rooms, np.int64),
         )
 
 
@@ -102,37 +99,36 @@ class GreedySearch:
 class _Growing:
     """The beginnings of translations, a row a sentence."""
 
-    sentences: Int[Tensor, " R"]
-    tokens: Int[Tensor, "R T"]
+    sentences: Int[Array, " R"]
+    tokens: Int[Array, "R T"]
     """Pieces so far, as many as `length` says; `<s>` is not among them."""
-    last: Int[Tensor, " R"]
-    length: Int[Tensor, " R"]
-    log_prob: Float[Tensor, " R"]
-    room: Int[Tensor, " R"]
+    last: Int[Array, " R"]
+    length: Int[Array, " R"]
+    log_prob: Float[Array, " R"]
+    room: Int[Array, " R"]
     """Longest hypothesis allowed."""
 
-    def keep(self, going: Int[Tensor, " C"]) -> "_Growing":
+    def keep(self, going: Int[Array, " C"]) -> "_Growing":
         """Return the state of these rows alone."""
-        return _Growing(*(getattr(self, name)[going] for name in self.__dataclass_fields__))
+        return _Growing(*(state[going] for state in vars(self).values()))
 
     def joined(self, other: "_Growing") -> "_Growing":
         """Return the state of both, the other's rows behind."""
-        return _Growing(*(joined(getattr(self, x), getattr(other, x)) for x in vars(self)))
+        return _Growing(*map(joined, vars(self).values(), vars(other).values()))
 
-    def append(self, pieces: Int[Tensor, " R"], log_probs: Float[Tensor, " R"]) -> None:
+    def append(self, pieces: Int[Array, " R"], log_probs: Float[Array, " R"]) -> None:
         """Let every row grow by a piece."""
-        self.tokens.scatter_(1, self.length[:, None], pieces[:, None])
+        self.tokens[np.arange(len(pieces)), self.length] = pieces
         self.last = pieces
-        self.length = self.length + 1
-        self.log_prob = self.log_prob + log_probs
+        self.length += 1
+        self.log_prob += log_probs
 
     def collect(
-        self, done: Bool[Tensor, " R"], ended: Bool[Tensor, " R"], found: list[list[Hypothesis]]
+        self, done: Bool[Array, " R"], ended: Bool[Array, " R"], found: list[list[Hypothesis]]
     ) -> None:
         """Put what is done into `found`."""
-        some = done.nonzero().squeeze(1)
         columns = (self.sentences, self.tokens, self.length, self.log_prob, ended)
-        rows = zip(*(column[some].tolist() for column in columns), strict=True)
+        rows = zip(*(column[done].tolist() for column in columns), strict=True)
         for sentence, tokens, length, score, finished in rows:
             kept = tuple(tokens[: length - finished])
             found[sentence].append(Hypothesis(kept, score, score, finished))
