@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from heedful.decode.packed import Layer, Norm, PackedTransformer, Stack, Stacked
-from heedful.decode.products import Product, Workspace, are_few
+from heedful.decode.products import Product, Workspace, by_kernel
 from heedful.kernels import available
 from heedful.models.transformer import Transformer
 from heedful.shapes import Array, Float, Int, Tensor
@@ -280,8 +280,8 @@ class FusedStepper:
         passing.begin(packed.decoder)
         past = (self.now, positions, self.places[chosen])
         across = (self.memory.firsts[chosen], self.memory.counts[chosen])
-        if packed.stacked is not None and are_few(count):
-            self._layers_of_few(passing, packed.stacked, past, across)
+        if packed.stacked is not None and by_kernel(count):
+            self._layers_at_once(passing, packed.stacked, past, across)
         else:
             for number, layer in enumerate(packed.decoder.layers):
                 self._layer(passing, number, layer, past, across)
@@ -342,16 +342,16 @@ class FusedStepper:
         passing.add(layer.across_output, after[1])
         passing.feed_forward(layer, after[2])
 
-    def _layers_of_few(
+    def _layers_at_once(
         self,
         passing: _Pass,
         stacked: Stacked,
         past: tuple[int, Array, Array],
         across: tuple[Array, Array],
     ) -> None:
-        from heedful.kernels.decoder import step_of_few
+        from heedful.kernels.decoder_step import decoder_step
 
-        step_of_few(
+        decoder_step(
             stacked.weights,
             stacked.scales,
             stacked.biases,

@@ -76,7 +76,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Stacked:
-    """A decoder's products and norms, layer upon layer, as `heedful.kernels.decoder` takes them."""
+    """A decoder's products and norms, layer upon layer, for `heedful.kernels.decoder_step`."""
 
     weights: tuple[Array, ...]
     scales: tuple[Array, ...]
@@ -110,7 +110,7 @@ class PackedTransformer:
     slopes: Array
 
     stacked: Stacked | None
-    """The decoder of int8 for few rows."""
+    """The decoder of int8, for a step in one call."""
 
 
 def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:

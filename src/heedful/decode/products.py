@@ -1,13 +1,12 @@
 """Products of rows with weights, in float32 or exactly, in whole numbers.
 
 Rows as whole numbers and a scale each (`heedful.kernels.whole`) times weights as whole numbers and
-a scale for each column: sums of such products are whole numbers again, and below 2^24, which is so
-for up to 1,040 inputs, float32 holds them exactly. So there are three ways to the same sums: the
-processor's int8 product where it has one, float32 products elsewhere, and a kernel that reads int8
-weights where rows are few and memory is what takes the time.
+a scale for each column: the sums of such products are whole numbers again, the same on every
+machine and in any company. Where the processor has instructions for int8 (VNNI, AMX), PyTorch's
+product is the fastest for many rows, else a kernel of ours is (`heedful.kernels.product`).
 """
 
-__all__ = ["Float32Product", "Int8Product", "Product", "Workspace", "are_few"]
+__all__ = ["Float32Product", "Int8Product", "Product", "Workspace", "by_kernel"]
 
 import math
 from collections.abc import Callable
@@ -21,16 +20,12 @@ from heedful.kernels.choice import sums_of_whole
 from heedful.models.int8 import to_int8
 from heedful.shapes import Array, Float, Tensor
 
-FEW = {np.dtype(np.float32): 16, np.dtype(np.int32): 4}
-"""Rows up to which the kernel for few is taken. On Zen 1 it makes 11 billion products a second, as
-float32 does at 6 rows (15 at 16 rows), but it reads a quarter of the memory, and whoever translates
-single sentences never needs weights in float32."""
+FEW = 4
+"""Rows up to which the kernel is taken on every machine: for so few, PyTorch lays the weights out
+anew at every call."""
 
 TOGETHER = 8
 """Rows are filled up to a multiple of this for int8: for each count oneDNN makes a new program."""
-
-EXACT = 1024
-"""Inputs whose sums float32 holds exactly; products of more are added up from parts of so many."""
 
 
 class Workspace:
@@ -102,7 +97,6 @@ class Int8Product:
         self.keep(whole.numpy())
         self.column_scales = _array(scales * factors)
         self.bias = _array(bias)
-        self._floats: Tensor | None = None
 
     def keep(self, whole: Array) -> None:
         """Keep the whole numbers in this memory, which holds the same already."""
@@ -116,13 +110,10 @@ class Int8Product:
 
     def multiply(self, rows: Array, whole: Array, space: Workspace, out: Array) -> Array:
         """Return the exact sums: float32, or int32 where that is faster."""
-        kind = sums_of_whole()
-        if are_few(len(whole)):
-            _multiply_few()(whole, self.whole, out)
-            return out
-        if kind == np.float32:
-            return self._by_floats(whole, space, out)
-        return self._by_integers(whole, space)
+        if not by_kernel(len(whole)):
+            return self._by_integers(whole, space)
+        _multiply_whole()(whole, self.whole, out)
+        return out
 
     def _by_integers(self, whole: Array, space: Workspace) -> Array:
         count = -(-len(whole) // TOGETHER) * TOGETHER
@@ -134,31 +125,17 @@ class Int8Product:
         )
         return sums[: len(whole)]
 
-    def _by_floats(self, whole: Array, space: Workspace, out: Array) -> Array:
-        if self._floats is None:  # threads that meet here make the same
-            self._floats = self._across.float().contiguous()
-        floats = space.take("floats", whole.shape)
-        floats[...] = whole
-        given, sums = torch.from_numpy(floats), torch.from_numpy(out)
-        torch.mm(given[:, :EXACT], self._floats[:EXACT], out=sums)
-        for start in range(EXACT, whole.shape[1], EXACT):
-            part = torch.from_numpy(space.take("part", out.shape))
-            stop = start + EXACT
-            torch.mm(given[:, start:stop], self._floats[start:stop], out=part)
-            sums += part
-        return out
 
-
-def are_few(rows: int) -> bool:
-    """Return whether the kernel for few rows is the fastest with so many in whole numbers."""
-    return rows <= FEW[sums_of_whole()]
+def by_kernel(rows: int) -> bool:
+    """Return whether the kernel is the fastest for so many rows in whole numbers."""
+    return rows <= FEW or sums_of_whole() == np.float32
 
 
 @cache
-def _multiply_few() -> Callable[[Array, Array, Array], None]:
-    from heedful.kernels.whole import multiply_few  # numba takes a second to load
+def _multiply_whole() -> Callable[[Array, Array, Array], None]:
+    from heedful.kernels.product import multiply_whole  # numba takes a second to load
 
-    return multiply_few
+    return multiply_whole
 
 
 def _array(tensor: Tensor) -> Array:

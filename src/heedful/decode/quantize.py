@@ -14,7 +14,6 @@ from typing import Any, Literal, cast, get_args
 import torch
 from torch import nn
 
-from heedful.decode.products import EXACT
 from heedful.errors import SettingError, did_you_mean
 from heedful.models.int8 import to_int8
 from heedful.models.seq2seq import Seq2Seq
@@ -24,6 +23,9 @@ from heedful.shapes import Float, Int, Tensor
 
 Precision = Literal["float32", "bf16", "int8"]
 """In what the products of a translation are computed."""
+
+EXACT = 1024
+"""Inputs whose sums float32 holds exactly, which it does below 2^24: 127 * 127 * 1,040."""
 
 
 PRECISIONS = ("auto", *get_args(Precision))

@@ -1,4 +1,4 @@
-"""Which product of whole numbers this machine is faster with: both give the same sums, exactly."""
+"""Whether this machine has a fast product of whole numbers for PyTorch to take."""
 
 __all__ = ["sums_of_whole"]
 

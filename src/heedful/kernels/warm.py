@@ -66,6 +66,7 @@ def _kept(kernel: Any) -> bool:
 
 def _call_all() -> None:
     """Call each kernel with the types that `heedful.decode.fused` calls it with."""
+    from heedful.kernels.product import multiply_whole
     from heedful.kernels.rows import best_of_rows
 
     if are_ready():
@@ -73,8 +74,10 @@ def _call_all() -> None:
     for kind in {np.dtype(np.float32), sums_of_whole()}:
         _call_with(kind)
     _call_decoder()
-    one, floats = np.ones((1, 1), np.int64), np.ones((1, 1), np.float32)
-    best_of_rows(floats, one[0], floats, one)
+    numbers = np.ones((1, 1), np.int8)
+    multiply_whole(numbers, numbers, np.ones((1, 1), np.float32))
+    ids, floats = np.ones((1, 1), np.int64), np.ones((1, 1), np.float32)
+    best_of_rows(floats, ids[0], floats, ids)
     _DONE.set()
 
 
@@ -82,7 +85,7 @@ def _call_with(kind: np.dtype[Any]) -> None:
     """Call those that read a product's sums, sums of this kind."""
     from heedful.kernels.attention import attend_across, attend_back, attend_within
     from heedful.kernels.rows import activate, add_and_normalise, normalise
-    from heedful.kernels.whole import finish, listed, multiply_few, quantise
+    from heedful.kernels.whole import finish, listed, quantise
 
     row, none, table = np.ones(2, np.float32), np.zeros(0, np.float32), np.zeros((0, 2), np.float32)
     ones, number = np.ones(1, np.float32), np.zeros(1, np.int64)
@@ -110,22 +113,21 @@ def _call_with(kind: np.dtype[Any]) -> None:
     activate(*sums(2), 0, *end)
     finish(*sums(2), rows(2))
     quantise(rows(2), whole, ones)
-    multiply_few(whole, whole, rows(1))
     entries = number.astype(np.int32)
     given = (rows(2), rows(2), whole, whole, ones, ones)
     listed(*given, entries, number, number + 1, number[None], rows(1))
 
 
 def _call_decoder() -> None:
-    """Call the step of few rows: one row, one layer, one head of width 2."""
-    from heedful.kernels.decoder import step_of_few
+    """Call a step: one row, one layer, one head of width 2."""
+    from heedful.kernels.decoder_step import decoder_step
 
     outputs = (6, 2, 2, 2, 2, 2)
     layers = np.zeros((1, 1, 1, 2), np.float32)
     tables = np.zeros((1, 0, 2), np.float32)
     turn, number = tables[0, :, :1], np.zeros(1, np.int64)
     rows = np.zeros((1, 2), np.float32)
-    step_of_few(
+    decoder_step(
         tuple(np.zeros((1, width, 2), np.int8) for width in outputs),
         tuple(np.zeros((1, width), np.float32) for width in outputs),
         tuple(np.zeros((1, width), np.float32) for width in outputs),

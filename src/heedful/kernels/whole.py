@@ -1,4 +1,4 @@
-"""Rows as whole numbers from -127 to 127, and products of few of them with weights of that kind.
+"""Rows as whole numbers from -127 to 127, and what is made of their products.
 
 A row's scale is its largest magnitude / 127, so that what it becomes depends on that row alone, and
 sums of products of whole numbers are exact: in any order, in any company, on any machine the same.
@@ -6,7 +6,7 @@ Other files call `quantise_row`: numba's cache of a caller does not notice a cha
 remove the caches (`compiled.py` says where they are).
 """
 
-__all__ = ["finish", "listed", "multiply_few", "quantise", "quantise_row"]
+__all__ = ["finish", "listed", "quantise", "quantise_row"]
 
 from typing import Any
 
@@ -48,23 +48,6 @@ def quantise(states: Array, out: Array, scales: Array) -> None:
     """Do that for every row: states [R K] float32, out [R K] int8, scales [R]."""
     for r in range(states.shape[0]):
         scales[r] = quantise_row(states[r], out[r])
-
-
-@compiled("contract", "reassoc")
-def multiply_few(rows: Array, weight: Array, sums: Array) -> None:
-    """Write rows W^T: rows [R K] and weight [N K] int8, sums [R N] float32 (exact for K <= 1,040).
-
-    Each row of the weights is read once, for all rows: few rows are as fast as memory gives them.
-    """
-    wide = rows.astype(np.int16)  # once, and not for each column
-    for n in range(weight.shape[0]):
-        column = weight[n]
-        for r in range(rows.shape[0]):
-            row = wide[r]
-            total = np.int32(0)
-            for k in range(column.size):
-                total += np.int32(row[k]) * np.int32(column[k])
-            sums[r, n] = np.float32(np.int32(total))  # numba's sum is int64: this narrows it
 
 
 @compiled("contract")

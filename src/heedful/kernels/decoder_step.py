@@ -1,11 +1,11 @@
-"""A step through all layers of a decoder in one call, for few rows in whole numbers.
+"""A step through all layers of a decoder in one call, in whole numbers.
 
 With few rows the products take microseconds, and as long would Python between them. It is the same
 kernels in the same order as `heedful.decode.fused` calls them. numba's cache of this file does not
 notice a change in the others: after one, remove the caches (`compiled.py` says where they are).
 """
 
-__all__ = ["step_of_few"]
+__all__ = ["decoder_step"]
 
 from typing import Any
 
@@ -13,14 +13,14 @@ import numpy as np
 
 from heedful.kernels.attention import attend_across, attend_back
 from heedful.kernels.compiled import compiled
+from heedful.kernels.product import multiply_whole
 from heedful.kernels.rows import activate, add_and_normalise
-from heedful.kernels.whole import multiply_few
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @compiled("contract")
-def step_of_few(
+def decoder_step(
     weights: tuple[Array, ...],
     scales: tuple[Array, ...],
     biases: tuple[Array, ...],
@@ -50,32 +50,32 @@ def step_of_few(
     states, given, context, between = rows
     numbers, inner_numbers, row_scales = whole
     for n in range(joint.shape[0]):
-        multiply_few(numbers, joint[n], sums[0])
+        multiply_whole(numbers, joint[n], sums[0])
         attend_back(
             sums[0], row_scales, scales[0][n], biases[0][n], heads, groups, now, here, places,
             keys[n], values[n], cosines, sines, slopes, tables[n], context, numbers, row_scales,
         )  # fmt: skip
-        multiply_few(numbers, output[n], sums[1])
+        multiply_whole(numbers, output[n], sums[1])
         add_and_normalise(
             sums[1], row_scales, scales[1][n], biases[1][n], states, norms[0][3 * n],
             norms[1][3 * n], eps, centred, post, given, numbers, row_scales,
         )  # fmt: skip
-        multiply_few(numbers, query[n], sums[1])
+        multiply_whole(numbers, query[n], sums[1])
         attend_across(
             sums[1], row_scales, scales[2][n], biases[2][n], heads, groups, memory,
             n * 2 * keys.shape[3], firsts, counts, context, numbers, row_scales,
         )  # fmt: skip
-        multiply_few(numbers, across_output[n], sums[1])
+        multiply_whole(numbers, across_output[n], sums[1])
         add_and_normalise(
             sums[1], row_scales, scales[3][n], biases[3][n], states, norms[0][3 * n + 1],
             norms[1][3 * n + 1], eps, centred, post, given, numbers, row_scales,
         )  # fmt: skip
-        multiply_few(numbers, inner[n], sums[2])
+        multiply_whole(numbers, inner[n], sums[2])
         activate(
             sums[2], row_scales, scales[4][n], biases[4][n], activation, between, inner_numbers,
             row_scales,
         )  # fmt: skip
-        multiply_few(inner_numbers, outer[n], sums[1])
+        multiply_whole(inner_numbers, outer[n], sums[1])
         add_and_normalise(
             sums[1], row_scales, scales[5][n], biases[5][n], states, norms[0][3 * n + 2],
             norms[1][3 * n + 2], eps, centred, post, given, numbers, row_scales,
