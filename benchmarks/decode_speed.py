@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from decode.goals import goals
-from decode.models import Part, base_model, parts
+from decode.models import Part, base_model, learn_shortlist, parts
 from decode.run import run
-from decode.spec import Engine, engines
+from decode.spec import SLOW, Engine, engines
 from decode.table import markdown, row_of
 from machine import RESULTS, record
 
 from heedful.data.workers import usable_cores
 
-SAMPLE = 300
+SAMPLE = 200
 """Sentences on which the batch sizes are tried."""
 
 
@@ -59,9 +59,11 @@ def main() -> None:
         folder = Path(place)
         small = Path(shutil.copytree(options.model, folder / "small"))
         base = base_model(folder / "base", data)
+        for model in (small, base):
+            learn_shortlist(model, data)
         for part in parts(small, base, sources, options.rounds):
             if options.parts is None or part.name.split()[0] in options.parts:
-                found = measure(part, prepare(part, folder / part.name, data), options)
+                found = measure(part, prepare(part, folder / f"part {part.name}"), options)
                 if part.fixed is None:
                     score(found, references, small)
                 rows += found
@@ -72,8 +74,8 @@ def main() -> None:
         record("decode_speed", {"model": options.model.name, "rows": rows})
 
 
-def prepare(part: Part, folder: Path, data: Path) -> dict[str, str]:
-    """Export the model, learn its shortlist, write the sources; return where everything is."""
+def prepare(part: Part, folder: Path) -> dict[str, str]:
+    """Export the model, write the sources; return where everything is."""
     from heedful.interop.ctranslate2 import export
     from heedful.model_folder import load_model
     from heedful.translator import limits_of
@@ -86,7 +88,8 @@ def prepare(part: Part, folder: Path, data: Path) -> dict[str, str]:
             export(path, loaded, quantization)
     limits = limits_of(loaded.tokenizer, loaded.model.config.max_length)
     known = {"forbidden": limits.forbidden, "max_length": limits.max_length, "fixed": part.fixed}
-    for name, some in (("inputs", part.sources), ("sample", part.sources[:SAMPLE])):
+    for name, count in (("inputs", None), ("sample", SAMPLE), ("fewer", SLOW)):
+        some = part.sources[:count]
         (folder / f"{name}.json").write_text(json.dumps({"sources": some} | known), "utf-8")
     return {
         "model": str(part.model),
@@ -105,22 +108,30 @@ def measure(part: Part, files: dict[str, str], options: argparse.Namespace) -> l
         and not any(word in engine.label for word in part.without)
         and (not options.only or any(word in engine.label for word in options.only))
     ]
-    sizes = {key: _best_size(part, *key, files) for key in chosen}
-    runs: dict[tuple[Engine, int], list[dict[str, Any]]] = {key: [] for key in chosen}
+    sizes = [_best_size(part, engine, beam, files) for engine, beam in chosen]
+    runs: list[list[dict[str, Any]]] = [[] for _ in chosen]
     for number in range(part.rounds):
-        for engine, beam in chosen:
-            result = run(engine, beam, sizes[engine, beam], files, single=part.rounds > 1)
-            runs[engine, beam].append(result)
+        for (engine, beam), size, found in zip(chosen, sizes, runs, strict=True):
+            result = run(engine, beam, size, _inputs(engine, files), single=part.rounds > 1)
+            found.append(result)
             said = result.get("failed") or f"{result['seconds']:.2f} s"
             print(f"{part.name} {number + 1}: {engine.label}, beam {beam}: {said}", flush=True)
     rows = []
-    for engine, beam in chosen:
+    for (engine, beam), size, found in zip(chosen, sizes, runs, strict=True):
         about = {"part": part.name, "engine": engine.label, "beam": beam}
-        about |= {"batch_tokens": sizes[engine, beam], "sentences": len(part.sources)}
-        row = row_of(runs[engine, beam], about)
-        answers = [result["answers"] for result in runs[engine, beam] if "answers" in result]
-        rows.append(row | ({"answers": answers[0]} if answers and part.fixed is None else {}))
+        count = min(len(part.sources), engine.part or len(part.sources))
+        row = row_of(found, about | {"batch_tokens": size, "sentences": count})
+        answers = [result["answers"] for result in found if "answers" in result]
+        scored = answers and part.fixed is None and count == len(part.sources)
+        rows.append(row | ({"answers": answers[0]} if scored else {}))
     return rows
+
+
+def _inputs(engine: Engine, files: dict[str, str]) -> dict[str, str]:
+    """Return the files of an engine: one that is slow gets fewer sentences."""
+    if engine.part is None:
+        return files
+    return files | {"inputs": str(Path(files["inputs"]).with_name("fewer.json"))}
 
 
 def _best_size(part: Part, engine: Engine, beam: int, files: dict[str, str]) -> int:

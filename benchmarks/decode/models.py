@@ -1,6 +1,6 @@
 """What is translated, and with which model, in each part of the benchmark."""
 
-__all__ = ["LENGTHS", "Part", "base_model", "parts"]
+__all__ = ["LENGTHS", "Part", "base_model", "learn_shortlist", "parts"]
 
 import random
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class Part:
     fixed: int | None = None
     """So many pieces in every answer; None where the model ends it."""
     beams: tuple[int, ...] = (1, 4)
-    sizes: tuple[int, ...] = (1024, 4096, 8192)
+    sizes: tuple[int, ...] = (1024, 4096)
     """Batch sizes, in source pieces times rows, that every engine is tried with."""
     rounds: int = 3
     without: tuple[str, ...] = field(default=())
@@ -37,8 +37,9 @@ def parts(small: Path, base: Path, texts: list[str], rounds: int) -> Iterator[Pa
     tokenizer = Tokenizer.load(base / "tokenizer.json")
     sources = Tokenizer.load(small / "tokenizer.json").encode_source(texts)
     yield Part("small", small, sources, rounds=rounds)
-    some = tokenizer.encode_source(texts[:128])
-    yield Part("base", base, some, FIXED, sizes=(1024, 4096), rounds=rounds, without=("PyTorch",))
+    some = tokenizer.encode_source(texts[:64])
+    without = ("PyTorch", "float32")
+    yield Part("base", base, some, FIXED, sizes=(4096,), rounds=rounds, without=without)
     draw = random.Random(0)
     for length in LENGTHS:
         long = [draw.randrange(10, tokenizer.source_size) for _ in range(length - 1)]
@@ -64,3 +65,23 @@ def base_model(folder: Path, data: Path) -> Path:
     model = config.model.build(tokenizer.source_size, tokenizer.target_size)
     save_model(folder, model, tokenizer, Languages(source="en", target="de"))
     return folder
+
+
+def learn_shortlist(folder: Path, data: Path) -> None:
+    """Put a shortlist into a model folder, learned from the training pairs of Multi30k."""
+    import numpy as np
+
+    from heedful.text.tokenizer import Tokenizer
+    from heedful.train.shortlist import learn
+
+    tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    texts = [
+        (data / "multi30k" / f"train.{side}").read_text("utf-8").strip().split("\n")
+        for side in ("en", "de")
+    ]
+    coded = (tokenizer.encode_source(texts[0]), tokenizer.encode_target(texts[1]))
+    rows = [
+        (np.array(source), np.array([piece for piece in target if piece != tokenizer.end_id]))
+        for source, target in zip(*coded, strict=True)
+    ]
+    learn(rows, tokenizer).save(folder)

@@ -2,7 +2,7 @@
 
 It loads the engine, translates a sentence, says {"ready": seconds since it was started}, and then
 obeys the lines of stdin: `all` (its share of the sentences, timed), `single` (each of the first
-hundred alone, timed), `end`. Answers are lines of JSON.
+fifty alone, timed), `end`. Answers are lines of JSON.
 """
 
 __all__ = ["Inputs", "Translate", "rows_of"]
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Translate = Callable[[list[list[int]], int, int], list[list[int]]]
 """Sources, beam size and batch size become answers."""
-SINGLE = 100
+SINGLE = 50
 
 
 @dataclass(frozen=True)

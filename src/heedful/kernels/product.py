@@ -141,7 +141,7 @@ def _address_of(context: Any, array: Any, row: Any, column: Any) -> Any:
 
 _at: Any = intrinsic(_address_of)
 _four_rows, _two_rows = _dots(4, 1), _dots(2, 1)
-_four_columns, _one = _dots(1, 4), _dots(1, 1)
+_two_columns, _one = _dots(1, 2), _dots(1, 1)
 
 
 @compiled()
@@ -159,9 +159,9 @@ def _multiply_block(wide: Array, weight: Array, sums: Array, first: int, last: i
             _two_rows(at, count, _at(weight, n, 0), count, out, width)
         together += 2
     for r in range(together, rows):
-        for n in range(first, last - 3, 4):
-            _four_columns(_at(wide, r, 0), count, _at(weight, n, 0), count, _at(sums, r, n), width)
-        for n in range(last - (last - first) % 4, last):
+        for n in range(first, last - 1, 2):  # four would leave the order memory is read ahead in
+            _two_columns(_at(wide, r, 0), count, _at(weight, n, 0), count, _at(sums, r, n), width)
+        for n in range(last - (last - first) % 2, last):
             _one(_at(wide, r, 0), count, _at(weight, n, 0), count, _at(sums, r, n), width)
 
 

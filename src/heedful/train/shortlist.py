@@ -20,11 +20,11 @@ from heedful.decode.shortlist import Shortlist
 from heedful.text.pieces import CONTROL
 from heedful.text.tokenizer import Tokenizer
 
-LEAST = 5e-4
-MOST_LISTED = 500
+LEAST = 5e-5
+MOST_LISTED = 1000
 """Target pieces listed of one source piece."""
 
-ALWAYS = 100
+ALWAYS = 500
 """Most frequent target pieces, candidates of every sentence."""
 
 MOST_ROWS = 1_000_000
