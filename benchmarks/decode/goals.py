@@ -89,14 +89,13 @@ def _quality(rows: Rows) -> Iterator[Goal]:
 def _costs(rows: Rows) -> Iterator[Goal]:
     ours = _some(rows, OURS)
     theirs = _some(rows, f"{OTHER} int8") + _some(rows, f"{OTHER} float32")
-    if not ours or not theirs:
-        return
-    least = min(row["latency_ms"] for row in theirs)
-    yield Goal("one sentence, ms", min(row["latency_ms"] for row in ours), most=least)
+    alone = [[row["latency_ms"] for row in some if "latency_ms" in row] for some in (ours, theirs)]
+    if all(alone):
+        yield Goal("one sentence, ms", min(alone[0]), most=min(alone[1]))
     together = [row["peak_rss_mb"] for row in ours if ", 1 x " in row["engine"]]
-    held = min(row["peak_rss_mb"] for row in _some(rows, f"{OTHER} int8"))
-    if together:
-        yield Goal("memory in one process, MB", min(together), most=held + _torch_mb())
+    held = [row["peak_rss_mb"] for row in _some(rows, f"{OTHER} int8")]
+    if together and held:
+        yield Goal("memory in one process, MB", min(together), most=min(held) + _torch_mb())
 
 
 def _by_length(rows: Rows) -> Iterator[Goal]:

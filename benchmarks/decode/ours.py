@@ -1,5 +1,6 @@
 """heedful's own engine, in each precision that it has on CPU, and with a shortlist."""
 
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ def load(model: Path, exported: Path, inputs: Inputs, options: dict[str, Any]) -
     candidates = None if shortlist is None else shortlist.candidates
     network = load_model(model).model
     engine = Engine(network, precision=options["precision"], candidates=candidates)
+    calls = count()
 
     def translate(sources: list[list[int]], beam: int, batch_tokens: int) -> list[list[int]]:
-        if len(sources) > 1:
+        if next(calls):
             ready(wait=True)
         search = Greedy() if beam == 1 else Beam(beam_size=beam)
         found = engine.decode(sources, search, inputs.limits, batch_tokens)

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from heedful.decode.engine import ModelStepper
 from heedful.decode.fused import FusedStepper, fusible
-from heedful.decode.packed import PackedTransformer, pack
+from heedful.decode.packed import Format, PackedTransformer, pack
 from heedful.decode.products import Workspace
+from heedful.decode.quantize import as_int8
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.attention import GroupedQuery
 from heedful.nn.norm import PreNorm
@@ -90,6 +91,61 @@ def test_as_the_eager_model(changed: dict[str, Any]) -> None:
     stepper = fused(pack(model), sources, WIDTH)
     for found, expected in walk(stepper, eager(model, sources, WIDTH, STEPS), 5, WIDTH):
         torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("changed", list(changes()))
+def test_in_int8_as_its_eager_twin(changed: dict[str, Any]) -> None:
+    """Nearly: a state that is rounded the other way is off by a 127th of its row's largest."""
+    model, sources = model_of(changed), sources_of(5)
+    stepper = fused(pack(model, "int8"), sources, WIDTH)
+    for found, expected in walk(stepper, eager(as_int8(model), sources, WIDTH, STEPS), 5, WIDTH):
+        assert (found - expected).abs().max() < 0.02 * expected.abs().max()
+
+
+@pytest.mark.parametrize("changed", list(changes()))
+def test_in_one_call_as_layer_by_layer(
+    changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit, as where PyTorch's int8 product is taken and the layers are called one by one."""
+    model, sources = model_of(changed), sources_of(5)
+    packed = pack(model, "int8")
+    at_once = fused(packed, sources, WIDTH)
+    apart = fused(packed, sources, WIDTH)
+    step = apart.step
+
+    def step_apart(*given: Any) -> Tensor:
+        with monkeypatch.context() as patched:
+            patched.setattr("heedful.decode.fused.by_kernel", lambda _: False)
+            return step(*given)
+
+    monkeypatch.setattr(apart, "step", step_apart)
+    for found, expected in walk(apart, at_once, 5, WIDTH):
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("format", ["float32", "int8"])
+@pytest.mark.parametrize("changed", [{}, MODERN], ids=["paper", "modern"])
+def test_rows_of_different_ages(changed: dict[str, Any], format: Format) -> None:
+    """Sentences join others at any time, the caches grow and go around, rows leave."""
+    packed, sources = pack(model_of(changed), format), sources_of(6)
+    together = FusedStepper(packed, 1, len(sources), 3, Workspace())
+    together.admit(sources[:2])
+    rows, coming = [0, 1], [2, 3, 4, 5]
+    alone = [fused(packed, [source], 1) for source in sources]
+    draw = np.random.default_rng(7)
+    with torch.inference_mode():
+        for number in range(14):
+            if number in (1, 2, 5, 9):
+                rows.append(coming.pop(0))
+                together.admit([sources[rows[-1]]])
+            tokens = draw.integers(4, ENTRIES, len(rows))
+            found = together.step(tokens).clone()
+            for at, row in enumerate(rows):
+                expected = alone[row].step(tokens[at : at + 1])[0]
+                torch.testing.assert_close(found[at], expected, atol=2e-5, rtol=1e-4)
+            if number in (4, 7):
+                together.select(np.arange(1, len(rows)))
+                rows = rows[1:]
 
 
 def test_memory_is_taken_once_and_used_again() -> None:

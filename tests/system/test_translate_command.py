@@ -14,11 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from heedful.cli import main
 from heedful.data.formats.reading import MAX_LINE
+from heedful.decode.shortlist import Shortlist
 from heedful.model_folder import save_model
 from heedful.model_header import Languages
 from heedful.models.transformer import TransformerConfig
@@ -255,6 +257,56 @@ def test_impossible_options(model: str, capsys: pytest.CaptureFixture[str]) -> N
     ]:
         assert told in refused(["--model", model, *words, "The house"], capsys)
     assert "there is no such folder" in refused(["--model", "no-such", "The house"], capsys)
+
+
+@pytest.fixture
+def cores() -> Iterator[None]:
+    """Put back how many cores torch takes."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("cores")
+def test_more_workers_than_cores_are_said(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["translate", "--model", model, "The house"]
+    assert main([*words, "--workers", "999"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "\n".join([*expected(model, ["The house"]), ""])
+    assert err.startswith("--workers 999: more than the ")
+    assert main([*words, "--workers", "999", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_precision(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for precision in ("float32", "int8", "auto"):
+        assert main(["translate", "--model", model, "--precision", precision, "The house"]) == 0
+        [expected] = load(model, "cpu", precision).translate(["The house"])
+        assert capsys.readouterr().out == f"{expected}\n"
+    words = ["--model", model, "--device", "cpu", "The house", "--precision"]
+    assert "--precision: bf16 is not for the device cpu; take int8 or" in refused(
+        [*words, "bf16"], capsys
+    )
+    assert 'there is no precision "int9"; did you mean "int8"' in refused([*words, "int9"], capsys)
+
+
+def test_fast(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--model", model, "The house", "--fast"]
+    assert "this model has no shortlist to be fast with; learn one: heed shortlist" in refused(
+        words, capsys
+    )
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    size = tokenizer.target_size
+    some = np.arange(4, size, 2)
+    Shortlist.of([some] * tokenizer.source_size, np.array([2]), size).save(folder)
+    words[1] = str(folder)
+    assert main(["translate", *words]) == 0
+    [found] = capsys.readouterr().out.splitlines()
+    assert found == load(folder, "cpu", fast=True).translate(["The house"])[0]
+    Shortlist.of([some] * 3, np.array([2]), size).save(folder)
+    assert "its shortlist is of another vocabulary" in refused(words, capsys)
 
 
 def test_a_model_of_two_directions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

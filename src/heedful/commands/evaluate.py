@@ -58,6 +58,8 @@ class Options:
     """auto, cpu or cuda."""
     precision: str = "auto"
     """float32, on CPU int8, on a GPU bf16; auto is int8 on CPU (fastest) and float32 on a GPU."""
+    fast: bool = False
+    """Choose among the likely pieces of each sentence alone, which the model's shortlist knows."""
     seed: int = 12345
     """Decides the resamples of intervals and tests; sacreBLEU's own default."""
     json: bool = False
@@ -95,6 +97,8 @@ class _System:
     language: str = ""
     """The target's, as far as it is known."""
     direction: str = ""
+    precision: str | None = None
+    """Of a model, what it computes in."""
     seconds: float | None = None
     flags: dict[str, int] = field(default_factory=dict)
     """How many texts were split or ended unfinished."""
@@ -182,9 +186,9 @@ def _system(name: str | None, options: Options, test: _Pairs, progress: "Progres
     from heedful.translator import BUNDLED, Translator
 
     name = BUNDLED if name is None else name
-    translator = Translator.load(name, options.device, options.precision)
+    translator = Translator.load(name, options.device, options.precision, options.fast)
     search = Greedy() if options.beam == 1 else Beam(beam_size=options.beam)
-    system = _System(name, [""] * len(test.first))
+    system = _System(name, [""] * len(test.first), precision=translator.precision)
     tag = _direct(system, translator, options)
     sources = test.sides(system.swapped)[0]
     rows = test.scored()
@@ -265,6 +269,8 @@ def _as_json(
             "name": system.name,
             "direction": system.direction,
             "beam": None if system.seconds is None else options.beam,
+            "precision": system.precision,
+            "fast": None if system.seconds is None else options.fast,
             "flags": system.flags,
             **found.to_json(),
         }
@@ -314,6 +320,7 @@ def _about(system: _System, scores: "Scores", options: Options) -> str:
         parts.append(system.direction)
     if system.seconds is not None:
         how = "greedy" if options.beam == 1 else f"beam {options.beam}"
+        how = f"{system.precision}{' with a shortlist' * options.fast}, {how}"
         speed = f"{system.seconds:.1f} s, {scores.sentences_per_second:.1f} sentences/s"
         parts.append(f"{how}, {speed}")
     parts += [f"{n:,} {flag}" for flag, n in sorted(system.flags.items())]

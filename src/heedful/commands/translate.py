@@ -110,9 +110,8 @@ def _translate(options: Options, lines: BinaryIO | None, out: TextIO) -> None:
     search = _search(options)
     if options.workers is not None:
         _employ(options.workers, quiet=options.quiet)
-    translator = load(
-        BUNDLED if options.model is None else options.model, options.device, options.precision
-    )
+    model = BUNDLED if options.model is None else options.model
+    translator = load(model, options.device, options.precision, options.fast)
     translator.target(options.to, options.from_)
     typing = lines is not None and lines.isatty()
     if typing and not options.quiet:

@@ -9,6 +9,7 @@ __all__ = ["BATCH_TOKENS", "Engine", "ModelStepper", "batches", "decode"]
 import copy
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -139,6 +140,7 @@ class Engine:
         source that is empty or longer than the model knows, and when a single one does not fit
         into memory.
         """
+        limits = self._within_model(limits)
         _check(sources, limits)
         self.model.eval()
         lengths = [len(source) for source in sources]
@@ -157,6 +159,13 @@ class Engine:
                 for row, one in zip(rows, hypotheses, strict=True):
                     found[row] = one
         return found
+
+    def _within_model(self, limits: Limits) -> Limits:
+        """Return the limits, with the positions that a Transformer has where they allow more."""
+        if not isinstance(self.model, Transformer):
+            return limits
+        known = self.model.config.max_length
+        return replace(limits, max_length=min(limits.max_length or known, known))
 
     def _ready(self) -> bool:
         """Return whether to go the fused way; set to work on what is missing for it.
@@ -225,8 +234,12 @@ class Engine:
 
         def run() -> list[Found]:
             space, found = Workspace(), []
-            while begun := waiting.begin(search.build().rows_per_sentence, batch_tokens):
-                found.append(self._run_fused(begun, waiting, sources, search, limits, space))
+            try:
+                while begun := waiting.begin(search.build().rows_per_sentence, batch_tokens):
+                    found.append(self._run_fused(begun, waiting, sources, search, limits, space))
+            except BaseException:
+                waiting.give_up()
+                raise
             return found
 
         if threads == 1:  # a thread takes a millisecond to begin, as long as a piece or two
@@ -235,11 +248,7 @@ class Engine:
         try:
             with ThreadPoolExecutor(threads, "decode", torch.set_num_threads, (1,)) as pool:
                 for running in [pool.submit(run) for _ in range(threads)]:
-                    try:
-                        yield from running.result()
-                    except BaseException:
-                        waiting.give_up()
-                        raise
+                    yield from running.result()
         finally:
             torch.set_num_threads(cores)
 

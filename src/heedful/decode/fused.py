@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from heedful.decode.packed import Layer, Norm, PackedTransformer, Stack, Stacked
+from heedful.decode.pool import Pool
 from heedful.decode.products import Product, Workspace, by_kernel
 from heedful.kernels import available
 from heedful.models.transformer import Transformer
@@ -52,13 +53,13 @@ class _Pass:
         self.whole_inner = space.take("whole inner", (kept, config.d_ff), np.int8)
         self._sums: dict[int, Array] = {}
 
-    def enter(self, table: Tensor, tokens: Int[Tensor, " R"], places: Array | None) -> None:
-        """Make the states of pieces that stand at `places` of a table of positions."""
+    def enter(self, table: Tensor, tokens: Int[Tensor, " R"], positions: Array | None) -> None:
+        """Make the states of pieces: embeddings, with what is added for their positions."""
         self.scales.fill(1)
         torch.index_select(table.detach(), 0, tokens, out=torch.from_numpy(self.states))
         self.states *= np.float32(self.packed.model.tables.scale)
-        if places is not None:
-            self.states += places
+        if positions is not None:
+            self.states += positions
 
     def multiply(self, product: Product, *, inner: bool = False) -> Sums:
         """Return sums, row scales, column scales and bias of a product, as kernels take them."""
@@ -137,11 +138,11 @@ def encode(
     passing = _Pass(packed, space, int(starts[-1]))
     model = packed.model
     tokens = torch.tensor([piece for source in sources for piece in source])
-    places = None
+    positions = None
     if (table := getattr(model.source_position, "table", None)) is not None:
         known = table.detach().numpy()
-        places = np.concatenate([known[: len(source)] for source in sources])
-    passing.enter(model.tables.source.weight, tokens, places)
+        positions = np.concatenate([known[: len(source)] for source in sources])
+    passing.enter(model.tables.source.weight, tokens, positions)
     passing.begin(packed.encoder)
     for number, layer in enumerate(packed.encoder.layers):
         attend_within(
@@ -172,45 +173,6 @@ def _portions(sources: Sequence[Sequence[int]]) -> Iterator[Sequence[Sequence[in
     yield sources[begin:]
 
 
-class _Pool:
-    """Rows that belong to sentences: what is read of their sources, their lists of entries."""
-
-    def __init__(self, space: Workspace, name: str, width: int, kind: Any = np.float32) -> None:
-        self.space, self.name, self.width, self.kind = space, name, width, kind
-        self.used = 0
-        self.rows = space.take(name, (0, width), kind)
-        self.firsts, self.counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
-        """Where the rows of each decoded row's sentence begin, and how many they are."""
-
-    def append(self, counts: Array, copies: int) -> Array:
-        """Return room for so many rows of each of some sentences, which are decoded `copies` wide.
-
-        Where none is left, the rows of sentences that are still being translated move together.
-        """
-        count = int(counts.sum())
-        if self.used + count > len(self.rows):
-            self._tidy(count)
-        starts = self.used + np.cumsum(counts) - counts
-        self.firsts = np.append(self.firsts, np.repeat(starts, copies))
-        self.counts = np.append(self.counts, np.repeat(counts, copies))
-        self.used += count
-        return self.rows[self.used - count : self.used]
-
-    def select(self, rows: Array) -> None:
-        """Let decoded row i be of the sentence of the old row `rows[i]`."""
-        self.firsts, self.counts = self.firsts[rows], self.counts[rows]
-
-    def _tidy(self, more: int) -> None:
-        owners, chosen, back = np.unique(self.firsts, return_index=True, return_inverse=True)
-        sizes = self.counts[chosen]
-        kept = [self.rows[first : first + size] for first, size in zip(owners, sizes, strict=True)]
-        together = np.concatenate(kept) if kept else self.rows[:0]
-        self.used = len(together)
-        self.rows = self.space.take(self.name, (2 * (self.used + more), self.width), self.kind)
-        self.rows[: self.used] = together
-        self.firsts = (np.cumsum(sizes) - sizes)[back]
-
-
 class FusedStepper:
     """Some sources in the middle of being translated: a `heedful.search.Stepper`.
 
@@ -234,8 +196,8 @@ class FusedStepper:
         depth = packed.groups * (config.d_model // packed.heads)
         shape = (config.decoder_layers, sentences * rows_per_sentence, columns, depth)
         self.keys, self.values = space.take("keys", shape), space.take("values", shape)
-        self.memory = _Pool(space, "memory", packed.memory.n_out)
-        self.lists = _Pool(space, "lists", 1, np.int32)
+        self.memory = Pool(space, "memory", packed.memory.n_out)
+        self.lists = Pool(space, "lists", 1, np.int32)
         self.candidates = candidates
         self.entries: Int[Tensor, "A N"] | None = None
         self.places = np.zeros((0, columns), np.int32)
@@ -244,7 +206,13 @@ class FusedStepper:
         self._passing: _Pass | None = None
 
     def admit(self, sources: Sequence[Sequence[int]]) -> None:
-        """Read further sources; their rows stand behind the others."""
+        """Read further sources; their rows stand behind the others.
+
+        Raises ValueError for more rows than the caches were made for.
+        """
+        fresh = len(sources) * self.width
+        if len(self.positions) + fresh > self.keys.shape[1]:
+            raise ValueError(f"these caches were made for {self.keys.shape[1]} rows, no more")
         for some in _portions(sources):
             room = self.memory.append(np.array([len(source) for source in some]), self.width)
             encode(self.packed, some, self.space, room)
@@ -252,7 +220,6 @@ class FusedStepper:
             lists = [self.candidates(source) for source in sources]
             counts = np.array([len(entries) for entries in lists])
             self.lists.append(counts, self.width)[:, 0] = np.concatenate(lists)
-        fresh = len(sources) * self.width
         self.positions = np.append(self.positions, np.zeros(fresh, np.int64))
         added = np.zeros((fresh, self.places.shape[1]), np.int32)
         self.places = np.concatenate([self.places, added])

@@ -4,7 +4,7 @@ What is multiplied with the same rows is one matrix (queries, keys and values; t
 of the memory for all layers of the decoder).
 """
 
-__all__ = ["Format", "Layer", "Norm", "PackedTransformer", "Stack", "pack"]
+__all__ = ["Format", "Layer", "Norm", "PackedTransformer", "Stack", "Stacked", "pack"]
 
 import math
 from dataclasses import dataclass

@@ -127,7 +127,7 @@ class Int8Product:
 
 
 def by_kernel(rows: int) -> bool:
-    """Return whether the kernel is the fastest for so many rows in whole numbers."""
+    """Return whether so many rows in whole numbers are multiplied by the kernel."""
     return rows <= FEW or sums_of_whole() == np.float32
 
 

@@ -14,22 +14,26 @@ ROWS, WIDTH, COLUMNS, TRIES = 64, 256, 1024, 3
 
 @cache
 def sums_of_whole() -> "np.dtype[Any]":
-    """Return int32 where int8 is multiplied faster than float32 is, else float32.
+    """Return int32 where PyTorch multiplies int8 exactly, and faster than float32; else float32.
 
     Processors with instructions for int8 (VNNI, AMX) do so four to eight times as fast; on others
-    PyTorch's int8 product is a loop, far slower. It is tried out, once, in some milliseconds.
+    PyTorch's int8 product is a loop, far slower, or adds in 16 bits, which the largest numbers
+    overflow. It is tried out, once, in some milliseconds.
     """
     import torch
 
-    rows = torch.ones(ROWS, WIDTH, dtype=torch.int8)
-    weight = torch.ones(COLUMNS, WIDTH, dtype=torch.int8).t()
-    floats, columns = rows.float(), weight.float().contiguous()
+    rows = torch.full((ROWS, WIDTH), 127, dtype=torch.int8)
+    weight = torch.full((COLUMNS, WIDTH), 127, dtype=torch.int8)
+    weight[::2] = -127
+    across = weight.t()
+    floats, columns = rows.float(), across.float().contiguous()
     try:
-        whole = _fastest(lambda: torch._int_mm(rows, weight))
+        exact = torch.equal(torch._int_mm(rows, across), torch.mm(floats, columns).int())
+        whole = _fastest(lambda: torch._int_mm(rows, across))
     except (RuntimeError, AttributeError, NotImplementedError):  # not on every processor
         return np.dtype(np.float32)
     plain = _fastest(lambda: torch.mm(floats, columns))
-    return np.dtype(np.int32 if whole < plain else np.float32)
+    return np.dtype(np.int32 if exact and whole < plain else np.float32)
 
 
 def _fastest(product: Callable[[], Any]) -> float:

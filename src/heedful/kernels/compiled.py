@@ -3,14 +3,16 @@
 The code is kept in the first of these folders that this user can write: NUMBA_CACHE_DIR if set,
 `__pycache__` beside the source, numba's folder in the user's cache (`~/.cache/numba`). Its index
 is a pickle, read only from a folder chosen that way, so whoever could plant one there could as
-well replace the `.pyc` files beside it or the user's own files. The index knows when the file of a
-kernel changes but not when another file does: a kernel calls only kernels of its own file,
-`exponential.exp` and `whole.quantise_row`.
+well replace the `.pyc` files beside it or the user's own files. Kernels call each other across
+files, so that what is kept is used only while all files of this folder are as they were.
 """
 
 __all__ = ["compiled"]
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -33,8 +35,19 @@ def compiled(*relaxed: str) -> Callable[[Function], Function]:
             return cast(Function, compiler(function))
 
         try:
-            return njit(keep=True)
+            kernel = njit(keep=True)
         except RuntimeError:  # no folder that can be written: compile at every start
             return njit(keep=False)
+        with suppress(AttributeError):  # numba's own affair; it looks at the kernel's file alone
+            index = cast(Any, kernel)._cache._cache_file
+            index._source_stamp = (index._source_stamp, _state_of_all())
+        return kernel
 
     return decorate
+
+
+@cache
+def _state_of_all() -> tuple[float, int]:
+    """Return the newest time of a change and the sizes, added up, of the files of kernels."""
+    found = [path.stat() for path in Path(__file__).parent.glob("*.py")]
+    return max(file.st_mtime for file in found), sum(file.st_size for file in found)

@@ -1,8 +1,7 @@
 """A step through all layers of a decoder in one call, in whole numbers.
 
 With few rows the products take microseconds, and as long would Python between them. It is the same
-kernels in the same order as `heedful.decode.fused` calls them. numba's cache of this file does not
-notice a change in the others: after one, remove the caches (`compiled.py` says where they are).
+kernels in the same order as `heedful.decode.fused` calls them.
 """
 
 __all__ = ["decoder_step"]

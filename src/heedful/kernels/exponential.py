@@ -1,8 +1,4 @@
-"""e^x for a float32 in a few vectorisable operations: numba brings no such exponential.
-
-Other files' kernels call it. numba's cache of a caller does not notice a change here: after
-one, remove the caches (`compiled.py` says where they are).
-"""
+"""e^x for a float32 in a few vectorisable operations: numba brings no such exponential."""
 
 __all__ = ["exp"]
 

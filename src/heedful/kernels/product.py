@@ -4,8 +4,7 @@ Two neighbours of 16 bits are multiplied and added to 32 bits in one instruction
 ARM processor (`pmaddwd`, `smlal`), but a compiler finds it in few loops. So the innermost one is
 written for LLVM: some rows by some columns at a time, each number loaded once for all of them. On
 one core of Zen 1 it makes 18 billion products a second of four rows or more and 13 of one, where
-float32 makes 17 of many and 7 of one. numba's cache of a caller in another file does not notice a
-change here: after one, remove the caches (`compiled.py` says where they are).
+float32 makes 17 of many and 7 of one.
 """
 
 __all__ = ["multiply_whole"]
@@ -167,7 +166,10 @@ def _multiply_block(wide: Array, weight: Array, sums: Array, first: int, last: i
 
 @compiled()
 def multiply_whole(rows: Array, weight: Array, sums: Array) -> None:
-    """Write rows W^T: rows [R K] and weight [N K] int8, sums [R N] float32 (exact up to 2^24)."""
+    """Write rows W^T: rows [R K] and weight [N K] int8, sums [R N] float32.
+
+    They are exact up to 2^24, which no sum of 1,040 reaches; above, the nearest float32 is written.
+    """
     wide = rows.astype(np.int16)
     for first in range(0, weight.shape[0], BLOCK):
         _multiply_block(wide, weight, sums, first, min(first + BLOCK, weight.shape[0]))

@@ -2,8 +2,6 @@
 
 A row's scale is its largest magnitude / 127, so that what it becomes depends on that row alone, and
 sums of products of whole numbers are exact: in any order, in any company, on any machine the same.
-Other files call `quantise_row`: numba's cache of a caller does not notice a change here; after one,
-remove the caches (`compiled.py` says where they are).
 """
 
 __all__ = ["finish", "listed", "quantise", "quantise_row"]

@@ -15,12 +15,12 @@ import torch
 from pydantic import Field, model_validator
 
 from heedful.search.driver import (
+    Growing,
     Hypothesis,
     Limits,
     More,
     Stepper,
     best_pieces,
-    joined,
     nothing_more,
 )
 from heedful.search.scoring import length_penalty
@@ -53,11 +53,9 @@ class Beam(Settings):
 
 
 @dataclass
-class _Growing:
+class _Growing(Growing):
     """Hypotheses that go on, for the sentences not yet done; an empty slot has log_prob -inf."""
 
-    sentences: Int[Array, " B"]
-    """Which sentence each one is, in the order they came in."""
     tokens: Int[Array, "B W T"]
     """Pieces so far, as many as `length` says; `<s>` is not among them."""
     last: Int[Array, "B W"]
@@ -72,14 +70,6 @@ class _Growing:
     """W less the hypotheses that have ended."""
     best_ended: Float[Array, "B K"]
     """The n_best scores among those, best first; -inf where there are fewer."""
-
-    def keep(self, going: Int[Array, " C"]) -> "_Growing":
-        """Return the state of these sentences alone."""
-        return _Growing(*(state[going] for state in vars(self).values()))
-
-    def joined(self, other: "_Growing") -> "_Growing":
-        """Return the state of both, the other's sentences behind."""
-        return _Growing(*map(joined, vars(self).values(), vars(other).values()))
 
 
 @dataclass(frozen=True)

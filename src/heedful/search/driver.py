@@ -7,19 +7,19 @@ here.
 """
 
 __all__ = [
+    "Growing",
     "Hypothesis",
     "Limits",
     "More",
     "Search",
     "Stepper",
     "best_pieces",
-    "joined",
     "nothing_more",
 ]
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
@@ -43,8 +43,8 @@ class Stepper(Protocol):
     ) -> Float[Tensor, "A N"]:
         """Take the newest piece of every row; return logits for the position after it.
 
-        `rows`: logits of these alone are wanted, in their order; the others are never asked again,
-        nor copied. -inf stands where a row has fewer entries than another.
+        `rows`: logits of these alone are wanted, in their order; the others are never asked again.
+        -inf stands where a row has fewer entries than another.
         """
         ...
 
@@ -119,10 +119,26 @@ class Search(Protocol):
         ...
 
 
-def joined(
+@dataclass
+class Growing:
+    """Sentences under way; each field has a row for each of them."""
+
+    sentences: Int[Array, " B"]
+    """Which one each row is of, in the order they came in."""
+
+    def keep(self, going: Int[Array, " C"]) -> Self:
+        """Return the state of these rows alone."""
+        return type(self)(*(state[going] for state in vars(self).values()))
+
+    def joined(self, other: Self) -> Self:
+        """Return the state of both, the other's rows behind."""
+        return type(self)(*map(_joined, vars(self).values(), vars(other).values()))
+
+
+def _joined(
     first: Shaped[Array, "B *first"], second: Shaped[Array, "C *second"]
 ) -> Shaped[Array, "D *joint"]:
-    """Return the rows of both, one below the other; where one is wider, the other gets zeros."""
+    """Return the rows of both; where one is wider, the other gets zeros."""
     missing = first.shape[-1] - second.shape[-1] if first.ndim > 1 else 0
     if missing:
         first, second = (

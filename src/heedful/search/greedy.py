@@ -15,12 +15,12 @@ import torch
 from pydantic import Field
 
 from heedful.search.driver import (
+    Growing,
     Hypothesis,
     Limits,
     More,
     Stepper,
     best_pieces,
-    joined,
     nothing_more,
 )
 from heedful.settings import Settings
@@ -96,10 +96,9 @@ class GreedySearch:
 
 
 @dataclass
-class _Growing:
+class _Growing(Growing):
     """The beginnings of translations, a row a sentence."""
 
-    sentences: Int[Array, " R"]
     tokens: Int[Array, "R T"]
     """Pieces so far, as many as `length` says; `<s>` is not among them."""
     last: Int[Array, " R"]
@@ -107,14 +106,6 @@ class _Growing:
     log_prob: Float[Array, " R"]
     room: Int[Array, " R"]
     """Longest hypothesis allowed."""
-
-    def keep(self, going: Int[Array, " C"]) -> "_Growing":
-        """Return the state of these rows alone."""
-        return _Growing(*(state[going] for state in vars(self).values()))
-
-    def joined(self, other: "_Growing") -> "_Growing":
-        """Return the state of both, the other's rows behind."""
-        return _Growing(*map(joined, vars(self).values(), vars(other).values()))
 
     def append(self, pieces: Int[Array, " R"], log_probs: Float[Array, " R"]) -> None:
         """Let every row grow by a piece."""
