@@ -110,7 +110,7 @@ class PackedTransformer:
     slopes: Array
 
     stacked: Stacked | None
-    """The decoder of int8, for a step in one call."""
+    """The decoder of int8, for a step in one call; None in float32."""
 
 
 def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
@@ -155,15 +155,20 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
 
 def _stacked(
     stack: Stack, kinds: tuple[bool, int, int, int], positions: tuple[Array, Array, Array]
-) -> Stacked:
-    """Return a decoder's arrays, layer upon layer; its products become parts of them."""
+) -> Stacked | None:
+    """Return a decoder's arrays, layer upon layer; its products become parts of them.
+
+    None where one of its norms is none at all, and so of no length.
+    """
+    after = stack.after
+    if not all(len(norm.weight) for norm in after):
+        return None
     together = list(zip(*(layer.products for layer in stack.layers), strict=True))
     weights = []
     for products in together:
         weights.append(np.stack([one.whole for one in products]))
         for one, whole in zip(products, weights[-1], strict=True):
             cast(Int8Product, one).keep(whole)
-    after = stack.after
     return Stacked(
         tuple(weights),
         tuple(np.stack([one.column_scales for one in products]) for products in together),

@@ -39,6 +39,7 @@ class Waiting:
         self._left = list(order)
         self._lengths = lengths
         self._threads = threads
+        self._share = -(-len(self._left) // threads)
         self._lock = threading.Lock()
 
     def begin(self, rows_per_sentence: int, batch_tokens: int) -> Begun | None:
@@ -46,8 +47,7 @@ class Waiting:
         with self._lock:
             if not self._left:
                 return None
-            fitting = places(self._lengths[self._left[0]], rows_per_sentence, batch_tokens)
-            count = min(fitting, -(-len(self._left) // self._threads))
+            count = self._fitting(rows_per_sentence, batch_tokens)
             return Begun(self._take(count), count, rows_per_sentence, batch_tokens)
 
     def more(self, begun: Begun, under_way: int) -> list[int]:
@@ -62,9 +62,7 @@ class Waiting:
         with self._lock:
             if not self._left:
                 return []
-            length = self._lengths[self._left[0]]
-            fitting = places(length, begun.rows_per_sentence, begun.batch_tokens)
-            fitting = min(fitting, -(-len(self._left) // self._threads))
+            fitting = self._fitting(begun.rows_per_sentence, begun.batch_tokens)
             return [] if fitting >= 2 * begun.places else self._take(free)
 
     def give_up(self) -> None:
@@ -72,9 +70,15 @@ class Waiting:
         with self._lock:
             self._left.clear()
 
+    def _fitting(self, rows_per_sentence: int, batch_tokens: int) -> int:
+        """Return how many sources a thread may begin with: no more than its share of all."""
+        fitting = places(self._lengths[self._left[0]], rows_per_sentence, batch_tokens)
+        return min(fitting, self._share)
+
     def _take(self, count: int) -> list[int]:
         """Take from the head, where the longest are; every other one if two threads share few."""
-        stride = self._threads if len(self._left) <= self._threads * count else 1
+        few = len(self._left) <= self._threads * count
+        stride = max(1, len(self._left) // max(count, 1)) if few else 1
         taken = self._left[::stride][:count]
         del self._left[: len(taken) * stride : stride]
         return taken

@@ -19,7 +19,7 @@ __all__ = [
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -119,6 +119,9 @@ class Search(Protocol):
         ...
 
 
+State = TypeVar("State", bound="Growing")
+
+
 @dataclass
 class Growing:
     """Sentences under way; each field has a row for each of them."""
@@ -126,11 +129,11 @@ class Growing:
     sentences: Int[Array, " B"]
     """Which one each row is of, in the order they came in."""
 
-    def keep(self, going: Int[Array, " C"]) -> Self:
+    def keep(self: State, going: Int[Array, " C"]) -> State:
         """Return the state of these rows alone."""
         return type(self)(*(state[going] for state in vars(self).values()))
 
-    def joined(self, other: Self) -> Self:
+    def joined(self: State, other: State) -> State:
         """Return the state of both, the other's rows behind."""
         return type(self)(*map(_joined, vars(self).values(), vars(other).values()))
 
