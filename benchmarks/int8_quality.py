@@ -1,0 +1,71 @@
+"""What int8 and a shortlist cost: the scores of one model in float32, in int8, and with --fast.
+
+    python benchmarks/int8_quality.py --multi30k runs/multi30k/model
+
+Scores the bundled model on Tatoeba, in both directions, and a model trained on Multi30k on
+test_2016_flickr, by `heed evaluate` with beam 4 and greedily; the shortlists are learnt from the
+training parts, into copies of the models. Needs $HEEDFUL_DATA. Writes results/int8_quality.json.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from machine import heed, record
+
+from heedful.model_path import BUNDLED, model_path
+
+WAYS = {
+    "float32": ("--precision", "float32"),
+    "int8": ("--precision", "int8"),
+    "int8 and a shortlist": ("--precision", "int8", "--fast"),
+}
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--multi30k", help="a model trained on Multi30k, English to German")
+    options = parser.parse_args()
+    given = os.environ.get("HEEDFUL_DATA")
+    if given is None:
+        print("int8_quality: skipped, HEEDFUL_DATA does not name the folder with the data")
+        return
+    data = Path(given)
+    tatoeba, flickr = data / "tatoeba_en_de", data / "multi30k"
+    tests = {
+        "Tatoeba, en-de": (BUNDLED, tatoeba / "train.tsv", tatoeba / "test.tsv", "de"),
+        "Tatoeba, de-en": (BUNDLED, tatoeba / "train.tsv", tatoeba / "test.tsv", "en"),
+    }
+    if options.multi30k:
+        train, test = (
+            f"{flickr / part}.en,{flickr / part}.de" for part in ("train", "test_2016_flickr")
+        )
+        tests["Multi30k, en-de"] = (options.multi30k, train, test, "de")
+    found = {name: measured(*test) for name, test in tests.items()}
+    print(json.dumps(found, indent=2))
+    record("int8_quality", {"scores": found})
+
+
+def measured(model: str, train: Any, test: Any, to: str) -> dict[str, Any]:
+    """Return BLEU and chrF of every way, greedily and with beam 4."""
+    scores: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copytree(model_path(model), Path(folder) / "model")
+        heed("shortlist", "--model", str(copy), "--data", str(train), "--quiet")
+        for way, words in WAYS.items():
+            for beam in ("1", "4"):
+                asked = ("--data", str(test), "--to", to, "--beam", beam, "--json", "--quiet")
+                said = json.loads(heed("evaluate", "--model", str(copy), *asked, *words))
+                scores[f"{way}, beam {beam}"] = {
+                    name: said[name] for name in ("bleu", "chrf", "sentences")
+                }
+    return scores
+
+
+if __name__ == "__main__":
+    main()
