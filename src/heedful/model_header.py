@@ -54,20 +54,34 @@ class Languages(Settings):
 
 
 class Header(Settings):
+    """What config.json of a model folder says."""
+
     format: Literal["heedful-model"]
+    """That it is one."""
     version: int
+    """Of the format; each has a class of its own."""
     model: TransformerConfig
+    """The model's settings."""
     languages: Languages
+    """What it translates between."""
     files: dict[str, dict[str, Any]]
+    """Bytes and SHA-256 of the other files."""
 
 
 class Floats(Header):
+    """Weights are numbers with a point."""
+
     version: Literal[1]
+    """1."""
 
 
 class Int8(Header):
+    """Matrices are whole numbers with a scale for each row."""
+
     version: Literal[2]
+    """2."""
     weights: Literal["int8"]
+    """How the matrices are kept."""
 
 
 _HEADERS: dict[Any, type[Header]] = {1: Floats, 2: Int8}
