@@ -125,7 +125,7 @@ def test_an_interrupted_export_leaves_nothing(
     def interrupted(*words: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("heedful.model_folder.sha256", interrupted)
+    monkeypatch.setattr("heedful.model_header.sha256", interrupted)
     with pytest.raises(KeyboardInterrupt):
         own.export(tmp_path / "out", model, "int8")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "more.bin"]
