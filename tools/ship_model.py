@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 
 from heedful.decode.shortlist import FILE as SHORTLIST
-from heedful.model_folder import added_file, load_model, save_model
+from heedful.model_folder import load_model, save_model
+from heedful.model_header import added_file
 
 ROOT = Path(__file__).parents[1]
 
