@@ -326,12 +326,8 @@ def test_a_flipped_bit_in_the_settings_is_refused_or_changes_no_weight(
         )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), data=st.data())
-def test_a_forged_file_of_weights_is_loaded_or_refused(
-    pristine: Path, tmp_path: Path, place: float, bit: int, data: st.DataObject
-) -> None:
-    folder = Path(shutil.copytree(pristine, tmp_path / "model", dirs_exist_ok=True))
+def forge(folder: Path, place: float, bit: int, data: st.DataObject) -> None:
+    """Flip a bit of the weights and sign the folder again: loaded with numbers, or refused."""
     content = bytearray((folder / WEIGHTS).read_bytes())
     header = 8 + int.from_bytes(content[:8], "little")
     span = header if data.draw(st.booleans()) else len(content)
@@ -341,6 +337,15 @@ def test_a_forged_file_of_weights_is_loaded_or_refused(
     loaded = loaded_or_refused(folder)
     if loaded is not None:
         assert all(weight.isfinite().all() for weight in loaded.model.parameters())
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), data=st.data())
+def test_a_forged_file_of_weights_is_loaded_or_refused(
+    pristine: Path, tmp_path: Path, place: float, bit: int, data: st.DataObject
+) -> None:
+    folder = Path(shutil.copytree(pristine, tmp_path / "model", dirs_exist_ok=True))
+    forge(folder, place, bit, data)
 
 
 @pytest.mark.parametrize("size", [270, 290])
@@ -575,15 +580,7 @@ def test_a_forged_file_of_whole_numbers_is_loaded_or_refused(
 ) -> None:
     folder = tmp_path / "forged"
     save_model(folder, model, tokenizer, LANGUAGES, dtype=torch.int8)
-    content = bytearray((folder / WEIGHTS).read_bytes())
-    header = 8 + int.from_bytes(content[:8], "little")
-    span = header if data.draw(st.booleans()) else len(content)
-    content[int(place * span)] ^= 1 << bit
-    (folder / WEIGHTS).write_bytes(content)
-    sign_again(folder, WEIGHTS)
-    loaded = loaded_or_refused(folder)
-    if loaded is not None:
-        assert all(weight.isfinite().all() for weight in loaded.model.parameters())
+    forge(folder, place, bit, data)
 
 
 # Saving where it fails

@@ -11,7 +11,6 @@ __all__ = [
     "Translator",
     "limits_of",
     "load",
-    "model_path",
 ]
 
 import re

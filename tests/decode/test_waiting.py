@@ -27,11 +27,11 @@ def test_every_source_is_taken_once(
     lengths: list[int], threads: int, rows: int, batch_tokens: int
 ) -> None:
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
-    waiting = Waiting(order, lengths, threads)
+    waiting = Waiting(order, lengths, threads, rows, batch_tokens)
     taken: list[int] = []
 
     def work() -> None:
-        while begun := waiting.begin(rows, batch_tokens):
+        while begun := waiting.begin():
             assert 0 < len(begun.rows) <= begun.places
             longest = lengths[begun.rows[0]]
             assert begun.places <= places(longest, rows, batch_tokens)
@@ -51,8 +51,8 @@ def test_every_source_is_taken_once(
 
 def test_few_sources_are_shared() -> None:
     """Neither thread gets all of the long ones."""
-    waiting = Waiting([0, 1, 2, 3], [9, 8, 7, 6], threads=2)
-    first, second = waiting.begin(1, 4096), waiting.begin(1, 4096)
+    waiting = Waiting([0, 1, 2, 3], [9, 8, 7, 6], 2, 1, 4096)
+    first, second = waiting.begin(), waiting.begin()
     assert first is not None
     assert second is not None
     assert (first.rows, second.rows) == ([0, 2], [1, 3])
@@ -60,24 +60,24 @@ def test_few_sources_are_shared() -> None:
 
 @pytest.mark.parametrize(("under_way", "given"), [(8, 0), (7, 0), (6, 2), (0, 8)])
 def test_places_are_given_away_when_a_quarter_is_free(under_way: int, given: int) -> None:
-    waiting = Waiting(range(8, 100), [LEAST] * 100, threads=1)
-    begun = Begun(list(range(8)), places=8, rows_per_sentence=1, batch_tokens=8 * LEAST)
+    waiting = Waiting(range(8, 100), [LEAST] * 100, 1, 1, 8 * LEAST)
+    begun = Begun(list(range(8)), places=8)
     assert len(waiting.more(begun, under_way)) == given
 
 
 def test_who_could_have_twice_the_places_begins_anew() -> None:
     lengths = [4 * LEAST] * 4 + [LEAST] * 40
-    waiting = Waiting(range(44), lengths, threads=1)
-    begun = waiting.begin(1, 16 * LEAST)
+    waiting = Waiting(range(44), lengths, 1, 1, 16 * LEAST)
+    begun = waiting.begin()
     assert begun is not None
     assert begun.places == 4
     assert waiting.more(begun, 0) == []
-    again = waiting.begin(1, 16 * LEAST)
+    again = waiting.begin()
     assert again is not None
     assert again.places == 16
 
 
 def test_given_up() -> None:
-    waiting = Waiting([0, 1], [5, 5], threads=1)
+    waiting = Waiting([0, 1], [5, 5], 1, 1, 100)
     waiting.give_up()
-    assert waiting.begin(1, 100) is None
+    assert waiting.begin() is None

@@ -45,7 +45,7 @@ def run(options: Options) -> int:
             fix="leave it out",
         )
     from heedful.model_folder import load_model
-    from heedful.translator import BUNDLED, model_path
+    from heedful.model_path import BUNDLED, model_path
 
     model = model_path(BUNDLED if options.model is None else options.model)
     kept = options.quantization or "float32"

@@ -173,9 +173,9 @@ class Engine:
         The kernels are compiled for a large job; who asks a second time gets those that an earlier
         job has compiled.
         """
-        large = self._seen >= SMALL
         if self._packed is not None:
             return True
+        large = self._seen >= SMALL
         wanted = (large or self._calls > 1) and fusible(self.model, self.device)
         if not wanted or not ready(compiling=large):
             return False
@@ -230,12 +230,14 @@ class Engine:
         """
         cores = torch.get_num_threads()
         threads = min(cores, len(order))
-        waiting = Waiting(order, [len(source) for source in sources], threads)
+        lengths = [len(source) for source in sources]
+        rows = search.build().rows_per_sentence
+        waiting = Waiting(order, lengths, threads, rows, batch_tokens)
 
         def run() -> list[Found]:
             space, found = Workspace(), []
             try:
-                while begun := waiting.begin(search.build().rows_per_sentence, batch_tokens):
+                while begun := waiting.begin():
                     found.append(self._run_fused(begun, waiting, sources, search, limits, space))
             except BaseException:
                 waiting.give_up()

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from heedful.decode.products import Float32Product, Int8Product, Product
+from heedful.decode.products import Float32Product, Int8Product, Product, floats
 from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer
 from heedful.nn.attention import MultiHeadAttention
 from heedful.nn.feedforward import SwiGLU
@@ -132,7 +132,7 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
     activation, post = _activation(model), not isinstance(config.residual, PreNorm)
     groups = crosses[0].key_proj.out_features // d_k
     stack = _stack(model, model.decoder, model.decoder_norm, format)
-    positions = (_array(angle.cos()), _array(angle.sin()), _array(slopes))
+    positions = (floats(angle.cos()), floats(angle.sin()), floats(slopes))
     kinds = (post, activation, config.n_heads, groups)
     return PackedTransformer(
         format=format,
@@ -202,9 +202,9 @@ def _stack(model: Transformer, layers: Any, final: nn.Module, format: Format) ->
 
 
 def _norm(norm: Any, settings: Any) -> Norm:
-    weight = _array(norm.weight)
+    weight = floats(norm.weight)
     centred = isinstance(settings, LayerNorm)
-    shift = _array(norm.bias) if centred else np.zeros_like(weight)
+    shift = floats(norm.bias) if centred else np.zeros_like(weight)
     return Norm(weight, shift, settings.eps, centred)
 
 
@@ -226,7 +226,7 @@ def _layer(layer: EncoderLayer | DecoderLayer, feed_forward: Any, format: Format
         output=_product([look.output_proj], format),
         inner=_product([network.gate, network.inner] if gated else [network.inner], format),
         outer=_product([network.outer], format),
-        relative=_array(relative),
+        relative=floats(relative),
         **across,
     )
 
@@ -257,9 +257,3 @@ def _made(
     if format == "float32":
         return Float32Product(weight * factors[:, None], bias)
     return Int8Product(weight, bias, factors)
-
-
-def _array(tensor: Tensor) -> Array:
-    """Return the numbers as float32, copied."""
-    found: Array = tensor.detach().float().contiguous().clone().numpy()
-    return found

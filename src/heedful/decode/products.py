@@ -6,7 +6,7 @@ machine and in any company. Where the processor has instructions for int8 (VNNI,
 product is the fastest for many rows, else a kernel of ours is (`heedful.kernels.product`).
 """
 
-__all__ = ["Float32Product", "Int8Product", "Product", "Workspace", "by_kernel"]
+__all__ = ["Float32Product", "Int8Product", "Product", "Workspace", "by_kernel", "floats"]
 
 import math
 from collections.abc import Callable
@@ -71,7 +71,7 @@ class Float32Product:
         self.weight = weight.t().contiguous()
         self.whole = np.empty((0, weight.shape[1]), np.int8)
         self.column_scales = np.ones(len(weight), np.float32)
-        self.bias = _array(bias)
+        self.bias = floats(bias)
 
     @property
     def n_out(self) -> int:
@@ -95,8 +95,8 @@ class Int8Product:
     ) -> None:
         whole, scales = to_int8(weight)
         self.keep(whole.numpy())
-        self.column_scales = _array(scales * factors)
-        self.bias = _array(bias)
+        self.column_scales = floats(scales * factors)
+        self.bias = floats(bias)
 
     def keep(self, whole: Array) -> None:
         """Keep the whole numbers in this memory, which holds the same already."""
@@ -138,7 +138,7 @@ def _multiply_whole() -> Callable[[Array, Array, Array], None]:
     return multiply_whole
 
 
-def _array(tensor: Tensor) -> Array:
+def floats(tensor: Tensor) -> Array:
     """Return the numbers as float32, copied."""
     found: Array = tensor.detach().float().contiguous().clone().numpy()
     return found

@@ -28,27 +28,33 @@ class Begun:
     rows: list[int]
     """Numbers of the first sources."""
     places: int
-    rows_per_sentence: int
-    batch_tokens: int
 
 
 class Waiting:
-    """Sources that several threads take from."""
+    """Sources that several threads take from; `rows` and `batch_tokens` as in `places`."""
 
-    def __init__(self, order: Sequence[int], lengths: Sequence[int], threads: int) -> None:
+    def __init__(
+        self,
+        order: Sequence[int],
+        lengths: Sequence[int],
+        threads: int,
+        rows: int,
+        batch_tokens: int,
+    ) -> None:
         self._left = list(order)
         self._lengths = lengths
         self._threads = threads
+        self._rows, self._batch_tokens = rows, batch_tokens
         self._share = -(-len(self._left) // threads)
         self._lock = threading.Lock()
 
-    def begin(self, rows_per_sentence: int, batch_tokens: int) -> Begun | None:
+    def begin(self) -> Begun | None:
         """Take the first sources of a thread; None when nothing is left."""
         with self._lock:
             if not self._left:
                 return None
-            count = self._fitting(rows_per_sentence, batch_tokens)
-            return Begun(self._take(count), count, rows_per_sentence, batch_tokens)
+            count = self._fitting()
+            return Begun(self._take(count), count)
 
     def more(self, begun: Begun, under_way: int) -> list[int]:
         """Take sources for the places that are free, if they are many.
@@ -62,18 +68,17 @@ class Waiting:
         with self._lock:
             if not self._left:
                 return []
-            fitting = self._fitting(begun.rows_per_sentence, begun.batch_tokens)
-            return [] if fitting >= 2 * begun.places else self._take(free)
+            return [] if self._fitting() >= 2 * begun.places else self._take(free)
 
     def give_up(self) -> None:
         """Leave the rest untranslated: another thread has failed."""
         with self._lock:
             self._left.clear()
 
-    def _fitting(self, rows_per_sentence: int, batch_tokens: int) -> int:
+    def _fitting(self) -> int:
         """Return how many sources a thread may begin with: no more than its share of all."""
-        fitting = places(self._lengths[self._left[0]], rows_per_sentence, batch_tokens)
-        return min(fitting, self._share)
+        longest = self._lengths[self._left[0]]
+        return min(places(longest, self._rows, self._batch_tokens), self._share)
 
     def _take(self, count: int) -> list[int]:
         """Take from the head, where the longest are; every other one if two threads share few."""

@@ -15,27 +15,12 @@ import numpy as np
 
 from heedful.kernels.compiled import compiled
 from heedful.kernels.exponential import exp
-from heedful.kernels.whole import quantise_row
+from heedful.kernels.whole import dot, finish_row, quantise_row
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _ZERO = np.float32(0)
 _LEAST = np.float32(-np.inf)
-
-
-@compiled("contract", "reassoc")
-def _dot(first: Array, second: Array) -> Any:
-    total = _ZERO
-    for k in range(first.size):
-        total += first[k] * second[k]
-    return total
-
-
-@compiled("contract")
-def _result(sums: Array, row_scale: Any, column_scales: Array, bias: Array, out: Array) -> None:
-    """Write one row of a product's result."""
-    for k in range(out.size):
-        out[k] = np.float32(sums[k]) * (row_scale * column_scales[k]) + bias[k]
 
 
 @compiled("contract")
@@ -70,7 +55,7 @@ def _bias_of(query: Array, distance: int, slope: Any, table: Array) -> Any:
     added = -slope * np.float32(abs(distance))
     if table.shape[0]:
         most = table.shape[0] // 2
-        added += _dot(query, table[min(max(distance, -most), most) + most])
+        added += dot(query, table[min(max(distance, -most), most) + most])
     return added
 
 
@@ -96,7 +81,7 @@ def _mix(
     d_k, columns = query.size, places.size
     for j in range(count):
         c = first + j if first + j < columns else first + j - columns
-        scores[j] = _dot(query, keys[places[c], c, start : start + d_k])
+        scores[j] = dot(query, keys[places[c], c, start : start + d_k])
     if slope != _ZERO or table.shape[0]:
         for j in range(count):
             scores[j] += _bias_of(query, j - count + 1, slope, table)
@@ -143,7 +128,7 @@ def attend_back(
     scores = np.empty(places.shape[1], np.float32)
     for r in range(sums.shape[0]):
         here = positions[r]
-        _result(sums[r], row_scales[r], column_scales, bias, joint)
+        finish_row(sums[r], row_scales[r], column_scales, bias, joint)
         if cosines.shape[0]:
             _turn(joint[: width + groups * d_k], d_k, cosines[here], sines[here])
         keys[r, now] = joint[width : width + groups * d_k]
@@ -184,7 +169,7 @@ def _mix_rows(
     """Write one head's mixture of some rows of a memory, for a query that stands at `here`."""
     d_k, count = query.size, last - first
     for j in range(count):
-        scores[j] = _dot(query, memory[first + j, key_at : key_at + d_k])
+        scores[j] = dot(query, memory[first + j, key_at : key_at + d_k])
     if slope != _ZERO or table.shape[0]:
         for j in range(count):
             scores[j] += _bias_of(query, j - here, slope, table)
@@ -231,7 +216,7 @@ def attend_across(
     nothing = np.empty((0, d_k), np.float32)
     scores = np.empty(counts.max(), np.float32)
     for r in range(sums.shape[0]):
-        _result(sums[r], row_scales[r], column_scales, bias, query)
+        finish_row(sums[r], row_scales[r], column_scales, bias, query)
         first, last = firsts[r], firsts[r] + counts[r]
         for h in range(heads):
             key_at = offset + h * groups // heads * d_k
@@ -281,7 +266,7 @@ def attend_within(
     for s in range(starts.size - 1):
         first, count = starts[s], starts[s + 1] - starts[s]
         for i in range(count):
-            _result(sums[first + i], row_scales[first + i], column_scales, bias, joint[i])
+            finish_row(sums[first + i], row_scales[first + i], column_scales, bias, joint[i])
             if cosines.shape[0]:
                 _turn(joint[i, : width + groups * d_k], d_k, cosines[i], sines[i])
         for h in range(heads):

@@ -4,7 +4,7 @@ A row's scale is its largest magnitude / 127, so that what it becomes depends on
 sums of products of whole numbers are exact: in any order, in any company, on any machine the same.
 """
 
-__all__ = ["finish", "listed", "quantise", "quantise_row"]
+__all__ = ["dot", "finish", "finish_row", "listed", "quantise", "quantise_row"]
 
 from typing import Any
 
@@ -49,16 +49,22 @@ def quantise(states: Array, out: Array, scales: Array) -> None:
 
 
 @compiled("contract")
+def finish_row(sums: Array, row_scale: Any, column_scales: Array, bias: Array, out: Array) -> None:
+    """Write one row of a product's result: its sums, scaled, and the bias."""
+    for k in range(out.size):
+        out[k] = np.float32(sums[k]) * (row_scale * column_scales[k]) + bias[k]
+
+
+@compiled()
 def finish(sums: Array, row_scales: Array, column_scales: Array, bias: Array, out: Array) -> None:
-    """Write the result of a product: its sums, scaled, and the bias."""
+    """Do that for every row."""
     for r in range(sums.shape[0]):
-        scale = row_scales[r]
-        for k in range(out.shape[1]):
-            out[r, k] = np.float32(sums[r, k]) * (scale * column_scales[k]) + bias[k]
+        finish_row(sums[r], row_scales[r], column_scales, bias, out[r])
 
 
 @compiled("contract", "reassoc")
-def _dot(first: Array, second: Array) -> Any:
+def dot(first: Array, second: Array) -> Any:
+    """Return the sum of products of float32 numbers."""
     total = _ZERO
     for k in range(first.size):
         total += first[k] * second[k]
@@ -102,7 +108,7 @@ def listed(
                     total = _whole_dot(whole[r], whole_weight[n])
                     logits[r, j] = total * (row_scales[r] * column_scales[n])
                 else:
-                    logits[r, j] = _dot(rows[r], weight[n])
+                    logits[r, j] = dot(rows[r], weight[n])
             else:
                 ids[r, j] = 0
                 logits[r, j] = _LEAST

@@ -20,6 +20,7 @@ from heedful.search.driver import (
     Limits,
     More,
     Stepper,
+    begun,
     best_pieces,
     nothing_more,
 )
@@ -60,12 +61,9 @@ class _Growing(Growing):
     """Pieces so far, as many as `length` says; `<s>` is not among them."""
     last: Int[Array, "B W"]
     """The newest of them."""
-    length: Int[Array, " B"]
     log_prob: Float[Array, "B W"]
-    room: Int[Array, " B"]
-    """Longest hypothesis allowed."""
     last_penalty: Float[Array, " B"]
-    """Length penalty at that length: the largest there can be."""
+    """Length penalty of the longest hypothesis allowed: the largest there can be."""
     width: Int[Array, " B"]
     """W less the hypotheses that have ended."""
     best_ended: Float[Array, "B K"]
@@ -123,20 +121,16 @@ class BeamSearch:
 
         The rows of a sentence are alike, so only its row 0 is alive.
         """
-        count, width = len(source_lengths), self.config.beam_size
-        rooms = limits.room(source_lengths, self.config.max_extra)
-        numbers = np.arange(len(found), len(found) + count)
-        found += [[] for _ in rooms]
+        base = begun(source_lengths, limits, self.config.max_extra, found)
+        count, width = len(base.room), self.config.beam_size
         log_prob = np.full((count, width), -np.inf, np.float32)
         log_prob[:, 0] = 0
         return _Growing(
-            sentences=numbers,
-            tokens=np.zeros((count, width, max(rooms, default=0)), np.int64),
+            **vars(base),
+            tokens=np.zeros((count, width, base.room.max(initial=0)), np.int64),
             last=np.full((count, width), limits.start_id),
-            length=np.zeros(count, np.int64),
             log_prob=log_prob,
-            room=np.array(rooms, np.int64),
-            last_penalty=self._penalties(rooms),
+            last_penalty=self._penalties(base.room.tolist()),
             width=np.full(count, width),
             best_ended=np.full((count, self.config.n_best), -np.inf),
         )

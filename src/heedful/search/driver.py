@@ -13,6 +13,7 @@ __all__ = [
     "More",
     "Search",
     "Stepper",
+    "begun",
     "best_pieces",
     "nothing_more",
 ]
@@ -128,6 +129,10 @@ class Growing:
 
     sentences: Int[Array, " B"]
     """Which one each row is of, in the order they came in."""
+    length: Int[Array, " B"]
+    """Pieces so far."""
+    room: Int[Array, " B"]
+    """Most pieces allowed."""
 
     def keep(self: State, going: Int[Array, " C"]) -> State:
         """Return the state of these rows alone."""
@@ -136,6 +141,16 @@ class Growing:
     def joined(self: State, other: State) -> State:
         """Return the state of both, the other's rows behind."""
         return type(self)(*map(_joined, vars(self).values(), vars(other).values()))
+
+
+def begun(
+    source_lengths: Sequence[int], limits: Limits, max_extra: int, found: list[list[Hypothesis]]
+) -> Growing:
+    """Return the state of sentences before the first piece, with places for them in `found`."""
+    rooms = np.array(limits.room(source_lengths, max_extra), np.int64)
+    numbers = np.arange(len(found), len(found) + len(rooms))
+    found += [[] for _ in rooms]
+    return Growing(sentences=numbers, length=np.zeros_like(rooms), room=rooms)
 
 
 def _joined(

@@ -20,6 +20,7 @@ from heedful.search.driver import (
     Limits,
     More,
     Stepper,
+    begun,
     best_pieces,
     nothing_more,
 )
@@ -82,16 +83,13 @@ class GreedySearch:
         self, source_lengths: Sequence[int], limits: Limits, found: list[list[Hypothesis]]
     ) -> "_Growing":
         """Return the state of sentences before the first piece, with places in `found`."""
-        rooms = limits.room(source_lengths, self.config.max_extra)
-        numbers = np.arange(len(found), len(found) + len(rooms))
-        found += [[] for _ in rooms]
+        base = begun(source_lengths, limits, self.config.max_extra, found)
+        count = len(base.room)
         return _Growing(
-            sentences=numbers,
-            tokens=np.zeros((len(rooms), max(rooms, default=0)), np.int64),
-            last=np.full(len(rooms), limits.start_id),
-            length=np.zeros(len(rooms), np.int64),
-            log_prob=np.zeros(len(rooms), np.float32),
-            room=np.array(rooms, np.int64),
+            **vars(base),
+            tokens=np.zeros((count, base.room.max(initial=0)), np.int64),
+            last=np.full(count, limits.start_id),
+            log_prob=np.zeros(count, np.float32),
         )
 
 
@@ -102,10 +100,7 @@ class _Growing(Growing):
     tokens: Int[Array, "R T"]
     """Pieces so far, as many as `length` says; `<s>` is not among them."""
     last: Int[Array, " R"]
-    length: Int[Array, " R"]
     log_prob: Float[Array, " R"]
-    room: Int[Array, " R"]
-    """Longest hypothesis allowed."""
 
     def append(self, pieces: Int[Array, " R"], log_probs: Float[Array, " R"]) -> None:
         """Let every row grow by a piece."""

@@ -21,6 +21,8 @@ from heedful.text.pieces import CONTROL
 from heedful.text.tokenizer import Tokenizer
 
 LEAST = 5e-5
+"""Probability from which a target piece is listed."""
+
 MOST_LISTED = 1000
 """Target pieces listed of one source piece."""
 
