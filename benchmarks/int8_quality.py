@@ -1,10 +1,11 @@
-"""What int8 and a shortlist cost: the scores of one model in float32, in int8, and with --fast.
+"""What int8 and a shortlist cost: scores in float32, in int8, and with --fast; sizes on disk.
 
     python benchmarks/int8_quality.py --multi30k runs/multi30k/model
 
 Scores the bundled model on Tatoeba, in both directions, and a model trained on Multi30k on
 test_2016_flickr, by `heed evaluate` with beam 4 and greedily; the shortlists are learnt from the
-training parts, into copies of the models. Needs $HEEDFUL_DATA. Writes results/int8_quality.json.
+training parts, into copies of the models. `heed export` writes the models in every precision.
+Needs $HEEDFUL_DATA. Writes results/int8_quality.json.
 """
 
 import argparse
@@ -47,8 +48,23 @@ def main() -> None:
         )
         tests["Multi30k, en-de"] = (options.multi30k, train, test, "de")
     found = {name: measured(*test) for name, test in tests.items()}
-    print(json.dumps(found, indent=2))
-    record("int8_quality", {"scores": found})
+    models = [BUNDLED, *([options.multi30k] if options.multi30k else [])]
+    names = ("bundled en-de", "Multi30k en-de")
+    files = {name: sizes(model) for name, model in zip(names, models, strict=False)}
+    print(json.dumps(found | files, indent=2))
+    record("int8_quality", {"scores": found, "bytes": files})
+
+
+def sizes(model: str) -> dict[str, int]:
+    """Return the bytes of model.safetensors in every precision."""
+    found = {}
+    with tempfile.TemporaryDirectory() as place:
+        for kept in ("float32", "bfloat16", "int8"):
+            folder = Path(place) / kept
+            words = ("--to", "heedful", "--quantization", kept, "-o", str(folder))
+            heed("export", "--model", model, *words)
+            found[kept] = (folder / "model.safetensors").stat().st_size
+    return found
 
 
 def measured(model: str, train: Any, test: Any, to: str) -> dict[str, Any]:
