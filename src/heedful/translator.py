@@ -31,7 +31,7 @@ from heedful.errors import DataError, ModelError, SettingError, did_you_mean
 from heedful.model_folder import LoadedModel, load_model
 from heedful.model_header import Languages
 from heedful.model_path import BUNDLED, model_path
-from heedful.search import Beam, Greedy, Hypothesis, Limits
+from heedful.search import Beam, Hypothesis, Limits, SearchConfig
 from heedful.text.pieces import CONTROL, UNKNOWN
 from heedful.text.segments import Segments, segment
 from heedful.text.tokenizer import Tokenizer
@@ -76,7 +76,8 @@ def limits_of(tokenizer: Tokenizer, max_length: int) -> Limits:
     """Return what a search must know: no control piece but `</s>` is ever produced."""
     tags = range(len(CONTROL), len(CONTROL) + len(tokenizer.languages) * tokenizer.shared)
     forbidden = (tokenizer.pad_id, tokenizer.start_id, UNKNOWN, *tags)
-    return Limits(tokenizer.start_id, tokenizer.end_id, forbidden, max_length)
+    size = tokenizer.target_size
+    return Limits(tokenizer.start_id, tokenizer.end_id, forbidden, max_length, size)
 
 
 def load(
@@ -188,7 +189,7 @@ class Translator:
         to: str | None = None,
         *,
         from_: str | None = None,
-        search: Greedy | Beam | None = None,
+        search: SearchConfig | None = None,
         batch_tokens: int = BATCH_TOKENS,
         split_above: int = SPLIT_ABOVE,
     ) -> list[str]:
@@ -209,7 +210,7 @@ class Translator:
         to: str | None = None,
         *,
         from_: str | None = None,
-        search: Greedy | Beam | None = None,
+        search: SearchConfig | None = None,
         batch_tokens: int = BATCH_TOKENS,
         split_above: int = SPLIT_ABOVE,
     ) -> list[Translation]:
@@ -236,7 +237,7 @@ class Translator:
         to: str | None = None,
         *,
         from_: str | None = None,
-        search: Greedy | Beam | None = None,
+        search: SearchConfig | None = None,
         batch_tokens: int = BATCH_TOKENS,
         split_above: int = SPLIT_ABOVE,
         window: int | None = None,
@@ -267,7 +268,7 @@ class Translator:
         self,
         texts: list[str],
         to: str | None,
-        search: Greedy | Beam,
+        search: SearchConfig,
         batch_tokens: int,
         split_above: int,
     ) -> Iterator[Translation]:
@@ -295,10 +296,9 @@ class Translator:
             self.limits,
             batch_tokens,
         )
-        n_best = search.n_best if isinstance(search, Beam) else 1
         waiting = iter(found)
         for text, plan in zip(texts, plans, strict=True):
-            yield self._assemble(text, plan, waiting, n_best) if plan else _blank(text)
+            yield self._assemble(text, plan, waiting, search.returned) if plan else _blank(text)
 
     def _encode_whole(self, texts: Sequence[str], to: str | None) -> dict[str, list[int]]:
         """Return the ids of every text that is neither blank nor huge, all encoded together."""

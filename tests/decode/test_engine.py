@@ -15,16 +15,17 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from heedful.decode import engine
-from heedful.decode.engine import Engine, ModelStepper, batches
+from heedful.decode.engine import Engine, batches
 from heedful.decode.products import Float32Product, Int8Product
 from heedful.decode.quantize import Precision, as_int8
+from heedful.decode.steppers import ModelStepper
 from heedful.decode.waiting import LEAST
 from heedful.errors import ModelError, SettingError
 from heedful.kernels.warm import ready
 from heedful.models.seq2seq import Memory, Seq2Seq
 from heedful.models.seq2seq import decode as all_logits
 from heedful.models.transformer import Transformer, TransformerConfig
-from heedful.search import Beam, Greedy, Hypothesis, Limits
+from heedful.search import Asked, Beam, Greedy, Hypothesis, Limits
 from heedful.shapes import Array
 
 ENTRIES = 40
@@ -220,6 +221,7 @@ class UncachedStepper:
     """Computes every position anew from the whole prefix."""
 
     entries: Tensor | None = None
+    attention: Array | None = None
 
     def __init__(self, model: Transformer, memory: Memory, width: int) -> None:
         self.model = model
@@ -252,7 +254,8 @@ def test_cached_equals_uncached(
         memory = model.encode(padded, mask)
         cached = ModelStepper(model, memory, runner.rows_per_sentence, 32)
         plain = UncachedStepper(model, memory, runner.rows_per_sentence)
-        same(runner.run(cached, lengths, LIMITS), runner.run(plain, lengths, LIMITS))
+        asked = list(map(Asked, sources))
+        same(runner.run(cached, asked, LIMITS), runner.run(plain, asked, LIMITS))
 
 
 def test_scores_are_the_probabilities_that_the_model_gives(

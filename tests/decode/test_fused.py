@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from heedful.decode.engine import ModelStepper
 from heedful.decode.fused import FusedStepper, fusible
 from heedful.decode.packed import Format, PackedTransformer, pack
 from heedful.decode.products import Workspace
 from heedful.decode.quantize import as_int8
+from heedful.decode.steppers import ModelStepper
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.attention import GroupedQuery
 from heedful.nn.norm import PreNorm

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from heedful.decode.engine import ModelStepper, decode
+from heedful.decode.engine import decode
+from heedful.decode.steppers import ModelStepper
 from heedful.errors import ModelError
 from heedful.interop import onnx as exporter
 from heedful.interop.onnx import Engine, export

@@ -4,6 +4,7 @@ import itertools
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from heedful.errors import ModelError
-from heedful.search import Beam, Greedy, Hypothesis, Limits, SearchConfig, driver
-from heedful.search.driver import best_pieces
+from heedful.search import Asked, Beam, Greedy, Hypothesis, Limits, SearchConfig, best
+from heedful.search.best import best_pieces
 from heedful.search.scoring import length_penalty
 from heedful.shapes import Array
 
@@ -50,6 +51,7 @@ class TableStepper:
     """Decodes `Table`; keeps every row's prefix, so a wrong `select` shows at once."""
 
     entries: Tensor | None = None
+    attention: Array | None = None
 
     def __init__(self, table: Table, sentences: Sequence[int], rows_per_sentence: int) -> None:
         self.table = table
@@ -94,7 +96,13 @@ def run(
     """Search with room for `length` pieces in every sentence."""
     search = config.build()
     stepper = TableStepper(table, sentences, search.rows_per_sentence)
-    return search.run(stepper, [length - config.max_extra] * len(sentences), limits)
+    limits = replace(limits, max_length=min(length, limits.max_length or length))
+    return search.run(stepper, [asked(length, name) for name in sentences], limits)
+
+
+def asked(length: int, name: int = 0) -> Asked:
+    """Return what is asked of a sentence of some pieces."""
+    return Asked((name,) * length)
 
 
 def every_hypothesis(table: Table, sentence: int, length: int, alpha: float) -> list[Hypothesis]:
@@ -160,8 +168,8 @@ def test_a_sentence_is_translated_alike_in_any_batch(
 
     def together(names: list[int]) -> dict[int, list[Hypothesis]]:
         stepper = TableStepper(table, names, search.rows_per_sentence)
-        lengths = [1 + name for name in names]
-        return dict(zip(names, search.run(stepper, lengths, LIMITS), strict=True))
+        wanted = [asked(1 + name) for name in names]
+        return dict(zip(names, search.run(stepper, wanted, LIMITS), strict=True))
 
     alone = {name: together([name])[name] for name in order}
     for at in range(0, len(order), size):
@@ -191,14 +199,14 @@ def test_sentences_that_come_later_are_translated_as_alone(
         while not fresh and not count and later:
             fresh = later.pop(0)
         stepper.admit(fresh)
-        return [1 + name for name in fresh]
+        return [asked(1 + name) for name in fresh]
 
-    found = runner.run(stepper, [1 + name for name in coming[0]], LIMITS, more)
+    found = runner.run(stepper, [asked(1 + name) for name in coming[0]], LIMITS, more)
     assert len(found) == sum(portions)
     assert under_way[-1] == 0
     for name, hypotheses in enumerate(found):
         alone = TableStepper(table, [name], runner.rows_per_sentence)
-        assert [hypotheses] == runner.run(alone, [1 + name], LIMITS)
+        assert [hypotheses] == runner.run(alone, [asked(1 + name)], LIMITS)
 
 
 class Shortlisted(TableStepper):
@@ -232,10 +240,10 @@ def test_only_entries_of_the_list_are_chosen_and_ids_are_theirs(
             return [x if piece in listed else -math.inf for piece, x in enumerate(every)]
 
     runner, names = search.build(), [0, 1, 2, 3, 4]
-    lengths = [1 + name for name in names]
+    wanted = [asked(1 + name) for name in names]
     some = Shortlisted(Table(seed, entries=9), names, runner.rows_per_sentence)
     every = TableStepper(Impossible(seed, entries=9), names, runner.rows_per_sentence)
-    pairs = zip(runner.run(some, lengths, LIMITS), runner.run(every, lengths, LIMITS), strict=True)
+    pairs = zip(runner.run(some, wanted, LIMITS), runner.run(every, wanted, LIMITS), strict=True)
     for found, expected in pairs:
         assert [x.tokens for x in found] == [x.tokens for x in expected]
         assert [x.score for x in found] == pytest.approx([x.score for x in expected], abs=1e-5)
@@ -282,17 +290,17 @@ class Scripted(TableStepper):
 
 def test_what_reaches_the_maximum_length_is_kept_and_marked() -> None:
     stepper = Scripted([-9.0, -9.0, -9.0, 5.0], rows=2)
-    [found] = Beam(beam_size=2, max_extra=3).build().run(stepper, [1], LIMITS)
+    [found] = Beam(beam_size=2, max_extra=3).build().run(stepper, [asked(1)], LIMITS)
     assert [(x.tokens, x.finished) for x in found] == [((), True)], "ended ranks before cut off"
     stepper = Scripted([-9.0, -9.0, -60.0, 5.0, 4.0], rows=2)
-    found = Beam(beam_size=2, n_best=2, max_extra=3).build().run(stepper, [1], LIMITS)[0]
+    found = Beam(beam_size=2, n_best=2, max_extra=3).build().run(stepper, [asked(1)], LIMITS)[0]
     assert [(x.tokens, x.finished) for x in found] == [((3,) * 4, False), ((3, 3, 3, 4), False)]
     assert found[0].score == pytest.approx(found[0].log_prob / length_penalty(4, 0.6))
 
 
 def test_search_stops_when_nothing_can_get_better() -> None:
     stepper = Scripted([-9.0, -9.0, 5.0, 0.0, 0.0], rows=4)
-    [found] = Beam(max_extra=1000).build().run(stepper, [1], LIMITS)
+    [found] = Beam(max_extra=1000).build().run(stepper, [asked(1)], LIMITS)
     assert found[0].tokens == ()
     assert stepper.steps == 1
 
@@ -310,7 +318,7 @@ def test_equal_pieces_come_in_the_order_of_their_ids() -> None:
 @pytest.fixture(params=["by torch", "by the kernel"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Choose pieces as before the kernels are there, and as after."""
-    monkeypatch.setattr(driver, "are_ready", lambda: request.param == "by the kernel")
+    monkeypatch.setattr(best, "are_ready", lambda: request.param == "by the kernel")
 
 
 @pytest.mark.usefixtures("way")
@@ -333,7 +341,7 @@ def test_best_pieces_equals_sorting(rows: list[list[int]], count: int, forbidden
 @pytest.mark.usefixtures("way")
 def test_a_model_that_computes_nan_is_an_error() -> None:
     with pytest.raises(ModelError, match="NaN"):
-        Greedy().build().run(Scripted([0.0, math.nan, 0.0, 0.0], rows=1), [3], LIMITS)
+        Greedy().build().run(Scripted([0.0, math.nan, 0.0, 0.0], rows=1), [asked(3)], LIMITS)
 
 
 def test_no_sentence_no_hypothesis() -> None:

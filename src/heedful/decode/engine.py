@@ -4,12 +4,12 @@ Lists of ids come in, an n-best list for each goes out in the order they came; n
 tokenizer is known here. The translator and the validation during training call it.
 """
 
-__all__ = ["BATCH_TOKENS", "Engine", "ModelStepper", "batches", "decode"]
+__all__ = ["BATCH_TOKENS", "Engine", "batches", "decode"]
 
 import copy
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -19,13 +19,22 @@ from heedful.decode.fused import Candidates, FusedStepper, fusible
 from heedful.decode.packed import Format, PackedTransformer, pack
 from heedful.decode.products import Workspace
 from heedful.decode.quantize import Precision, as_int8, check_precision
+from heedful.decode.steppers import ModelStepper, Together
 from heedful.decode.waiting import Begun, Waiting, places
 from heedful.errors import ModelError
 from heedful.kernels.warm import ready
-from heedful.models.seq2seq import Memory, Seq2Seq
+from heedful.models.seq2seq import Seq2Seq
 from heedful.models.transformer import Transformer
-from heedful.search import Beam, Greedy, Hypothesis, Limits
-from heedful.shapes import Array, Bool, Float, Int, Tensor
+from heedful.search import (
+    Asked,
+    Hypothesis,
+    Limits,
+    SearchConfig,
+    Stepper,
+    Watch,
+    Wish,
+)
+from heedful.shapes import Array, Bool, Int, Tensor
 
 BATCH_TOKENS = 4096
 """Source pieces times rows decoded at once."""
@@ -38,56 +47,10 @@ Found = tuple[list[int], list[list[Hypothesis]]]
 """Some of the sources and their hypotheses."""
 
 
-class ModelStepper:
-    """A `Seq2Seq` model as the `heedful.search.Stepper` that a search drives, with its cache."""
-
-    def __init__(
-        self,
-        model: Seq2Seq,
-        memory: Memory,
-        rows_per_sentence: int,
-        max_length: int,
-        lists: Int[Tensor, "B N"] | None = None,
-    ) -> None:
-        self.model = model
-        self.memory = memory
-        self.width = rows_per_sentence
-        self.lists = lists
-        """Each sentence's candidates, -1 behind their end."""
-        self.entries: Int[Tensor, "A N"] | None = None
-        self.cache = model.new_cache(memory, rows_per_sentence, max_length)
-
-    def step(
-        self, tokens: Int[Array, " R"], rows: Int[Array, " A"] | None = None
-    ) -> Float[Tensor, "A N"]:
-        """Take the newest piece of every row; return logits for the position after it."""
-        newest = self._there(tokens)
-        hidden = self.model.hidden(newest[:, None], self.memory, self.cache)[:, 0]
-        logits = self.model.project(hidden if rows is None else hidden[self._there(rows)])
-        if self.lists is None:
-            return logits
-        asked = np.arange(len(tokens)) if rows is None else rows
-        lists = self.lists[self._there(asked // self.width)]
-        self.entries = lists.clamp(min=0)
-        return logits.gather(1, self.entries).masked_fill(lists < 0, -torch.inf)
-
-    def select(self, rows: Int[Array, " Q"], sentences: Int[Array, " C"] | None = None) -> None:
-        """Make row i a copy of the old row `rows[i]`; keep only `sentences`, if given."""
-        chosen = None if sentences is None else self._there(sentences)
-        self.cache.select(self._there(rows), chosen)
-        if chosen is not None:
-            self.memory = self.memory.select(chosen)
-            self.lists = None if self.lists is None else self.lists[chosen]
-
-    def _there(self, numbers: Int[Array, " X"]) -> Int[Tensor, " X"]:
-        """Return the numbers where the model lies."""
-        return torch.from_numpy(numbers).to(self.memory.states.device, non_blocking=True)
-
-
 def decode(
     model: Seq2Seq,
     sources: Sequence[Sequence[int]],
-    search: Greedy | Beam,
+    search: SearchConfig,
     *,
     limits: Limits,
     device: torch.device | str = "cpu",
@@ -99,7 +62,9 @@ def decode(
 
 
 class Engine:
-    """Translates with one model, whose weights must not change meanwhile.
+    """Translates with one model, or several of one vocabulary together (see `Together`).
+
+    Their weights must not change meanwhile.
 
     On CPU a Transformer goes the fused way (`heedful.decode.fused`), a thread for each core with
     sentences of its own; places that become free are given to the next ones. Until its kernels are
@@ -110,39 +75,47 @@ class Engine:
 
     def __init__(
         self,
-        model: Seq2Seq,
+        model: Seq2Seq | Sequence[Seq2Seq],
         device: torch.device | str = "cpu",
         pad_id: int = 0,
         precision: Precision = "float32",
         candidates: Candidates | None = None,
     ) -> None:
         self.candidates = candidates
-        self.model = model
+        self.models = list(model) if isinstance(model, Sequence) else [model]
         self.device = torch.device(device)
         self.pad_id = pad_id
         self.precision = precision
-        check_precision(precision, model, self.device)
-        self._lowered: Seq2Seq | None = None
-        self._packed: PackedTransformer | None = None
+        for one in self.models:
+            check_precision(precision, one, self.device)
+        self._lowered: list[Seq2Seq] | None = None
+        self._packed: list[PackedTransformer] | None = None
         self._seen = self._calls = 0
 
     def decode(
         self,
         sources: Sequence[Sequence[int]],
-        search: Greedy | Beam,
+        search: SearchConfig,
         limits: Limits,
         batch_tokens: int = BATCH_TOKENS,
+        *,
+        wishes: Sequence[Wish] | None = None,
+        watch: Watch | None = None,
     ) -> list[list[Hypothesis]]:
         """Return the n-best hypotheses of every source, in the order of the sources.
 
-        Switches the model's dropout off. The longest sources come first, so that a lack of memory
-        shows at once; a batch that is too large for the GPU is halved. Raises ModelError for a
-        source that is empty or longer than the model knows, and when a single one does not fit
-        into memory.
+        `wishes` are what each translation must be like; `watch` is told of each source's best
+        beginning as it grows. Switches the model's dropout off. The longest sources come first, so
+        that a lack of memory shows at once; a batch that is too large for the GPU is halved. Raises
+        ModelError for a source that is empty or longer than the model knows, and when a single one
+        does not fit into memory.
         """
         limits = self._within_model(limits)
         _check(sources, limits)
-        self.model.eval()
+        for model in self.models:
+            model.eval()
+        every = [Asked(x) for x in sources] if wishes is None else list(map(Asked, sources, wishes))
+        job = _Job(every, search, limits, watch)
         lengths = [len(source) for source in sources]
         waiting = batches(lengths, search.build().rows_per_sentence, batch_tokens)[::-1]
         found: list[list[Hypothesis]] = [[] for _ in sources]
@@ -151,10 +124,10 @@ class Engine:
         while waiting:
             if self._ready():
                 left = [row for batch in reversed(waiting) for row in batch]
-                results = self._fused(left, sources, search, limits, batch_tokens)
+                results = self._fused(left, job, batch_tokens)
                 waiting = []
             else:
-                results = self._eager(waiting, sources, search, limits)
+                results = self._eager(waiting, job)
             for rows, hypotheses in results:
                 for row, one in zip(rows, hypotheses, strict=True):
                     found[row] = one
@@ -162,10 +135,10 @@ class Engine:
 
     def _within_model(self, limits: Limits) -> Limits:
         """Return the limits, with the positions that a Transformer has where they allow more."""
-        if not isinstance(self.model, Transformer):
-            return limits
-        known = self.model.config.max_length
-        return replace(limits, max_length=min(limits.max_length or known, known))
+        known = [one.config.max_length for one in self.models if isinstance(one, Transformer)]
+        if limits.max_length is not None:
+            known.append(limits.max_length)
+        return replace(limits, max_length=min(known, default=None))
 
     def _ready(self) -> bool:
         """Return whether to go the fused way; set to work on what is missing for it.
@@ -176,53 +149,72 @@ class Engine:
         if self._packed is not None:
             return True
         large = self._seen >= SMALL
-        wanted = (large or self._calls > 1) and fusible(self.model, self.device)
+        fit = all(fusible(model, self.device) for model in self.models)
+        wanted = (large or self._calls > 1) and fit
         if not wanted or not ready(compiling=large):
             return False
         kept: Format = "int8" if self.precision == "int8" else "float32"
-        self._packed = pack(cast(Transformer, self.model), kept)
+        self._packed = [pack(cast(Transformer, model), kept) for model in self.models]
         return True
 
-    def _eager(
-        self,
-        waiting: list[list[int]],
-        sources: Sequence[Sequence[int]],
-        search: Greedy | Beam,
-        limits: Limits,
-    ) -> Iterator[Found]:
+    def _eager(self, waiting: list[list[int]], job: "_Job") -> Iterator[Found]:
         """Take a batch from the end and yield its results; put back what must be halved."""
         rows = waiting.pop()
-        some = [sources[row] for row in rows]
-        padded, mask = _padded(some, self.pad_id, self.device)
-        lists = None
-        if self.candidates is not None:
-            listed = [self.candidates(source).tolist() for source in some]
-            lists = _padded(listed, -1, self.device)[0]
-        results = _run(self._in_precision(), padded, mask, search, limits, lists)
-        if results is None:
+        asked = [job.asked[row] for row in rows]
+        try:
+            yield rows, self._run(asked, replace(job, watch=job.watching(rows)))
+        except torch.OutOfMemoryError:
+            if len(rows) == 1:
+                raise ModelError(
+                    f"one source of {len(asked[0].source):,} pieces does not fit into the memory "
+                    f"of {self.device}",
+                    fix="use a smaller beam or the CPU",
+                ) from None
             half = len(rows) // 2
             waiting += [rows[half:], rows[:half]]
-        else:
-            yield rows, results
 
-    def _in_precision(self) -> Seq2Seq:
-        """Return the model that computes in the precision asked for."""
+    @torch.inference_mode()
+    def _run(self, asked: list[Asked], job: "_Job") -> list[list[Hypothesis]]:
+        """Return the hypotheses of a batch that goes the eager way."""
+        runner = job.search.build()
+        source, mask = _padded([one.source for one in asked], self.pad_id, self.device)
+        lists = None
+        if self.candidates is not None:
+            lists = _padded([self._list(one).tolist() for one in asked], -1, self.device)[0]
+        room = max(job.search.rooms(asked, job.limits.max_length))
+        steppers = [
+            ModelStepper(
+                model,
+                model.encode(source, mask),
+                runner.rows_per_sentence,
+                room,
+                lists,
+                attentive=job.search.attentive,
+            )
+            for model in self._in_precision()
+        ]
+        return runner.run(_joint(steppers), asked, job.limits, watch=job.watch)
+
+    def _list(self, asked: Asked) -> Int[Array, " N"]:
+        """Return the pieces that a translation may be made of, what is wished for among them."""
+        assert self.candidates is not None
+        known = self.candidates(asked.source)
+        if not asked.wish.pieces:
+            return known
+        return np.union1d(known, np.array(sorted(asked.wish.pieces))).astype(known.dtype)
+
+    def _in_precision(self) -> list[Seq2Seq]:
+        """Return the models that compute in the precision asked for."""
         if self._lowered is None:
-            self._lowered = self.model
-            if self.precision == "bf16":
-                self._lowered = copy.deepcopy(cast(Transformer, self.model)).bfloat16()
-            elif self.precision == "int8":
-                self._lowered = as_int8(cast(Transformer, self.model))
+            self._lowered = [self._in_its_precision(model) for model in self.models]
         return self._lowered
 
-    def _fused(
-        self,
-        order: list[int],
-        sources: Sequence[Sequence[int]],
-        search: Greedy | Beam,
-        limits: Limits,
-        batch_tokens: int,
-    ) -> Iterator[Found]:
+    def _in_its_precision(self, model: Seq2Seq) -> Seq2Seq:
+        if self.precision == "bf16":
+            return copy.deepcopy(cast(Transformer, model)).bfloat16()
+        return as_int8(cast(Transformer, model)) if self.precision == "int8" else model
+
+    def _fused(self, order: list[int], job: "_Job", batch_tokens: int) -> Iterator[Found]:
         """Yield the results of the sources from as many threads as cores, the longest begun first.
 
         Each thread computes with one core: products this small gain nothing from two, and wait
@@ -230,15 +222,15 @@ class Engine:
         """
         cores = torch.get_num_threads()
         threads = min(cores, len(order))
-        lengths = [len(source) for source in sources]
-        rows = search.build().rows_per_sentence
+        lengths = [len(one.source) for one in job.asked]
+        rows = job.search.build().rows_per_sentence
         waiting = Waiting(order, lengths, threads, rows, batch_tokens)
 
         def run() -> list[Found]:
-            space, found = Workspace(), []
+            spaces, found = [Workspace() for _ in self.models], []
             try:
                 while begun := waiting.begin():
-                    found.append(self._run_fused(begun, waiting, sources, search, limits, space))
+                    found.append(self._run_fused(begun, waiting, job, spaces))
             except BaseException:
                 waiting.give_up()
                 raise
@@ -256,40 +248,62 @@ class Engine:
 
     @torch.inference_mode()
     def _run_fused(
-        self,
-        begun: Begun,
-        waiting: Waiting,
-        sources: Sequence[Sequence[int]],
-        search: Greedy | Beam,
-        limits: Limits,
-        space: Workspace,
+        self, begun: Begun, waiting: Waiting, job: "_Job", spaces: Sequence[Workspace]
     ) -> Found:
         """Translate some sources, and others in the places that they leave."""
         assert self._packed is not None
-        runner = search.build()
+        runner = job.search.build()
         rows: list[int] = []
-        longest = len(sources[begun.rows[0]])
-        columns = min(limits.room([longest], search.max_extra)[0], longest + longest // 4 + 8)
-        stepper = FusedStepper(
-            self._packed,
-            runner.rows_per_sentence,
-            begun.places,
-            columns,
-            space,
-            self.candidates,
-        )
+        longest = job.asked[begun.rows[0]]
+        room = job.search.rooms([longest], job.limits.max_length)[0]
+        columns = min(room, len(longest.source) + len(longest.source) // 4 + 8)
+        steppers = [
+            FusedStepper(
+                packed,
+                runner.rows_per_sentence,
+                begun.places,
+                columns,
+                space,
+                listed=self.candidates is not None,
+                attentive=job.search.attentive,
+            )
+            for packed, space in zip(self._packed, spaces, strict=True)
+        ]
 
-        def admit(some: list[int]) -> list[int]:
+        def admit(some: list[int]) -> list[Asked]:
             rows.extend(some)
-            chosen = [sources[row] for row in some]
-            if chosen:
-                stepper.admit(chosen)
-            return [len(source) for source in chosen]
+            asked = [job.asked[row] for row in some]
+            if asked:
+                lists = [self._list(one) for one in asked] if self.candidates is not None else None
+                for stepper in steppers:
+                    stepper.admit([one.source for one in asked], lists)
+            return asked
 
-        def more(under_way: int) -> list[int]:
+        def more(under_way: int) -> list[Asked]:
             return admit(waiting.more(begun, under_way))
 
-        return rows, runner.run(stepper, admit(begun.rows), limits, more)
+        first, watch = admit(begun.rows), job.watching(rows)
+        return rows, runner.run(_joint(steppers), first, job.limits, more, watch)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All that one call of `decode` is about."""
+
+    asked: Sequence[Asked]
+    search: SearchConfig
+    limits: Limits
+    watch: Watch | None
+
+    def watching(self, rows: Sequence[int]) -> Watch | None:
+        """Return whom a run must tell that knows the sources by their places in `rows`."""
+        watch = self.watch
+        return None if watch is None else lambda place, pieces: watch(rows[place], pieces)
+
+
+def _joint(steppers: Sequence[Stepper]) -> Stepper:
+    """Return one stepper of all."""
+    return steppers[0] if len(steppers) == 1 else Together(steppers)
 
 
 def _check(sources: Sequence[Sequence[int]], limits: Limits) -> None:
@@ -313,32 +327,6 @@ def _padded(
     rows = [[*source, *[pad_id] * (longest - len(source))] for source in sources]
     mask = torch.arange(longest) < lengths[:, None]
     return torch.tensor(rows).to(device), mask.to(device)
-
-
-@torch.inference_mode()
-def _run(
-    model: Seq2Seq,
-    source: Int[Tensor, "B S"],
-    mask: Bool[Tensor, "B S"],
-    search: Greedy | Beam,
-    limits: Limits,
-    lists: Int[Tensor, "B N"] | None,
-) -> list[list[Hypothesis]] | None:
-    """Return the hypotheses of a batch, None if there is too little memory for so many at once."""
-    runner = search.build()
-    lengths = mask.sum(dim=1).tolist()
-    try:
-        memory = model.encode(source, mask)
-        room = max(limits.room(lengths, search.max_extra))
-        stepper = ModelStepper(model, memory, runner.rows_per_sentence, room, lists)
-        return runner.run(stepper, lengths, limits)
-    except torch.OutOfMemoryError:
-        if len(lengths) > 1:
-            return None
-    raise ModelError(
-        f"one source of {lengths[0]:,} pieces does not fit into the memory of {source.device}",
-        fix="use a smaller beam or the CPU",
-    )
 
 
 def batches(lengths: Sequence[int], rows: int, batch_tokens: int) -> list[list[int]]:

@@ -189,7 +189,9 @@ class FusedStepper:
         sentences: int,
         columns: int,
         space: Workspace,
-        candidates: Candidates | None = None,
+        *,
+        listed: bool = False,
+        attentive: bool = False,
     ) -> None:
         self.packed, self.space, self.width = packed, space, rows_per_sentence
         config = packed.model.config
@@ -198,17 +200,19 @@ class FusedStepper:
         self.keys, self.values = space.take("keys", shape), space.take("values", shape)
         self.memory = Pool(space, "memory", packed.memory.n_out)
         self.lists = Pool(space, "lists", 1, np.int32)
-        self.candidates = candidates
+        self.listed, self.attentive = listed, attentive
+        self.attention: Float[Array, "A S"] | None = None
         self.entries: Int[Tensor, "A N"] | None = None
         self.places = np.zeros((0, columns), np.int32)
         self.positions = np.zeros(0, np.int64)
         self.now = 0
         self._passing: _Pass | None = None
 
-    def admit(self, sources: Sequence[Sequence[int]]) -> None:
+    def admit(self, sources: Sequence[Sequence[int]], lists: Sequence[Array] | None = None) -> None:
         """Read further sources; their rows stand behind the others.
 
-        Raises ValueError for more rows than the caches were made for.
+        `lists`: the pieces that each translation may be made of, ascending, int32. Raises
+        ValueError for more rows than the caches were made for.
         """
         fresh = len(sources) * self.width
         if len(self.positions) + fresh > self.keys.shape[1]:
@@ -216,8 +220,7 @@ class FusedStepper:
         for some in _portions(sources):
             room = self.memory.append(np.array([len(source) for source in some]), self.width)
             encode(self.packed, some, self.space, room)
-        if self.candidates is not None:
-            lists = [self.candidates(source) for source in sources]
+        if lists is not None:
             counts = np.array([len(entries) for entries in lists])
             self.lists.append(counts, self.width)[:, 0] = np.concatenate(lists)
         self.positions = np.append(self.positions, np.zeros(fresh, np.int64))
@@ -247,7 +250,7 @@ class FusedStepper:
         passing.begin(packed.decoder)
         past = (self.now, positions, self.places[chosen])
         across = (self.memory.firsts[chosen], self.memory.counts[chosen])
-        if packed.stacked is not None and by_kernel(count):
+        if packed.stacked is not None and by_kernel(count) and not self.attentive:
             self._layers_at_once(passing, packed.stacked, past, across)
         else:
             for number, layer in enumerate(packed.decoder.layers):
@@ -278,7 +281,7 @@ class FusedStepper:
         past: tuple[int, Array, Array],
         across: tuple[Array, Array],
     ) -> None:
-        from heedful.kernels.attention import attend_across, attend_back
+        from heedful.kernels.attention import attend_across, attend_back, look_across
 
         packed, after = self.packed, self.packed.decoder.after[3 * number : 3 * number + 3]
         attend_back(
@@ -297,15 +300,12 @@ class FusedStepper:
         passing.add(layer.output, after[0])
         assert layer.across is not None
         assert layer.across_output is not None
-        attend_across(
-            *passing.multiply(layer.across),
-            packed.heads,
-            packed.groups,
-            self.memory.rows,
-            number * 2 * self.keys.shape[-1],
-            *across,
-            *passing.attended(),
-        )
+        sums = passing.multiply(layer.across)
+        known = (self.memory.rows, number * 2 * self.keys.shape[-1], *across)
+        if self.attentive and number + 1 == len(packed.decoder.layers):
+            self.attention = np.zeros((passing.rows, int(across[1].max())), np.float32)
+            look_across(*sums, packed.heads, packed.groups, *known, self.attention)
+        attend_across(*sums, packed.heads, packed.groups, *known, *passing.attended())
         passing.add(layer.across_output, after[1])
         passing.feed_forward(layer, after[2])
 
@@ -335,7 +335,7 @@ class FusedStepper:
     def _logits(self, passing: _Pass, chosen: Any) -> Float[Tensor, "A N"]:
         from heedful.kernels.whole import finish
 
-        if self.candidates is not None:
+        if self.listed:
             return self._listed(passing, chosen)
         sums, row_scales, column_scales, bias = passing.multiply(self.packed.project)
         if self.packed.format == "float32":
@@ -364,5 +364,5 @@ class FusedStepper:
         """Make row i a copy of the old row `rows[i]`; rows of other sentences are gone."""
         self.places, self.positions = self.places[rows], self.positions[rows]
         self.memory.select(rows)
-        if self.candidates is not None:
+        if self.listed:
             self.lists.select(rows)

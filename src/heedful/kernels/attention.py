@@ -7,7 +7,7 @@ What a row gets depends on that row and its sentence alone. Called by `heedful.d
 compare every variant with the eager model.
 """
 
-__all__ = ["attend_across", "attend_back", "attend_within"]
+__all__ = ["attend_across", "attend_back", "attend_within", "look_across"]
 
 from typing import Any
 
@@ -236,6 +236,37 @@ def attend_across(
             )
         if whole.shape[0]:
             scales[r] = quantise_row(out[r], whole[r])
+
+
+@compiled("contract")
+def look_across(
+    sums: Array,
+    row_scales: Array,
+    column_scales: Array,
+    bias: Array,
+    heads: int,
+    groups: int,
+    memory: Array,
+    offset: int,
+    firsts: Array,
+    counts: Array,
+    weights: Array,
+) -> None:
+    """Add to `weights` [R S] what `attend_across` mixes by, the mean of all heads."""
+    width = bias.size
+    d_k = width // heads
+    query = np.empty(width, np.float32)
+    scores = np.empty(counts.max(), np.float32)
+    for r in range(sums.shape[0]):
+        finish_row(sums[r], row_scales[r], column_scales, bias, query)
+        for h in range(heads):
+            key_at = offset + h * groups // heads * d_k
+            mine = query[h * d_k : (h + 1) * d_k]
+            for j in range(counts[r]):
+                scores[j] = dot(mine, memory[firsts[r] + j, key_at : key_at + d_k])
+            _softmax(scores, counts[r])
+            for j in range(counts[r]):
+                weights[r, j] += scores[j] / np.float32(heads)
 
 
 @compiled("contract")

@@ -83,7 +83,7 @@ def _call_all() -> None:
 
 def _call_with(kind: np.dtype[Any]) -> None:
     """Call those that read a product's sums, sums of this kind."""
-    from heedful.kernels.attention import attend_across, attend_back, attend_within
+    from heedful.kernels.attention import attend_across, attend_back, attend_within, look_across
     from heedful.kernels.rows import activate, add_and_normalise, normalise
     from heedful.kernels.whole import finish, listed, quantise
 
@@ -108,6 +108,7 @@ def _call_with(kind: np.dtype[Any]) -> None:
     attend_within(*sums(6), 1, 1, np.array([0, 1]), turn, turn, ones, table, *end)
     attend_back(*sums(6), 1, 1, 0, number, places, past, past, turn, turn, ones, table, *end)
     attend_across(*sums(2), 1, 1, rows(4), 0, number, number + 1, *end)
+    look_across(*sums(2), 1, 1, rows(4), 0, number, number + 1, rows(1))
     normalise(rows(2), none, none, 0.0, False, *end)
     add_and_normalise(*sums(2), rows(2), row, row, 1.0, True, True, *end)
     activate(*sums(2), 0, *end)

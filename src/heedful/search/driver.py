@@ -1,33 +1,32 @@
-"""What every search is made of: a model seen as one step, hypotheses, and the choice of pieces.
+"""What every search is made of: a model seen as one step, hypotheses, and the course of a run.
 
 A `Stepper` gives logits for the next position; a search reads the best of them and says which rows
-go on. It keeps its books in NumPy: they are small, and its operators take a quarter of the time of
-PyTorch's. `heedful.decode.engine` makes the stepper and runs the search; no architecture is known
-here.
+go on. `heedful.decode.engine` makes the stepper and runs the search; no architecture is known here.
 """
 
 __all__ = [
-    "Growing",
+    "Course",
     "Hypothesis",
     "Limits",
     "More",
     "Search",
     "Stepper",
-    "begun",
-    "best_pieces",
+    "Watch",
     "nothing_more",
 ]
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeVar, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-import torch
 
-from heedful.errors import ModelError
-from heedful.kernels.warm import are_ready
-from heedful.shapes import Array, Float, Int, Shaped, Tensor
+from heedful.search.best import best_allowed, best_pieces
+from heedful.search.growing import Growing
+from heedful.search.rules import Rules
+from heedful.search.shaping import Shaping
+from heedful.search.wish import Asked
+from heedful.shapes import Array, Bool, Float, Int, Tensor
 
 
 @runtime_checkable
@@ -37,6 +36,11 @@ class Stepper(Protocol):
     @property
     def entries(self) -> Int[Tensor, "A N"] | None:
         """The pieces that the latest logits are of, ascending in a row; None: of piece 0, 1, ..."""
+        ...
+
+    @property
+    def attention(self) -> Float[Array, "A S"] | None:
+        """How much the rows of the latest logits looked at each source piece; None: not asked."""
         ...
 
     def step(
@@ -54,12 +58,12 @@ class Stepper(Protocol):
         ...
 
 
-More = Callable[[int], Sequence[int]]
+More = Callable[[int], Sequence[Asked]]
 """Told how many sentences are under way, it lets the stepper take in further ones behind them and
-returns the lengths of their sources. Where none are under way, none returned means the end."""
+returns what is asked of them. Where none are under way, none returned means the end."""
 
 
-def nothing_more(_: int) -> Sequence[int]:
+def nothing_more(_: int) -> Sequence[Asked]:
     """Let no further sentences in."""
     return ()
 
@@ -91,14 +95,12 @@ class Limits:
     max_length: int | None = None
     """Positions the model knows; no hypothesis is longer, `</s>` included."""
 
-    def room(self, source_lengths: Sequence[int], max_extra: int) -> list[int]:
-        """Return the longest hypothesis allowed for each source, `</s>` included.
+    vocabulary_size: int = 0
+    """Pieces of the target vocabulary; needed where a shortlist meets rules."""
 
-        >>> Limits(1, 2, max_length=64).room([10, 30], max_extra=50)
-        [60, 64]
-        """
-        rooms = [length + max_extra for length in source_lengths]
-        return rooms if self.max_length is None else [min(x, self.max_length) for x in rooms]
+
+Watch = Callable[[int, Sequence[int]], None]
+"""Told after every step of a sentence's number and the best beginning of its translation."""
 
 
 class Search(Protocol):
@@ -112,116 +114,134 @@ class Search(Protocol):
     def run(
         self,
         stepper: Stepper,
-        source_lengths: Sequence[int],
+        asked: Sequence[Asked],
         limits: Limits,
         more: More = nothing_more,
+        watch: Watch | None = None,
     ) -> list[list[Hypothesis]]:
         """Return the hypotheses of every sentence, best first, in the order they came in."""
         ...
 
 
-State = TypeVar("State", bound="Growing")
-
-
 @dataclass
-class Growing:
-    """Sentences under way; each field has a row for each of them."""
+class Course:
+    """What one run of a search carries along: its model, its rules and its results."""
 
-    sentences: Int[Array, " B"]
-    """Which one each row is of, in the order they came in."""
-    length: Int[Array, " B"]
-    """Pieces so far."""
-    room: Int[Array, " B"]
-    """Most pieces allowed."""
+    stepper: Stepper
+    limits: Limits
+    rules: Rules
+    width: int
+    """W: rows of a sentence."""
+    found: list[list[Hypothesis]] = field(default_factory=list)
+    watch: Watch | None = None
 
-    def keep(self: State, going: Int[Array, " C"]) -> State:
-        """Return the state of these rows alone."""
-        return type(self)(*(state[going] for state in vars(self).values()))
+    @classmethod
+    def of(
+        cls,
+        stepper: Stepper,
+        limits: Limits,
+        shaping: Shaping,
+        width: int,
+        watch: Watch | None,
+    ) -> "Course":
+        """Return the course of a run that begins."""
+        rules = Rules(shaping, limits.end_id, limits.forbidden, limits.vocabulary_size)
+        return cls(stepper, limits, rules, width, watch=watch)
 
-    def joined(self: State, other: State) -> State:
-        """Return the state of both, the other's rows behind."""
-        return type(self)(*map(_joined, vars(self).values(), vars(other).values()))
+    def begun(self, asked: Sequence[Asked], shaping: Shaping, rows: int) -> Growing:
+        """Return the state of sentences before the first piece, with places for their results.
 
-
-def begun(
-    source_lengths: Sequence[int], limits: Limits, max_extra: int, found: list[list[Hypothesis]]
-) -> Growing:
-    """Return the state of sentences before the first piece, with places for them in `found`."""
-    rooms = np.array(limits.room(source_lengths, max_extra), np.int64)
-    numbers = np.arange(len(found), len(found) + len(rooms))
-    found += [[] for _ in rooms]
-    return Growing(sentences=numbers, length=np.zeros_like(rooms), room=rooms)
-
-
-def _joined(
-    first: Shaped[Array, "B *first"], second: Shaped[Array, "C *second"]
-) -> Shaped[Array, "D *joint"]:
-    """Return the rows of both; where one is wider, the other gets zeros."""
-    missing = first.shape[-1] - second.shape[-1] if first.ndim > 1 else 0
-    if missing:
-        first, second = (
-            np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, max(more, 0))])
-            for array, more in ((first, -missing), (second, missing))
+        The rows of a sentence are alike, so that only the first `rows` of them need be under way.
+        """
+        self.rules.admit(asked)
+        rooms = np.array(shaping.rooms(asked, self.limits.max_length), np.int64)
+        numbers = np.arange(len(self.found), len(self.found) + len(rooms))
+        self.found += [[] for _ in rooms]
+        shape = (len(rooms), self.width)
+        log_prob = np.full(shape, -np.inf, np.float32)
+        log_prob[:, :rows] = 0
+        return Growing(
+            sentences=numbers,
+            length=np.zeros_like(rooms),
+            room=rooms,
+            tokens=np.zeros((*shape, rooms.max(initial=0)), np.int64),
+            last=np.full(shape, self.limits.start_id),
+            log_prob=log_prob,
+            states=np.zeros((*shape, self.rules.followed), np.int64),
         )
-    return np.concatenate([first, second])
 
+    def logits(self, growing: Growing) -> tuple[Float[Tensor, "A N"], Int[Array, " A"] | None]:
+        """Take a step; return the logits of the rows under way, and which they are if not all."""
+        alive = np.flatnonzero(growing.log_prob > -np.inf)
+        asked = None if len(alive) == growing.log_prob.size else alive
+        return self.stepper.step(growing.last.ravel(), asked), asked
 
-def best_pieces(
-    logits: Float[Tensor, "R N"],
-    count: int,
-    forbidden: Int[Array, " F"],
-    entries: Int[Tensor, "R N"] | None = None,
-) -> tuple[Float[Array, "R K"], Int[Array, "R K"]]:
-    """Return log-probabilities and ids of the `count` likeliest pieces of each row, best first.
+    def log_probs(
+        self,
+        growing: Growing,
+        logits: Float[Tensor, "A N"],
+        asked: Int[Array, " A"] | None,
+    ) -> Float[Array, "A V"]:
+        """Return the log-probabilities of all pieces that the rules allow."""
+        alive = np.arange(growing.log_prob.size) if asked is None else asked
+        return self.rules.log_probs(logits, self.stepper.entries, growing.rows(alive))
 
-    `entries` are the ids that the logits are of (see `Stepper`), none of them forbidden.
+    def best(
+        self,
+        growing: Growing,
+        logits: Float[Tensor, "A N"],
+        asked: Int[Array, " A"] | None,
+        count: int,
+    ) -> tuple[Float[Array, "A K"], Int[Array, "A K"]]:
+        """Return log-probabilities and ids of the best pieces after each row, best first."""
+        if not self.rules.active:
+            forbidden = np.array(self.limits.forbidden, np.int64)
+            return best_pieces(logits, count, forbidden, self.stepper.entries)
+        return best_allowed(self.log_probs(growing, logits, asked), count)
 
-    Equal ones come in the order of their ids, also where the cut goes through a tie: `topk` alone
-    promises no order, and the answer must not depend on the batch. `forbidden` pieces have
-    log-probability -inf (their share is not given to the others). K = min(count, N).
-    Raises ModelError for logits that are NaN or infinite.
-    """
-    if entries is not None:
-        values, columns = best_pieces(logits, count, forbidden[:0])
-        return values, np.take_along_axis(entries.cpu().numpy(), columns, axis=1)
-    count = min(count, logits.shape[1])
-    if logits.device.type == "cpu" and logits.dtype == torch.float32 and are_ready():
-        return _best_by_kernel(logits.contiguous(), count, forbidden)
-    return _best_by_torch(logits, count, forbidden)
+    def everywhere(
+        self,
+        growing: Growing,
+        asked: Int[Array, " A"] | None,
+        values: Float[Array, "A K"],
+        pieces: Int[Array, "A K"],
+    ) -> tuple[Float[Array, "R K"], Int[Array, "R K"]]:
+        """Return what is known of the rows asked for all rows, -inf for those that were not."""
+        if asked is None:
+            return values, pieces
+        shape = (growing.log_prob.size, values.shape[1])
+        every, each = np.full(shape, -np.inf, np.float32), np.zeros(shape, np.int64)
+        every[asked], each[asked] = values, pieces
+        return every, each
 
+    def collect(
+        self,
+        growing: Growing,
+        leaving: Bool[Array, "B W"],
+        ended: Bool[Array, "B W"],
+        scores: Float[Array, "B W"],
+    ) -> None:
+        """Put the rows that leave into the results; those that have not `ended` are unfinished."""
+        sentence, slot = leaving.nonzero()
+        columns = (
+            growing.sentences[sentence],
+            growing.tokens[sentence, slot],
+            growing.length[sentence],
+            growing.log_prob[sentence, slot],
+            scores[sentence, slot],
+            ended[sentence, slot],
+        )
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for index, tokens, length, log_prob, score, finished in rows:
+            kept = tuple(tokens[: length - finished])
+            self.found[index].append(Hypothesis(kept, log_prob, score, finished))
 
-def _best_by_torch(
-    logits: Float[Tensor, "R N"], count: int, forbidden: Int[Array, " F"]
-) -> tuple[Float[Array, "R K"], Int[Array, "R K"]]:
-    log_probs = torch.log_softmax(logits.float(), dim=-1)
-    log_probs = log_probs.index_fill_(1, torch.from_numpy(forbidden).to(logits.device), -torch.inf)
-    width = logits.shape[1]
-    values, ids = log_probs.topk(min(count + 1, width))
-    if values[:, 0].isnan().any():
-        raise _no_number()
-    if count < width:
-        tied = (values[:, count - 1] == values[:, count]).nonzero().squeeze(1)
-        if tied.numel():
-            ordered = log_probs[tied].sort(dim=-1, descending=True, stable=True)
-            values[tied] = ordered.values[:, : count + 1]
-            ids[tied] = ordered.indices[:, : count + 1]
-    ids, by_id = ids[:, :count].sort(dim=-1)
-    values, order = values.gather(1, by_id).sort(dim=-1, descending=True, stable=True)
-    return values.cpu().numpy(), ids.gather(1, order).cpu().numpy()
-
-
-def _best_by_kernel(
-    logits: Float[Tensor, "R N"], count: int, forbidden: Int[Array, " F"]
-) -> tuple[Float[Array, "R K"], Int[Array, "R K"]]:
-    """Return the same in two passes over each row: no sorting, no log-probabilities kept."""
-    from heedful.kernels.rows import best_of_rows
-
-    values = np.empty((len(logits), count), np.float32)
-    ids = np.empty((len(logits), count), np.int64)
-    if not best_of_rows(logits.detach().numpy(), forbidden, values, ids):
-        raise _no_number()
-    return values, ids
-
-
-def _no_number() -> ModelError:
-    return ModelError("the model's output is not a number (NaN)", fix="use another checkpoint")
+    def show(self, growing: Growing) -> None:
+        """Tell who watches the best beginning of each sentence."""
+        if self.watch is None:
+            return
+        best = growing.log_prob.argmax(axis=1)
+        for row, (number, slot) in enumerate(zip(growing.sentences, best, strict=True)):
+            pieces = growing.tokens[row, slot, : growing.length[row]].tolist()
+            ended = bool(pieces) and pieces[-1] == self.limits.end_id
+            self.watch(int(number), pieces[:-1] if ended else pieces)

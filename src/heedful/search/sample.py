@@ -1,0 +1,158 @@
+"""Sampling: the next piece is drawn, from the model's distribution or the likely part of it.
+
+A stepper comes in, as many hypotheses as are asked for go out. What is drawn depends on the seed
+and the sentence alone, so that neither the batch nor the order of sentences changes it.
+"""
+
+__all__ = ["Sample", "kept"]
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from heedful.errors import ModelError
+from heedful.search.driver import Course
+from heedful.search.growing import Growing
+from heedful.search.shaping import Shaping
+from heedful.search.single import SingleSearch
+from heedful.search.wish import Asked
+from heedful.shapes import Array, Float, Int, Tensor
+
+
+class Sample(Shaping):
+    """Draw every piece; the temperature comes first, then each of the restrictions in turn."""
+
+    kind: Literal["sample"] = "sample"
+    count: int = Field(1, ge=1, le=1024)
+    """Translations drawn of each sentence."""
+    temperature: float = Field(1.0, gt=0, le=100)
+    """Divides the logits: below 1 likely pieces become likelier, above 1 less so."""
+    top_k: int = Field(0, ge=0)
+    """Draw from so many likeliest pieces; 0: from all."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Draw from the fewest pieces with so much probability together (Holtzman et al. 2020)."""
+    min_p: float = Field(0.0, ge=0, lt=1)
+    """Draw from pieces with this share of the likeliest one's probability (Nguyen et al. 2024)."""
+    typical_p: float = Field(1.0, gt=0, le=1)
+    """Draw from the pieces nearest to the expected information, of so much probability together
+    (Meister et al. 2023)."""
+    seed: int = Field(1, ge=0, lt=2**63)
+    """Decides what is drawn."""
+
+    @property
+    def returned(self) -> int:
+        """Hypotheses of a sentence."""
+        return self.count
+
+    def build(self) -> SingleSearch:
+        """Return the search."""
+        return SingleSearch(self, _Drawn(self))
+
+
+class _Drawn:
+    """The choice of sampling, with the random numbers of each sentence."""
+
+    ranked: ClassVar[bool] = True
+
+    def __init__(self, config: Sample) -> None:
+        self._config = config
+        self._numbers: list[Float[Array, "W T"]] = []
+
+    @property
+    def rows(self) -> int:
+        """As many as are drawn."""
+        return self._config.count
+
+    @property
+    def begun(self) -> int:
+        """All of them."""
+        return self._config.count
+
+    def admit(self, asked: Sequence[Asked], rooms: Int[Array, " B"]) -> None:
+        """Draw the random numbers of further sentences."""
+        for one, room in zip(asked, rooms.tolist(), strict=True):
+            ids = np.asarray(one.source, np.int64).tobytes()
+            key = int.from_bytes(blake2b(ids, digest_size=8).digest())
+            bits = np.random.Philox(key=np.array([self._config.seed, key], np.uint64))
+            self._numbers.append(np.random.Generator(bits).random((self.rows, room)))
+
+    def choose(
+        self,
+        course: Course,
+        growing: Growing,
+        logits: Float[Tensor, "A N"],
+        asked: Int[Array, " A"] | None,
+    ) -> tuple[Float[Array, "B W"], Int[Array, "B W"], None]:
+        """Draw the next piece of each row."""
+        log_probs = torch.from_numpy(course.log_probs(growing, logits, asked))
+        if log_probs.isnan().any():
+            raise ModelError(
+                "the model's output is not a number (NaN)", fix="use another checkpoint"
+            )
+        values, ids = log_probs.sort(dim=-1, descending=True, stable=True)
+        shares = kept(values.numpy(), self._config)
+        alive = np.arange(growing.last.size) if asked is None else asked
+        sentence, slot = alive // self.rows, alive % self.rows
+        places = zip(
+            growing.sentences[sentence].tolist(),
+            slot.tolist(),
+            growing.length[sentence].tolist(),
+            strict=True,
+        )
+        drawn = np.array([self._numbers[number][row, at] for number, row, at in places])
+        ends = np.cumsum(shares, axis=1)
+        index = (ends <= drawn[:, None] * ends[:, -1:]).sum(axis=1, keepdims=True)
+        index = np.minimum(index, shares.shape[1] - 1)
+        value = np.take_along_axis(values.numpy(), index, axis=1)
+        piece = np.take_along_axis(ids.numpy(), index, axis=1)
+        value, piece = course.everywhere(growing, asked, value, piece)
+        return value.reshape(growing.last.shape), piece.reshape(growing.last.shape), None
+
+
+def kept(log_probs: Float[Array, "A V"], config: Sample) -> Float[Array, "A V"]:
+    """Return the probabilities to draw from; `log_probs` fall from left to right, -inf at the end.
+
+    Each restriction looks at what the one before has left: top-k, top-p, min-p, typical. The
+    likeliest piece (of typical: the most typical) always stays.
+    """
+    scaled = log_probs.astype(np.float64) / config.temperature
+    shares = _normal(np.exp(scaled - np.maximum(scaled[:, :1], np.finfo(np.float64).min)))
+    if config.top_k:
+        shares[:, config.top_k :] = 0
+        shares = _normal(shares)
+    if config.top_p < 1:
+        shares = _normal(np.where(_before(shares) < config.top_p, shares, 0))
+    if config.min_p:
+        shares = _normal(np.where(shares >= config.min_p * shares[:, :1], shares, 0))
+    if config.typical_p < 1:
+        shares = _normal(_typical(shares, config.typical_p))
+    return shares
+
+
+def _normal(shares: Float[Array, "A V"]) -> Float[Array, "A V"]:
+    total = shares.sum(axis=1, keepdims=True)
+    normal: Float[Array, "A V"] = shares / np.where(total > 0, total, 1)
+    return normal
+
+
+def _before(shares: Float[Array, "A V"]) -> Float[Array, "A V"]:
+    """Return how much probability stands before each piece."""
+    before: Float[Array, "A V"] = np.cumsum(shares, axis=1) - shares
+    return before
+
+
+def _typical(shares: Float[Array, "A V"], mass: float) -> Float[Array, "A V"]:
+    """Keep the fewest pieces of so much probability whose information is nearest to the mean."""
+    surprise = -np.log(np.where(shares > 0, shares, 1))
+    entropy = (shares * surprise).sum(axis=1, keepdims=True)
+    distance = np.where(shares > 0, np.abs(surprise - entropy), np.inf)
+    order = np.argsort(distance, axis=1, kind="stable")
+    ordered = np.take_along_axis(shares, order, axis=1)
+    chosen = np.where(_before(ordered) < mass, ordered, 0)
+    found = np.zeros_like(shares)
+    np.put_along_axis(found, order, chosen, axis=1)
+    return found

@@ -1,0 +1,154 @@
+"""Rows that each go their own way: what greedy search, sampling and alternatives have in common.
+
+A stepper comes in, a hypothesis for each row of a sentence goes out. A way of choosing is a
+`Choice`; its file says which piece each row takes next.
+"""
+
+__all__ = ["Choice", "SingleSearch"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+
+from heedful.errors import SettingError
+from heedful.search.driver import Course, Hypothesis, Limits, More, Stepper, Watch, nothing_more
+from heedful.search.growing import Growing
+from heedful.search.shaping import Shaping
+from heedful.search.wish import Asked
+from heedful.shapes import Array, Bool, Float, Int, Tensor
+
+
+@runtime_checkable
+class Choice(Protocol):
+    """How every row takes its next piece."""
+
+    @property
+    def rows(self) -> int:
+        """W: rows of each sentence."""
+        ...
+
+    @property
+    def begun(self) -> int:
+        """How many of them are under way from the start."""
+        ...
+
+    @property
+    def ranked(self) -> bool:
+        """Whether hypotheses are sorted by score; else they stay in the order of the rows."""
+        ...
+
+    def admit(self, asked: Sequence[Asked], rooms: Int[Array, " B"]) -> None:
+        """Learn of further sentences and of the most pieces that each may have."""
+        ...
+
+    def choose(
+        self,
+        course: Course,
+        growing: Growing,
+        logits: Float[Tensor, "A N"],
+        asked: Int[Array, " A"] | None,
+    ) -> tuple[Float[Array, "B W"], Int[Array, "B W"], Int[Array, "B W"] | None]:
+        """Return log-probability and id of each row's next piece.
+
+        -inf: the row is not under way. The third says which slot each row continues, None: its own.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class SingleSearch:
+    """Runs a choice; the score of a hypothesis is its log-probability."""
+
+    shaping: Shaping
+    choice: Choice
+
+    @property
+    def rows_per_sentence(self) -> int:
+        """As many as the choice has."""
+        return self.choice.rows
+
+    @torch.inference_mode()
+    def run(
+        self,
+        stepper: Stepper,
+        asked: Sequence[Asked],
+        limits: Limits,
+        more: More = nothing_more,
+        watch: Watch | None = None,
+    ) -> list[list[Hypothesis]]:
+        """Return the hypotheses of every sentence; see `heedful.search.driver.Search`."""
+        course = Course.of(stepper, limits, self.shaping, self.choice.rows, watch)
+        growing = self._start(course, asked)
+        while True:
+            if fresh := more(len(growing.sentences)):
+                growing = growing.joined(self._start(course, fresh))
+            if not len(growing.sentences):
+                return [self._sorted(hypotheses) for hypotheses in course.found]
+            parents = self._grow(course, growing)
+            going = self._harvest(course, growing)
+            if parents is not None or len(going) < len(growing.sentences):
+                self._select(stepper, parents, going, len(growing.sentences))
+                growing = growing.keep(going)
+
+    def _start(self, course: Course, asked: Sequence[Asked]) -> Growing:
+        if any(one.wish.must for one in asked):
+            raise SettingError(
+                "words that must appear are looked for by a beam alone", fix="give a beam of 4"
+            )
+        growing = course.begun(asked, self.shaping, self.choice.begun)
+        self.choice.admit(asked, growing.room)
+        return growing
+
+    def _grow(self, course: Course, growing: Growing) -> Int[Array, "B W"] | None:
+        """Let every row under way grow by a piece; return the slots that they continue."""
+        logits, asked = course.logits(growing)
+        values, pieces, parents = self.choice.choose(course, growing, logits, asked)
+        if parents is not None:
+            sentences = np.arange(len(parents))[:, None]
+            growing.tokens = growing.tokens[sentences, parents]
+            growing.states = growing.states[sentences, parents]
+            growing.log_prob = growing.log_prob[sentences, parents]
+        stuck = (growing.log_prob > -np.inf) & (values == -np.inf)
+        if parents is not None:
+            stuck[:, 1:] = False  # fewer pieces were possible than rows are there
+        if stuck.any():  # the rules leave nothing: what is there stays, unfinished
+            nothing: Bool[Array, "B W"] = np.zeros_like(stuck)
+            course.collect(growing, stuck, nothing, growing.log_prob)
+        sentence, slot = np.indices(pieces.shape)
+        growing.tokens[sentence, slot, growing.length[:, None]] = pieces
+        growing.last = pieces
+        growing.length = growing.length + 1
+        growing.log_prob = growing.log_prob + values
+        course.rules.advance(growing.sentences, growing.states, growing.last)
+        course.show(growing)
+        return parents
+
+    def _harvest(self, course: Course, growing: Growing) -> Int[Array, " C"]:
+        """Collect what has ended; return the sentences that go on."""
+        alive = growing.log_prob > -np.inf
+        ended = alive & (growing.last == course.limits.end_id)
+        leaving = ended | (alive & (growing.length == growing.room)[:, None])
+        if leaving.any():
+            course.collect(growing, leaving, ended, growing.log_prob)
+            growing.log_prob[leaving] = -np.inf
+        return np.flatnonzero((growing.log_prob > -np.inf).any(axis=1))
+
+    def _select(
+        self,
+        stepper: Stepper,
+        parents: Int[Array, "B W"] | None,
+        going: Int[Array, " C"],
+        sentences: int,
+    ) -> None:
+        width = self.choice.rows
+        slots = np.tile(np.arange(width), (sentences, 1)) if parents is None else parents
+        rows = going[:, None] * width + slots[going]
+        stepper.select(rows.ravel(), None if len(going) == sentences else going)
+
+    def _sorted(self, hypotheses: list[Hypothesis]) -> list[Hypothesis]:
+        if not self.choice.ranked:
+            return hypotheses
+        return sorted(hypotheses, key=lambda one: (not one.finished, -one.score))
