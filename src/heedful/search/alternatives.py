@@ -36,7 +36,7 @@ class Alternatives(Shaping):
 
     def build(self) -> SingleSearch:
         """Return the search."""
-        return SingleSearch(self, _Split(self.count))
+        return SingleSearch(self, lambda: _Split(self.count))
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Greedy(Shaping):
 
     def build(self) -> SingleSearch:
         """Return the search."""
-        return SingleSearch(self, _Likeliest())
+        return SingleSearch(self, _Likeliest)
 
 
 @dataclass(frozen=True)

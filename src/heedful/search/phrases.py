@@ -14,7 +14,7 @@ from functools import cache, cached_property
 import numpy as np
 
 from heedful.errors import SettingError
-from heedful.shapes import Array, Bool, Int
+from heedful.shapes import Array, Bool, Int, Shaped
 
 BYTES = 256
 _OUTSIDE, _INSIDE = 0, 1
@@ -62,7 +62,7 @@ class Spelling:
         return np.array([len(piece) for piece in self.pieces])
 
     @cached_property
-    def table(self) -> Int[Array, "V L"]:
+    def table(self) -> Shaped[Array, "V L"]:
         """The bytes of each piece, 0 behind its end."""
         found = np.zeros((len(self.pieces), self.longest), np.uint8)
         for row, piece in zip(found, self.pieces, strict=True):

@@ -50,7 +50,7 @@ class Sample(Shaping):
 
     def build(self) -> SingleSearch:
         """Return the search."""
-        return SingleSearch(self, _Drawn(self))
+        return SingleSearch(self, lambda: _Drawn(self))
 
 
 class _Drawn:

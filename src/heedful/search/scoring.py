@@ -35,5 +35,7 @@ def coverage_penalty(covered: Float[Array, "*rows S"], beta: float) -> Float[Arr
     >>> coverage_penalty(np.array([[1.0, 1.7], [1.0, 0.5]]), 2.0).round(3).tolist()
     [0.0, -1.386]
     """
-    penalty: Float[Array, "*rows"] = beta * np.log(np.clip(covered, LEAST, 1)).sum(axis=-1)
+    logarithms = np.log(np.clip(covered.astype(np.float64), LEAST, 1))
+    # one after another: NumPy's own sum would round as the length of the longest source has it
+    penalty: Float[Array, "*rows"] = beta * np.cumsum(logarithms, axis=-1)[..., -1]
     return penalty

@@ -6,7 +6,7 @@ A stepper comes in, a hypothesis for each row of a sentence goes out. A way of c
 
 __all__ = ["Choice", "SingleSearch"]
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -63,12 +63,13 @@ class SingleSearch:
     """Runs a choice; the score of a hypothesis is its log-probability."""
 
     shaping: Shaping
-    choice: Choice
+    choice: Callable[[], Choice]
+    """Makes the choice of one run."""
 
     @property
     def rows_per_sentence(self) -> int:
         """As many as the choice has."""
-        return self.choice.rows
+        return self.choice().rows
 
     @torch.inference_mode()
     def run(
@@ -80,32 +81,33 @@ class SingleSearch:
         watch: Watch | None = None,
     ) -> list[list[Hypothesis]]:
         """Return the hypotheses of every sentence; see `heedful.search.driver.Search`."""
-        course = Course.of(stepper, limits, self.shaping, self.choice.rows, watch)
-        growing = self._start(course, asked)
+        choice = self.choice()
+        course = Course.of(stepper, limits, self.shaping, choice.rows, watch)
+        growing = self._start(course, choice, asked)
         while True:
             if fresh := more(len(growing.sentences)):
-                growing = growing.joined(self._start(course, fresh))
+                growing = growing.joined(self._start(course, choice, fresh))
             if not len(growing.sentences):
-                return [self._sorted(hypotheses) for hypotheses in course.found]
-            parents = self._grow(course, growing)
+                return [_sorted(one) for one in course.found] if choice.ranked else course.found
+            parents = self._grow(course, choice, growing)
             going = self._harvest(course, growing)
             if parents is not None or len(going) < len(growing.sentences):
-                self._select(stepper, parents, going, len(growing.sentences))
+                _select(course, parents, going, len(growing.sentences))
                 growing = growing.keep(going)
 
-    def _start(self, course: Course, asked: Sequence[Asked]) -> Growing:
+    def _start(self, course: Course, choice: Choice, asked: Sequence[Asked]) -> Growing:
         if any(one.wish.must for one in asked):
             raise SettingError(
                 "words that must appear are looked for by a beam alone", fix="give a beam of 4"
             )
-        growing = course.begun(asked, self.shaping, self.choice.begun)
-        self.choice.admit(asked, growing.room)
+        growing = course.begun(asked, self.shaping, choice.begun)
+        choice.admit(asked, growing.room)
         return growing
 
-    def _grow(self, course: Course, growing: Growing) -> Int[Array, "B W"] | None:
+    def _grow(self, course: Course, choice: Choice, growing: Growing) -> Int[Array, "B W"] | None:
         """Let every row under way grow by a piece; return the slots that they continue."""
         logits, asked = course.logits(growing)
-        values, pieces, parents = self.choice.choose(course, growing, logits, asked)
+        values, pieces, parents = choice.choose(course, growing, logits, asked)
         if parents is not None:
             sentences = np.arange(len(parents))[:, None]
             growing.tokens = growing.tokens[sentences, parents]
@@ -136,19 +138,16 @@ class SingleSearch:
             growing.log_prob[leaving] = -np.inf
         return np.flatnonzero((growing.log_prob > -np.inf).any(axis=1))
 
-    def _select(
-        self,
-        stepper: Stepper,
-        parents: Int[Array, "B W"] | None,
-        going: Int[Array, " C"],
-        sentences: int,
-    ) -> None:
-        width = self.choice.rows
-        slots = np.tile(np.arange(width), (sentences, 1)) if parents is None else parents
-        rows = going[:, None] * width + slots[going]
-        stepper.select(rows.ravel(), None if len(going) == sentences else going)
 
-    def _sorted(self, hypotheses: list[Hypothesis]) -> list[Hypothesis]:
-        if not self.choice.ranked:
-            return hypotheses
-        return sorted(hypotheses, key=lambda one: (not one.finished, -one.score))
+def _select(
+    course: Course, parents: Int[Array, "B W"] | None, going: Int[Array, " C"], sentences: int
+) -> None:
+    """Let the stepper's rows follow."""
+    width = course.width
+    slots = np.tile(np.arange(width), (sentences, 1)) if parents is None else parents
+    rows = going[:, None] * width + slots[going]
+    course.stepper.select(rows.ravel(), None if len(going) == sentences else going)
+
+
+def _sorted(hypotheses: list[Hypothesis]) -> list[Hypothesis]:
+    return sorted(hypotheses, key=lambda one: (not one.finished, -one.score))
