@@ -42,7 +42,8 @@ def is_shouted(text: str) -> bool:
 def unshouted(text: str) -> str:
     """Return the text in small letters, but for spans, the first of each sentence and English I.
 
-    A sentence that begins with a number or a placeholder begins small. The length stays. Names and acronyms lose their capitals: nothing tells them from words.
+    A sentence that begins with a number or a placeholder begins small. The length stays. Names and
+    acronyms lose their capitals: nothing tells them from words.
 
     >>> unshouted("I AM HERE. DO NOT DELETE %S OR http://X.org/!")
     'I am here. Do not delete %S or http://X.org/!'
