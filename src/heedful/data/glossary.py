@@ -24,6 +24,16 @@ class Term(NamedTuple):
 
     source: str
     targets: tuple[str, ...]
+
+    def times_in(self, translation: str) -> int:
+        """Count how often one of its targets stands in a translation, found as terms are.
+
+        >>> Term("disk", ("Platte", "Platten")).times_in("Platten und eine Platte, Plattenspieler")
+        2
+        """
+        forms = Glossary(Term(form, ()) for form in self.targets)
+        return len(forms.terms(translation))
+
     """The translation, and other forms of it that will do as well."""
 
 
