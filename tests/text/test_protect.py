@@ -108,6 +108,11 @@ def test_what_is_no_span(text: str) -> None:
     assert {span.text for span in spans(text)} <= {"100", "5", "10"} & set(re.findall(r"\d+", text))
 
 
+def test_inside_of_brackets_that_are_no_tag() -> None:
+    assert [span.text for span in spans("<Sequence [%1]> <b of %s>")] == ["%1", "%s"]
+    assert [span.text for span in spans("(http://x.org/a). {name}")] == ["http://x.org/a", "{name}"]
+
+
 def test_the_words_of_an_icu_message_are_left_to_translate() -> None:
     text = "{n, plural, =0 {none} one {# file} other {# files}}"
     found = ["{n, plural, =0 {", "} one {", "} other {", "}}"]

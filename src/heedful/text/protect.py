@@ -115,14 +115,17 @@ def spans(text: str) -> list[Span]:
 
 def _each(text: str) -> Iterator[Span]:
     closed: set[str] | None = None
-    for match in _SPAN.finditer(text):
+    at = 0
+    while match := _SPAN.search(text, at):
         kind = match.lastgroup or ""  # of nested groups the outer one
         start, end = match.span(kind)
+        at = match.end()
         if kind == "url":
-            end = start + _without_punctuation(match[0])
+            at = end = start + _without_punctuation(match[0])
         elif kind == "tag" and match["name"] is not None:
             closed = set(_CLOSED.findall(text)) if closed is None else closed
             if not _is_tag(match, closed):
+                at = start + 1  # <Sequence [%1]> holds a placeholder
                 continue
         yield Span(text[start:end], start, end, kind)
 
