@@ -134,6 +134,27 @@ def test_sides_exchanged_is_the_difference_negated() -> None:
     assert one.chrf.p_randomisation == two.chrf.p_randomisation
 
 
+@pytest.mark.parametrize("show", [0, 3, 100])
+def test_the_sentences_that_changed_most(show: int) -> None:
+    """By sacreBLEU's chrF of each sentence, one by one."""
+    a, references = corpus_of(9, 40, 0.3)
+    b, _ = corpus_of(10, 40, 0.3)
+    b[::5] = a[::5]
+    found = compare(references, a, b, resamples=5, trials=5, show=show).changed
+    scores = [
+        [sacrebleu.sentence_chrf(line, [reference]).score for line in (x, y)]
+        for x, y, reference in zip(a, b, references, strict=True)
+    ]
+    for one in found:
+        assert [one.a, one.b] == pytest.approx(scores[one.row])
+    gains = [one.difference for one in found if one.difference > 0]
+    losses = [one.difference for one in found if one.difference < 0]
+    wanted = sorted(y - x for x, y in scores)
+    assert gains == pytest.approx([d for d in wanted[::-1] if d > 1e-9][:show])
+    assert losses[::-1] == pytest.approx([d for d in wanted if d < -1e-9][:show])
+    assert len({one.row for one in found}) == len(found) == len(gains + losses)
+
+
 def test_portions_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     hypotheses, references = corpus_of(7, 30, 0.3)
     whole = score(hypotheses, references, resamples=100)

@@ -6,7 +6,16 @@ with sacreBLEU's random numbers, so that intervals equal sacreBLEU's and p-value
 `heedful.commands.evaluate` and validation during training call it.
 """
 
-__all__ = ["Comparison", "Paired", "Score", "Scores", "compare", "score", "tokenizer_for"]
+__all__ = [
+    "Changed",
+    "Comparison",
+    "Paired",
+    "Score",
+    "Scores",
+    "compare",
+    "score",
+    "tokenizer_for",
+]
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -91,6 +100,21 @@ class Paired:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """A sentence that two systems translate unlike well, by sacreBLEU's sentence chrF2."""
+
+    row: int
+    """Its place, from 0, in the lists that were compared."""
+    a: float
+    b: float
+
+    @property
+    def difference(self) -> float:
+        """How many points b is better than a."""
+        return self.b - self.a
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Whether system b differs from system a, or luck explains it."""
 
@@ -100,10 +124,13 @@ class Comparison:
     resamples: int
     trials: int
     seed: int
+    changed: tuple[Changed, ...]
+    """The sentences in which b gains most, then those in which it loses most, the least first."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values for `json.dumps`."""
+        """Return plain values for `json.dumps`; those of `changed` are shown with their texts."""
         plain = dataclasses.asdict(self)
+        del plain["changed"]
         for name, paired in (("bleu", self.bleu), ("chrf", self.chrf)):
             plain[name]["difference"] = paired.difference
         return plain
@@ -153,22 +180,30 @@ def compare(
     resamples: int = RESAMPLES,
     trials: int = TRIALS,
     seed: int = SEED,
+    show: int = 5,
 ) -> Comparison:
     """Test whether the translations `b` differ from `a` by more than luck.
 
-    Raises `DataError` as `score` does.
+    The `show` sentences that gained most and the `show` that lost most are named. Raises
+    `DataError` as `score` does.
     """
     _check(references, a, b)
-    bleu, chrf = (
-        _paired(
-            measure,
-            measure.counts(a, references),
-            measure.counts(b, references),
-            (resamples, trials, seed),
-        )
-        for measure in _measures(language)[:2]
-    )
-    return Comparison(bleu, chrf, len(references), resamples, trials, seed)
+    how = resamples, trials, seed
+    bleu, chrf, _ = _measures(language)
+    bleus = _paired(bleu, bleu.counts(a, references), bleu.counts(b, references), how)
+    counts_a, counts_b = chrf.counts(a, references), chrf.counts(b, references)
+    chrfs = _paired(chrf, counts_a, counts_b, how)
+    changed = _changed(chrf.formula(counts_a), chrf.formula(counts_b), show)
+    return Comparison(bleus, chrfs, len(references), *how, changed)
+
+
+def _changed(a: Array, b: Array, show: int) -> tuple[Changed, ...]:
+    """Name the rows that differ most, `show` gains and `show` losses at most."""
+    rows = sorted(range(len(a)), key=lambda row: (a[row] - b[row], row))
+    gains = [row for row in rows if b[row] - a[row] > ROUNDING][:show]
+    losses = [row for row in rows if a[row] - b[row] > ROUNDING]
+    chosen = gains + losses[max(0, len(losses) - show) :]
+    return tuple(Changed(row, float(a[row]), float(b[row])) for row in chosen)
 
 
 def _check(references: Sequence[str], *systems: Sequence[str]) -> None:

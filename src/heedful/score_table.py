@@ -1,15 +1,19 @@
 """Scores and comparisons as a table to read in a terminal.
 
-What `heedful.evaluate` returns comes in, lines of text go out; `heed evaluate` prints them.
+What `heedful.evaluate` and `heedful.output_checks` return comes in, lines of text go out; `heed
+evaluate` prints them.
 """
 
-__all__ = ["comparison_table", "scores_table"]
+__all__ = ["changed_lines", "checks_table", "comparison_table", "scores_table"]
 
 from collections.abc import Sequence
 
-from heedful.evaluate import Comparison, Paired, Score, Scores
+from heedful.evaluate import Changed, Comparison, Paired, Score, Scores
+from heedful.output_checks import Checks, Kept
 
 SIGNIFICANT = 0.05
+_KINDS = {"placeholder": "placeholders", "tag": "tags", "url": "URLs"}
+_KINDS |= {"email": "e-mail addresses", "number": "numbers"}
 
 
 def scores_table(scores: Scores) -> list[str]:
@@ -51,6 +55,43 @@ def comparison_table(comparison: Comparison, names: tuple[str, str]) -> list[str
         f"{comparison.trials:,} trials; seed {comparison.seed}",
         *_signatures([paired.a for paired in metrics]),
     ]
+
+
+def checks_table(systems: Sequence[Checks], references: Checks) -> list[str]:
+    """Return what was counted in the translations and, in the last column, in the references."""
+    heads = ["translations"] if len(systems) == 1 else list("AB")
+    columns = [*systems, references]
+    rows = [
+        ["", *heads, "references"],
+        ["repeated 4-grams", *(f"{100 * one.repeated_4grams:.2f} %" for one in columns)],
+        ["caught in a loop", *(f"{one.loops:,}" for one in columns)],
+    ]
+    for unit in ("characters", "words"):
+        ratios = [f"{one.length_ratio(references)[unit]:.3f}" for one in systems]
+        rows.append([f"length in {unit}", *ratios, "1"])
+    for kind in references.kept:
+        rows.append([f"{_KINDS[kind]} kept", *(_share(one.kept[kind]) for one in columns)])
+    if references.glossary is not None:
+        terms = [_share(one.glossary) for one in columns if one.glossary is not None]
+        rows.append(["terms of the glossary", *terms])
+    return _aligned(rows)
+
+
+def _share(kept: Kept) -> str:
+    return f"{kept.kept:,} of {kept.of:,}"
+
+
+def changed_lines(changed: Sequence[tuple[int, Changed, Sequence[str]]]) -> list[str]:
+    """Return the sentences that changed most.
+
+    Of each come its row in the test set, its scores, and source, reference, A and B.
+    """
+    lines = ["the sentences that changed most, by chrF2 of the sentence:"]
+    for row, scores, texts in changed:
+        head = f"row {row:,}   A {scores.a:.1f}   B {scores.b:.1f}   {scores.difference:+.1f}"
+        shown = zip(("source", "reference", "A", "B"), texts, strict=True)
+        lines += ["", head, *(f"  {name:<9}  {text}".rstrip() for name, text in shown)]
+    return lines
 
 
 def _verdict(paired: Paired) -> str:

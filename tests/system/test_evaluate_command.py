@@ -142,9 +142,63 @@ def test_two_models_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     assert "A and B score the same" in capsys.readouterr().out
 
 
+def test_what_is_lost_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ["%s: 2.5 disks\t%s: 2,5 Platten", "<b>7 disks</b>\t<b>sieben Platten</b>", "no\tnein"]
+    lines = ["%s: 2,5 Platten", "<b>7 Scheiben", "nein nein nein"]
+    Path("spans.tsv").write_text("\n".join(rows), encoding="utf-8")
+    Path("lines.txt").write_text("\n".join(lines), encoding="utf-8")
+    Path("terms.tsv").write_text("disks\tPlatten|Festplatten\n", encoding="utf-8")
+    words = ["--data", "spans.tsv", "--compare", "lines.txt", "lines.txt", "--to", "de"]
+    found = evaluated(capsys, *words, "--glossary", "terms.tsv")
+    for checks in (found["a"]["checks"], found["b"]["checks"]):
+        kept = {kind: [n["kept"], n["of"]] for kind, n in checks["kept"].items()}
+        assert kept == {"placeholder": [1, 1], "tag": [1, 2], "number": [2, 2]}
+        assert checks["glossary"] == {"kept": 1, "of": 2}
+        assert checks["loops"] == 1
+        assert checks["length_ratio"]["words"] == pytest.approx(9 / 8)
+    assert found["references"]["checks"]["kept"]["number"] == {"kept": 1, "of": 2}
+    assert found["references"]["checks"]["glossary"] == {"kept": 2, "of": 2}
+    assert main(["evaluate", *words, "--glossary", "terms.tsv"]) == 0
+    table = [line.split("  ") for line in capsys.readouterr().out.split("\n")]
+    said = {line[0]: [cell.strip() for cell in line[1:] if cell] for line in table}
+    assert said["numbers kept"] == ["2 of 2", "2 of 2", "1 of 2"]
+    assert said["tags kept"] == ["1 of 2", "1 of 2", "2 of 2"]
+    assert said["terms of the glossary"] == ["1 of 2", "1 of 2", "2 of 2"]
+    assert said["caught in a loop"] == ["1", "1", "0"]
+
+
+def test_the_sentences_that_changed_most_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    good = [target or "x" for _, target in PAIRS]
+    for name, rows in (("a.txt", (0, 1)), ("b.txt", (1, 4))):
+        lines = (good[row] if row in rows else "Maus" for row in range(len(PAIRS)))
+        Path(name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    words = ["--compare", "a.txt", "b.txt", "--to", "de"]
+    found = evaluated(capsys, *words)["changed"]
+    assert [one["row"] for one in found] == [5, 1]
+    best, worst = found
+    assert (best["source"], best["b"], best["chrf_b"]) == (*PAIRS[4], 100)
+    assert worst["reference"] == worst["a"] == PAIRS[0][1]
+    assert worst["b"] == "Maus"
+    assert best["difference"] == pytest.approx(
+        100 - sacrebleu.sentence_chrf("Maus", [PAIRS[4][1]]).score
+    )
+    assert len(evaluated(capsys, *words, "--show", "1")["changed"]) == 2
+    assert evaluated(capsys, *words, "--show", "0")["changed"] == []
+    assert main(["evaluate", "--data", "test.tsv", *words]) == 0
+    said = capsys.readouterr().out
+    assert f"row 5   A {best['chrf_a']:.1f}   B 100.0   {best['difference']:+.1f}" in said
+    assert (
+        f"  source     {PAIRS[0][0]}\n  reference  {PAIRS[0][1]}\n  A          {good[0]}\n" in said
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--show", "3"], "--show: shows what two systems differ in; add --compare"),
+        (["--compare", "a", "b", "--show", "-1"], "--show: -1 is less than 0"),
+        (["--glossary", "gone.tsv"], "gone.tsv: no such file"),
+        (["--glossary", "three.tsv"], "three.tsv:1: the line has 3 fields"),
         (["--model", "both-ways"], "give --to"),
         (["--model", "one-way", "--to", "fr"], "translates only from en to de"),
         (["--model", "nowhere"], "nowhere: there is no such folder"),

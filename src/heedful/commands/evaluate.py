@@ -18,23 +18,29 @@ import tyro
 from heedful.errors import DataError, OutputError, SettingError
 
 if TYPE_CHECKING:
-    from heedful.evaluate import Comparison, Scores
+    from heedful.data.glossary import Glossary
+    from heedful.evaluate import Changed, Comparison, Scores
+    from heedful.output_checks import Checks
     from heedful.progress import Progress
     from heedful.search import Beam, Greedy
     from heedful.translator import Translator
+
+_SHOWN = 5
+"""Sentences shown of those that gained most, and of those that lost most."""
 
 EXAMPLES = """\
 heed evaluate --model runs/mine --data test.tsv
 heed evaluate --data test.tsv --to de -o hypotheses.txt
 heed evaluate --model runs/mine --data test.en,test.de --beam 1 --json
 heed evaluate --data test.tsv --compare runs/old runs/new
-heed evaluate --data test.tsv --to de --compare theirs.txt ours.txt
+heed evaluate --data test.tsv --to de --compare theirs.txt ours.txt --show 10
+heed evaluate --data test.tsv --to de --glossary terms.tsv
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Score a model on a test set: BLEU, chrF and speed; or compare two."""
+    """Score a model on a test set: BLEU, chrF, what is lost, and speed; or compare two."""
 
     data: str
     """The test set: a.tsv, a.jsonl, a.csv, a.parquet, or a.en,a.de for two files."""
@@ -42,6 +48,10 @@ class Options:
     """A model folder, a run folder or a bundled name; the bundled model if not given."""
     compare: Annotated[tuple[str, str] | None, tyro.conf.arg(metavar="A B")] = None
     """Two models, or two files with a translation a line, to be compared on the test set."""
+    show: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """With --compare: how many sentences to show of those that B does best and worst (5)."""
+    glossary: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Count how many of its terms are translated so: source<TAB>target, other forms after a |."""
     from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
     """Language to translate from, such as en."""
     to: str | None = None
@@ -93,6 +103,7 @@ class _System:
 
     name: str
     lines: list[str]
+    """One a row of the test set."""
     swapped: bool = False
     language: str = ""
     """The target's, as far as it is known."""
@@ -104,43 +115,87 @@ class _System:
     """How many texts were split or ended unfinished."""
 
 
+@dataclass
+class _Results:
+    """What is known of the systems, over the rows that are scored."""
+
+    rows: list[int]
+    sources: list[str]
+    references: list[str]
+    lines: list[list[str]]
+    """Of each system."""
+    scores: "list[Scores]"
+    checks: "list[Checks]"
+    """Of each system, then those of the references."""
+    comparison: "Comparison | None"
+
+    def changed(self) -> "list[tuple[int, Changed, list[str]]]":
+        """Return the sentences that changed most: row from 1, scores, source, reference, A, B."""
+        texts = (self.sources, self.references, *self.lines)
+        return [
+            (self.rows[one.row] + 1, one, [side[one.row] for side in texts])
+            for one in (self.comparison.changed if self.comparison else ())
+        ]
+
+
 def run(options: Options) -> int:
     """Translate, score, print; raises a HeedfulError for a bad test set, model or option."""
-    from heedful.evaluate import compare, score
+    from heedful.data.glossary import Glossary
     from heedful.progress import Progress
 
     _check(options)
     progress = Progress(quiet=options.quiet)
+    glossary = None if options.glossary is None else Glossary.load(options.glossary)
     test = _read(options)
     names = options.compare or (options.model,)
     systems = [_system(name, options, test, progress) for name in names]
+    if options.output is not None:
+        _write(options.output, systems[0].lines)
+    if systems[0].swapped != systems[-1].swapped:
+        problem = f"{systems[0].direction} and {systems[1].direction} cannot be compared"
+        raise SettingError(problem, where="--compare", fix="give --to")
+    results = _results(options, test, systems, glossary)
+    if options.json:
+        print(json.dumps(_as_json(options, test, systems, results), ensure_ascii=False))
+    else:
+        print("\n".join(_as_text(options, test, systems, results)))
+    return 0
+
+
+def _results(
+    options: Options, test: _Pairs, systems: list[_System], glossary: "Glossary | None"
+) -> _Results:
+    """Score, check and compare the translations of the rows that have both texts."""
+    from heedful.evaluate import compare, score
+    from heedful.output_checks import check
+
     rows = test.scored()
-    references = [test.sides(systems[0].swapped)[1][row] for row in rows]
+    sources, references = ([side[row] for row in rows] for side in test.sides(systems[0].swapped))
     lines = [[system.lines[row] for row in rows] for system in systems]
     language = next((s.language for s in systems if s.language), options.to or "")
     scores = [
         score(chosen, references, language=language, seconds=system.seconds, seed=options.seed)
         for system, chosen in zip(systems, lines, strict=True)
     ]
-    if options.output is not None:
-        _write(options.output, systems[0].lines)
+    checks = [
+        check(sources, chosen, language=language, glossary=glossary)
+        for chosen in (*lines, references)
+    ]
     comparison = None
     if options.compare:
-        if systems[0].swapped != systems[1].swapped:
-            problem = f"{systems[0].direction} and {systems[1].direction} cannot be compared"
-            raise SettingError(problem, where="--compare", fix="give --to")
-        comparison = compare(references, *lines, language=language, seed=options.seed)
-    if options.json:
-        print(json.dumps(_as_json(options, test, systems, scores, comparison), ensure_ascii=False))
-    else:
-        print("\n".join(_as_text(options, test, systems, scores, comparison)))
-    return 0
+        show = _SHOWN if options.show is None else options.show
+        comparison = compare(references, *lines, language=language, seed=options.seed, show=show)
+    return _Results(rows, sources, references, lines, scores, checks, comparison)
 
 
 def _check(options: Options) -> None:
     if options.compare and (options.model is not None or options.output is not None):
         what = "--model" if options.model is not None else "--output"
         raise SettingError(f"--compare takes no {what}", fix="name both models after --compare")
+    if options.show is not None and options.compare is None:
+        raise SettingError("shows what two systems differ in", where="--show", fix="add --compare")
+    if options.show is not None and options.show < 0:
+        raise SettingError(f"{options.show} is less than 0", where="--show", fix="give 0 or more")
     if not 1 <= options.beam <= 1024:
         raise SettingError(
             f"{options.beam} is not a beam size", where="--beam", fix="give 1 to 1024"
@@ -258,12 +313,9 @@ def _write(path: Path, lines: list[str]) -> None:
 
 
 def _as_json(
-    options: Options,
-    test: _Pairs,
-    systems: list[_System],
-    scores: "list[Scores]",
-    comparison: "Comparison | None",
+    options: Options, test: _Pairs, systems: list[_System], results: _Results
 ) -> dict[str, Any]:
+    *checks, references = results.checks
     plain = [
         {
             "name": system.name,
@@ -272,34 +324,46 @@ def _as_json(
             "precision": system.precision,
             "fast": None if system.seconds is None else options.fast,
             "flags": system.flags,
-            **found.to_json(),
+            **scores.to_json(),
+            "checks": checked.to_json(references),
         }
-        for system, found in zip(systems, scores, strict=True)
+        for system, scores, checked in zip(systems, results.scores, checks, strict=True)
     ]
-    head = {"data": options.data, "rows": len(test.first), "left_out": test.left_out}
-    if comparison is None:
+    head = {
+        "data": options.data,
+        "rows": len(test.first),
+        "left_out": test.left_out,
+        "references": {"checks": references.to_json(references)},
+    }
+    if results.comparison is None:
         return head | plain[0]
-    return head | {"a": plain[0], "b": plain[1], "comparison": comparison.to_json()}
+    names = ("source", "reference", "a", "b")
+    changed = [
+        {"row": row, "chrf_a": one.a, "chrf_b": one.b, "difference": one.difference}
+        | dict(zip(names, texts, strict=True))
+        for row, one, texts in results.changed()
+    ]
+    comparison = results.comparison.to_json()
+    return head | {"a": plain[0], "b": plain[1], "comparison": comparison, "changed": changed}
 
 
 def _as_text(
-    options: Options,
-    test: _Pairs,
-    systems: list[_System],
-    scores: "list[Scores]",
-    comparison: "Comparison | None",
+    options: Options, test: _Pairs, systems: list[_System], results: _Results
 ) -> list[str]:
-    from heedful.score_table import comparison_table, scores_table
+    from heedful.score_table import changed_lines, checks_table, comparison_table, scores_table
 
-    lines = [
-        f"{options.data}: {len(test.first):,} rows, {scores[0].sentences:,} scored{_left_out(test)}"
-    ]
-    for system, found in zip(systems, scores, strict=True):
+    scored = len(results.rows)
+    lines = [f"{options.data}: {len(test.first):,} rows, {scored:,} scored{_left_out(test)}"]
+    for system, found in zip(systems, results.scores, strict=True):
         lines.append(_about(system, found, options))
-    lines.append("")
-    if comparison is None:
-        return lines + scores_table(scores[0])
-    return lines + comparison_table(comparison, (systems[0].name, systems[1].name))
+    *checks, references = results.checks
+    lines += ["", *checks_table(checks, references), ""]
+    if results.comparison is None:
+        return lines + scores_table(results.scores[0])
+    changed = results.changed()
+    shown = [*changed_lines(changed), ""] if changed else []
+    names = (systems[0].name, systems[1].name)
+    return lines + shown + comparison_table(results.comparison, names)
 
 
 def _left_out(test: _Pairs) -> str:
