@@ -18,6 +18,7 @@ from heedful.search import (
     Greedy,
     Hypothesis,
     Limits,
+    Opening,
     Sample,
     SearchConfig,
     Spelling,
@@ -140,7 +141,7 @@ def asked(length: int, name: int = 0) -> Asked:
 
 def wished(name: int, *, must: bool) -> Wish:
     """Return a wish that depends on the name, of every kind."""
-    prefix: tuple[tuple[int, ...], ...] = ((3, 4), (5,)) if name % 3 == 1 else ()
+    opening = Opening((3,), b" a", SPELLING, closed=name % 2 == 0) if name % 3 == 1 else None
     never = (Automaton(["a b"], SPELLING),) if name % 2 else ()
     words = ((Automaton(["ab"], SPELLING), Automaton(["c"], SPELLING)),)
-    return Wish(prefix, words if must and name % 4 == 3 else (), never)
+    return Wish(opening, words if must and name % 4 == 3 else (), never)

@@ -9,6 +9,7 @@ __all__ = [
     "Greedy",
     "Hypothesis",
     "Limits",
+    "Opening",
     "Sample",
     "Search",
     "SearchConfig",
@@ -28,6 +29,7 @@ from heedful.search.beam import Beam
 from heedful.search.diverse import DiverseBeam
 from heedful.search.driver import Hypothesis, Limits, Search, Stepper, Watch
 from heedful.search.greedy import Greedy
+from heedful.search.opening import Opening
 from heedful.search.phrases import Automaton, Spelling
 from heedful.search.sample import Sample
 from heedful.search.shaping import Shaping

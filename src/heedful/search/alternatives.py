@@ -8,7 +8,6 @@ at a place calls it.
 __all__ = ["Alternatives"]
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -39,16 +38,29 @@ class Alternatives(Shaping):
         return SingleSearch(self, lambda: _Split(self.count))
 
 
-@dataclass(frozen=True)
 class _Split:
     """One row as far as pieces are forced, then `rows`."""
 
-    rows: int
     begun: ClassVar[int] = 1
     ranked: ClassVar[bool] = False
 
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self._split: set[int] = set()
+
     def admit(self, asked: Sequence[Asked], rooms: Int[Array, " B"]) -> None:
-        """The rules know the prefixes."""
+        """The rules know how a sentence must begin."""
+
+    def _splitting(self, course: Course, growing: Growing) -> list[int]:
+        """Return the sentences that come to their first free position."""
+        found = []
+        for row, number in enumerate(growing.sentences.tolist()):
+            opening = course.rules.wish(number).opening
+            before = growing.tokens[row, 0, : growing.length[row]].tolist()
+            if number not in self._split and (opening is None or opening.passed(before)):
+                self._split.add(number)
+                found.append(row)
+        return found
 
     def choose(
         self,
@@ -58,8 +70,7 @@ class _Split:
         asked: Int[Array, " A"] | None,
     ) -> tuple[Float[Array, "B W"], Int[Array, "B W"], Int[Array, "B W"] | None]:
         """Take the best piece; where a sentence splits, each row another one."""
-        forced = [len(course.rules.wish(number).prefix) for number in growing.sentences.tolist()]
-        splitting = np.flatnonzero(growing.length == np.array(forced))
+        splitting = np.array(self._splitting(course, growing), np.int64)
         values, pieces = course.best(growing, logits, asked, self.rows if len(splitting) else 1)
         values, pieces = course.everywhere(growing, asked, values, pieces)
         shape = growing.last.shape

@@ -163,7 +163,7 @@ class BeamSearch:
         values, pieces, log_probs = self._continuations(course, growing)
         totals = (growing.log_prob.reshape(-1, 1) + values).reshape(count, -1)
         pieces = pieces.reshape(count, -1)
-        order = self._order(totals, pieces)
+        order = self._order(totals, pieces, growing.width)
         sentences = np.arange(count)[:, None]
         parents: Int[Array, "B W"] = order // values.shape[1]
         last, log_prob = pieces[sentences, order], totals[sentences, order]
@@ -208,7 +208,9 @@ class BeamSearch:
         """How many continuations of a slot are looked at."""
         return self.config.beam_size
 
-    def _order(self, totals: Float[Array, "B C"], pieces: Int[Array, "B C"]) -> Int[Array, "B W"]:
+    def _order(
+        self, totals: Float[Array, "B C"], pieces: Int[Array, "B C"], width: Int[Array, "B G"]
+    ) -> Int[Array, "B W"]:
         """Return which continuations are kept, the best first in every group."""
         return np.argsort(-totals, axis=1, kind="stable")[:, : self.config.beam_size]
 

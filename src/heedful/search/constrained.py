@@ -74,7 +74,8 @@ def _after(
         value = float(log_probs[piece])
         if value == -np.inf:
             continue
-        need = _need_after(wish, states, piece)
+        after = [x.advance(at, piece) for x, at in zip(wish.automata, states, strict=False)]
+        need = wish.left(after)
         if need <= max(room, 0):
             found.append((float(np.float32(so_far) + np.float32(value)), slot, piece, need))
     return found
@@ -84,16 +85,6 @@ def _likeliest(log_probs: Float[Array, " V"], count: int) -> list[int]:
     if count >= len(log_probs):
         return list(range(len(log_probs)))
     return [int(piece) for piece in np.argpartition(-log_probs, count)[:count]]
-
-
-def _need_after(wish: Wish, states: list[int], piece: int) -> int:
-    """Return how many further pieces are enough, after this one, for all that must be there."""
-    need = at = 0
-    for group in wish.must:
-        its = states[at : at + len(group)]
-        at += len(group)
-        need += min(x.left(x.advance(state, piece)) for x, state in zip(group, its, strict=True))
-    return need
 
 
 def _in_turns(candidates: list[Candidate], count: int) -> list[Candidate]:

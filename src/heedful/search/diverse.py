@@ -54,7 +54,9 @@ class _DiverseSearch(BeamSearch):
         """Those that earlier groups may push back, and as many again."""
         return 2 * self.config.beam_size
 
-    def _order(self, totals: Float[Array, "B C"], pieces: Int[Array, "B C"]) -> Int[Array, "B W"]:
+    def _order(
+        self, totals: Float[Array, "B C"], pieces: Int[Array, "B C"], width: Int[Array, "B G"]
+    ) -> Int[Array, "B W"]:
         """Return which continuations are kept, the best first in every group."""
         size = self.config.beam_size // self.groups
         part = totals.shape[1] // self.groups
@@ -63,8 +65,10 @@ class _DiverseSearch(BeamSearch):
         for group in range(self.groups):
             own = slice(group * part, (group + 1) * part)
             taken = pieces[sentences, found][:, None]
-            alive = totals[sentences, found][:, None] > -np.inf
-            again = ((pieces[:, own, None] == taken) & alive).sum(axis=2)
+            places = np.arange(found.shape[1])
+            alive = totals[sentences, found] > -np.inf
+            alive &= places % size < width[:, places // size]
+            again = ((pieces[:, own, None] == taken) & alive[:, None]).sum(axis=2)
             judged = totals[:, own] - self.config.diversity * again
             best = np.argsort(-judged, axis=1, kind="stable")[:, :size]
             found = np.concatenate([found, best + group * part], axis=1)

@@ -5,7 +5,7 @@ how much has been seen. Pieces are no words: " Katze" may be written " Kat" "ze"
 letter, and every way counts. The rules and the constrained beam ask it; the translator makes it.
 """
 
-__all__ = ["Automaton", "Spelling"]
+__all__ = ["Automaton", "Spelling", "in_word"]
 
 import re
 from collections.abc import Sequence
@@ -92,7 +92,7 @@ class Automaton:
         self._starts = np.cumsum([0, *(2 + len(phrase) for phrase in self._phrases)]).tolist()
         self.done = int(self._starts[-1])
         """The state in which all phrases have been seen."""
-        self._whole = self.done - 1
+        self._almost = self.done - 1
         """The state in which they will have been, if no letter follows."""
         self._next = self._transitions()
         self._ways = [self._ways_of(number) for number in range(len(phrases))]
@@ -111,7 +111,7 @@ class Automaton:
 
     def ends_well(self, state: int) -> bool:
         """Return whether all has been seen, should the text end here."""
-        return state >= self._whole
+        return state >= self._almost
 
     def completing(self, state: int) -> Bool[Array, " V"]:
         """Return the pieces after which all would have been seen, should the text end there."""
@@ -121,7 +121,7 @@ class Automaton:
             for column in range(self._spelling.longest):
                 going = np.flatnonzero(self._spelling.lengths > column)
                 states[going] = self._next[states[going], self._spelling.table[going, column]]
-            found = (states >= self._whole) & (self._spelling.lengths > 0)
+            found = (states >= self._almost) & (self._spelling.lengths > 0)
             self._completing[state] = found
         return found
 
@@ -141,6 +141,11 @@ class Automaton:
         later = range(number + 1 + whole, len(self._phrases))
         here = len(self._ways[number][seen][0])
         return here + sum(max(map(len, self._ways[one][_INSIDE])) for one in later)
+
+    @property
+    def whole(self) -> int:
+        """How many pieces are enough behind a word."""
+        return self.left(_INSIDE)
 
     def _where(self, state: int) -> tuple[int, int]:
         """Return which phrase is under way, and the number of its state among its own."""
@@ -171,9 +176,16 @@ class Automaton:
         """Return the state after each byte, for every state."""
         table = np.empty((self.done + 1, BYTES), np.int64)
         table[self.done] = self.done
+        known = set(b"".join(self._phrases))
+        alike = [
+            [byte for byte in range(BYTES) if byte not in known and _kinds()[byte] == kind]
+            for kind in (None, _OUTSIDE, _INSIDE)
+        ]
         for number, start in enumerate(self._starts[:-1]):
             for state in range(start, self._starts[number + 1]):
-                table[state] = [self._after(number, state - start, byte) for byte in range(BYTES)]
+                for some in [*alike, *([byte] for byte in known)]:
+                    if some:
+                        table[state, some] = self._after(number, state - start, some[0])
         return table
 
     def _after(self, number: int, offset: int, byte: int) -> int:
@@ -227,6 +239,15 @@ def _kind_after(text: bytes, before: int) -> int:
         if kind is not None:
             return kind
     return before
+
+
+def in_word(text: bytes) -> bool:
+    """Return whether a text ends inside a word of a script that parts words by spaces.
+
+    >>> in_word(b"a cat"), in_word(b"a "), in_word("猫".encode())
+    (True, False, False)
+    """
+    return _kind_after(text, _OUTSIDE) == _INSIDE
 
 
 def _bounded(letter: str) -> bool:

@@ -15,7 +15,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
 from heedful.search.shaping import Shaping
-from heedful.search.wish import Asked, Wish
+from heedful.search.wish import NOTHING, Asked, Wish
 from heedful.shapes import Array, Bool, Float, Int, Tensor
 
 
@@ -51,7 +51,7 @@ class Rules:
         self.asked += asked
         for one in asked:
             self._musts |= bool(one.wish.must)
-            self._wishes |= bool(one.wish.prefix or one.wish.automata)
+            self._wishes |= one.wish != NOTHING
             self.followed = max(self.followed, len(one.wish.automata))
 
     @property
@@ -123,24 +123,26 @@ class Rules:
         rows: Rows,
         row: int,
     ) -> None:
-        """Let one row obey its wish; what must come is allowed whatever else forbids it."""
+        """Let one row obey its wish; what must come is barred by nothing but `never`."""
         states = rows.states[row].tolist()
+        before = rows.tokens[row, : rows.length[row]].tolist()
+        begun = None if wish.opening is None else wish.opening.allowed(before)
+        if begun is not None:
+            found[:] = np.where(begun, model, -np.inf)
         at = 0
         for group in wish.must:
             its = states[at : at + len(group)]
             at += len(group)
-            if not any(x.ends_well(state) for x, state in zip(group, its, strict=True)):
-                found[self._end] = -np.inf
-                ways = [x.ways(state) for x, state in zip(group, its, strict=True)]
-                first = [way[0] for both in ways for way in both if way]
-                found[first] = model[first]
+            if any(one.ends_well(state) for one, state in zip(group, its, strict=True)):
+                continue
+            found[self._end] = -np.inf
+            if begun is None:
+                ways = [one.ways(state) for one, state in zip(group, its, strict=True)]
+                first = np.array([way[0] for both in ways for way in both if way])
+                barred = first[found[first] == -np.inf]
+                found[barred] = model[barred]
         for automaton, state in zip(wish.never, states[at:], strict=False):
             found[automaton.completing(state)] = -np.inf
-        place = int(rows.length[row])
-        if place < len(wish.prefix):
-            allowed = list(wish.prefix[place])
-            found.fill(-np.inf)
-            found[allowed] = model[allowed]
 
 
 def _forbid_repetition(found: Float[Array, "A V"], rows: Rows, size: int) -> None:

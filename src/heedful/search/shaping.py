@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field, model_validator
 
 from heedful.errors import ModelError
-from heedful.search.wish import Asked
+from heedful.search.wish import NOTHING, Asked
 from heedful.settings import Settings
 
 
@@ -51,7 +51,7 @@ class Shaping(Settings):
         return [self._room(one, known) for one in asked]
 
     def _room(self, asked: Asked, known: int | None) -> int:
-        need = asked.wish.need + 1 if asked.wish.automata or asked.wish.prefix else 0
+        need = 0 if asked.wish == NOTHING else asked.wish.need + 1
         room = max(len(asked.source), need) + self.max_extra
         room = max(room, self.min_length)
         most = min((x for x in (known, self.max_length) if x is not None), default=room)

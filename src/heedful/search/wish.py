@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from heedful.search.opening import Opening
 from heedful.search.phrases import Automaton
 
 
@@ -16,8 +17,8 @@ from heedful.search.phrases import Automaton
 class Wish:
     """How the translation of one sentence must begin, and what must and must not stand in it."""
 
-    prefix: tuple[tuple[int, ...], ...] = ()
-    """The pieces allowed at each of the first positions."""
+    opening: Opening | None = None
+    """How it must begin."""
     must: tuple[tuple[Automaton, ...], ...] = ()
     """Of each of these groups, one member's phrases must be there whole."""
     never: tuple[Automaton, ...] = ()
@@ -38,13 +39,41 @@ class Wish:
             for state in range(member.done)
             for way in member.ways(state)
         ]
-        return frozenset(piece for pieces in (*self.prefix, *ways) for piece in pieces)
+        opening = self.opening.pieces if self.opening else frozenset()
+        return opening.union(*ways)
 
     @property
     def need(self) -> int:
-        """How many pieces are enough for all that must be there, the prefix included."""
-        shortest = (min(member.left(0) for member in group) for group in self.must)
-        return len(self.prefix) + sum(shortest)
+        """How many pieces are enough for all that must be there, the opening included."""
+        begun = self.opening.need if self.opening else 0
+        return begun + self.left([0] * len(self.automata))
+
+    def left(self, states: Sequence[int]) -> int:
+        """Return how many further pieces are enough for all that must be there.
+
+        `states` are those of `automata`. Only one phrase can be under way, so that all others are
+        counted from their beginning, behind a word that has to end first.
+        """
+        total = saved = at = 0
+        for group in self.must:
+            its = states[at : at + len(group)]
+            at += len(group)
+            least = min(member.left(state) for member, state in zip(group, its, strict=True))
+            if least:
+                whole = min(member.whole for member in group)
+                total, saved = total + whole, max(saved, whole - least)
+        return total - saved
+
+    def granted(self, tokens: Sequence[int]) -> bool:
+        """Return whether a translation is as wished."""
+        states = [0] * len(self.automata)
+        for piece in tokens:
+            states = [x.advance(at, piece) for x, at in zip(self.automata, states, strict=True)]
+            banned = zip(self.never, states[len(states) - len(self.never) :], strict=True)
+            if any(automaton.ends_well(state) for automaton, state in banned):
+                return False
+        begun = self.opening is None or self.opening.passed(tokens)
+        return begun and self.left(states) == 0
 
 
 NOTHING = Wish()
