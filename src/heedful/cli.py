@@ -126,11 +126,13 @@ def _take_debug(words: list[str]) -> bool:
 
 
 def _fail(sentence: str, code: int, debug: bool) -> int:
+    """Say what ended the command, with the notes that were added to the exception on its way."""
     if debug:
         import traceback
 
         traceback.print_exc()
-    print(f"heed: {sentence}", file=sys.stderr)
+    notes = getattr(sys.exception(), "__notes__", [])
+    print("; ".join([f"heed: {sentence}", *notes]), file=sys.stderr)
     return code
 
 
