@@ -163,10 +163,10 @@ def _translate(options: Options, lines: BinaryIO | None, out: TextIO | Part) -> 
 def _settle(translator: "Translator", options: Options) -> None:
     """Let all lines be translated the fused way, where there is one, so that a resumed run's are.
 
-    An engine goes the eager way at its first call and until the kernels are there. In int8 the two
-    differ where sums are close: in 88 of 1,100 lines of Europarl (bundled model, beam 4), while the
-    fused way gave every bit again, from whatever line on. What fits into the first portion is
-    translated in one call anyhow.
+    An engine goes the eager way at its first call and until the kernels are there, and in int8 the
+    two differ where sums are close: the same command twice gave other texts for 88 of 1,100 lines
+    of Europarl (bundled model, beam 4). The fused way alone gave every bit again, in int8 and in
+    float32, from whatever line on. What fits into the first portion is one call anyhow.
     """
     from heedful.data.windows import FIRST
     from heedful.kernels.warm import ready
