@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from heedful.cli import main
+from heedful.data import windows
 from heedful.data.formats.reading import MAX_LINE
 from heedful.decode.shortlist import Shortlist
 from heedful.model_folder import save_model
@@ -188,6 +189,13 @@ def test_a_person_at_the_keyboard_is_answered_line_by_line(
     assert err.startswith("Type a line and press Enter")
 
 
+@pytest.fixture
+def full_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no busy machine cut a portion of lines short, so that what is kept can be foretold."""
+    monkeypatch.setattr(windows, "LONGEST_WAIT", float("inf"))
+
+
+@pytest.mark.usefixtures("full_portions")
 def test_bad_input(
     model: str, tmp_path: Path, feed: Callable[[bytes], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -211,6 +219,7 @@ def test_bad_input(
     assert f"{cut}: cannot be read" in refused(["--model", model, "-i", str(cut)], capsys)
 
 
+@pytest.mark.usefixtures("full_portions")
 def test_resume(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A line that cannot be read is mended; what was translated before it is not made again."""
     lines = [LINES[n % 7] + f" {n}" * (n % 3) for n in range(150)]
@@ -253,6 +262,7 @@ def test_resume_needs_files(model: str, tmp_path: Path, capsys: pytest.CaptureFi
     assert list(tmp_path.iterdir()) == [source]
 
 
+@pytest.mark.usefixtures("full_portions")
 def test_an_earlier_run_is_not_dropped_in_silence(
     model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -77,15 +77,14 @@ def test_ctrl_c_keeps_what_is_done(model: str, tmp_path: Path) -> None:
     with pipe.open("wb") as writing:
         writing.write(b"".join(source.read_bytes().splitlines(keepends=True)[:100]))
         writing.flush()
-        while not kept(out):
+        while kept(out) < 100:  # then it waits for more
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         said = process.stderr.read().decode()
     process.stderr.close()
     assert process.wait() == 130
-    lines = "64 lines" if kept(out) == 64 else "100 lines"
-    assert said == f"heed: interrupted; kept: {lines}, with which --resume goes on\n"
+    assert said == "heed: interrupted; kept: 100 lines, with which --resume goes on\n"
     assert not out.exists()
     translate(model, "-i", str(source), "-o", str(out), "--resume")
     translate(model, "-i", str(source), "-o", str(tmp_path / "whole.txt"))
