@@ -27,6 +27,7 @@ COMMANDS = {
     "translate": "translate lines of text with the bundled model or your own",
     "plan": "say what a training will need: operations, memory, days",
     "evaluate": "score a model on a test set, or compare two models",
+    "score": "say how likely a model finds given translations",
     "export": "write a model for CTranslate2 or ONNX, or smaller for heedful, checked",
     "shortlist": "learn which pieces a model may translate with, for faster translation",
     "recipes": "list the named experiments that `heed train --recipe` knows",
@@ -126,11 +127,13 @@ def _take_debug(words: list[str]) -> bool:
 
 
 def _fail(sentence: str, code: int, debug: bool) -> int:
+    """Say what ended the command, with the notes that were added to the exception on its way."""
     if debug:
         import traceback
 
         traceback.print_exc()
-    print(f"heed: {sentence}", file=sys.stderr)
+    notes = getattr(sys.exception(), "__notes__", [])
+    print("; ".join([f"heed: {sentence}", *notes]), file=sys.stderr)
     return code
 
 

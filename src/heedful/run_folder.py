@@ -7,7 +7,6 @@ disks) nothing holds a second training back.
 
 __all__ = ["RunFolder", "begun_by_same"]
 
-import errno
 import os
 import platform
 import shutil
@@ -19,6 +18,7 @@ from typing import Self, TextIO
 
 from heedful.data.store_writer import JOURNAL
 from heedful.errors import DataError, OutputError
+from heedful.lock import try_lock
 
 LOCK = ".heedful.lock"
 _HALF_WRITTEN = (
@@ -27,7 +27,6 @@ _HALF_WRITTEN = (
     ".*.json.*.partial",
     *("dev.new", "test.new", "log.new", "model.new"),
 )
-_HELD = (errno.EAGAIN, errno.EACCES)
 _ELSEWHERE = "choose another --out"
 
 
@@ -132,26 +131,20 @@ def _remove(path: Path) -> None:
 
 def _locked(path: Path) -> TextIO | None:
     """Return the open lock file, None where the system knows no locks; OutputError if held."""
-    try:
-        import fcntl
-    except ImportError:
-        return None
     file = path.open("a+", encoding="utf-8")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.seek(0)
-        holder = file.read().partition(" ")[0]
-        file.close()
-        if error.errno not in _HELD:
-            return None
-        raise OutputError(
-            "another training is at work in this folder"
-            + (f" (process {holder})" if holder else ""),
-            where=str(path.parent),
-            fix=f"wait until it ends, or {_ELSEWHERE}",
-        ) from None
-    return file
+    held = try_lock(file)
+    if held:
+        return file
+    file.seek(0)
+    holder = file.read().partition(" ")[0]
+    file.close()
+    if held is None:
+        return None
+    raise OutputError(
+        "another training is at work in this folder" + (f" (process {holder})" if holder else ""),
+        where=str(path.parent),
+        fix=f"wait until it ends, or {_ELSEWHERE}",
+    )
 
 
 def _nothing(path: Path) -> bool:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from heedful.data.batches import Batch
+from heedful.decode.score import score
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.feedforward import GELU, ReLU
 from heedful.nn.norm import PostNorm, PreNorm
@@ -104,6 +105,19 @@ def names(ours: nn.Module, theirs: nn.Module) -> list[tuple[list[nn.Parameter], 
     ]
 
 
+def with_the_same_weights(
+    model: Transformer, reference: nn.Transformer
+) -> list[tuple[list[nn.Parameter], nn.Parameter]]:
+    """Draw weights for both, and return which parameters are which."""
+    pairs = [pair for both in partners(model, reference) for pair in names(*both)]
+    with torch.no_grad():
+        for parts, whole in pairs:
+            for part in parts:
+                part.add_(torch.randn_like(part) * 0.1)  # no norm of ones, no bias of zeros
+            whole.copy_(torch.cat(list(parts)))
+    return pairs
+
+
 def reference_states(
     reference: nn.Transformer, table: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -134,12 +148,7 @@ def reference_states(
 @pytest.mark.parametrize("name", CASES)
 def test_states_and_gradients_are_torchs(name: str) -> None:
     model, reference = build(name)
-    pairs = [pair for both in partners(model, reference) for pair in names(*both)]
-    with torch.no_grad():
-        for parts, whole in pairs:
-            for part in parts:
-                part.add_(torch.randn_like(part) * 0.1)  # no norm of ones, no bias of zeros
-            whole.copy_(torch.cat(list(parts)))
+    pairs = with_the_same_weights(model, reference)
     covered = {id(part) for parts, _ in pairs for part in parts}
     assert covered == {id(x) for x in model.parameters()} - {id(model.tables.source.weight)}
     assert {id(whole) for _, whole in pairs} == {id(x) for x in reference.parameters()}
@@ -169,6 +178,22 @@ def test_torch_ends_a_post_norm_stack_with_a_norm() -> None:
     _, reference = build("post-norm as in torch")
     assert reference.encoder.norm is not None
     assert reference.decoder.norm is not None
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_scores_are_torchs(name: str) -> None:
+    """Teacher forcing: torch's states, projected by the shared table, at the true next pieces."""
+    model, reference = build(name)
+    with_the_same_weights(model, reference)
+    table = model.tables.source.weight.detach()
+    logits = reference_states(reference, table)[1].detach() @ table.T
+    expected = logits.log_softmax(-1).gather(-1, ANSWER[:, :, None])[:, :, 0]
+    pairs = [
+        (source[source != PAD].tolist(), answer[answer != PAD].tolist())
+        for source, answer in zip(SOURCE, ANSWER, strict=True)
+    ]
+    for found, row, (_, target) in zip(score(model, pairs), expected, pairs, strict=True):
+        close(torch.tensor(found), row[: len(target)])
 
 
 # A whole training step: shards, kernels and the fused loss against autograd of the plain loss

@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from heedful.cli import main
+from heedful.data import windows
 from heedful.data.formats.reading import MAX_LINE
 from heedful.decode.shortlist import Shortlist
 from heedful.model_folder import save_model
@@ -188,6 +189,13 @@ def test_a_person_at_the_keyboard_is_answered_line_by_line(
     assert err.startswith("Type a line and press Enter")
 
 
+@pytest.fixture
+def full_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no busy machine cut a portion of lines short, so that what is kept can be foretold."""
+    monkeypatch.setattr(windows, "LONGEST_WAIT", float("inf"))
+
+
+@pytest.mark.usefixtures("full_portions")
 def test_bad_input(
     model: str, tmp_path: Path, feed: Callable[[bytes], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,14 +208,80 @@ def test_bad_input(
     bad, out = tmp_path / "bad.txt", tmp_path / "out.txt"
     bad.write_bytes(b"x\n" * 500 + b"\xff\n")
     files = ["--model", model, "-i", str(bad), "-o", str(out), "--quiet", "--beam", "1"]
-    assert f"{bad}:501: invalid UTF-8" in refused(files, capsys)
-    assert list(tmp_path.iterdir()) == [bad], "nothing half-written is left"
+    said = refused(files, capsys)
+    assert f"{bad}:501: invalid UTF-8: byte 0xFF at byte 1; save it as UTF-8; kept: 448 l" in said
+    assert not out.exists()
     nowhere = str(tmp_path / "no.txt")
     assert "no such file" in refused(["--model", model, "-i", nowhere], capsys)
     assert "is a directory" in refused(["--model", model, "-i", str(tmp_path)], capsys)
     cut = tmp_path / "cut.gz"
     cut.write_bytes(gzip.compress(b"The house\n" * 9)[:-9])
     assert f"{cut}: cannot be read" in refused(["--model", model, "-i", str(cut)], capsys)
+
+
+@pytest.mark.usefixtures("full_portions")
+def test_resume(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line that cannot be read is mended; what was translated before it is not made again."""
+    lines = [LINES[n % 7] + f" {n}" * (n % 3) for n in range(150)]
+    good = "\r\n".join(lines).encode()
+    source, out, whole = tmp_path / "a.gz", tmp_path / "out.txt", tmp_path / "whole.txt"
+    words = ["--model", model, "--json", "--nbest", "2", "-i", str(source), "-o"]
+    source.write_bytes(gzip.compress(good.replace(b" 124", b" \xff", 1)))
+    assert refused([*words, str(out), "--quiet"], capsys).endswith(
+        "; kept: 64 lines, with which --resume goes on\n"
+    )
+    source.write_bytes(gzip.compress(good))
+    for more, said in [
+        (["--json", "--nbest", "3"], "made with --nbest 2, this run is with --nbest 3; give the"),
+        (["--split-above", "9"], "made with --split-above 40, this run is with --split-above 9"),
+        (["--precision", "float32"], "made with --precision int8, this run is with --precision fl"),
+    ]:
+        assert said in refused([*words, str(out), "--resume", "--quiet", *more], capsys)
+    assert main(["translate", *words, str(out), "--resume"]) == 0
+    resumed = capsys.readouterr().err.splitlines()[-1]
+    assert main(["translate", *words, str(whole)]) == 0
+    alone = capsys.readouterr().err.splitlines()[-1]
+    assert out.read_bytes() == whole.read_bytes()
+    assert resumed.startswith("64 lines were there already, 86 lines in ")
+    assert resumed.partition(";")[2] == alone.partition(";")[2], "the same notes of all lines"
+    assert {path.name for path in tmp_path.iterdir()} == {"a.gz", "out.txt", "whole.txt"}
+
+
+def test_resume_needs_files(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = tmp_path / "in.txt", str(tmp_path / "out.txt")
+    source.write_text("The house\n")
+    for words in (
+        ["The house", "-o", out],
+        ["-i", "-", "-o", out],
+        ["-o", out],
+        ["-i", str(source)],
+        ["-i", str(source), "-o", os.devnull],
+    ):
+        said = refused(["--model", model, "--resume", *words], capsys)
+        assert said.startswith("heed: --resume: only a file of translations of a file can be gone")
+    assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.usefixtures("full_portions")
+def test_an_earlier_run_is_not_dropped_in_silence(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "in.txt", tmp_path / "out.txt"
+    source.write_bytes(b"The house\n" * 64 + b"\xff\n")
+    words = ["--model", model, "--beam", "1", "-i", str(source), "-o", str(out)]
+    for earlier in (False, True):
+        assert main(["translate", *words]) == 2
+        said = capsys.readouterr().err
+        assert ("an earlier run left 64 lines translated: they go as soon as" in said) == earlier
+        assert ("; stop now and give --resume to go on with them\n" in said) == earlier
+        assert said.endswith(
+            f"heed: {source}:65: invalid UTF-8: byte 0xFF at byte 1; save it as "
+            "UTF-8; kept: 64 lines, with which --resume goes on\n"
+        )
+    source.write_bytes(b"The house\n" * 3)
+    assert main(["translate", *words, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert set(tmp_path.iterdir()) == {source, out}
 
 
 def test_control_characters_are_one_line_each(

@@ -1,0 +1,64 @@
+"""Where results go: standard output, or a file that gets its name when all is written.
+
+Commands write their lines into what `open_output` opens; see `heedful.resuming` for files that a
+later run goes on with.
+"""
+
+__all__ = ["STANDARD", "is_plain", "open_output", "unwritable"]
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from heedful.errors import OutputError
+
+STANDARD = Path("-")
+"""What stands for standard input or output among files."""
+
+
+def is_plain(path: Path) -> bool:
+    """Return whether a path names a file, there or to be made, and no device, pipe or folder."""
+    return path.is_file() or not path.exists()
+
+
+def unwritable(path: Path, error: OSError, fix: str | None = None) -> OutputError:
+    """Return what to raise when the system refuses to write there."""
+    reason = (error.strerror or str(error)).lower()
+    return OutputError(f"cannot be written: {reason}", where=str(path), fix=fix)
+
+
+@contextmanager
+def open_output(path: Path | None) -> Iterator[TextIO]:
+    """Open where to write; a file gets its name when all is written, else nothing is left.
+
+    Raises OutputError, before any work, for a place that cannot be written to.
+    """
+    if path is None or path == STANDARD:
+        yield sys.stdout
+        return
+    target = path.resolve()
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    plain = is_plain(target)
+    try:
+        if target.is_file() and not os.access(target, os.W_OK):
+            raise PermissionError(None, "it is write-protected")
+        file = (part if plain else target).open("w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise unwritable(path, error) from None
+    try:
+        with file:
+            yield file
+        if plain:
+            if target.exists():
+                part.chmod(target.stat().st_mode)
+            part.replace(target)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritable(path, error, "free some space or choose another place") from error
+    finally:
+        if plain:
+            part.unlink(missing_ok=True)
