@@ -79,9 +79,9 @@ class TransformerConfig(Settings):
         if isinstance(self.position, Rotary) and (self.d_model // self.n_heads) % 2:
             raise ValueError("rotary positions need an even d_model / n_heads")
         if self.alignment_layer is not None and self.alignment_layer >= self.decoder_layers:
+            last = self.decoder_layers - 1
             raise ValueError(
-                f"there is no decoder layer {self.alignment_layer}, the last of the "
-                f"{self.decoder_layers} is {self.decoder_layers - 1}"
+                f"alignment_layer {self.alignment_layer} is beyond the last decoder layer, {last}"
             )
         return self
 
