@@ -60,6 +60,7 @@ NEEDED: dict[str, list[str]] = {
     "--tokenizer.vocabulary-size": ["--tokenizer.exact", "true"],
     "--data.both-directions": ["--from", "en", "--to", "de"],
     "--tokenizer.shared": ["--model.embedding.kind", "untied"],
+    "--model.alignment-layer": ["--objective.guided-alignment", "0.05"],
 }
 """What a setting cannot do without, or brings along."""
 

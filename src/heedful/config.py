@@ -68,6 +68,10 @@ class RunConfig(Settings):
             raise ValueError("--both-directions needs two languages: give --from en --to de")
         if not self.tokenizer.shared and self.data.both_directions:
             raise ValueError("--data.both-directions needs --tokenizer.shared true")
+        if self.model.alignment_layer is not None and not self.objective.guided_alignment:
+            raise ValueError(
+                "--model.alignment-layer learns nothing without --objective.guided-alignment 0.05"
+            )
         if self.training.max_pieces > self.model.max_length:
             raise ValueError(
                 f"--training.max-pieces {self.training.max_pieces} is more than the "

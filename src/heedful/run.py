@@ -40,6 +40,7 @@ from heedful.train.checkpoint import Checkpoint, Checkpoints
 from heedful.train.doctor import missing_warmup
 from heedful.train.finish import choose_weights
 from heedful.train.gradient import Gradients, automatic_shards
+from heedful.train.guidance import Guide
 from heedful.train.log import TrainLog
 from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.memory import largest_batch
@@ -128,7 +129,7 @@ class _Run:
     progress: Progress
 
     def sized(self, config: RunConfig, data: RunData) -> RunConfig:
-        """Return the settings with the batch's size and shards resolved."""
+        """Return the settings with the batch's size, shards and alignment layer resolved."""
         wanted, size = config.training, self.processes.size
         if self.device.type == "cuda" and (wanted.shards or 1) > 1:
             raise SettingError(
@@ -150,7 +151,12 @@ class _Run:
         if size == 1:
             shards = shards or automatic_shards(tokens, self.device)
         training = wanted.model_copy(update={"batch_tokens": tokens, "shards": shards})
-        return config.model_copy(update={"training": training})
+        shape = config.model
+        if config.objective.guided_alignment and shape.alignment_layer is None:
+            # the second to last; of two layers, the first would still be far from the output
+            place = shape.decoder_layers - (2 if shape.decoder_layers > 2 else 1)
+            shape = shape.model_copy(update={"alignment_layer": place})
+        return config.model_copy(update={"training": training, "model": shape})
 
     def _fitting_batch(self, config: RunConfig, data: RunData) -> int:
         source, target = data.train.lengths()
@@ -215,7 +221,13 @@ class _Run:
             optimizer=config.optimizer.build(model),
             schedule=config.schedule,
             settings=config.training,
-            plan=BatchPlan(data.train, tokens, config.seed, multiple=8 if on_gpu else 1),
+            plan=BatchPlan(
+                data.train,
+                tokens,
+                config.seed,
+                multiple=8 if on_gpu else 1,
+                align=self._guide(config, data),
+            ),
             checkpoints=self._checkpoints(config),
             log=TrainLog(self.folder, self.progress, newest.step if newest else 0, mute=not lead),
             validate=self._shared_validation(config, data, model),
@@ -225,6 +237,17 @@ class _Run:
         if newest is not None:
             trainer.restore(newest)
         return trainer
+
+    def _guide(self, config: RunConfig, data: RunData) -> Guide | None:
+        """Learn what attention is guided by; None where it is not."""
+        if not config.objective.guided_alignment:
+            return None
+        if not available():
+            where = "--objective.guided-alignment"
+            raise SettingError("it needs numba", where=where, fix="install numba, or give 0")
+        rows = min(len(data.train), MOST_ROWS)
+        self.progress.say(f"learning from {rows:,} rows what attention is guided by")
+        return Guide.learn(rows_of(data.train), data.tokenizer)
 
     def _shared_validation(
         self, config: RunConfig, data: RunData, model: Transformer

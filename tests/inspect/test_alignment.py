@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heedful.errors import DataError, SettingError
-from heedful.inspect.alignment import align, cross_attention, words
+from heedful.inspect.alignment import align, cross_attention
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.attention import Attention, GroupedQuery, MultiHead, MultiHeadAttention
+from heedful.text.spans import words
 from heedful.text.tokenizer import BPE, Tokenizer
 
 PAIRS = [
@@ -120,29 +121,6 @@ def test_words_gather_their_pieces(tokenizer: Tokenizer, layer: int) -> None:
         best = max(range(len(looked)), key=looked.__getitem__)
         assert row.source_word == source_words[best]
         assert row.weight == pytest.approx(looked[best], abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Don't go, Tom!", ["Don't", "go", ",", "Tom", "!"]),
-        ("  well-known  3.5 ", ["well-known", "3", ".", "5"]),
-        ("我爱 you。", ["我", "爱", "you", "。"]),
-        ("снег идёт…", ["снег", "идёт", "…"]),
-        ("", []),
-    ],
-)
-def test_words(text: str, expected: list[str]) -> None:
-    assert [span.word for span in words(text)] == expected
-
-
-@given(st.text())
-def test_words_cover_all_but_space(text: str) -> None:
-    spans = words(text)
-    raw = text.encode("utf-8", "surrogatepass")
-    for span in spans:
-        assert raw[span.start : span.end].decode("utf-8", "surrogatepass") == span.word
-    assert "".join(span.word for span in spans) == "".join(text.split())
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip))

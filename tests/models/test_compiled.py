@@ -49,6 +49,13 @@ for shape in shapes[:3]:
     source, target = batch(*shape)
     one, other = (forward(model, source, source != 0, target) for model in (plain, compiled))
     torch.testing.assert_close(one, other)
+before = len(graphs)
+for shape in shapes[:3]:
+    source, target = batch(*shape)
+    memory = plain.encode(source, source != 0)
+    both = [model.hidden_and_scores(target, memory, 1, 1) for model in (plain, compiled)]
+    torch.testing.assert_close(*both)
+assert len(graphs) == before + 1, (before, len(graphs))  # the layer that tells its scores
 with torch.compiler.set_stance("force_eager"):
     before = len(graphs)
     forward(compiled, source[:2, :7], source[:2, :7] != 0, target[:2, :5])

@@ -63,11 +63,11 @@ def close(found: Path, expected: Path) -> None:
 def test_two_processes_are_as_one(
     kind: str, config: RunConfig, corpus: Path, tmp_path: Path
 ) -> None:
-    """Losses, rates, lengths of gradients and dev losses of every step, dropout and all.
+    """Losses, rates, lengths of gradients and dev losses of every step, dropout, guidance and all.
 
     Then the run of two is gone on with by one, and the other way round.
     """
-    asked = words(config, corpus)
+    asked = words(merged(config, {"objective": {"guided_alignment": 0.05}}), corpus)
     assert main(["train", "--out", str(tmp_path / "one"), *asked]) == 0
     two = heed("--out", str(tmp_path / "two"), "--nproc", "2", "--parallel.kind", kind, *asked)
     assert two.returncode == 0, two.stderr

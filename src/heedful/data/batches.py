@@ -17,10 +17,13 @@ import torch
 from heedful.data.columns import blocks
 from heedful.data.store import Ids, Lengths, TokenStore
 from heedful.errors import DataError
-from heedful.shapes import Bool, Int, Tensor
+from heedful.shapes import Bool, Float, Int, Tensor
 from heedful.text.pieces import PAD, START
 
 Rows = np.ndarray[tuple[int], np.dtype[np.signedinteger[Any]]]
+Padded = np.ndarray[tuple[int, int], np.dtype[np.int64]]
+Align = Callable[[Padded, Padded], np.ndarray[Any, np.dtype[np.float32]]]
+"""Padded sources and targets to the probabilities of `Batch.alignment`."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Batch:
     """Real tokens in `source`."""
     n_target: int
     """Real tokens in `target_out`: what a loss is averaged over."""
+    alignment: Float[Tensor, "B T S"] | None = None
+    """How likely each token of `target_out` comes from each of `source`; rows of padding are 0."""
 
     @property
     def source_mask(self) -> Bool[Tensor, "B S"]:
@@ -66,28 +71,28 @@ class Batch:
         if parts == 1:
             return [self]
         sides = (self.source, self.target_in, self.target_out)
-        return [
-            _trimmed(*rows) for rows in zip(*(x.tensor_split(parts) for x in sides), strict=True)
-        ]
+        pieces = [x.tensor_split(parts) for x in sides]
+        known = self.alignment
+        alignments = [None] * parts if known is None else known.tensor_split(parts)
+        return [_trimmed(*rows) for rows in zip(*pieces, alignments, strict=True)]
 
     def pinned(self) -> "Batch":
         """Return the batch in memory that a GPU can fetch by itself."""
-        return Batch(
-            self.source.pin_memory(),
-            self.target_in.pin_memory(),
-            self.target_out.pin_memory(),
-            self.n_source,
-            self.n_target,
-        )
+        return self._each(Tensor.pin_memory)
 
     def to(self, device: torch.device | str) -> "Batch":
         """Return the batch on another device."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """Return the batch with every tensor changed."""
         return Batch(
-            self.source.to(device, non_blocking=True),
-            self.target_in.to(device, non_blocking=True),
-            self.target_out.to(device, non_blocking=True),
+            change(self.source),
+            change(self.target_in),
+            change(self.target_out),
             self.n_source,
             self.n_target,
+            None if self.alignment is None else change(self.alignment),
         )
 
 
@@ -99,17 +104,24 @@ class BatchPlan:
     so that neighbours are alike on both sides; of very many rows, four million are sorted at a
     time, drawn at random. Lengths are padded up to a `multiple`: a GPU
     computes 8 positions as fast as 7, and few shapes are compiled and kept in memory more easily
-    than many; none is padded beyond the longest. Raises DataError when a row is longer than the
-    budget.
+    than many; none is padded beyond the longest. `align` makes what batches have for alignment.
+    Raises DataError when a row is longer than the budget.
     """
 
     def __init__(
-        self, store: TokenStore, batch_tokens: int, seed: int, *, multiple: int = 1
+        self,
+        store: TokenStore,
+        batch_tokens: int,
+        seed: int,
+        *,
+        multiple: int = 1,
+        align: Align | None = None,
     ) -> None:
         self.store = store
         self.multiple = multiple
         self.batch_tokens = batch_tokens
         self.seed = seed
+        self.align = align
         self._source_lengths, self._target_lengths = store.lengths()
         longer = np.maximum(self._source_lengths, self._target_lengths)
         longest = self._longest = int(longer.max(initial=0))
@@ -152,6 +164,7 @@ class BatchPlan:
             torch.from_numpy(target_out),
             int(np.count_nonzero(source)),
             int(np.count_nonzero(target_out)),
+            None if self.align is None else torch.from_numpy(self.align(source, target_out)),
         )
 
     def fill(self, batches: Sequence[Rows]) -> float:
@@ -180,7 +193,9 @@ class BatchPlan:
             yield rows[np.lexsort((np.where(rising, difference, -difference), longer))]
 
 
-def _trimmed(source: Tensor, target_in: Tensor, target_out: Tensor) -> Batch:
+def _trimmed(
+    source: Tensor, target_in: Tensor, target_out: Tensor, alignment: Tensor | None
+) -> Batch:
     """Return a batch without the columns that are padding in every row."""
     real, answers = source != PAD, target_out != PAD
     width, depth = (int(side.sum(dim=1).max()) for side in (real, answers))
@@ -190,6 +205,7 @@ def _trimmed(source: Tensor, target_in: Tensor, target_out: Tensor) -> Batch:
         target_out[:, :depth].contiguous(),
         int(real.sum()),
         int(answers.sum()),
+        None if alignment is None else alignment[:, :depth, :width].contiguous(),
     )
 
 
@@ -206,9 +222,7 @@ def _cut(longer: Lengths, start: int, budget: int) -> int:
     return start + max(1, fitting)
 
 
-def _pad(
-    rows: Sequence[Ids], padded_length: Callable[[Any], Any]
-) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+def _pad(rows: Sequence[Ids], padded_length: Callable[[Any], Any]) -> Padded:
     """Return the rows as one array, as wide as the longest, filled up with padding."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     padded = np.full((len(rows), int(padded_length(lengths.max()))), PAD, np.int64)

@@ -105,7 +105,7 @@ class _Step(nn.Module):
         for number, layer in enumerate(model.decoder):
             at = slice(2 * number, 2 * number + 2)
             grown = _Grown(KeyValue(*past[at]))
-            states = layer(states, None, KeyValue(*memory[at]), mask, grown)
+            states = layer(states, None, KeyValue(*memory[at]), mask, grown).states
             assert grown.buffer is not None
             present += grown.buffer
         logits = model.project(model.decoder_norm(states)[:, 0])

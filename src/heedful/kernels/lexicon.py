@@ -1,12 +1,12 @@
-"""Expectation maximisation for IBM Model 1, a source piece at a time.
+"""Expectation maximisation for IBM Model 1, a source piece at a time, and its use for batches.
 
 The corpus is turned round: `rows[first[s]:first[s + 1]]` are the rows that source piece s is in,
 `targets[starts[r]:starts[r + 1]]` the target pieces of row r. The table of p(t | s) holds, from
-`table_starts[s]` on, the targets that s is ever seen with. Called by `heedful.data.lexicon`; the
-tests have the same in plain Python.
+`table_starts[s]` on, the targets that s is ever seen with. Called by `heedful.data.lexicon`, and
+`multiply` by `heedful.train.guidance`; the tests have the same in plain Python.
 """
 
-__all__ = ["count_targets", "list_targets", "maximise"]
+__all__ = ["count_targets", "list_targets", "maximise", "multiply"]
 
 from typing import Any
 
@@ -91,3 +91,36 @@ def maximise(
         for i in range(first[s], first[s + 1]):
             for j in range(starts[rows[i]], starts[rows[i] + 1]):
                 new_sums[j] += chances[targets[j]]
+
+
+@compiled()
+def multiply(
+    source: Array,
+    target: Array,
+    table_starts: Array,
+    table_targets: Array,
+    table_chances: Array,
+    unknown: float,
+    out: Array,
+) -> None:
+    """Multiply each number of `out` that is not 0, sentences by targets by sources, by p(t | s).
+
+    Here the table has the targets of a source piece in the order of their ids; those that it lacks
+    have the probability `unknown`.
+    """
+    for b in range(source.shape[0]):
+        for j in range(target.shape[1]):
+            t = target[b, j]
+            for i in range(source.shape[1]):
+                if out[b, j, i] == 0.0:
+                    continue
+                low, end = table_starts[source[b, i]], table_starts[source[b, i] + 1]
+                high = end
+                while low < high:
+                    middle = (low + high) // 2
+                    if table_targets[middle] < t:
+                        low = middle + 1
+                    else:
+                        high = middle
+                known = low < end and table_targets[low] == t
+                out[b, j, i] *= table_chances[low] if known else unknown

@@ -9,14 +9,21 @@ vocabulary and no batches. `TransformerConfig` is the model's own settings and t
 
 __all__ = ["Transformer", "TransformerCache", "TransformerConfig"]
 
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from pydantic import Field, model_validator
 from torch import nn
 
 from heedful.models.seq2seq import Cache, Memory
-from heedful.nn.attention import Attention, GroupedQuery, KeyValue, MultiHead, MultiHeadAttention
+from heedful.nn.attention import (
+    Attention,
+    GroupedQuery,
+    KeyValue,
+    MultiHead,
+    MultiHeadAttention,
+    attention_scores,
+)
 from heedful.nn.cache import LayerCache, SelfCache
 from heedful.nn.dropout import Dropout
 from heedful.nn.embedding import Embedding, ThreeWay
@@ -58,6 +65,9 @@ class TransformerConfig(Settings):
     """Where the normalisation stands."""
     embedding: Embedding = ThreeWay()
     """Which embedding matrices are one."""
+    alignment_layer: int | None = Field(None, ge=0)
+    """Decoder layer, from 0, whose first head has learnt to look at the source piece that is being
+    translated (`objective.guided_alignment`); None: there is none."""
 
     @model_validator(mode="after")
     def _fits(self) -> "TransformerConfig":
@@ -68,6 +78,11 @@ class TransformerConfig(Settings):
             raise ValueError(f"n_heads {self.n_heads} is not divisible by n_kv_heads {kv_heads}")
         if isinstance(self.position, Rotary) and (self.d_model // self.n_heads) % 2:
             raise ValueError("rotary positions need an even d_model / n_heads")
+        if self.alignment_layer is not None and self.alignment_layer >= self.decoder_layers:
+            last = self.decoder_layers - 1
+            raise ValueError(
+                f"alignment_layer {self.alignment_layer} is beyond the last decoder layer, {last}"
+            )
         return self
 
     def build(self, source_size: int, target_size: int) -> "Transformer":
@@ -138,6 +153,14 @@ class EncoderLayer(nn.Module):
         return result
 
 
+class Decoded(NamedTuple):
+    """What a decoder layer gives."""
+
+    states: Float[Tensor, "R T D"]
+    scores: Float[Tensor, "R A T S"] | None
+    """What the softmax of the first A heads that look at the source is taken of, if asked for."""
+
+
 class DecoderLayer(nn.Module):
     """Masked self-attention, attention to the memory, feed-forward (section 3.1)."""
 
@@ -157,12 +180,15 @@ class DecoderLayer(nn.Module):
         memory: KeyValue | Float[Tensor, "B S D"],
         memory_mask: Bool[Tensor, "B 1 1 S"] | None,
         past: SelfCache | None,
-    ) -> Float[Tensor, "R T D"]:
+        scored_heads: int = 0,
+    ) -> Decoded:
         """Return the next layer's states; `past` is read and extended.
 
         `memory` is the encoder's states, or the keys and values already made of them. Without a
-        mask and a past, the mask is the causal one.
+        mask and a past, the mask is the causal one. The scores of the first `scored_heads` heads,
+        which the fused kernel does not tell, are computed once more.
         """
+        scores: Tensor | None = None
 
         def look_back(x: Tensor) -> Tensor:
             start = past.length if past is not None else 0
@@ -174,15 +200,20 @@ class DecoderLayer(nn.Module):
             return attended
 
         def look_across(x: Tensor) -> Tensor:
+            nonlocal scores
             across = self.cross_attention
             seen = across.keys_values(memory) if isinstance(memory, Tensor) else memory
-            attended: Tensor = across(across.queries(x), seen, memory_mask)
+            queries = across.queries(x)
+            if scored_heads:
+                served = queries.shape[1] // seen.key.shape[1]
+                keys = seen.key.repeat_interleave(served, dim=1)[:, :scored_heads]
+                scores = attention_scores(queries[:, :scored_heads], keys, memory_mask)
+            attended: Tensor = across(queries, seen, memory_mask)
             return attended
 
         states = self.attention_block(states, look_back)
         states = self.cross_attention_block(states, look_across)
-        result: Tensor = self.feed_forward_block(states, self.feed_forward)
-        return result
+        return Decoded(self.feed_forward_block(states, self.feed_forward), scores)
 
 
 class TransformerCache:
@@ -263,7 +294,29 @@ class Transformer(nn.Module):
         cache: Cache | None = None,
     ) -> Float[Tensor, "R T D"]:
         """Return the decoder's states; with a cache, of the positions that follow it."""
+        return self._decoded(target_in, memory, cache)[0]
+
+    def hidden_and_scores(
+        self, target_in: Int[Tensor, "B T"], memory: Memory, layer: int, heads: int
+    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B A T S"]]:
+        """Return `hidden`, and the scores by which the first heads of a layer look at the source.
+
+        Row t of the T is where piece t of `target_in` is read and the piece after it written.
+        """
+        states, scores = self._decoded(target_in, memory, scored=(layer, heads))
+        assert scores is not None
+        return states, scores
+
+    def _decoded(
+        self,
+        target_in: Int[Tensor, "R T"],
+        memory: Memory,
+        cache: Cache | None = None,
+        scored: tuple[int, int] | None = None,
+    ) -> tuple[Float[Tensor, "R T D"], Float[Tensor, "R A T S"] | None]:
+        """Return the decoder's states; of the layer `scored` the scores of so many heads."""
         assert cache is None or isinstance(cache, TransformerCache)
+        scores: Tensor | None = None
         start = cache.length if cache is not None else 0
         length = target_in.shape[1]
         states = self.target_position(self.tables.embed_target(target_in), start)
@@ -275,9 +328,11 @@ class Transformer(nn.Module):
         for number, layer in enumerate(self.decoder):
             known = memory.states if cache is None else cache.layers[number].memory
             past = None if cache is None else cache.layers[number].past
-            states = layer(states, mask, known, memory_mask, past)
-        result: Tensor = self.decoder_norm(states)
-        return result
+            if scored is not None and number == scored[0]:
+                states, scores = layer(states, mask, known, memory_mask, past, scored[1])
+            else:
+                states = layer(states, mask, known, memory_mask, past).states
+        return self.decoder_norm(states), scores
 
     def project(
         self, hidden: Float[Tensor, "*rows D"], entries: Int[Tensor, " N"] | None = None

@@ -11,6 +11,7 @@ __all__ = [
     "MultiHead",
     "MultiHeadAttention",
     "attend",
+    "attention_scores",
     "attention_weights",
 ]
 
@@ -32,6 +33,19 @@ _SHORT = 128 * 128
 """Largest score matrix for which plain products are taken in training on CPU."""
 
 
+def attention_scores(
+    query: Float[Tensor, "B H Q K"],
+    key: Float[Tensor, "B H M K"],
+    mask: Bool[Tensor, "#B #H #Q M"] | None = None,
+    bias: Float[Tensor, "#B #H Q M"] | None = None,
+) -> Float[Tensor, "B H Q M"]:
+    """Return `Q K^T / sqrt(d_k) + bias`, the lowest number there is where the mask is False."""
+    scores = torch.einsum("bhqk,bhmk->bhqm", query, key) / math.sqrt(query.shape[-1])
+    if bias is not None:
+        scores = scores + bias
+    return scores if mask is None else scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+
+
 def attention_weights(
     query: Float[Tensor, "B H Q K"],
     key: Float[Tensor, "B H M K"],
@@ -39,13 +53,8 @@ def attention_weights(
     bias: Float[Tensor, "#B #H Q M"] | None = None,
 ) -> Float[Tensor, "B H Q M"]:
     """Return `softmax(Q K^T / sqrt(d_k) + bias)`; a query with nothing to attend gets zeros."""
-    scores = torch.einsum("bhqk,bhmk->bhqm", query, key) / math.sqrt(query.shape[-1])
-    if bias is not None:
-        scores = scores + bias
-    if mask is None:
-        return scores.softmax(dim=-1)
-    scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
-    return scores.softmax(dim=-1).masked_fill(~mask, 0.0)
+    weights = attention_scores(query, key, mask, bias).softmax(dim=-1)
+    return weights if mask is None else weights.masked_fill(~mask, 0.0)
 
 
 def attend(

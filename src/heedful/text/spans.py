@@ -1,0 +1,93 @@
+"""Words of a text, as people or as other programs count them, and which pieces spell them.
+
+A text comes in, words with their places go out; pieces and words come in, the share that each has
+in the other goes out. `heedful.decode.alignment` calls it.
+"""
+
+__all__ = ["Span", "piece_shares", "spaced_words", "words"]
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SCRIPTS_WITHOUT_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
+_WORD = re.compile(rf"[{_SCRIPTS_WITHOUT_SPACES}]|[^\W{_SCRIPTS_WITHOUT_SPACES}]+(?:['’-]\w+)*|\S")
+_SPACED = re.compile(r"\S+")
+_PART = re.compile(r"<0x[89A-F][0-9A-F]>|.", re.DOTALL)
+
+
+class Span(NamedTuple):
+    """A word and the bytes of the UTF-8 text that it covers."""
+
+    word: str
+    start: int
+    end: int
+
+
+def words(text: str) -> list[Span]:
+    """Split a text into words, punctuation marks and, where no spaces part words, characters.
+
+    >>> [span.word for span in words("Don't go, 猫!")]
+    ["Don't", 'go', ',', '猫', '!']
+    """
+    return _found(_WORD, text)
+
+
+def spaced_words(text: str) -> list[Span]:
+    """Split a text at white space, as word aligners and their scorers do.
+
+    >>> spaced_words("Don't go, 猫!")[1:]
+    [Span(word='go,', start=6, end=9), Span(word='猫!', start=10, end=14)]
+    """
+    return _found(_SPACED, text)
+
+
+def _found(pattern: "re.Pattern[str]", text: str) -> list[Span]:
+    spans: list[Span] = []
+    place = end = 0
+    for found in pattern.finditer(text):
+        start = end + len(text[place : found.start()].encode())
+        place, end = found.end(), start + len(found[0].encode())
+        spans.append(Span(found[0], start, end))
+    return spans
+
+
+def piece_shares(
+    pieces: Sequence[str], text: str, spans: Sequence[Span], skip: int = 0
+) -> NDArray[np.float64]:
+    """Return which share of each piece's bytes (rows) lies in each word or the space before it.
+
+    The first `skip` pieces (language tags) and the last (`</s>`) belong to no word.
+
+    >>> piece_shares(["▁The", "▁ca", "t", "</s>"], "The cat", words("The cat")).tolist()
+    [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 0.0]]
+    """
+    raw = (" " + text).encode()
+    edges = [0]
+    for piece in pieces[skip:-1]:
+        edges.append(edges[-1] + _n_bytes(piece, raw, edges[-1]))
+    borders = np.array([0, *(span.end + 1 for span in spans)])
+    last = np.minimum(np.array(edges[1:], np.int64)[:, None], borders[1:])
+    first = np.maximum(np.array(edges[:-1], np.int64)[:, None], borders[:-1])
+    covered = np.maximum(last - first, 0)
+    shares = np.zeros((len(pieces), len(spans)))
+    shares[skip:-1] = covered / np.maximum(covered.sum(1, keepdims=True), 1)
+    return shares
+
+
+def _n_bytes(piece: str, raw: bytes, place: int) -> int:
+    """Count the bytes of `raw`, from a place on, that a readable piece stands for.
+
+    >>> _n_bytes("▁cat", b"a cat", 1), _n_bytes("<0xE7><0x8C>", "猫".encode(), 0)
+    (4, 2)
+    """
+    end = place
+    for part in _PART.findall(piece):
+        if len(part) > 1 or (part == "▁" and raw[end : end + 1] == b" "):
+            end += 1
+        else:
+            end += len(part.encode())
+    return end - place
