@@ -7,19 +7,18 @@ folder keeps it as `config.json`.
 __all__ = ["RunConfig", "merged", "read_config"]
 
 import json
-import re
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from heedful.data.corpus import DataConfig
-from heedful.errors import SettingError, did_you_mean
+from heedful.errors import SettingError
 from heedful.models.transformer import TransformerConfig
 from heedful.nn.embedding import ThreeWay
 from heedful.objectives import Objective, Translation
 from heedful.search import Beam, SearchConfig
+from heedful.setting_errors import plain
 from heedful.settings import Settings
 from heedful.text.tokenizer import BPE, TokenizerConfig
 from heedful.train.optimizer import Adam, Optimizer
@@ -93,7 +92,7 @@ def merged(config: RunConfig, changes: dict[str, Any]) -> RunConfig:
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
-        raise _plain(error.errors()[0], data) from error
+        raise plain(error.errors()[0], data, RunConfig) from error
 
 
 def read_config(path: Path) -> RunConfig:
@@ -112,9 +111,9 @@ def read_config(path: Path) -> RunConfig:
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
-        plain = _plain(error.errors()[0], data)
-        where = f"{path}: {plain.where}" if plain.where else str(path)
-        raise SettingError(plain.problem, where=where, fix=plain.fix) from error
+        said = plain(error.errors()[0], data, RunConfig)
+        where = f"{path}: {said.where}" if said.where else str(path)
+        raise SettingError(said.problem, where=where, fix=said.fix) from error
 
 
 def _overlay(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -126,62 +125,3 @@ def _overlay(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         nested = isinstance(old, dict) and isinstance(value, dict)
         result[name] = _overlay(old, value) if nested else value  # type: ignore[arg-type]
     return result
-
-
-def _plain(error: ErrorDetails, data: dict[str, Any]) -> SettingError:
-    """Turn pydantic's first complaint into one sentence that names the option."""
-    path = [str(part) for part in error["loc"]]
-    option = _option(path, data) if path else None
-    if error["type"] == "extra_forbidden":
-        fix = did_you_mean(path[-1].replace("_", "-"), _known(path[:-1], data))
-        return SettingError("there is no such setting", where=option, fix=fix)
-    if error["type"] == "union_tag_invalid":
-        kinds = re.findall("'([^']*)'", str(error.get("ctx", {}).get("expected_tags", "")))
-        tag = str(error.get("ctx", {}).get("tag"))
-        fix = did_you_mean(tag, kinds)
-        return SettingError(f'there is no kind "{tag}"', where=f"{option}.kind", fix=fix)
-    if error["type"] in ("model_type", "model_attributes_type", "union_tag_not_found"):
-        first = next(iter(_known(path, data)), "kind")
-        fix = f"give what is in it by its own path, such as {option}.{first}"
-        return SettingError("this is a group of settings", where=option, fix=fix)
-    message = error["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    given = error["input"]
-    shown = (
-        f", but was given {json.dumps(given, default=str)}" if not isinstance(given, dict) else ""
-    )
-    return SettingError(message + shown, where=option)
-
-
-def _option(path: list[str], data: Any) -> str:
-    """Return the option as typed: pydantic's path without the kinds it inserts."""
-    names = []
-    for part in path:
-        if isinstance(data, dict) and part not in data and data.get("kind", _NEVER) == part:
-            continue
-        names.append(part)
-        data = data.get(part) if isinstance(data, dict) else None
-    return "--" + ".".join(names).replace("_", "-")
-
-
-_NEVER = object()
-
-
-def _known(path: list[str], data: Any) -> list[str]:
-    """Return the settings that exist under a path."""
-    here: Any = RunConfig
-    for part in path:
-        members = [here, *get_args(here)]
-        nested = [m.model_fields[part] for m in members if part in getattr(m, "model_fields", {})]
-        if nested:
-            here = nested[0].annotation
-            continue
-        tagged = [m for m in get_args(here) if _kind_of(m) == part]
-        here = tagged[0] if tagged else here
-    fields = getattr(here, "model_fields", {})
-    return [name.replace("_", "-") for name in fields]
-
-
-def _kind_of(settings: Any) -> str | None:
-    field = getattr(settings, "model_fields", {}).get("kind")
-    return None if field is None else field.default

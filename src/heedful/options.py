@@ -28,6 +28,7 @@ from heedful.errors import SettingError, did_you_mean
 
 NUMBERS: dict[Any, str] = {int: "a whole number", float: "a number"}
 POSITIONAL = typing.get_args(tyro.conf.Positional[int])[1]
+APPENDED = typing.get_args(tyro.conf.UseAppendAction[tuple[int, ...]])[1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +70,8 @@ def _option(field: "dataclasses.Field[Any]", hint: Any) -> Option:
     if typing.get_origin(kind) is not tuple:
         return Option(spellings, kind, 1, 1, required)
     kinds = typing.get_args(kind)
+    if APPENDED in marks:  # one value each time it is written
+        return Option(spellings, kinds[0], 1, 1, required)
     if len(kinds) == 2 and kinds[1] is Ellipsis:
         return Option(spellings, kinds[0], 0 if POSITIONAL in marks else 1, None, required)
     return Option(spellings, kinds[0], len(kinds), len(kinds), required)

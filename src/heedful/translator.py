@@ -7,6 +7,8 @@ ends and rejoined, blank ones stay as they are. `heed translate`, `evaluate` and
 __all__ = [
     "BUNDLED",
     "Candidate",
+    "Care",
+    "Request",
     "Translation",
     "Translator",
     "limits_of",
@@ -15,15 +17,18 @@ __all__ = [
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import TypedDict, Unpack
 
 import torch
 
+from heedful.careful import Care
+from heedful.data.glossary import Glossary
 from heedful.data.windows import LARGEST, windows
-from heedful.decode.engine import BATCH_TOKENS, Engine
+from heedful.decode.engine import Engine
 from heedful.decode.quantize import pick_precision
 from heedful.decode.shortlist import Shortlist
 from heedful.device import pick_device
@@ -31,45 +36,32 @@ from heedful.errors import DataError, ModelError, SettingError, did_you_mean
 from heedful.model_folder import LoadedModel, load_model
 from heedful.model_header import Languages
 from heedful.model_path import BUNDLED, model_path
-from heedful.search import Beam, Hypothesis, Limits, SearchConfig
+from heedful.pipeline import How, Pipeline
+from heedful.request import Request
+from heedful.search import Alternatives, Beam, Limits, SearchConfig
 from heedful.text.pieces import CONTROL, UNKNOWN
-from heedful.text.segments import Segments, segment
 from heedful.text.tokenizer import Tokenizer
+from heedful.translation import Candidate, Translation
 
-SPLIT_ABOVE = 40
-"""Source pieces up to which several sentences are translated in one go. A model trained on single
-sentences leaves out or repeats parts of longer texts."""
 
-MAX_ENCODED = 100_000
-"""Characters; a longer line is split first, since no model takes that many pieces at once."""
+class Options(TypedDict, total=False):
+    """What `Translator.stream` and its kin can be told beside the texts and languages."""
 
-UNFINISHED = "unfinished"
-"""Flag: the maximum length came before the end of the translation."""
+    search: SearchConfig
+    """How translations are looked for; `Beam()` if it is not said."""
+    care: Care
+    """What is looked after in the output."""
+    glossary: Glossary | None
+    """Terms whose translations must be used."""
+    align: bool
+    """Whether to tell which word is which word's translation."""
+    batch_tokens: int
+    """Source pieces times rows decoded at once."""
+    split_above: int
+    """Source pieces from which a text of several sentences is translated one by one."""
 
 
 _HALF = re.compile("[\ud800-\udfff]")
-
-
-class Candidate(NamedTuple):
-    """One possible translation of a text; of a split text, the sums over its parts."""
-
-    text: str
-    score: float
-    """What the search ranks by; of a beam, log_prob / length penalty."""
-    log_prob: float
-
-
-@dataclass(frozen=True)
-class Translation:
-    """A text's translation and what there is to say about it."""
-
-    source: str
-    text: str
-    """The best translation."""
-    hypotheses: tuple[Candidate, ...]
-    """The n best, best first."""
-    flags: tuple[str, ...] = ()
-    """`split` (at sentence ends), `split-inside` (a sentence was too long), `unfinished`."""
 
 
 def limits_of(tokenizer: Tokenizer, max_length: int) -> Limits:
@@ -85,9 +77,10 @@ def load(
     device: str = "auto",
     precision: str = "auto",
     fast: bool = False,
+    ensemble: Sequence[str | Path] = (),
 ) -> "Translator":
     """Load a translator: a model folder, a run folder, or the name of a bundled model."""
-    return Translator.load(path_or_name, device, precision, fast)
+    return Translator.load(path_or_name, device, precision, fast, ensemble)
 
 
 class Translator:
@@ -99,23 +92,27 @@ class Translator:
 
     def __init__(
         self,
-        loaded: LoadedModel,
+        loaded: LoadedModel | Sequence[LoadedModel],
         device: torch.device | str = "cpu",
         precision: str = "auto",
         shortlist: Shortlist | None = None,
     ) -> None:
-        self.model = loaded.model
-        self.tokenizer: Tokenizer = loaded.tokenizer
-        self.languages: Languages = loaded.languages
+        members = [loaded] if isinstance(loaded, LoadedModel) else list(loaded)
+        first = members[0]
+        self.model = first.model
+        self.tokenizer: Tokenizer = first.tokenizer
+        self.languages: Languages = first.languages
         self.device = torch.device(device)
-        self.limits = limits_of(loaded.tokenizer, loaded.model.config.max_length)
-        self.precision = pick_precision(precision, loaded.model, self.device)
+        longest = min(member.model.config.max_length for member in members)
+        self.limits = limits_of(first.tokenizer, longest)
+        self.precision = pick_precision(precision, first.model, self.device)
         self._engine = Engine(
-            loaded.model,
+            [member.model for member in members],
             self.device,
             precision=self.precision,
             candidates=None if shortlist is None else shortlist.candidates,
         )
+        self._pipeline = Pipeline(self.model, self.tokenizer, self._engine, self.limits)
 
     @classmethod
     def load(
@@ -124,21 +121,34 @@ class Translator:
         device: str = "auto",
         precision: str = "auto",
         fast: bool = False,
+        ensemble: Sequence[str | Path] = (),
     ) -> "Translator":
         """Load a model folder, a run folder or a bundled model onto `auto`, `cpu` or `cuda`.
 
         `precision` is what products are computed in: `float32`, on CPU `int8`, on a GPU `bf16`,
         or `auto`, which is int8 on CPU and float32 on a GPU. `fast` looks for each translation
-        among the pieces of the model's shortlist alone (see docs/speed.md). Raises ModelError when
-        the model is missing or damaged, or has no shortlist to be `fast` with; SettingError for an
-        unknown device, or a precision that is not for it.
+        among the pieces of the model's shortlist alone (see docs/speed.md). The probabilities of
+        the models of `ensemble` are averaged with the first one's. Raises ModelError when a model
+        is missing or damaged, has no shortlist to be `fast` with, or another vocabulary than the
+        first; SettingError for an unknown device, or a precision that is not for it.
         """
         chosen = pick_device(device)
         folder = model_path(path_or_name)
-        loaded = load_model(folder, chosen)
-        return cls(
-            loaded, chosen, precision, _shortlist(folder, loaded.tokenizer) if fast else None
-        )
+        first = load_model(folder, chosen)
+        others = [load_model(model_path(path), chosen) for path in ensemble]
+        for path, other in zip(ensemble, others, strict=True):
+            _check_alike(first, other, str(path))
+        shortlist = _shortlist(folder, first.tokenizer) if fast else None
+        return cls([first, *others], chosen, precision, shortlist)
+
+    def settle(self) -> None:
+        """Let everything from now on be translated the same way, where there are two.
+
+        Until its kernels are there, an engine computes without them, and in int8 the two may differ
+        where sums are close. They are waited for; the first time on a machine that is half a
+        minute.
+        """
+        self._engine.settle()
 
     def target(self, to: str | None = None, from_: str | None = None) -> str | None:
         """Return the language tag to ask for, None for a model of one direction.
@@ -185,150 +195,138 @@ class Translator:
 
     def translate(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str | Request],
         to: str | None = None,
         *,
         from_: str | None = None,
-        search: SearchConfig | None = None,
-        batch_tokens: int = BATCH_TOKENS,
-        split_above: int = SPLIT_ABOVE,
+        **options: Unpack[Options],
     ) -> list[str]:
         """Return the translation of every text, in their order; see `stream`."""
-        found = self.translate_detailed(
-            texts,
-            to,
-            from_=from_,
-            search=search,
-            batch_tokens=batch_tokens,
-            split_above=split_above,
-        )
+        found = self.translate_detailed(texts, to, from_=from_, **options)
         return [translation.text for translation in found]
 
     def translate_detailed(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str | Request],
         to: str | None = None,
         *,
         from_: str | None = None,
-        search: SearchConfig | None = None,
-        batch_tokens: int = BATCH_TOKENS,
-        split_above: int = SPLIT_ABOVE,
+        **options: Unpack[Options],
     ) -> list[Translation]:
         """Return translations with their n-best lists, scores and flags; see `stream`."""
         if isinstance(texts, str):
             raise SettingError(
                 "the texts are one string", where="translate", fix='give a list: ["..."]'
             )
-        return list(
-            self.stream(
-                texts,
-                to,
-                from_=from_,
-                search=search,
-                batch_tokens=batch_tokens,
-                split_above=split_above,
-                window=LARGEST,
-            )
-        )
+        return list(self.stream(texts, to, from_=from_, window=LARGEST, **options))
 
     def stream(
         self,
-        texts: Iterable[str],
+        texts: Iterable[str | Request],
         to: str | None = None,
         *,
         from_: str | None = None,
-        search: SearchConfig | None = None,
-        batch_tokens: int = BATCH_TOKENS,
-        split_above: int = SPLIT_ABOVE,
         window: int | None = None,
         ready: Callable[[], bool] | None = None,
+        **options: Unpack[Options],
     ) -> Iterator[Translation]:
         """Yield the translation of every text, in their order, as soon as it is there.
 
-        `to` is the target language (see `target`), `search` defaults to `Beam()`. A text of
-        several sentences with more than `split_above` source pieces is translated sentence by
-        sentence. `window` texts are read before the first result comes; None: few, then more.
-        Memory is bounded by the window. `ready` tells whether another text is there already; where
-        none is, those that have come are translated. A line break in a translation becomes a
-        space. Raises SettingError for languages and settings, DataError for a text that is not
-        Unicode.
+        A `Request` is a text with what its translation must be like. `to` is the target language
+        (see `target`), `options` are those of `Options`. A text of several sentences with more than
+        `split_above` source pieces is translated sentence by sentence. `window` texts are read
+        before the first result comes; None: few, then more. Memory is bounded by the window.
+        `ready` tells whether another text is there already; where none is, those that have come are
+        translated. A line break in a translation becomes a space. Raises SettingError for languages
+        and settings, DataError for a text that is not Unicode.
         """
-        for name, value in (("batch_tokens", batch_tokens), ("split_above", split_above)):
-            if value < 1:
-                raise SettingError(f"{value} is less than 1", where=name, fix="give more")
-        target = self.target(to, from_)
-        how = search if search is not None else Beam()
+        how = self._how(to, from_, options)
         return (
             translation
             for portion in windows(_sound(texts), window, ready)
-            for translation in self._portion(portion, target, how, batch_tokens, split_above)
+            for translation in self._pipeline.run(portion, how)
         )
 
-    def _portion(
+    def partial(
         self,
-        texts: list[str],
-        to: str | None,
-        search: SearchConfig,
-        batch_tokens: int,
-        split_above: int,
-    ) -> Iterator[Translation]:
-        known = self._encode_whole(texts, to)
-        room = self.model.config.max_length
-        longest = max(room - search.max_extra, room // 2)
+        text: str | Request,
+        to: str | None = None,
+        *,
+        from_: str | None = None,
+        **options: Unpack[Options],
+    ) -> Iterator[str | Translation]:
+        """Yield the text of one translation as it grows, the translation itself last.
 
-        def ids(text: str) -> list[int]:
-            if text not in known:
-                known[text] = self.tokenizer.encode_source([text], to)[0]
-            return known[text]
+        Of a beam it is the best beginning so far, which may still change. A text that is cut into
+        several parts comes part by part.
+        """
+        how, given = self._how(to, from_, options), list(_sound([text]))
+        shown: SimpleQueue[str | Translation | BaseException] = SimpleQueue()
+        stopped = Event()
 
-        def size(text: str) -> int:
-            return len(ids(text)) if len(text) <= MAX_ENCODED else longest + 1
+        def show(_: int, beginning: str) -> None:
+            if stopped.is_set():
+                raise _StoppedError
+            shown.put(beginning)
 
-        plans = [
-            segment(text, size, split_above=split_above, longest=longest)
-            if text and not text.isspace()
-            else None
-            for text in texts
-        ]
-        found = self._engine.decode(
-            [ids(part) for plan in plans if plan for part, _ in plan.parts if part],
-            search,
-            self.limits,
-            batch_tokens,
-        )
-        waiting = iter(found)
-        for text, plan in zip(texts, plans, strict=True):
-            yield self._assemble(text, plan, waiting, search.returned) if plan else _blank(text)
+        def work() -> None:
+            try:
+                [found] = self._pipeline.run(given, how, show)
+                shown.put(found)
+            except BaseException as error:  # it is raised where the texts are read
+                shown.put(error)
 
-    def _encode_whole(self, texts: Sequence[str], to: str | None) -> dict[str, list[int]]:
-        """Return the ids of every text that is neither blank nor huge, all encoded together."""
-        bodies = [body for text in texts if (body := text.strip()) and len(body) <= MAX_ENCODED]
-        return dict(zip(bodies, self.tokenizer.encode_source(bodies, to), strict=True))
+        Thread(target=work, name="partial", daemon=True).start()
+        try:
+            while True:
+                beginning = shown.get()
+                if isinstance(beginning, BaseException):
+                    raise beginning
+                yield beginning
+                if isinstance(beginning, Translation):
+                    return
+        finally:
+            stopped.set()
 
-    def _assemble(
-        self, text: str, plan: Segments, found: Iterator[list[Hypothesis]], n_best: int
-    ) -> Translation:
-        """Join the translations of a text's parts, each with what followed it."""
-        flags = set(plan.flags)
-        chains = [_Chain("", 0, 0.0, 0.0, None)]
-        for part, gap in plan.parts:
-            hypotheses = next(found) if part else [_NOTHING]
-            words = self.tokenizer.decode_target([x.tokens for x in hypotheses])
-            both = [
-                chain.then(_tidy(word) + gap, hypothesis)
-                for chain in chains
-                for word, hypothesis in zip(words, hypotheses, strict=True)
-            ]
-            chains = sorted(both, key=lambda chain: (chain.unfinished, -chain.score))[:n_best]
-        if chains[0].unfinished:
-            flags.add(UNFINISHED)
-        candidates = tuple(Candidate(x.text(), x.score, x.log_prob) for x in chains)
-        return Translation(text, candidates[0].text, candidates, tuple(sorted(flags)))
+    def alternatives(
+        self,
+        text: str,
+        prefix: str,
+        to: str | None = None,
+        *,
+        from_: str | None = None,
+        count: int = 5,
+    ) -> list[Candidate]:
+        """Return other ways to go on after `prefix`, the likeliest first, each a whole translation.
+
+        `prefix` is the beginning that stays; its last word is whole.
+        """
+        request = Request(text, prefix=prefix.rstrip() + " ")
+        how = self._how(to, from_, {"search": Alternatives(count=count)})
+        [found] = self._pipeline.run([request], how)
+        return list(found.hypotheses)
+
+    def _how(self, to: str | None, from_: str | None, options: Options) -> How:
+        for name in ("batch_tokens", "split_above"):
+            value = options.get(name, 1)
+            if isinstance(value, int) and value < 1:
+                raise SettingError(f"{value} is less than 1", where=name, fix="give more")
+        tag = self.target(to, from_)
+        language = tag or self.languages.target
+        how = How(to=tag, language=language, search=options.get("search", Beam()))
+        given = {name: value for name, value in options.items() if name != "search"}
+        return replace(how, **given)  # type: ignore[arg-type]
 
 
-def _sound(texts: Iterable[str]) -> Iterator[str]:
-    """Yield the texts; raises DataError with the number (from 1) of one that is none."""
-    for number, text in enumerate(texts, start=1):
+class _StoppedError(Exception):
+    """Nobody reads what is being translated any more."""
+
+
+def _sound(texts: Iterable[str | Request]) -> Iterator[Request]:
+    """Yield requests; raises DataError with the number (from 1) of a text that is none."""
+    for number, given in enumerate(texts, start=1):
+        request = given if isinstance(given, Request) else Request(given)
+        text = request.text
         if not isinstance(text, str):
             raise DataError(f"{text!r:.60} is not a text", where=f"text {number}")
         if not text.isascii() and (half := _HALF.search(text)):
@@ -337,51 +335,19 @@ def _sound(texts: Iterable[str]) -> Iterator[str]:
                 where=f"text {number}",
                 fix="decode it from the bytes that it was read from",
             )
-        yield text
+        yield request
 
 
-@lru_cache(64)
-def _blank(text: str) -> Translation:
-    """Return a text without words as it is; files of millions of empty lines share one."""
-    return Translation(text, text, (Candidate(text, 0.0, 0.0),))
-
-
-_NOTHING = Hypothesis(tokens=(), log_prob=0.0, score=0.0, finished=True)
-
-
-@dataclass(frozen=True)
-class _Chain:
-    """Translations of a text's first parts; the earlier ones hang on `before`."""
-
-    last: str
-    unfinished: int
-    score: float
-    log_prob: float
-    before: "_Chain | None"
-
-    def then(self, text: str, found: Hypothesis) -> "_Chain":
-        """Return the chain with the next part's translation at its end."""
-        return _Chain(
-            text,
-            self.unfinished + (not found.finished),
-            self.score + found.score,
-            self.log_prob + found.log_prob,
-            self,
+def _check_alike(first: LoadedModel, other: LoadedModel, name: str) -> None:
+    """Raise ModelError unless two models can be asked together."""
+    if first.tokenizer.fingerprint() != other.tokenizer.fingerprint():
+        raise ModelError(
+            "its vocabulary is another than the first model's",
+            where=name,
+            fix="take models trained with one tokenizer.json",
         )
-
-    def text(self) -> str:
-        """Return the translation of all parts so far."""
-        words = []
-        chain: _Chain | None = self
-        while chain is not None:
-            words.append(chain.last)
-            chain = chain.before
-        return "".join(reversed(words))
-
-
-def _tidy(text: str) -> str:
-    """Keep a translation on one line."""
-    return text.replace("\n", " ").replace("\r", " ").strip()
+    if first.languages != other.languages:
+        raise ModelError("its languages are others than the first model's", where=name)
 
 
 def _shortlist(folder: Path, tokenizer: Tokenizer) -> Shortlist:

@@ -4,16 +4,15 @@ Reads words from the command line, a file or standard input, hands them to
 `heedful.translator.Translator` and writes what comes back, line by line.
 """
 
-__all__ = ["EXAMPLES", "Options", "run"]
+__all__ = ["ACCEPTS_SETTINGS", "EXAMPLES", "Options", "run"]
 
-import gzip
 import json
+import shutil
 import sys
 import time
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,13 +20,15 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TextIO
 
 import tyro
 
-from heedful.errors import DataError, SettingError
+from heedful.data.windows import FIRST
+from heedful.errors import SettingError
 from heedful.output import STANDARD, is_plain, open_output
 from heedful.resuming import Part
 
 if TYPE_CHECKING:
-    from heedful.search import Beam, Greedy
-    from heedful.translator import Translation, Translator
+    from heedful.search import SearchConfig
+    from heedful.translator import Options as Asked
+    from heedful.translator import Request, Translation, Translator
 
 EXAMPLES = """\
 heed translate --to de "Where is the station?"
@@ -36,20 +37,24 @@ cat letter.txt | heed translate --from de > brief.txt
 heed translate --model runs/mine -i test.en -o test.out --beam 1
 heed translate --to de -i book.txt -o buch.txt --resume
 heed translate --to de --beam 8 --nbest 3 --json -i test.en
+heed translate --to de --glossary terms.tsv --protect -i strings.txt
+heed translate --to de --prefix "Ein Hund" --never Hündin "A dog barks."
+heed translate --to de --must "Katze|Kater" "The cat sleeps."
+heed translate --to de --search.kind mbr --search.count 64 "Where is the station?"
+heed translate --to de --search.kind sample --search.top-k 10 --search.seed 7 "Good morning!"
 """
 
-_BOM = b"\xef\xbb\xbf"
+ACCEPTS_SETTINGS = True
+
 _SAME_RESULTS = (
-    *("texts", "input", "output", "resume", "quiet", "workers", "batch_tokens"),
-    *("model", "from_", "to", "split_above", "device", "precision"),
+    *("texts", "input", "output", "resume", "quiet", "live", "workers", "batch_tokens"),
+    *("model", "ensemble", "from_", "to", "split_above", "device", "precision", "glossary"),
+    *("beam", "nbest", "length_penalty"),
 )
 """Options that do not decide what comes out, and those that `_made_with` knows better."""
 
-_TOLD = {
+_DROPPED = {
     "blank": "blank, kept as they are",
-    "split": "split at sentence ends",
-    "split-inside": "split inside a sentence that was too long",
-    "unfinished": "unfinished: the maximum length came before the end",
     "bom": "byte-order mark dropped",
     "crlf": "carriage returns at line ends dropped",
 }
@@ -63,6 +68,10 @@ class Options:
     """What to translate; without it --input or standard input is read, line by line."""
     model: str | None = None
     """A model folder, a run folder or a bundled name; the bundled model if not given."""
+    ensemble: Annotated[
+        tuple[str, ...], tyro.conf.arg(metavar="MODEL"), tyro.conf.UseAppendAction
+    ] = ()
+    """Further models of the same vocabulary, whose probabilities are averaged with the first's."""
     from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
     """Language to translate from, such as en."""
     to: str | None = None
@@ -73,12 +82,28 @@ class Options:
     """Write there; the file appears when it is complete."""
     resume: bool = False
     """Go on where the same command, with the same -i FILE and -o FILE, was cut off."""
-    beam: int = 4
-    """Beam size; 1 is greedy search: faster, a little worse."""
-    nbest: int = 1
+    beam: int | None = None
+    """Beam size (default 4); 1 is greedy search: faster, a little worse."""
+    nbest: int | None = None
     """Give so many translations a line, each as NUMBER<tab>SCORE<tab>TEXT; lines count from 0."""
-    length_penalty: float = 0.6
-    """How much long translations are favoured, from 0."""
+    length_penalty: float | None = None
+    """How much long translations are favoured, from 0 (default 0.6)."""
+    prefix: str = ""
+    """How every translation begins; its last word may go on, unless a space follows it."""
+    must: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Words that must appear in every translation; of forms like "Katze|Kater" any will do."""
+    never: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Words that must not appear."""
+    glossary: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Terms and their translations, SOURCE<tab>TARGET a line; TARGET may be FORM|FORM."""
+    protect: bool = False
+    """Keep placeholders, tags, addresses, numbers and marks of shortcuts as they are."""
+    raw: bool = False
+    """Leave the output as the search finds it: no care for capitals and endless repetition."""
+    alignments: bool = False
+    """Add which word is which word's translation, as 0-0 1-2, counted from 0."""
+    live: bool = False
+    """Show each translation while it grows, in a terminal; with --json also elsewhere."""
     json: bool = False
     """Give one JSON object a line: source, translation, hypotheses with scores, flags."""
     split_above: int | None = None
@@ -97,61 +122,74 @@ class Options:
     """Show no progress and no summary."""
 
 
-def run(options: Options) -> int:
+def run(options: Options, settings: dict[str, Any]) -> int:
     """Translate; raises a HeedfulError for a bad model, option, input or output."""
+    from heedful.line_input import open_input
+    from heedful.search_options import search_of
+
     if options.texts and options.input is not None:
         raise SettingError("texts and --input are both given", fix="leave one of them out")
     for name in ("split_above", "batch_tokens", "workers"):
         value = getattr(options, name)
         if value is not None and value < 1:
             raise SettingError(f"{value} is less than 1", where=f"--{name.replace('_', '-')}")
-    with _open_input(options) as lines, _open_output(options) as out:
-        _translate(options, lines, out)
+    search = search_of(
+        settings, beam=options.beam, nbest=options.nbest, length_penalty=options.length_penalty
+    )
+    source = nullcontext(None) if options.texts else open_input(options.input)
+    with source as lines, _open_output(options) as out:
+        _translate(options, search, lines, out)
     return 0
 
 
-def _translate(options: Options, lines: BinaryIO | None, out: TextIO | Part) -> None:
+def _translate(
+    options: Options, search: "SearchConfig", lines: BinaryIO | None, out: TextIO | Part
+) -> None:
     from heedful.data.arriving import Arriving
-    from heedful.decode.engine import BATCH_TOKENS
+    from heedful.line_input import counted, lines_of, name_of, words_given
     from heedful.progress import Progress
-    from heedful.translator import BUNDLED, SPLIT_ABOVE, load
+    from heedful.translator import BUNDLED, load
 
-    search = _search(options)
     if options.workers is not None:
         _employ(options.workers, quiet=options.quiet)
     model = BUNDLED if options.model is None else options.model
-    translator = load(model, options.device, options.precision, options.fast)
+    translator = load(model, options.device, options.precision, options.fast, options.ensemble)
     translator.target(options.to, options.from_)
+    given = _asked_for(options, search)
     typing = lines is not None and lines.isatty()
     if typing and not options.quiet:
         print("Type a line and press Enter; Ctrl-D ends.", file=sys.stderr)
     counts: Counter[str] = Counter()
     arriving = None if lines is None else Arriving(lines)
-    given = _given(options) if arriving is None else _lines(arriving, _name(options), counts)
+    name, total = name_of(options.input), counted(options.input)
+    texts = words_given(options.texts) if arriving is None else lines_of(arriving, name, counts)
     done = 0
     if isinstance(out, Part):
-        _settle(translator, options)
-        done = _begin(out, _made_with(options, translator), counts, options)
-        given = out.after(given, _name(options))
+        if total is None or total > FIRST:  # else it is one call of the engine anyhow
+            translator.settle()
+        done = _begin(out, _made_with(options, search, translator), counts, options)
+        texts = out.after(texts, name)
     started = time.perf_counter()
-    found = translator.stream(
-        _flushing(given, counts, out),
-        options.to,
-        from_=options.from_,
-        search=search,
-        split_above=options.split_above or SPLIT_ABOVE,
-        batch_tokens=options.batch_tokens or BATCH_TOKENS,
-        window=1 if typing else None,
-        ready=None if arriving is None or typing else arriving.ready,
-    )
+    requests = (_request(text, options) for text in _flushing(texts, counts, out))
+    if options.live:
+        found = _living(translator, requests, options, given, out)
+    else:
+        found = translator.stream(
+            requests,
+            options.to,
+            from_=options.from_,
+            window=1 if typing else None,
+            ready=None if arriving is None or typing else arriving.ready,
+            **given,
+        )
     shown_already = typing or lines is None or out.isatty()
     progress = Progress(quiet=options.quiet or shown_already)
-    total = max((_total(options) or 0) - done, 0) or None if progress.live else None
-    for index, translation in enumerate(progress.track(found, "translating", total), start=done):
+    expected = max((total or 0) - done, 0) or None if progress.live else None
+    for index, translation in enumerate(progress.track(found, "translating", expected), done):
         counts["lines"] += 1
         notes = (*translation.flags, *["blank"] * (not translation.source.strip()))
         counts.update(notes)
-        result = _written(options, index, translation)
+        result = _written(options, search, index, translation)
         if isinstance(out, Part):
             out.add(translation.source, result, notes)
         else:
@@ -160,40 +198,84 @@ def _translate(options: Options, lines: BinaryIO | None, out: TextIO | Part) -> 
         _tell(counts, time.perf_counter() - started, short=lines is None, done=done)
 
 
-def _settle(translator: "Translator", options: Options) -> None:
-    """Let all lines be translated the fused way, where there is one, so that a resumed run's are.
+def _asked_for(options: Options, search: "SearchConfig") -> "Asked":
+    """Return how to translate."""
+    from heedful.data.glossary import Glossary
+    from heedful.translator import Care
 
-    An engine goes the eager way at its first call and until the kernels are there, and in int8 the
-    two differ where sums are close: the same command twice gave other texts for 88 of 1,100 lines
-    of Europarl (bundled model, beam 4). The fused way alone gave every bit again, in int8 and in
-    float32, from whatever line on. What fits into the first portion is one call anyhow.
-    """
-    from heedful.data.windows import FIRST
-    from heedful.kernels.warm import ready
-
-    total = _total(options)
-    if (total is None or total > FIRST) and translator.device.type == "cpu" and ready(wait=True):
-        translator.translate(["a"], options.to, from_=options.from_)
+    care = Care(options.protect, capitals=not options.raw, loops=not options.raw)
+    given: Asked = {"search": search, "care": care, "align": options.alignments}
+    if options.glossary is not None:
+        given["glossary"] = Glossary.load(options.glossary)
+    if options.split_above is not None:
+        given["split_above"] = options.split_above
+    if options.batch_tokens is not None:
+        given["batch_tokens"] = options.batch_tokens
+    return given
 
 
-def _made_with(options: Options, translator: "Translator") -> dict[str, object]:
+def _request(text: str, options: Options) -> "Request":
+    from heedful.translator import Request
+
+    must = tuple(tuple(words.split("|")) for words in options.must)
+    return Request(text, options.prefix, must, options.never)
+
+
+def _living(
+    translator: "Translator",
+    requests: "Iterable[Request]",
+    options: Options,
+    given: "Asked",
+    out: TextIO | Part,
+) -> "Iterator[Translation]":
+    """Yield translations one by one, each shown while it grows."""
+    if isinstance(out, Part) or not (out.isatty() or options.json):
+        problem = "translations can be shown growing in a terminal alone"
+        raise SettingError(problem, where="--live", fix="give --json, or leave it out")
+    for request in requests:
+        for beginning in translator.partial(request, options.to, from_=options.from_, **given):
+            if not isinstance(beginning, str):
+                print("" if options.json else _CLEARED, end="", file=out)
+                yield beginning
+            elif options.json:
+                print(json.dumps({"partial": beginning}, ensure_ascii=False), file=out, flush=True)
+            else:
+                width = max(shutil.get_terminal_size().columns - 1, 1)
+                print(_CLEARED + beginning[-width:], end="", file=out, flush=True)
+
+
+_CLEARED = "\r\x1b[K"
+"""Empties the line of a terminal."""
+
+
+def _made_with(
+    options: Options, search: "SearchConfig", translator: "Translator"
+) -> dict[str, object]:
     """Return what decides the results, by names that a person knows."""
     from heedful import __version__
     from heedful.model_header import read_header
     from heedful.model_path import BUNDLED, model_path
-    from heedful.translator import SPLIT_ABOVE
+    from heedful.pipeline import SPLIT_ABOVE
 
-    header = read_header(model_path(BUNDLED if options.model is None else options.model))
+    models = [BUNDLED if options.model is None else options.model, *options.ensemble]
+    headers = [read_header(model_path(model)).model_dump_json() for model in models]
     given = {name: value for name, value in asdict(options).items() if name not in _SAME_RESULTS}
+    terms = b"" if options.glossary is None else options.glossary.read_bytes()
     return {
         "version of heedful": __version__,
-        "model with the checksum": sha256(header.model_dump_json().encode()).hexdigest()[:16],
+        "model with the checksum": _checksum("".join(headers).encode()),
         "device": translator.device.type,
         "--to": translator.target(options.to, options.from_),
         "--precision": translator.precision,
         "--split-above": options.split_above or SPLIT_ABOVE,
+        "glossary with the checksum": _checksum(terms),
+        "search": search.model_dump(mode="json"),
         **{f"--{name.replace('_', '-')}": value for name, value in given.items()},
     }
+
+
+def _checksum(content: bytes) -> str:
+    return sha256(content).hexdigest()[:16]
 
 
 def _begin(part: Part, made_with: dict[str, object], counts: Counter[str], options: Options) -> int:
@@ -224,66 +306,6 @@ def _employ(workers: int, *, quiet: bool) -> None:
     torch.set_num_threads(workers)
 
 
-def _search(options: Options) -> "Greedy | Beam":
-    """Return the search that the options ask for; raises SettingError for an impossible one."""
-    from pydantic import ValidationError
-
-    from heedful.search import Beam, Greedy
-
-    names = {"beam_size": "--beam", "n_best": "--nbest", "length_penalty": "--length-penalty"}
-    try:
-        beam = Beam(
-            beam_size=options.beam, n_best=options.nbest, length_penalty=options.length_penalty
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        if not first["loc"]:
-            raise SettingError(
-                f"{options.nbest} are more than the beam holds",
-                where="--nbest",
-                fix=f"give --beam {options.nbest}",
-            ) from error
-        name = names[str(first["loc"][0])]
-        message = first["msg"][:1].lower() + first["msg"][1:]
-        raise SettingError(f"{message}, but was given {first['input']}", where=name) from error
-    return Greedy() if options.beam == 1 else beam
-
-
-def _given(options: Options) -> Iterator[str]:
-    """Yield the lines of the words on the command line."""
-    for number, text in enumerate(options.texts, start=1):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:  # bytes that are not UTF-8 come as surrogates
-            byte = f"byte 0x{ord(text[error.start]) & 0xFF:02X}"
-            where = f"text {number}"
-            raise DataError(f"invalid UTF-8: {byte}", where=where, fix="type it in UTF-8") from None
-        yield from text.split("\n")
-
-
-def _name(options: Options) -> str:
-    return "standard input" if options.input in (None, STANDARD) else str(options.input)
-
-
-@contextmanager
-def _open_input(options: Options) -> Iterator[BinaryIO | None]:
-    """Open what is to be read as bytes; None if the texts are on the command line."""
-    if options.texts:
-        yield None
-        return
-    path = options.input
-    if path is None or path == STANDARD:
-        yield sys.stdin.buffer
-        return
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise DataError(f"cannot be read: {reason}", where=str(path)) from None
-    with file, gzip.open(file) if path.suffix == ".gz" else file as unpacked:
-        yield unpacked  # type: ignore[misc]
-
-
 @contextmanager
 def _open_output(options: Options) -> "Iterator[TextIO | Part]":
     """Open where to write: what comes from a file and goes to one can be gone on with later."""
@@ -310,56 +332,27 @@ def _flushing(texts: Iterator[str], counts: Counter[str], out: TextIO | Part) ->
             out.flush()
 
 
-def _lines(file: Iterable[bytes], name: str, counts: Counter[str]) -> Iterator[str]:
-    """Yield the text of each line; only LF, or CR and LF, ends one."""
-    from heedful.data.formats.reading import MAX_LINE
-
-    number = 0
-    try:
-        for number, raw in enumerate(file, start=1):
-            line = raw.removesuffix(b"\n")
-            if len(line) > MAX_LINE:
-                problem = f"the line is longer than {MAX_LINE // 2**20} MiB"
-                raise DataError(problem, where=f"{name}:{number}", fix="one sentence a line")
-            if number == 1 and line.startswith(_BOM):
-                counts["bom"] += 1
-                line = line.removeprefix(_BOM)
-            if raw.endswith(b"\r\n"):
-                counts["crlf"] += 1
-                line = line.removesuffix(b"\r")
-            yield line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        byte = f"byte 0x{error.object[error.start]:02X} at byte {error.start + 1}"
-        where = f"{name}:{number}"
-        raise DataError(f"invalid UTF-8: {byte}", where=where, fix="save it as UTF-8") from None
-    except (OSError, EOFError, zlib.error) as error:
-        problem = f"cannot be read after line {number}: {error}"
-        raise DataError(problem, where=name) from None
-
-
-def _total(options: Options) -> int | None:
-    """Return how many lines a file has, None where it cannot be read twice."""
-    if options.input is None or not options.input.is_file():
-        return None
-    from heedful.data.formats.reading import count_lines
-
-    return count_lines(options.input)
-
-
-def _written(options: Options, index: int, translation: "Translation") -> str:
+def _written(
+    options: Options, search: "SearchConfig", index: int, translation: "Translation"
+) -> str:
     """Return what is printed for one line of the input."""
+    from heedful.decode.alignment import pharaoh
+
     if options.json:
         hypotheses: list[dict[str, Any]] = [x._asdict() for x in translation.hypotheses]
-        record = {
+        record: dict[str, Any] = {
             "source": translation.source,
             "translation": translation.text,
             "hypotheses": hypotheses,
             "flags": list(translation.flags),
         }
+        if options.alignments:
+            record["alignment"] = translation.links
         return json.dumps(record, ensure_ascii=False)
-    if options.nbest > 1:
-        return "\n".join(f"{index}\t{x.score:.4f}\t{x.text}" for x in translation.hypotheses)
-    return translation.text
+    if search.returned > 1:
+        lines = [f"{index}\t{x.score:.4f}\t{x.text}" for x in translation.hypotheses]
+        return "\n".join(lines)
+    return translation.text + (f"\t{pharaoh(translation.links)}" if options.alignments else "")
 
 
 def _tell(counts: Counter[str], seconds: float, *, short: bool, done: int) -> None:
@@ -367,7 +360,10 @@ def _tell(counts: Counter[str], seconds: float, *, short: bool, done: int) -> No
 
     `done` lines were there before, and are in the notes as well.
     """
-    notes = [f"{counts[name]:,} {what}" for name, what in _TOLD.items() if counts[name]]
+    from heedful.pipeline import FLAGS
+
+    told = _DROPPED | FLAGS
+    notes = [f"{counts[name]:,} {what}" for name, what in told.items() if counts[name]]
     if short:
         notes = [note for note in notes if "blank" not in note]
     lines = counts["lines"]

@@ -8,6 +8,7 @@ __all__ = ["FIRST", "LARGEST", "LONGEST_WAIT", "windows"]
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import TypeVar
 
 FIRST, LARGEST = 64, 4096
 """Texts of the first portion, few so that results come early, and of the later ones, at most."""
@@ -16,9 +17,12 @@ LONGEST_WAIT = 1.0
 """Seconds that a text waits for those that come slowly after it."""
 
 
+Text = TypeVar("Text")
+
+
 def windows(
-    texts: Iterable[str], size: int | None = None, ready: Callable[[], bool] | None = None
-) -> Iterator[list[str]]:
+    texts: Iterable[Text], size: int | None = None, ready: Callable[[], bool] | None = None
+) -> Iterator[list[Text]]:
     """Yield the texts in portions of `size`; None: the first are small, each next twice as large.
 
     A portion is smaller where `ready`, asked after each text, tells that no other is there.
@@ -34,7 +38,7 @@ def windows(
             most = size or min(2 * most, LARGEST)
 
 
-def _ready(texts: Iterable[str], ready: Callable[[], bool]) -> Iterator[str]:
+def _ready(texts: Iterable[Text], ready: Callable[[], bool]) -> Iterator[Text]:
     """Yield the first text, and more while they come without a pause and soon."""
     until = float("inf")
     for number, text in enumerate(texts):

@@ -140,6 +140,14 @@ class Engine:
             known.append(limits.max_length)
         return replace(limits, max_length=min(known, default=None))
 
+    def settle(self) -> None:
+        """Wait for the kernels, where there can be any, so that all that follows is computed alike.
+
+        The first time on a machine they are compiled, half a minute.
+        """
+        if all(fusible(model, self.device) for model in self.models) and ready(wait=True):
+            self._calls += 1
+
     def _ready(self) -> bool:
         """Return whether to go the fused way; set to work on what is missing for it.
 

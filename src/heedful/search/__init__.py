@@ -9,6 +9,7 @@ __all__ = [
     "Greedy",
     "Hypothesis",
     "Limits",
+    "MinimumBayesRisk",
     "Opening",
     "Sample",
     "Search",
@@ -31,11 +32,13 @@ from heedful.search.driver import Hypothesis, Limits, Search, Stepper, Watch
 from heedful.search.greedy import Greedy
 from heedful.search.opening import Opening
 from heedful.search.phrases import Automaton, Spelling
+from heedful.search.risk import MinimumBayesRisk
 from heedful.search.sample import Sample
 from heedful.search.shaping import Shaping
 from heedful.search.wish import Asked, Wish
 
 SearchConfig = Annotated[
-    Greedy | Beam | DiverseBeam | Sample | Alternatives, Field(discriminator="kind")
+    Greedy | Beam | DiverseBeam | Sample | MinimumBayesRisk | Alternatives,
+    Field(discriminator="kind"),
 ]
 """How translations are looked for."""

@@ -8,7 +8,7 @@ letter, and every way counts. The rules and the constrained beam ask it; the tra
 __all__ = ["Automaton", "Spelling", "in_word"]
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 
 import numpy as np
@@ -30,10 +30,17 @@ Ways = tuple[tuple[int, ...], ...]
 
 
 class Spelling:
-    """The bytes of every piece of a vocabulary; control pieces have none."""
+    """The bytes of every piece of a vocabulary; control pieces have none.
 
-    def __init__(self, pieces: Sequence[bytes]) -> None:
+    `cut` returns the ids of a text as the tokenizer cuts it, with a space before it: what a model
+    has learnt to write. Without it, or where it is not lossless, the longest pieces are taken.
+    """
+
+    def __init__(
+        self, pieces: Sequence[bytes], cut: Callable[[str], Sequence[int]] | None = None
+    ) -> None:
         self.pieces = tuple(pieces)
+        self._cut = cut
         self._ids = {piece: number for number, piece in enumerate(pieces) if piece}
         self.longest = max(map(len, self._ids), default=0)
 
@@ -55,6 +62,15 @@ class Spelling:
             found.append(self._ids[text[at : at + size]])
             at += size
         return tuple(found)
+
+    def words(self, text: str) -> tuple[int, ...]:
+        """Return the ids of pieces that make up the text with a space before it."""
+        spaced = b" " + text.encode()
+        if self._cut is not None:
+            ids = tuple(self._cut(text))
+            if b"".join(self.pieces[piece] for piece in ids) == spaced:
+                return ids
+        return self.spell(spaced)
 
     @cached_property
     def lengths(self) -> Int[Array, " V"]:
@@ -155,7 +171,7 @@ class Automaton:
     def _ways_of(self, number: int) -> list[Ways]:
         """Return the ways to go on from each state of a phrase."""
         phrase, spell = self._phrases[number], self._spelling.spell
-        spaced, bare = spell(b" " + phrase), spell(phrase)
+        spaced, bare = self._spelling.words(phrase.decode()), spell(phrase)
         ends = np.cumsum([len(self._spelling.pieces[piece]) for piece in spaced]).tolist()
         shortest = sorted([spaced, bare], key=len)
         found: list[Ways] = [
@@ -169,7 +185,7 @@ class Automaton:
             found.append((min(ways, key=len),))
         if number + 1 < len(self._phrases):  # the word must end before the next phrase
             following = self._phrases[number + 1]
-            found.append((spell(b" " + following), spell(following)))
+            found.append((self._spelling.words(following.decode()), spell(following)))
         return [*found, ()]
 
     def _transitions(self) -> Int[Array, "Q B"]:

@@ -16,7 +16,16 @@ from pathlib import Path
 from tokenizers import Tokenizer as Backend
 
 from heedful.errors import DataError, ModelError, OutputError, SettingError, did_you_mean
-from heedful.text.pieces import CONTROL, END, PAD, START, UNKNOWN, control_pieces, readable
+from heedful.text.pieces import (
+    BYTE_LETTERS,
+    CONTROL,
+    END,
+    PAD,
+    START,
+    UNKNOWN,
+    control_pieces,
+    readable,
+)
 from heedful.text.tokenizer_file import languages_of, parse, read_backend, side_content
 from heedful.text.train_tokenizer import BPE, TokenizerConfig, Unigram, train_backend
 from heedful.text.words import Words
@@ -148,6 +157,12 @@ class Tokenizer:
             for side in (self._source, self._target)
         )
         return source, target
+
+    def target_bytes(self) -> list[bytes]:
+        """Return what every piece of the target stands for, in order; control pieces nothing."""
+        controls = len(CONTROL) + len(self.languages) * self.shared
+        learnt = self.vocabularies()[1][controls:]
+        return [b""] * controls + [bytes(BYTE_LETTERS[x] for x in piece) for piece in learnt]
 
     def save_sides(self, folder: Path) -> None:
         """Write files that the `tokenizers` library reads: tokenizer.json, or one for each side."""

@@ -1,0 +1,307 @@
+"""Requests become translations: cut, translated, looked after, joined.
+
+A portion of requests comes in, as many translations go out in their order. The translator calls it;
+the engine searches, `heedful.careful` looks at what was found.
+"""
+
+__all__ = ["FLAGS", "How", "Pipeline"]
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from heedful.careful import (
+    PROTECTED,
+    REFUSED,
+    REPEATS,
+    RETRIED,
+    Care,
+    Part,
+    beam_of,
+    mend,
+)
+from heedful.data.glossary import Glossary
+from heedful.decode.alignment import Link, word_links
+from heedful.decode.engine import BATCH_TOKENS, Engine
+from heedful.models.transformer import Transformer
+from heedful.request import Request, Wishes
+from heedful.search import (
+    Hypothesis,
+    Limits,
+    MinimumBayesRisk,
+    SearchConfig,
+)
+from heedful.text.casing import is_shouted, shouted, unshouted
+from heedful.text.chrf import expected_utility
+from heedful.text.mnemonic import returned, taken
+from heedful.text.segments import INSIDE, SPLIT, Segments, segment
+from heedful.text.spans import words
+from heedful.text.tokenizer import Tokenizer
+from heedful.translation import UNFINISHED, Candidate, Translation, begun, blank, grown
+
+SPLIT_ABOVE = 40
+"""Source pieces up to which several sentences are translated in one go. A model trained on single
+sentences leaves out or repeats parts of longer texts."""
+
+MAX_ENCODED = 100_000
+"""Characters; a longer line is split first, since no model takes that many pieces at once."""
+
+CAPITALS = "capitals"
+"""Flag: the text was all in capitals."""
+TERMS = "terms"
+"""Flag: terms of the glossary were in it, and are translated as it says."""
+
+FLAGS = {
+    SPLIT: "split at sentence ends",
+    INSIDE: "split inside a sentence that was too long",
+    UNFINISHED: "unfinished: the maximum length came before the end",
+    PROTECTED: "with placeholders, tags, addresses or numbers, all kept",
+    CAPITALS: "all in capitals, translated as if not",
+    TERMS: "with terms of the glossary",
+    RETRIED: "translated anew, because the first translation was not good enough",
+    REPEATS: "repeat a phrase, whatever was tried",
+    REFUSED: "without the words that must appear: they could not",
+}
+"""What each flag of a translation means, after a number of lines."""
+
+
+Show = Callable[[int, str], None]
+"""Told the number of a request and the beginning of its translation."""
+
+
+@dataclass(frozen=True)
+class How:
+    """How a portion is translated."""
+
+    to: str | None
+    """The language tag to ask for."""
+    language: str
+    """The target's, as far as it is known."""
+    search: SearchConfig
+    batch_tokens: int = BATCH_TOKENS
+    split_above: int = SPLIT_ABOVE
+    care: Care = field(default_factory=Care)
+    glossary: Glossary | None = None
+    align: bool = False
+
+
+@dataclass
+class _Plan:
+    """One request on its way."""
+
+    request: Request
+    text: str
+    """The text as it goes into the model."""
+    segments: Segments
+    parts: list[Part | None]
+    """One for each segment; None: nothing to translate."""
+    flags: set[str]
+    mark: str | None = None
+    """Of a keyboard shortcut."""
+
+
+class Pipeline:
+    """Translates with one engine."""
+
+    def __init__(
+        self, model: Transformer, tokenizer: Tokenizer, engine: Engine, limits: Limits
+    ) -> None:
+        assert limits.max_length is not None
+        self.model, self.tokenizer = model, tokenizer
+        self.wishes = Wishes(tokenizer)
+        self._engine, self._limits, self._longest = engine, limits, limits.max_length
+
+    def run(
+        self, requests: Sequence[Request], how: How, watch: Show | None = None
+    ) -> Iterator[Translation]:
+        """Yield the translation of every request; `watch` is told of them as they grow."""
+        known = self._encode_whole([one.text for one in requests], how.to)
+        plans = [self._plan(one, how, known) for one in requests]
+        parts = [part for plan in plans if plan for part in plan.parts if part]
+
+        def decode(some: Sequence[Part], search: SearchConfig) -> None:
+            told = None if watch is None else self._telling(some, plans, watch)
+            self._decode(some, search, how, known, told)
+
+        decode(parts, how.search)
+        mend(parts, how.search, decode, self.wishes, how.care, how.language)
+        links = self._links(parts, how) if how.align else {}
+        for request, plan in zip(requests, plans, strict=True):
+            yield self._joined(plan, how, links) if plan else blank(request.text)
+
+    def _links(self, parts: Sequence[Part], how: How) -> dict[int, list[Link]]:
+        """Return the links between the words of each part and of its best translation."""
+        pairs = [(part.text, part.words[0]) for part in parts]
+        found = word_links(self.model, self.tokenizer, pairs, to=how.to)
+        return {id(part): links for part, links in zip(parts, found, strict=True)}
+
+    def _encode_whole(self, texts: Sequence[str], to: str | None) -> dict[str, list[int]]:
+        """Return the ids of every text that is neither blank nor huge, all encoded together."""
+        bodies = [body for text in texts if (body := text.strip()) and len(body) <= MAX_ENCODED]
+        return dict(zip(bodies, self.tokenizer.encode_source(bodies, to), strict=True))
+
+    def _ids(self, text: str, to: str | None, known: dict[str, list[int]]) -> list[int]:
+        if text not in known:
+            known[text] = self.tokenizer.encode_source([text], to)[0]
+        return known[text]
+
+    def _plan(self, request: Request, how: How, known: dict[str, list[int]]) -> _Plan | None:
+        """Cut a text into parts, each with what is wished for it."""
+        text, flags, mark = request.text, set[str](), None
+        if not text or text.isspace():
+            return None
+        if how.care.protect:
+            text, mark = taken(text)
+        if how.care.capitals and request.plain and is_shouted(text):
+            text = unshouted(text)
+            flags.add(CAPITALS)
+        longest = max(self._longest - how.search.max_extra, self._longest // 2)
+
+        def size(part: str) -> int:
+            whole = len(part) <= MAX_ENCODED
+            return len(self._ids(part, how.to, known)) if whole else longest + 1
+
+        above = longest if request.must else how.split_above
+        segments = segment(text, size, split_above=above, longest=longest)
+        parts = [Part(part) if part else None for part, _ in segments.parts]
+        self._wish(request, [part for part in parts if part], how)
+        return _Plan(request, text, segments, parts, flags | set(segments.flags), mark)
+
+    def _wish(self, request: Request, parts: Sequence[Part], how: How) -> None:
+        """Tell the parts what must and must not stand in their translations."""
+        if not request.plain:
+            wish = self.wishes.of(request)
+            for part in parts:
+                part.wish = replace(wish, opening=None, must=())
+            parts[0].wish = wish
+        if how.glossary is None:
+            return
+        for part in parts:
+            terms = [term.targets for term in how.glossary.terms(part.text)]
+            if not terms:
+                continue
+            wish = replace(part.wish, must=(*part.wish.must, *self.wishes.musts(terms)))
+            most = min(self._longest, how.search.max_length or self._longest)
+            fits = wish.need < most
+            part.wish = wish if fits else part.wish
+            part.flags.add(TERMS if fits else REFUSED)
+
+    def _telling(
+        self, parts: Sequence[Part], plans: Sequence[_Plan | None], watch: Show
+    ) -> Callable[[Part, Sequence[int]], None]:
+        """Return who puts what there is of a part into its whole translation, and tells of it."""
+        owners = {
+            id(part): (number, plan)
+            for number, plan in enumerate(plans)
+            if plan
+            for part in plan.parts
+            if part
+        }
+
+        def tell(part: Part, pieces: Sequence[int]) -> None:
+            [text] = self.tokenizer.decode_target([pieces])
+            part.words = [_tidy(text)]
+            if id(part) in owners:
+                number, plan = owners[id(part)]
+                watch(number, _so_far(plan))
+
+        return tell
+
+    def _decode(
+        self,
+        parts: Sequence[Part],
+        search: SearchConfig,
+        how: How,
+        known: dict[str, list[int]],
+        tell: Callable[[Part, Sequence[int]], None] | None,
+    ) -> None:
+        """Search for translations; words that must appear are looked for by a beam."""
+        asking = [part for part in parts if part.wish.must]
+        free = [part for part in parts if not part.wish.must]
+        for some, chosen in ((free, search), (asking, beam_of(search))):
+            if not some:
+                continue
+            found = self._engine.decode(
+                [self._ids(part.text, how.to, known) for part in some],
+                chosen,
+                self._limits,
+                how.batch_tokens,
+                wishes=[part.wish for part in some],
+                watch=None if tell is None else partial(_tell, some, tell),
+            )
+            for part, hypotheses in zip(some, found, strict=True):
+                self._put(part, hypotheses, chosen)
+
+    def _put(self, part: Part, found: list[Hypothesis], search: SearchConfig) -> None:
+        words = self.tokenizer.decode_target([one.tokens for one in found])
+        part.found, part.words = found, [_tidy(text) for text in words]
+        if isinstance(search, MinimumBayesRisk):
+            _rank_by_risk(part, search.n_best)
+
+    def _joined(self, plan: _Plan, how: How, links: dict[int, list[Link]]) -> Translation:
+        """Join the translations of a text's parts, each with what followed it."""
+        flags, chains = set(plan.flags), begun()
+        joint: list[Link] = []
+        read = written = 0
+        for (_, gap), part in zip(plan.segments.parts, plan.parts, strict=True):
+            if part is None:
+                chains = grown(chains, [gap], [_NOTHING], len(chains))
+                continue
+            flags |= part.flags
+            joint += [
+                Link(read + one.source, written + one.target) for one in links.get(id(part), [])
+            ]
+            if how.align:
+                read, written = read + len(words(part.text)), written + len(words(part.words[0]))
+            texts = [text + gap for text in part.words]
+            chains = grown(chains, texts, part.found, how.search.returned)
+        if chains[0].unfinished:
+            flags.add(UNFINISHED)
+        found = tuple(Candidate(_finished(x.text(), plan), x.score, x.log_prob) for x in chains)
+        return Translation(
+            plan.request.text, found[0].text, found, tuple(sorted(flags)), tuple(joint)
+        )
+
+
+_NOTHING = Hypothesis(tokens=(), log_prob=0.0, score=0.0, finished=True)
+
+
+def _tell(
+    parts: Sequence[Part],
+    tell: Callable[[Part, Sequence[int]], None],
+    number: int,
+    pieces: Sequence[int],
+) -> None:
+    tell(parts[number], pieces)
+
+
+def _so_far(plan: _Plan) -> str:
+    """Return what there is of a translation; where a part has not begun, nothing stands."""
+    pairs = zip(plan.segments.parts, plan.parts, strict=True)
+    words = (
+        ("" if part is None or not part.words else part.words[0]) + gap for (_, gap), part in pairs
+    )
+    return _finished("".join(words), plan)
+
+
+def _finished(text: str, plan: _Plan) -> str:
+    """Give a translation back what was taken off its source."""
+    if CAPITALS in plan.flags:
+        text = shouted(text)
+    return text if plan.mark is None else returned(text, plan.mark)
+
+
+def _tidy(text: str) -> str:
+    """Keep a translation on one line."""
+    return text.replace("\n", " ").replace("\r", " ").strip()
+
+
+def _rank_by_risk(part: Part, n_best: int) -> None:
+    """Keep the different texts that are most like all that were drawn; the score is how much."""
+    times = Counter(part.words)
+    first = {text: part.found[part.words.index(text)] for text in times}
+    utility = expected_utility(list(times), [float(count) for count in times.values()])
+    ranked = sorted(zip(utility.tolist(), times, strict=True), key=lambda one: -one[0])[:n_best]
+    part.words = [text for _, text in ranked]
+    part.found = [replace(first[text], score=score) for score, text in ranked]

@@ -1,0 +1,102 @@
+"""What can be asked of a translation in words, and how that becomes a wish of pieces.
+
+A text with a beginning, words that must and must not appear comes in, what a search follows goes
+out. The translator and `heedful.careful` call it.
+"""
+
+__all__ = ["Request", "Wishes"]
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from heedful.errors import SettingError
+from heedful.search import Automaton, Opening, Spelling, Wish
+from heedful.text.tokenizer import Tokenizer
+
+REMEMBERED = 4096
+"""Phrases whose automata are kept: 20 ms each to make, 100 kB to keep."""
+
+_LAST_WORD = re.compile(r"\S*\Z")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A text to be translated, and what its translation must be like."""
+
+    text: str
+    prefix: str = ""
+    """How the translation begins. Its last word may go on, unless white space follows it."""
+    must: tuple[tuple[str, ...], ...] = ()
+    """Words that must appear; of several forms of one, any will do."""
+    never: tuple[str, ...] = ()
+    """Words that must not appear."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is asked for but a translation."""
+        return not (self.prefix or self.must or self.never)
+
+
+class Wishes:
+    """Makes wishes for the pieces of one tokenizer."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._spelling = Spelling(tokenizer.target_bytes(), self._cut)
+        self._automaton = lru_cache(REMEMBERED)(self._made)
+
+    def of(self, request: Request) -> Wish:
+        """Return what is wished for.
+
+        Raises SettingError for words that are empty, asked for and forbidden, or not to be spelled.
+        """
+        if request.plain:
+            return Wish()
+        for phrase in (*(form for forms in request.must for form in forms), *request.never):
+            if not phrase.strip():
+                raise SettingError("a word that must or must not appear is empty")
+        opening = self.opening(request.prefix) if request.prefix.strip() else None
+        never = tuple(self.follow([phrase]) for phrase in request.never)
+        asked = [(forms, " or ".join(forms)) for forms in request.must]
+        if opening is not None:
+            asked.append(((request.prefix,), request.prefix))
+        for forms, shown in asked:
+            for phrase, automaton in zip(request.never, never, strict=True):
+                if all(self._holds(form, automaton) for form in forms):
+                    problem = f'"{shown}" is asked for and holds "{phrase}", which must not appear'
+                    raise SettingError(problem)
+        return Wish(opening, self.musts(request.must), never)
+
+    def musts(self, words: Iterable[Sequence[str]]) -> tuple[tuple[Automaton, ...], ...]:
+        """Return what follows words of which one form each must appear."""
+        return tuple(tuple(self.follow([form]) for form in forms) for forms in words)
+
+    def follow(self, phrases: Sequence[str]) -> Automaton:
+        """Return what follows phrases that come one after another."""
+        return self._automaton(tuple(" ".join(phrase.split()) for phrase in phrases))
+
+    def opening(self, prefix: str, *, closed: bool = False) -> Opening:
+        """Return how a translation begins that begins with this text; see `Request.prefix`."""
+        words = prefix.strip()
+        last = _LAST_WORD.search(words)
+        assert last is not None
+        before = words[: last.start()].rstrip()
+        fixed = self._cut(before) if before else ()
+        closed = closed or prefix != prefix.rstrip()
+        return Opening(tuple(fixed), f" {last[0]}".encode(), self._spelling, closed)
+
+    def _made(self, phrases: tuple[str, ...]) -> Automaton:
+        return Automaton(phrases, self._spelling)
+
+    def _cut(self, text: str) -> Sequence[int]:
+        return self._tokenizer.encode_target([text])[0][:-1]
+
+    def _holds(self, text: str, automaton: Automaton) -> bool:
+        state = 0
+        for piece in self._spelling.words(text.strip()):
+            state = automaton.advance(state, piece)
+            if automaton.ends_well(state):
+                return True
+        return False

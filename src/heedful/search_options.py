@@ -1,0 +1,86 @@
+"""The search that options of a command ask for: `--beam 8`, or `--search.kind mbr`.
+
+Options and settings by path come in, a search goes out; `heed translate` and `heed evaluate` ask.
+"""
+
+__all__ = ["search_of"]
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from heedful.errors import SettingError
+from heedful.search import Beam, Greedy, SearchConfig
+from heedful.setting_errors import plain
+from heedful.settings import Settings
+
+BEAM = 4
+"""The size of a beam if it is not given."""
+
+
+class _Asked(Settings):
+    """What settings by path may hold."""
+
+    search: SearchConfig = Beam()
+    """How translations are looked for."""
+
+
+def search_of(
+    settings: dict[str, Any],
+    *,
+    beam: int | None = None,
+    nbest: int | None = None,
+    length_penalty: float | None = None,
+) -> SearchConfig:
+    """Return the search; a beam of 1 is greedy search.
+
+    Raises SettingError, naming the option, for one that is impossible, unknown, or given twice.
+    """
+    asked = settings.get("search", {})
+    if not isinstance(asked, dict) or not settings.keys() <= {"search"}:
+        return _checked(settings)
+    short = {
+        "beam_size": ("--beam", beam),
+        "n_best": ("--nbest", nbest),
+        "length_penalty": ("--length-penalty", length_penalty),
+    }
+    given = {name: (option, value) for name, (option, value) in short.items() if value is not None}
+    _check_once(asked, given)
+    whole = {"kind": "beam"} | asked | {name: value for name, (_, value) in given.items()}
+    if whole["kind"] == "beam" and beam == 1 and (nbest or 1) == 1 and asked.keys() <= _SHARED:
+        shared = {name: value for name, value in asked.items() if name != "kind"}
+        return _checked({"search": {"kind": "greedy"} | shared})
+    try:
+        return _checked({"search": whole})
+    except SettingError as error:
+        for name, (option, _) in given.items():
+            if error.where == f"--search.{name.replace('_', '-')}":
+                raise SettingError(error.problem, where=option, fix=error.fix) from error
+        raise
+
+
+def _check_once(asked: dict[str, Any], given: dict[str, tuple[str, Any]]) -> None:
+    """Raise SettingError for short options that contradict the settings or each other."""
+    kind = asked.get("kind", "beam")
+    for name, (option, value) in given.items():
+        where = f"--search.{name.replace('_', '-')}"
+        if name in asked:
+            raise SettingError(f"so is {option}", where=where, fix="leave one of them out")
+        if kind not in _BEAMS and not (name == "n_best" and kind == "mbr"):
+            problem = f"{option} is not for the search {kind}"
+            raise SettingError(problem, where="--search.kind", fix="leave one of them out")
+        size = given.get("beam_size", ("", asked.get("beam_size", BEAM)))[1]
+        if name == "n_best" and kind in _BEAMS and isinstance(size, int) and value > size:
+            problem = f"{value} are more than the beam holds"
+            raise SettingError(problem, where=option, fix=f"give --beam {value}")
+
+
+_BEAMS = ("beam", "diverse")
+_SHARED = {"kind", *Greedy.model_fields}
+
+
+def _checked(settings: dict[str, Any]) -> SearchConfig:
+    try:
+        return _Asked.model_validate(settings).search
+    except ValidationError as error:
+        raise plain(error.errors()[0], settings, _Asked) from error
