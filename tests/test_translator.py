@@ -21,7 +21,8 @@ from heedful.models.seq2seq import Memory
 from heedful.models.transformer import TransformerConfig
 from heedful.search import Beam, Greedy, Hypothesis
 from heedful.text.tokenizer import BPE, Tokenizer
-from heedful.translator import MAX_ENCODED, Translator, limits_of, load
+from heedful.pipeline import MAX_ENCODED
+from heedful.translator import Translator, limits_of, load
 
 PAIRS = [
     ("Good morning, my friend. How are you?", "Guten Morgen, mein Freund. Wie geht es dir?"),
@@ -155,7 +156,9 @@ class Parrot:
 
     longest = 0
 
-    def decode(self, sources: list[list[int]], *how: object) -> list[list[Hypothesis]]:
+    def decode(
+        self, sources: list[list[int]], *how: object, **more: object
+    ) -> list[list[Hypothesis]]:
         self.longest = max(map(len, sources))
         return [[Hypothesis(tuple(source[:-1]), 0.0, 0.0, True)] for source in sources]
 
@@ -165,7 +168,7 @@ def test_a_line_beyond_all_measure(tokenizer: Tokenizer, piece: str) -> None:
     line = piece * (3 * MAX_ENCODED // len(piece))
     translator = echo(tokenizer)
     parrot = Parrot()
-    translator._engine = parrot  # type: ignore[assignment]
+    translator._pipeline._engine = parrot  # type: ignore[assignment]
     [found] = translator.translate_detailed([line])
     assert found.text == line
     assert found.flags == ("split-inside",)
@@ -233,7 +236,7 @@ def test_a_line_break_in_a_translation_becomes_a_space(tokenizer: Tokenizer) -> 
     translator = echo(tokenizer)
     assert translator.translate(["a\rb"]) == ["a b"]
     two_lines = tokenizer.encode_source(["a\nb"])[0]
-    translator.tokenizer = SimpleNamespace(  # type: ignore[assignment]
+    translator._pipeline.tokenizer = SimpleNamespace(  # type: ignore[assignment]
         encode_source=lambda texts, to: [two_lines for _ in texts],
         decode_target=tokenizer.decode_target,
         languages=(),

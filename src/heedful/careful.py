@@ -7,13 +7,14 @@ it after every search.
 
 __all__ = ["Care", "Part", "mend"]
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from heedful.request import Wishes
 from heedful.search import (
-    Automaton,
     Beam,
     DiverseBeam,
     Hypothesis,
@@ -129,19 +130,28 @@ def _turns(part: Part) -> bool:
 def _protect(
     parts: Sequence[Part], search: SearchConfig, decode: Decode, wishes: Wishes, language: str
 ) -> None:
-    """Search again where something is missing; at last translate what stands between the spans."""
-    holding = [part for part in parts if _protected(part.text)]
-    for part in holding:
-        part.flags.add(PROTECTED)
-    losing = [part for part in holding if not _whole(part, language)]
+    """Translate again where something is missing, or is there that was not.
+
+    A model that loses a placeholder has not learnt what it is: what stands between is translated.
+    Numbers it knows: they are made to appear. On 300 strings of LibreOffice's and 400 descriptions
+    of Debian's (bundled model) that gave 2.3 and 0.5 BLEU more than making everything appear.
+    """
+    for part in parts:
+        part.flags.update([PROTECTED] if _protected(part.text) else [])
+    losing = [part for part in parts if not _whole(part, language)]
     for part in losing:
-        part.wish = _with_spans(part, wishes, language)
         part.flags.add(RETRIED)
-    if losing:
-        decode(losing, beam_of(search))
-    torn = [part for part in losing if not _granted(part) or not _whole(part, language)]
-    if torn:
-        _between(torn, search, decode)
+    signs = [part for part in losing if _signs(part.text)]
+    _between(signs, search, decode, wishes, language, numbers=False)
+    plain = [part for part in losing if not _signs(part.text)]
+    _forbid_foreign(plain, search, decode, wishes, language)
+    without = [part for part in plain if _missing(part, language)]
+    for part in without:
+        part.wish = _with_numbers(part, wishes, language)
+    if without:
+        decode(without, beam_of(search))
+    torn = [part for part in without if not (_granted(part) and _whole(part, language))]
+    _between(torn, search, decode, wishes, language, numbers=True)
 
 
 def _protected(text: str) -> list[Span]:
@@ -149,62 +159,124 @@ def _protected(text: str) -> list[Span]:
     return [span for span in spans(text) if span.kind != "number" or len(span.text) > 1]
 
 
+def _signs(text: str) -> bool:
+    """Return whether there is more to survive than numbers."""
+    return any(span.kind != "number" for span in spans(text))
+
+
 def _missing(part: Part, language: str) -> list[Span]:
     gone = lost(part.text, part.words[0], language)
     return [span for span in gone if span.kind != "number" or len(span.text) > 1]
 
 
-def _whole(part: Part, language: str) -> bool:
-    """Return whether all is there, and nothing but numbers is more than it was."""
+def _foreign(part: Part, language: str) -> list[Span]:
+    """Return what was never in the source; numbers may have been words there."""
     more = added(part.text, part.words[0], language)
-    return not _missing(part, language) and all(span.kind == "number" for span in more)
+    return [span for span in more if span.kind != "number"]
 
 
-def _with_spans(part: Part, wishes: Wishes, language: str) -> Wish:
-    """Return the wish that the spans of a part's text come again, as often as they are there."""
-    found = _protected(part.text)
-    counts = Counter((span.text, span.kind) for span in found)
-    tags = [span.text for span in found if span.kind == "tag"]
-    must: list[tuple[Automaton, ...]] = [(wishes.follow(tags),)] if tags else []
-    never: list[Automaton] = []
-    for (text, kind), times in counts.items():
-        if kind == "number":
-            must.append(tuple(wishes.follow([form] * times) for form in forms(text, language)))
-            continue
-        if kind != "tag":
-            must.append((wishes.follow([text] * times),))
-        never.append(wishes.follow([text] * (times + 1)))
-    return replace(part.wish, must=(*part.wish.must, *must), never=(*part.wish.never, *never))
+def _whole(part: Part, language: str) -> bool:
+    return not _missing(part, language) and not _foreign(part, language)
 
 
-def _between(parts: Sequence[Part], search: SearchConfig, decode: Decode) -> None:
+def _forbid_foreign(
+    parts: Sequence[Part], search: SearchConfig, decode: Decode, wishes: Wishes, language: str
+) -> None:
+    """Search again without the placeholders that a model has made up; at last take them out."""
+    having = [part for part in parts if _foreign(part, language)]
+    for part in having:
+        made_up = {span.text for span in _foreign(part, language)}
+        never = tuple(wishes.follow([text]) for text in sorted(made_up))
+        part.wish = replace(part.wish, never=(*part.wish.never, *never))
+    if having:
+        decode(having, search)
+    for part in having:
+        for span in reversed(_foreign(part, language)):
+            text = part.words[0]
+            part.words = [text[: span.start].rstrip() + text[span.end :]]
+            part.found = part.found[:1]
+
+
+def _with_numbers(part: Part, wishes: Wishes, language: str) -> Wish:
+    """Return the wish that the numbers of a part's text come again, as often as they are there."""
+    counts = Counter(span.text for span in _protected(part.text))
+    must = tuple(
+        tuple(wishes.follow([form] * times) for form in forms(text, language))
+        for text, times in counts.items()
+    )
+    return replace(part.wish, must=(*part.wish.must, *must))
+
+
+def _between(
+    parts: Sequence[Part],
+    search: SearchConfig,
+    decode: Decode,
+    wishes: Wishes,
+    language: str,
+    *,
+    numbers: bool,
+) -> None:
     """Translate what stands between the spans, and join it with them: they cannot be lost."""
-    cut = [_cut(part.text) for part in parts]
-    words = [Part(text.strip()) for pieces in cut for text, kept in pieces if _is_words(text, kept)]
-    decode(words, search)
-    waiting = iter(words)
+    if not parts:
+        return
+    cut = [_cut(part.text, numbers=numbers) for part in parts]
+    fragments = [
+        Part(piece.text, Wish(never=part.wish.never))
+        for part, pieces in zip(parts, cut, strict=True)
+        for piece in pieces
+        if not piece.kept
+    ]
+    decode(fragments, search)
+    _protect(fragments, search, decode, wishes, language)
+    waiting = iter(fragments)
     for part, pieces in zip(parts, cut, strict=True):
         text, log_prob, score = "", 0.0, 0.0
-        for piece, kept in pieces:
-            if not _is_words(piece, kept):
-                text += piece
+        for piece in pieces:
+            if piece.kept:
+                text += piece.text
                 continue
             one = next(waiting)
-            before, after = piece[: -len(piece.lstrip())], piece[len(piece.rstrip()) :]
-            text += before + one.words[0] + after
+            text += _ended_alike(one.words[0], piece.text)
             log_prob, score = log_prob + one.found[0].log_prob, score + one.found[0].score
-        part.words, part.wish = [text], Wish()
+        part.words, part.wish = [text.strip()], Wish()
         part.found = [Hypothesis((), log_prob, score, finished=True)]
 
 
-def _is_words(text: str, kept: bool) -> bool:
-    return not kept and any(letter.isalpha() for letter in text)
+class _Piece(NamedTuple):
+    """A piece of a text."""
+
+    text: str
+    kept: bool
+    """Whether it is kept as it is, or translated."""
 
 
-def _cut(text: str) -> list[tuple[str, bool]]:
-    """Return what is between the spans of a text, and the spans, which are marked True."""
-    found, at = [], 0
-    for span in _protected(text):
-        found += [(text[at : span.start], False), (span.text, True)]
-        at = span.end
-    return [(piece, kept) for piece, kept in [*found, (text[at:], False)] if piece]
+def _cut(text: str, *, numbers: bool) -> list[_Piece]:
+    """Return spans, words between them, and the signs and spaces at the edges of words.
+
+    >>> [piece.text for piece in _cut('The file "%s" is new.', numbers=False)]
+    ['The file', ' "', '%s', '" ', 'is new.']
+    """
+    found, at = list[_Piece](), 0
+    kept = [span for span in _protected(text) if numbers or span.kind != "number"]
+    for start, end in [*((span.start, span.end) for span in kept), (len(text), len(text))]:
+        words = _WORDS.search(text, at, start)
+        if words is not None:
+            last = words.end() if start < len(text) else len(text.rstrip())
+            found += [
+                _Piece(text[at : words.start()], True),
+                _Piece(text[words.start() : last], False),
+            ]
+            at = last
+        found += [_Piece(text[at:start], True), _Piece(text[start:end], True)]
+        at = end
+    return [piece for piece in found if piece.text]
+
+
+_WORDS = re.compile(r"[^\W\d_](?:.*[^\W_])?|\d(?:.*[^\W\d_](?:.*[^\W_])?)", re.DOTALL)
+"""From the first letter or digit to the last, if a letter is among them."""
+_END = ".!?。！？"
+
+
+def _ended_alike(translation: str, source: str) -> str:
+    """Take off the end of a sentence that the source has not."""
+    return translation if source[-1] in _END else translation.rstrip(_END)
