@@ -81,7 +81,7 @@ def test_scores_are_those_of_the_translations(
     assert found["bleu"]["value"] == pytest.approx(bleu.score)
     assert found["chrf"]["value"] == pytest.approx(chrf.score)
     assert found["direction"] == ("en → de" if side == 0 else "de → en")
-    assert (found["rows"], found["sentences"], found["beam"]) == (5, 3, 2)
+    assert (found["rows"], found["sentences"], found["search"]["beam_size"]) == (5, 3, 2)
     assert found["left_out"] == {"empty_first": 1, "empty_second": 1, "unreadable": 0}
     assert found["sentences_per_second"] > 0
 

@@ -3,27 +3,26 @@
 Reads pairs, translates the sources and prints what `heedful.evaluate` says of the translations.
 """
 
-__all__ = ["EXAMPLES", "Options", "run"]
+__all__ = ["ACCEPTS_SETTINGS", "EXAMPLES", "Options", "run"]
 
 import json
 import os
-import time
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from heedful.errors import DataError, OutputError, SettingError
+from heedful.errors import OutputError, SettingError
 
 if TYPE_CHECKING:
     from heedful.data.glossary import Glossary
     from heedful.evaluate import Changed, Comparison, Scores
     from heedful.output_checks import Checks
-    from heedful.progress import Progress
-    from heedful.search import Beam, Greedy
-    from heedful.translator import Translator
+    from heedful.scored_systems import How, Pairs, System
+    from heedful.search import SearchConfig
+
+ACCEPTS_SETTINGS = True
 
 _SHOWN = 5
 """Sentences shown of those that gained most, and of those that lost most."""
@@ -34,7 +33,8 @@ heed evaluate --data test.tsv --to de -o hypotheses.txt
 heed evaluate --model runs/mine --data test.en,test.de --beam 1 --json
 heed evaluate --data test.tsv --compare runs/old runs/new
 heed evaluate --data test.tsv --to de --compare theirs.txt ours.txt --show 10
-heed evaluate --data test.tsv --to de --glossary terms.tsv
+heed evaluate --data test.tsv --to de --glossary terms.tsv --use-glossary
+heed evaluate --data test.tsv --to de --search.kind mbr --search.count 16
 """
 
 
@@ -62,8 +62,14 @@ class Options:
     """Drop rows that cannot be read, and count them, instead of stopping."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
     """Write the translations there, one a line, as many as the test set has rows."""
-    beam: int = 4
-    """Beam size; 1 is greedy search."""
+    beam: int | None = None
+    """Beam size (default 4); 1 is greedy search. Other searches: --search.kind."""
+    use_glossary: bool = False
+    """Translate with the terms of --glossary, too."""
+    protect: bool = False
+    """Keep placeholders, tags, addresses, numbers and marks of shortcuts as they are."""
+    raw: bool = False
+    """Leave the output as the search finds it: no care for capitals and endless repetition."""
     device: str = "auto"
     """auto, cpu or cuda."""
     precision: str = "auto"
@@ -76,43 +82,6 @@ class Options:
     """Print one JSON object instead of a table."""
     quiet: bool = False
     """Show no progress."""
-
-
-@dataclass
-class _Pairs:
-    """The rows of the test set, as they stand in the file."""
-
-    first: list[str] = field(default_factory=list)
-    second: list[str] = field(default_factory=list)
-    left_out: dict[str, int] = field(default_factory=dict)
-    """Rows without a source or without a reference, and rows that could not be read."""
-
-    def sides(self, swapped: bool) -> tuple[list[str], list[str]]:
-        """Return sources and references."""
-        return (self.second, self.first) if swapped else (self.first, self.second)
-
-    def scored(self) -> list[int]:
-        """Return the rows that have both texts."""
-        both = zip(self.first, self.second, strict=True)
-        return [row for row, (one, two) in enumerate(both) if one.strip() and two.strip()]
-
-
-@dataclass
-class _System:
-    """One model or file of translations, and what it gave."""
-
-    name: str
-    lines: list[str]
-    """One a row of the test set."""
-    swapped: bool = False
-    language: str = ""
-    """The target's, as far as it is known."""
-    direction: str = ""
-    precision: str | None = None
-    """Of a model, what it computes in."""
-    seconds: float | None = None
-    flags: dict[str, int] = field(default_factory=dict)
-    """How many texts were split or ended unfinished."""
 
 
 @dataclass
@@ -138,17 +107,21 @@ class _Results:
         ]
 
 
-def run(options: Options) -> int:
+def run(options: Options, settings: dict[str, Any]) -> int:
     """Translate, score, print; raises a HeedfulError for a bad test set, model or option."""
     from heedful.data.glossary import Glossary
     from heedful.progress import Progress
+    from heedful.scored_systems import read_pairs, system
+    from heedful.search_options import search_of
 
     _check(options)
+    search = search_of(settings, beam=options.beam)
     progress = Progress(quiet=options.quiet)
     glossary = None if options.glossary is None else Glossary.load(options.glossary)
-    test = _read(options)
+    test = read_pairs(options.data, options.columns, skip_bad=options.skip_bad)
     names = options.compare or (options.model,)
-    systems = [_system(name, options, test, progress) for name in names]
+    how = _how(options, search, glossary)
+    systems = [system(name, how, test, progress) for name in names]
     if options.output is not None:
         _write(options.output, systems[0].lines)
     if systems[0].swapped != systems[-1].swapped:
@@ -156,14 +129,33 @@ def run(options: Options) -> int:
         raise SettingError(problem, where="--compare", fix="give --to")
     results = _results(options, test, systems, glossary)
     if options.json:
-        print(json.dumps(_as_json(options, test, systems, results), ensure_ascii=False))
+        print(json.dumps(_as_json(options, search, test, systems, results), ensure_ascii=False))
     else:
-        print("\n".join(_as_text(options, test, systems, results)))
+        print("\n".join(_as_text(options, search, test, systems, results)))
     return 0
 
 
+def _how(options: Options, search: "SearchConfig", glossary: "Glossary | None") -> "How":
+    """Return how models translate."""
+    from heedful.scored_systems import How
+    from heedful.translator import Care
+
+    if options.use_glossary and glossary is None:
+        raise SettingError("there is none", where="--use-glossary", fix="give --glossary FILE")
+    care = Care(options.protect, capitals=not options.raw, loops=not options.raw)
+    return How(
+        {"search": search, "care": care, "glossary": glossary if options.use_glossary else None},
+        options.to,
+        options.from_,
+        options.device,
+        options.precision,
+        options.fast,
+        every_row=options.output is not None,
+    )
+
+
 def _results(
-    options: Options, test: _Pairs, systems: list[_System], glossary: "Glossary | None"
+    options: Options, test: "Pairs", systems: "list[System]", glossary: "Glossary | None"
 ) -> _Results:
     """Score, check and compare the translations of the rows that have both texts."""
     from heedful.evaluate import compare, score
@@ -196,114 +188,12 @@ def _check(options: Options) -> None:
         raise SettingError("shows what two systems differ in", where="--show", fix="add --compare")
     if options.show is not None and options.show < 0:
         raise SettingError(f"{options.show} is less than 0", where="--show", fix="give 0 or more")
-    if not 1 <= options.beam <= 1024:
-        raise SettingError(
-            f"{options.beam} is not a beam size", where="--beam", fix="give 1 to 1024"
-        )
     if options.seed < 0:
         raise SettingError(f"{options.seed} is less than 0", where="--seed", fix="give 0 or more")
     if options.output is not None:
         folder = options.output.parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise OutputError("its folder cannot be written to", where=str(options.output))
-
-
-def _read(options: Options) -> _Pairs:
-    """Read the test set whole; raises DataError when not a row can be scored."""
-    from heedful.data.formats import ReadCounts, open_corpus
-
-    counts = ReadCounts()
-    columns = options.columns.split(",") if options.columns else None
-    test = _Pairs()
-    for row in open_corpus(options.data, columns=columns, skip_bad=options.skip_bad, counts=counts):
-        test.first.append(row.source)
-        test.second.append(row.target)
-    empty_first = sum(not text.strip() for text in test.first)
-    test.left_out = {
-        "empty_first": empty_first,
-        "empty_second": len(test.first) - len(test.scored()) - empty_first,
-        "unreadable": counts.skipped_bad,
-    }
-    if not test.scored():
-        raise DataError(
-            "no row has both a source and a reference",
-            where=options.data,
-            fix="give a test set of pairs",
-        )
-    return test
-
-
-def _system(name: str | None, options: Options, test: _Pairs, progress: "Progress") -> _System:
-    """Return the translations of a model, or those of a file where `name` is one."""
-    if name is not None and Path(name).is_file():
-        return _System(name, _lines(Path(name), len(test.first)), language=options.to or "")
-    from heedful.search import Beam, Greedy
-    from heedful.translator import BUNDLED, Translator
-
-    name = BUNDLED if name is None else name
-    translator = Translator.load(name, options.device, options.precision, options.fast)
-    search = Greedy() if options.beam == 1 else Beam(beam_size=options.beam)
-    system = _System(name, [""] * len(test.first), precision=translator.precision)
-    tag = _direct(system, translator, options)
-    sources = test.sides(system.swapped)[0]
-    rows = test.scored()
-    started = time.perf_counter()
-    _translate(system, sources, rows, (translator, tag, search), progress)
-    system.seconds = time.perf_counter() - started
-    if options.output is not None:
-        rest = sorted(set(range(len(sources))) - set(rows))
-        _translate(system, sources, rest, (translator, tag, search), progress)
-    return system
-
-
-def _direct(system: _System, translator: "Translator", options: Options) -> str | None:
-    """Set which column is the source and what the target is; return the tag to ask for."""
-    languages = translator.languages
-    named = bool(languages.target)
-    tag = translator.target(*((options.to, options.from_) if named else (None, None)))
-    target = tag or languages.target
-    system.swapped = languages.both_directions and target == languages.source
-    system.language = target if named else options.to or ""
-    if named:
-        source = languages.target if system.swapped else languages.source
-        system.direction = f"{source or '?'} → {target}"
-    return tag
-
-
-def _translate(
-    system: _System,
-    sources: list[str],
-    rows: list[int],
-    how: "tuple[Translator, str | None, Greedy | Beam]",
-    progress: "Progress",
-) -> None:
-    translator, tag, search = how
-    found = translator.stream((sources[row] for row in rows), tag, search=search)
-    flags: Counter[str] = Counter(system.flags)
-    shown = progress.track(found, f"translating with {system.name}", total=len(rows))
-    for row, translation in zip(rows, shown, strict=True):
-        system.lines[row] = translation.text
-        flags.update(translation.flags)
-    system.flags = dict(flags)
-
-
-def _lines(path: Path, rows: int) -> list[str]:
-    """Read a file of translations; raises DataError when it has not one for every row."""
-    from heedful.data.formats.reading import ReadCounts, RowError, lines, text_of
-
-    found = []
-    for number, raw in lines(path, ReadCounts()):
-        try:
-            found.append(text_of(raw))
-        except RowError as error:
-            raise DataError(error.problem, where=f"{path}:{number}", fix=error.fix) from None
-    if len(found) != rows:
-        raise DataError(
-            f"has {len(found):,} lines where the test set has {rows:,} rows",
-            where=str(path),
-            fix="give one translation a line, in the order of the test set",
-        )
-    return found
 
 
 def _write(path: Path, lines: list[str]) -> None:
@@ -313,14 +203,18 @@ def _write(path: Path, lines: list[str]) -> None:
 
 
 def _as_json(
-    options: Options, test: _Pairs, systems: list[_System], results: _Results
+    options: Options,
+    search: "SearchConfig",
+    test: "Pairs",
+    systems: "list[System]",
+    results: _Results,
 ) -> dict[str, Any]:
     *checks, references = results.checks
     plain = [
         {
             "name": system.name,
             "direction": system.direction,
-            "beam": None if system.seconds is None else options.beam,
+            "search": None if system.seconds is None else search.model_dump(mode="json"),
             "precision": system.precision,
             "fast": None if system.seconds is None else options.fast,
             "flags": system.flags,
@@ -348,14 +242,18 @@ def _as_json(
 
 
 def _as_text(
-    options: Options, test: _Pairs, systems: list[_System], results: _Results
+    options: Options,
+    search: "SearchConfig",
+    test: "Pairs",
+    systems: "list[System]",
+    results: _Results,
 ) -> list[str]:
     from heedful.score_table import changed_lines, checks_table, comparison_table, scores_table
 
     scored = len(results.rows)
     lines = [f"{options.data}: {len(test.first):,} rows, {scored:,} scored{_left_out(test)}"]
     for system, found in zip(systems, results.scores, strict=True):
-        lines.append(_about(system, found, options))
+        lines.append(_about(system, found, options, search))
     *checks, references = results.checks
     lines += ["", *checks_table(checks, references), ""]
     if results.comparison is None:
@@ -366,7 +264,7 @@ def _as_text(
     return lines + shown + comparison_table(results.comparison, names)
 
 
-def _left_out(test: _Pairs) -> str:
+def _left_out(test: "Pairs") -> str:
     """Name the rows that were left out, if any."""
     reasons = {
         "empty_first": "with an empty first column",
@@ -377,14 +275,16 @@ def _left_out(test: _Pairs) -> str:
     return f" (left out: {', '.join(said)})" if said else ""
 
 
-def _about(system: _System, scores: "Scores", options: Options) -> str:
+def _about(system: "System", scores: "Scores", options: Options, search: "SearchConfig") -> str:
     """Say what translated, how fast, and what is odd about the result."""
     parts = [system.name]
     if system.direction:
         parts.append(system.direction)
     if system.seconds is not None:
-        how = "greedy" if options.beam == 1 else f"beam {options.beam}"
-        how = f"{system.precision}{' with a shortlist' * options.fast}, {how}"
+        size = getattr(search, "beam_size", "")
+        how = (
+            f"{system.precision}{' with a shortlist' * options.fast}, {search.kind} {size}".rstrip()
+        )
         speed = f"{system.seconds:.1f} s, {scores.sentences_per_second:.1f} sentences/s"
         parts.append(f"{how}, {speed}")
     parts += [f"{n:,} {flag}" for flag, n in sorted(system.flags.items())]
