@@ -47,7 +47,7 @@ from heedful.translation import Candidate, Translation
 class Options(TypedDict, total=False):
     """What `Translator.stream` and its kin can be told beside the texts and languages."""
 
-    search: SearchConfig
+    search: SearchConfig | None
     """How translations are looked for; `Beam()` if it is not said."""
     care: Care
     """What is looked after in the output."""
@@ -313,7 +313,7 @@ class Translator:
                 raise SettingError(f"{value} is less than 1", where=name, fix="give more")
         tag = self.target(to, from_)
         language = tag or self.languages.target
-        how = How(to=tag, language=language, search=options.get("search", Beam()))
+        how = How(to=tag, language=language, search=options.get("search") or Beam())
         given = {name: value for name, value in options.items() if name != "search"}
         return replace(how, **given)  # type: ignore[arg-type]
 

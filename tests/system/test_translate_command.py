@@ -377,7 +377,8 @@ def test_fast(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     Shortlist.of([some] * tokenizer.source_size, np.array([2]), size).save(folder)
     words[1] = str(folder)
     assert main(["translate", *words]) == 0
-    [found] = capsys.readouterr().out.splitlines()
+    [found, end] = capsys.readouterr().out.split("\n")
+    assert not end
     assert found == load(folder, "cpu", fast=True).translate(["The house"])[0]
     Shortlist.of([some] * 3, np.array([2]), size).save(folder)
     assert "its shortlist is of another vocabulary" in refused(words, capsys)

@@ -53,6 +53,9 @@ _SAME_RESULTS = (
 )
 """Options that do not decide what comes out, and those that `_made_with` knows better."""
 
+_SHORT = {"beam_size": "beam", "n_best": "nbest", "length_penalty": "length-penalty"}
+"""Settings of a search that have options of their own."""
+
 _DROPPED = {
     "blank": "blank, kept as they are",
     "bom": "byte-order mark dropped",
@@ -161,7 +164,10 @@ def _translate(
         print("Type a line and press Enter; Ctrl-D ends.", file=sys.stderr)
     counts: Counter[str] = Counter()
     arriving = None if lines is None else Arriving(lines)
-    name, total = name_of(options.input), counted(options.input)
+    name = name_of(options.input)
+    progress = Progress(quiet=options.quiet or typing or lines is None or out.isatty())
+    needed = progress.live or isinstance(out, Part)
+    total = counted(options.input) if needed else None
     texts = words_given(options.texts) if arriving is None else lines_of(arriving, name, counts)
     done = 0
     if isinstance(out, Part):
@@ -182,8 +188,6 @@ def _translate(
             ready=None if arriving is None or typing else arriving.ready,
             **given,
         )
-    shown_already = typing or lines is None or out.isatty()
-    progress = Progress(quiet=options.quiet or shown_already)
     expected = max((total or 0) - done, 0) or None if progress.live else None
     for index, translation in enumerate(progress.track(found, "translating", expected), done):
         counts["lines"] += 1
@@ -269,7 +273,7 @@ def _made_with(
         "--precision": translator.precision,
         "--split-above": options.split_above or SPLIT_ABOVE,
         "glossary with the checksum": _checksum(terms),
-        "search": search.model_dump(mode="json"),
+        **{f"--{_SHORT.get(name, f'search.{name}')}": x for name, x in search.model_dump().items()},
         **{f"--{name.replace('_', '-')}": value for name, value in given.items()},
     }
 
