@@ -46,7 +46,8 @@ class Care:
     protect: bool = False
     """Placeholders, tags, addresses and numbers survive, and marks of keyboard shortcuts."""
     capitals: bool = True
-    """A text all in capitals is translated as if it were not, and comes back in capitals."""
+    """A text all in capitals is translated as if it were not, and comes back in capitals; a title
+    in English, Where Words Begin With Capitals, is translated as a sentence."""
     loops: bool = True
     """A translation that repeats itself is searched for anew."""
 

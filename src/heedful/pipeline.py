@@ -32,7 +32,7 @@ from heedful.search import (
     MinimumBayesRisk,
     SearchConfig,
 )
-from heedful.text.casing import is_shouted, shouted, unshouted
+from heedful.text.casing import is_shouted, is_titled, shouted, unshouted, untitled
 from heedful.text.chrf import expected_utility
 from heedful.text.mnemonic import returned, taken
 from heedful.text.segments import INSIDE, SPLIT, Segments, segment
@@ -49,6 +49,8 @@ MAX_ENCODED = 100_000
 
 CAPITALS = "capitals"
 """Flag: the text was all in capitals."""
+TITLE = "title"
+"""Flag: the text had capitals as an English title has."""
 TERMS = "terms"
 """Flag: terms of the glossary were in it, and are translated as it says."""
 
@@ -58,6 +60,7 @@ FLAGS = {
     UNFINISHED: "unfinished: the maximum length came before the end",
     PROTECTED: "with placeholders, tags, addresses or numbers, all kept",
     CAPITALS: "all in capitals, translated as if not",
+    TITLE: "with the capitals of a title, translated as a sentence",
     TERMS: "with terms of the glossary",
     RETRIED: "translated anew, because the first translation was not good enough",
     REPEATS: "repeat a phrase, whatever was tried",
@@ -76,6 +79,8 @@ class How:
 
     to: str | None
     """The language tag to ask for."""
+    source: str
+    """The language that is read, as far as it is known."""
     language: str
     """The target's, as far as it is known."""
     search: SearchConfig
@@ -153,9 +158,13 @@ class Pipeline:
             return None
         if how.care.protect:
             text, mark = taken(text)
-        if how.care.capitals and request.plain and is_shouted(text):
-            text = unshouted(text)
-            flags.add(CAPITALS)
+        if how.care.capitals and request.plain:
+            if is_shouted(text):
+                text = unshouted(text)
+                flags.add(CAPITALS)
+            elif how.source == "en" and is_titled(text):
+                text = untitled(text)
+                flags.add(TITLE)
         longest = max(self._longest - how.search.max_extra, self._longest // 2)
 
         def size(part: str) -> int:

@@ -313,7 +313,11 @@ class Translator:
                 raise SettingError(f"{value} is less than 1", where=name, fix="give more")
         tag = self.target(to, from_)
         language = tag or self.languages.target
-        how = How(to=tag, language=language, search=options.get("search") or Beam())
+        others = [one for one in self.tokenizer.languages if one != tag]
+        known = self.languages.source if tag is None else others[0] if len(others) == 1 else ""
+        how = How(
+            to=tag, source=from_ or known, language=language, search=options.get("search") or Beam()
+        )
         given = {name: value for name, value in options.items() if name != "search"}
         return replace(how, **given)  # type: ignore[arg-type]
 

@@ -80,19 +80,20 @@ def is_titled(text: str) -> bool:
     """Tell whether an English text of three words or more has capitals as a title has.
 
     All words but articles, conjunctions and short prepositions begin with a capital, three of them
-    at least, two with small letters as well, and no sentence ends there. A name of three words
-    (New York City) looks the same.
+    at least, five where a sentence ends ("Are Tom and Mary in Boston?" is none), two with small
+    letters as well. A name of three words (New York City) looks the same.
 
     >>> [is_titled(t) for t in ("Insert New Row at the End", "Insert new row", "John Smith")]
     [True, False, False]
     """
     words = [word for part, free in _parts(text) if free for word in _WORD.findall(part)]
-    if not words or not words[0][0].isupper() or text.endswith((".", "!", "?")):
+    if not words or not words[0][0].isupper():
         return False
+    fewest = 5 if text.rstrip().endswith((".", "!", "?")) else 3
     large = [word for word in words if word[0].isupper()]
     small = [word for word in words if not word[0].isupper()]
     mixed = [word for word in large if not word.isupper()]
-    return len(large) > 2 and len(mixed) > 1 and all(map(_SMALL.fullmatch, small))
+    return len(large) >= fewest and len(mixed) > 1 and all(map(_SMALL.fullmatch, small))
 
 
 def untitled(text: str) -> str:
