@@ -5,17 +5,21 @@ The public names are imported when first used: `import heedful` alone does not l
 
 __version__ = "0.1.0"
 
-__all__ = ["HeedfulError", "Translator", "load"]
+__all__ = ["Care", "Glossary", "HeedfulError", "Request", "Translator", "load"]
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from heedful.data.glossary import Glossary
     from heedful.errors import HeedfulError
-    from heedful.translator import Translator, load
+    from heedful.translator import Care, Request, Translator, load
 
 _HOME = {
+    "Care": "heedful.translator",
+    "Glossary": "heedful.data.glossary",
     "HeedfulError": "heedful.errors",
+    "Request": "heedful.translator",
     "Translator": "heedful.translator",
     "load": "heedful.translator",
 }
