@@ -19,9 +19,9 @@ from heedful.model_folder import LoadedModel, save_model
 from heedful.model_header import Languages
 from heedful.models.seq2seq import Memory
 from heedful.models.transformer import TransformerConfig
+from heedful.pipeline import MAX_ENCODED
 from heedful.search import Beam, Greedy, Hypothesis
 from heedful.text.tokenizer import BPE, Tokenizer
-from heedful.pipeline import MAX_ENCODED
 from heedful.translator import Translator, limits_of, load
 
 PAIRS = [
