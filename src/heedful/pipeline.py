@@ -53,6 +53,8 @@ TITLE = "title"
 """Flag: the text had capitals as an English title has."""
 TERMS = "terms"
 """Flag: terms of the glossary were in it, and are translated as it says."""
+UNALIGNED = "unaligned"
+"""Flag: the translation has more pieces than the model can read, so that no words are linked."""
 
 FLAGS = {
     SPLIT: "split at sentence ends",
@@ -65,6 +67,7 @@ FLAGS = {
     RETRIED: "translated anew, because the first translation was not good enough",
     REPEATS: "repeat a phrase, whatever was tried",
     REFUSED: "without the words that must appear: they could not",
+    UNALIGNED: "without links of some words: too long for the model to read again",
 }
 """What each flag of a translation means, after a number of lines."""
 
@@ -137,9 +140,16 @@ class Pipeline:
 
     def _links(self, parts: Sequence[Part], how: How) -> dict[int, list[Link]]:
         """Return the links between the words of each part and of its best translation."""
-        pairs = [(part.text, part.words[0]) for part in parts]
+        written = self.tokenizer.encode_target([part.words[0] for part in parts])
+        read = []
+        for part, pieces in zip(parts, written, strict=True):
+            if len(pieces) <= self._longest:
+                read.append(part)
+            else:
+                part.flags.add(UNALIGNED)
+        pairs = [(part.text, part.words[0]) for part in read]
         found = word_links(self.model, self.tokenizer, pairs, to=how.to)
-        return {id(part): links for part, links in zip(parts, found, strict=True)}
+        return {id(part): links for part, links in zip(read, found, strict=True)}
 
     def _encode_whole(self, texts: Sequence[str], to: str | None) -> dict[str, list[int]]:
         """Return the ids of every text that is neither blank nor huge, all encoded together."""

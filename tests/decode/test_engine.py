@@ -26,7 +26,7 @@ from heedful.models.seq2seq import Memory, Seq2Seq
 from heedful.models.seq2seq import decode as all_logits
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.search import Asked, Beam, Greedy, Hypothesis, Limits
-from heedful.shapes import Array
+from tests.decode.uncached import UncachedStepper
 
 ENTRIES = 40
 LIMITS = Limits(1, 2, forbidden=(0, 1, 3), max_length=32)
@@ -217,30 +217,6 @@ def test_only_candidates_of_a_source_are_in_its_translation(
             assert [x.tokens for x in alone] == [x.tokens for x in hypotheses]
 
 
-class UncachedStepper:
-    """Computes every position anew from the whole prefix."""
-
-    entries: Tensor | None = None
-    attention: Array | None = None
-
-    def __init__(self, model: Transformer, memory: Memory, width: int) -> None:
-        self.model = model
-        self.width = width
-        self.memory = memory
-        self.tokens = torch.zeros(memory.states.shape[0] * width, 0, dtype=torch.int64)
-
-    def step(self, tokens: Array, rows: Array | None = None) -> Tensor:
-        self.tokens = torch.cat([self.tokens, torch.from_numpy(tokens)[:, None]], dim=1)
-        owners = torch.arange(len(self.tokens)) // self.width
-        logits = all_logits(self.model, self.tokens, self.memory.select(owners))[:, -1]
-        return logits if rows is None else logits[rows]
-
-    def select(self, rows: Array, sentences: Array | None = None) -> None:
-        self.tokens = self.tokens[rows]
-        if sentences is not None:
-            self.memory = self.memory.select(torch.from_numpy(sentences))
-
-
 @pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam", "n-best"])
 def test_cached_equals_uncached(
     model: Transformer, sources: list[list[int]], search: Greedy | Beam
@@ -253,7 +229,7 @@ def test_cached_equals_uncached(
     with torch.inference_mode():
         memory = model.encode(padded, mask)
         cached = ModelStepper(model, memory, runner.rows_per_sentence, 32)
-        plain = UncachedStepper(model, memory, runner.rows_per_sentence)
+        plain = UncachedStepper([model], sources, runner.rows_per_sentence)
         asked = list(map(Asked, sources))
         same(runner.run(cached, asked, LIMITS), runner.run(plain, asked, LIMITS))
 

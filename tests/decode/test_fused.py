@@ -60,10 +60,13 @@ def sources_of(count: int) -> list[list[int]]:
     ]
 
 
-def eager(model: Transformer, sources: list[list[int]], width: int, room: int) -> ModelStepper:
+def eager(
+    model: Transformer, sources: list[list[int]], width: int, room: int, *, attentive: bool = False
+) -> ModelStepper:
     longest = max(map(len, sources))
     padded = torch.tensor([source + [0] * (longest - len(source)) for source in sources])
-    return ModelStepper(model, model.encode(padded, padded != 0), width, room)
+    memory = model.encode(padded, padded != 0)
+    return ModelStepper(model, memory, width, room, attentive=attentive)
 
 
 @torch.inference_mode()
@@ -91,6 +94,23 @@ def test_as_the_eager_model(changed: dict[str, Any]) -> None:
     stepper = fused(pack(model), sources, WIDTH)
     for found, expected in walk(stepper, eager(model, sources, WIDTH, STEPS), 5, WIDTH):
         torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("changed", list(changes()))
+def test_looks_at_the_source_as_the_eager_model(changed: dict[str, Any]) -> None:
+    """What the penalty of coverage asks for; behind the end of a source stands nothing."""
+    model, sources = model_of(changed), sources_of(5)
+    stepper = FusedStepper(pack(model), WIDTH, 5, 3, Workspace(), attentive=True)
+    stepper.admit(sources)
+    twin = eager(model, sources, WIDTH, STEPS, attentive=True)
+    for found, expected in walk(stepper, twin, 5, WIDTH):
+        torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
+        assert stepper.attention is not None
+        assert twin.attention is not None
+        assert stepper.attention.sum(axis=1) == pytest.approx(1, abs=1e-5)
+        columns = stepper.attention.shape[1]
+        assert twin.attention[:, :columns] == pytest.approx(stepper.attention, abs=1e-5)
+        assert not twin.attention[:, columns:].any()
 
 
 @pytest.mark.parametrize("changed", list(changes()))

@@ -136,9 +136,16 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise SettingError(f"{value} is less than 1", where=f"--{name.replace('_', '-')}")
+    forms = [form for words in options.must for form in words.split("|")]
+    for option, given in (("--must", forms), ("--never", options.never)):
+        if not all(word.strip() for word in given):
+            raise SettingError("a word is empty", where=option, fix="write it, or leave it out")
     search = search_of(
         settings, beam=options.beam, nbest=options.nbest, length_penalty=options.length_penalty
     )
+    if options.alignments and search.returned > 1 and not options.json:
+        problem = "they are of the best translation alone, and several are printed"
+        raise SettingError(problem, where="--alignments", fix="give --json, or leave it out")
     source = nullcontext(None) if options.texts else open_input(options.input)
     with source as lines, _open_output(options) as out:
         _translate(options, search, lines, out)

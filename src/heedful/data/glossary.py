@@ -24,6 +24,7 @@ class Term(NamedTuple):
 
     source: str
     targets: tuple[str, ...]
+    """The translation, and other forms of it that will do as well."""
 
     def times_in(self, translation: str) -> int:
         """Count how often one of its targets stands in a translation, found as terms are.
@@ -33,8 +34,6 @@ class Term(NamedTuple):
         """
         forms = Glossary(Term(form, ()) for form in self.targets)
         return len(forms.terms(translation))
-
-    """The translation, and other forms of it that will do as well."""
 
 
 class Glossary:

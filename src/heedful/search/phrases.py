@@ -112,6 +112,7 @@ class Automaton:
         """The state in which they will have been, if no letter follows."""
         self._next = self._transitions()
         self._ways = [self._ways_of(number) for number in range(len(phrases))]
+        self._left = [self._counted(state) for state in range(self.done + 1)]
         self._advanced: dict[tuple[int, int], int] = {}
         self._completing: dict[int, Bool[Array, " V"]] = {}
 
@@ -150,6 +151,14 @@ class Automaton:
 
     def left(self, state: int) -> int:
         """Return how many pieces are enough for all to have been seen; 0 if the text may end."""
+        return self._left[state]
+
+    @property
+    def whole(self) -> int:
+        """How many pieces are enough behind a word."""
+        return self._left[_INSIDE]
+
+    def _counted(self, state: int) -> int:
         if self.ends_well(state):
             return 0
         number, seen = self._where(state)
@@ -157,11 +166,6 @@ class Automaton:
         later = range(number + 1 + whole, len(self._phrases))
         here = len(self._ways[number][seen][0])
         return here + sum(max(map(len, self._ways[one][_INSIDE])) for one in later)
-
-    @property
-    def whole(self) -> int:
-        """How many pieces are enough behind a word."""
-        return self.left(_INSIDE)
 
     def _where(self, state: int) -> tuple[int, int]:
         """Return which phrase is under way, and the number of its state among its own."""
