@@ -16,20 +16,25 @@ from heedful.careful import (
     REFUSED,
     REPEATS,
     RETRIED,
+    TERMS,
     Care,
     Part,
+    Target,
     beam_of,
     mend,
 )
 from heedful.data.glossary import Glossary
 from heedful.decode.alignment import Link, word_links
 from heedful.decode.engine import BATCH_TOKENS, Engine
+from heedful.errors import SettingError
 from heedful.models.transformer import Transformer
 from heedful.request import Request, Wishes
 from heedful.search import (
+    Alternatives,
     Hypothesis,
     Limits,
     MinimumBayesRisk,
+    Sample,
     SearchConfig,
 )
 from heedful.text.casing import is_shouted, is_titled, shouted, unshouted, untitled
@@ -38,7 +43,7 @@ from heedful.text.mnemonic import returned, taken
 from heedful.text.segments import INSIDE, SPLIT, Segments, segment
 from heedful.text.spans import words
 from heedful.text.tokenizer import Tokenizer
-from heedful.translation import UNFINISHED, Candidate, Translation, begun, blank, grown
+from heedful.translation import UNFINISHED, Candidate, Translation, begun, blank, grown, joined
 
 SPLIT_ABOVE = 40
 """Source pieces up to which several sentences are translated in one go. A model trained on single
@@ -51,8 +56,6 @@ CAPITALS = "capitals"
 """Flag: the text was all in capitals."""
 TITLE = "title"
 """Flag: the text had capitals as an English title has."""
-TERMS = "terms"
-"""Flag: terms of the glossary were in it, and are translated as it says."""
 UNALIGNED = "unaligned"
 """Flag: the translation has more pieces than the model can read, so that no words are linked."""
 
@@ -66,7 +69,7 @@ FLAGS = {
     TERMS: "with terms of the glossary",
     RETRIED: "translated anew, because the first translation was not good enough",
     REPEATS: "repeat a phrase, whatever was tried",
-    REFUSED: "without the words that must appear: they could not",
+    REFUSED: "without the words or the beginning that were asked for: they could not be",
     UNALIGNED: "without links of some words: too long for the model to read again",
 }
 """What each flag of a translation means, after a number of lines."""
@@ -133,7 +136,8 @@ class Pipeline:
             self._decode(some, search, how, known, told)
 
         decode(parts, how.search)
-        mend(parts, how.search, decode, self.wishes, how.care, how.language)
+        target = Target(how.language, self._longest)
+        mend(parts, how.search, decode, self.wishes, how.care, target)
         links = self._links(parts, how) if how.align else {}
         for request, plan in zip(requests, plans, strict=True):
             yield self._joined(plan, how, links) if plan else blank(request.text)
@@ -168,7 +172,8 @@ class Pipeline:
             return None
         if how.care.protect:
             text, mark = taken(text)
-        if how.care.capitals and request.plain:
+        terms = how.glossary is not None and how.glossary.terms(text)
+        if how.care.capitals and request.plain and not terms:  # terms are found as they are written
             if is_shouted(text):
                 text = unshouted(text)
                 flags.add(CAPITALS)
@@ -189,11 +194,17 @@ class Pipeline:
 
     def _wish(self, request: Request, parts: Sequence[Part], how: How) -> None:
         """Tell the parts what must and must not stand in their translations."""
+        if request.must and isinstance(how.search, Sample | Alternatives):
+            raise SettingError(
+                f"words that must appear are looked for by a beam, not by {how.search.kind}",
+                fix="leave the words or --search.kind out",
+            )
         if not request.plain:
             wish = self.wishes.of(request)
+            asked = [request.prefix, *(form for forms in request.must for form in forms)]
             for part in parts:
                 part.wish = replace(wish, opening=None, must=())
-            parts[0].wish = wish
+            parts[0].wish, parts[0].asked = wish, " ".join(asked)
         if how.glossary is None:
             return
         for part in parts:
@@ -204,6 +215,7 @@ class Pipeline:
             most = min(self._longest, how.search.max_length or self._longest)
             fits = wish.need < most
             part.wish = wish if fits else part.wish
+            part.asked = " ".join([part.asked, *(form for forms in terms for form in forms)])
             part.flags.add(TERMS if fits else REFUSED)
 
     def _telling(
@@ -265,7 +277,7 @@ class Pipeline:
         read = written = 0
         for (_, gap), part in zip(plan.segments.parts, plan.parts, strict=True):
             if part is None:
-                chains = grown(chains, [gap], [_NOTHING], len(chains))
+                chains = joined(chains, [gap], [_NOTHING])
                 continue
             flags |= part.flags
             joint += [
@@ -274,7 +286,10 @@ class Pipeline:
             if how.align:
                 read, written = read + len(words(part.text)), written + len(words(part.words[0]))
             texts = [text + gap for text in part.words]
-            chains = grown(chains, texts, part.found, how.search.returned)
+            if _drawn(how.search):
+                chains = joined(chains, texts, part.found)
+            else:
+                chains = grown(chains, texts, part.found, how.search.returned)
         if chains[0].unfinished:
             flags.add(UNFINISHED)
         found = tuple(Candidate(_finished(x.text(), plan), x.score, x.log_prob) for x in chains)
@@ -304,6 +319,11 @@ def _so_far(plan: _Plan) -> str:
     return _finished("".join(words), plan)
 
 
+def _drawn(search: SearchConfig) -> bool:
+    """Return whether hypotheses are not ranked: the first of a part belongs to the first of all."""
+    return isinstance(search, Sample | Alternatives) and not isinstance(search, MinimumBayesRisk)
+
+
 def _finished(text: str, plan: _Plan) -> str:
     """Give a translation back what was taken off its source."""
     if CAPITALS in plan.flags:
@@ -321,6 +341,9 @@ def _rank_by_risk(part: Part, n_best: int) -> None:
     times = Counter(part.words)
     first = {text: part.found[part.words.index(text)] for text in times}
     utility = expected_utility(list(times), [float(count) for count in times.values()])
-    ranked = sorted(zip(utility.tolist(), times, strict=True), key=lambda one: -one[0])[:n_best]
+    ranked = sorted(
+        zip(utility.tolist(), times, strict=True),
+        key=lambda one: (not first[one[1]].finished, -one[0]),
+    )[:n_best]
     part.words = [text for _, text in ranked]
     part.found = [replace(first[text], score=score) for score, text in ranked]

@@ -15,8 +15,8 @@ from heedful.errors import SettingError
 from heedful.search import Automaton, Opening, Spelling, Wish
 from heedful.text.tokenizer import Tokenizer
 
-REMEMBERED = 4096
-"""Phrases whose automata are kept: 20 ms each to make, 100 kB to keep."""
+REMEMBERED = 256
+"""Phrases whose automata are kept: up to 50 ms each to make and 150 kB to keep."""
 
 _LAST_WORD = re.compile(r"\S*\Z")
 
@@ -44,7 +44,7 @@ class Wishes:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._spelling = Spelling(tokenizer.target_bytes(), self._cut)
+        self._spelling = Spelling(tokenizer.target_bytes(), self.cut)
         self._automaton = lru_cache(REMEMBERED)(self._made)
 
     def of(self, request: Request) -> Wish:
@@ -83,14 +83,15 @@ class Wishes:
         last = _LAST_WORD.search(words)
         assert last is not None
         before = words[: last.start()].rstrip()
-        fixed = self._cut(before) if before else ()
+        fixed = self.cut(before) if before else ()
         closed = closed or prefix != prefix.rstrip()
         return Opening(tuple(fixed), f" {last[0]}".encode(), self._spelling, closed)
 
     def _made(self, phrases: tuple[str, ...]) -> Automaton:
         return Automaton(phrases, self._spelling)
 
-    def _cut(self, text: str) -> Sequence[int]:
+    def cut(self, text: str) -> Sequence[int]:
+        """Return the pieces of a text of the target, as the tokenizer cuts it."""
         return self._tokenizer.encode_target([text])[0][:-1]
 
     def _holds(self, text: str, automaton: Automaton) -> bool:

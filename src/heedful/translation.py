@@ -3,7 +3,7 @@
 Texts of parts and their hypotheses come in, a `Translation` goes out; `heedful.pipeline` makes it.
 """
 
-__all__ = ["UNFINISHED", "Candidate", "Chain", "Translation", "begun", "blank", "grown"]
+__all__ = ["UNFINISHED", "Candidate", "Chain", "Translation", "begun", "blank", "grown", "joined"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,6 +80,15 @@ class Chain:
 def begun() -> list[Chain]:
     """Return the chain of no part."""
     return [Chain("", 0, 0.0, 0.0, None)]
+
+
+def joined(
+    chains: Sequence[Chain], words: Sequence[str], found: Sequence[Hypothesis]
+) -> list[Chain]:
+    """Return the first with the first, the second with the second; where some end, their last."""
+    count = max(len(chains), len(words))
+    pairs = [(min(n, len(chains) - 1), min(n, len(words) - 1)) for n in range(count)]
+    return [chains[one].then(words[other], found[other]) for one, other in pairs]
 
 
 def grown(

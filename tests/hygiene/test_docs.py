@@ -178,11 +178,11 @@ def check_heed(words: list[str]) -> None:
 def check_options(name: str, command: ModuleType, words: list[str]) -> None:
     """Read a command's options as `heed` does, and its settings as its run would."""
     options, *settings = cli.arguments(name, command, words)
-    if settings and name == "translate":
+    if settings and hasattr(options, "beam"):
         from heedful.search_options import search_of
 
-        short = {"beam": options.beam, "nbest": options.nbest}
-        search_of(settings[0], **short, length_penalty=options.length_penalty)
+        short = {name: getattr(options, name, None) for name in ("nbest", "length_penalty")}
+        search_of(settings[0], beam=options.beam, **short)
     elif settings:
         from heedful.config import merged
         from heedful.recipes import recipe

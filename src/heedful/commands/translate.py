@@ -132,6 +132,9 @@ def run(options: Options, settings: dict[str, Any]) -> int:
 
     if options.texts and options.input is not None:
         raise SettingError("texts and --input are both given", fix="leave one of them out")
+    if options.live and options.output not in (None, STANDARD):
+        problem = "translations grow before your eyes, not in a file"
+        raise SettingError(problem, where="--live", fix="leave -o out")
     for name in ("split_above", "batch_tokens", "workers"):
         value = getattr(options, name)
         if value is not None and value < 1:
@@ -251,8 +254,18 @@ def _living(
             elif options.json:
                 print(json.dumps({"partial": beginning}, ensure_ascii=False), file=out, flush=True)
             else:
-                width = max(shutil.get_terminal_size().columns - 1, 1)
-                print(_CLEARED + beginning[-width:], end="", file=out, flush=True)
+                print(_CLEARED + _fitting(beginning), end="", file=out, flush=True)
+
+
+def _fitting(text: str) -> str:
+    """Return as much of the end of a text as a line of the terminal holds."""
+    from rich.cells import cell_len
+
+    width = max(shutil.get_terminal_size().columns - 1, 1)
+    tail = text[-width:]
+    while cell_len(tail) > width:
+        tail = tail[1:]
+    return tail
 
 
 _CLEARED = "\r\x1b[K"

@@ -3,6 +3,7 @@
 __all__ = ["ModelStepper", "Together"]
 
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -81,7 +82,11 @@ def _looking(model: Transformer) -> Iterator[list[Float[Tensor, "R S"]]]:
     """Collect the mean attention of the last layer's heads to the source, of one new position."""
     seen: list[Tensor] = []
 
+    mine = threading.get_ident()
+
     def record(_: object, inputs: tuple[Any, ...]) -> None:
+        if threading.get_ident() != mine:  # others may run the same model meanwhile
+            return
         query, memory, mask = inputs
         seen.append(_mean_weights(query, memory, mask))
 

@@ -19,7 +19,7 @@ from heedful.shapes import Array, Float, Int
 
 
 class DiverseBeam(BeamSettings):
-    """Beam search in groups that avoid each other's pieces."""
+    """Beam search in groups that avoid each other's pieces; not where words must appear."""
 
     kind: Literal["diverse"] = "diverse"
     groups: int = Field(2, ge=1, le=1024)

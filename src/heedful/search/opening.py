@@ -35,8 +35,8 @@ class Opening:
 
     @cached_property
     def need(self) -> int:
-        """How many pieces are enough, however the last word is spelled."""
-        return len(self.fixed) + len(self.word)
+        """How many pieces are enough."""
+        return len(self.fixed) + len(self.spelling.spell(self.word))
 
     @cached_property
     def pieces(self) -> frozenset[int]:

@@ -24,12 +24,15 @@ from heedful.shapes import Array, Float, Int, Tensor
 
 
 class Sample(Shaping):
-    """Draw every piece; the temperature comes first, then each of the restrictions in turn."""
+    """Draw every piece; the temperature comes first, then each of the restrictions in turn.
+
+    Hypotheses come in the order in which they were drawn.
+    """
 
     kind: Literal["sample"] = "sample"
     count: int = Field(1, ge=1, le=1024)
     """Translations drawn of each sentence."""
-    temperature: float = Field(1.0, gt=0, le=100)
+    temperature: float = Field(1.0, ge=0.01, le=100)
     """Divides the logits: below 1 likely pieces become likelier, above 1 less so."""
     top_k: int = Field(0, ge=0)
     """Draw from so many likeliest pieces; 0: from all."""
@@ -56,11 +59,12 @@ class Sample(Shaping):
 class _Drawn:
     """The choice of sampling, with the random numbers of each sentence."""
 
-    ranked: ClassVar[bool] = True
+    ranked: ClassVar[bool] = False
 
     def __init__(self, config: Sample) -> None:
         self._config = config
-        self._numbers: list[Float[Array, "W T"]] = []
+        self._numbers: dict[int, Float[Array, "W T"]] = {}
+        self._seen = 0
 
     @property
     def rows(self) -> int:
@@ -78,7 +82,8 @@ class _Drawn:
             ids = np.asarray(one.source, np.int64).tobytes()
             key = int.from_bytes(blake2b(ids, digest_size=8).digest())
             bits = np.random.Philox(key=np.array([self._config.seed, key], np.uint64))
-            self._numbers.append(np.random.Generator(bits).random((self.rows, room)))
+            self._numbers[self._seen] = np.random.Generator(bits).random((self.rows, room))
+            self._seen += 1
 
     def choose(
         self,
@@ -97,6 +102,8 @@ class _Drawn:
         shares = kept(values.numpy(), self._config)
         alive = np.arange(growing.last.size) if asked is None else asked
         sentence, slot = alive // self.rows, alive % self.rows
+        if len(self._numbers) > 2 * len(growing.sentences):
+            self._numbers = {x: self._numbers[x] for x in growing.sentences.tolist()}
         places = zip(
             growing.sentences[sentence].tolist(),
             slot.tolist(),

@@ -55,6 +55,11 @@ class Shaping(Settings):
         room = max(len(asked.source), need) + self.max_extra
         room = max(room, self.min_length)
         most = min((x for x in (known, self.max_length) if x is not None), default=room)
+        if self.min_length > most:
+            raise ModelError(
+                f"at least {self.min_length:,} pieces are asked for and {most:,} are allowed",
+                fix="give a smaller min_length",
+            )
         if need > most:
             raise ModelError(
                 f"what the translation must hold takes {need:,} pieces and {most:,} are allowed",

@@ -114,8 +114,9 @@ class SingleSearch:
             growing.states = growing.states[sentences, parents]
             growing.log_prob = growing.log_prob[sentences, parents]
         stuck = (growing.log_prob > -np.inf) & (values == -np.inf)
-        if parents is not None:
-            stuck[:, 1:] = False  # fewer pieces were possible than rows are there
+        if parents is not None:  # where a sentence splits, fewer pieces may be possible than rows
+            splitting = (parents != np.arange(parents.shape[1])).any(axis=1)
+            stuck[splitting, 1:] = False
         if stuck.any():  # the rules leave nothing: what is there stays, unfinished
             nothing: Bool[Array, "B W"] = np.zeros_like(stuck)
             course.collect(growing, stuck, nothing, growing.log_prob)

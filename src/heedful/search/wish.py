@@ -67,8 +67,11 @@ class Wish:
     def granted(self, tokens: Sequence[int]) -> bool:
         """Return whether a translation is as wished."""
         states = [0] * len(self.automata)
-        for piece in tokens:
-            states = [x.advance(at, piece) for x, at in zip(self.automata, states, strict=True)]
+        for at, piece in enumerate(tokens):
+            begins = None if self.opening is None else self.opening.allowed(tokens[:at])
+            if begins is not None and not begins[piece]:
+                return False
+            states = [x.advance(y, piece) for x, y in zip(self.automata, states, strict=True)]
             banned = zip(self.never, states[len(states) - len(self.never) :], strict=True)
             if any(automaton.ends_well(state) for automaton, state in banned):
                 return False
