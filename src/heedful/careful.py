@@ -34,6 +34,8 @@ REPEATS = "repeats"
 """Flag: a phrase comes again and again, whatever was tried."""
 REFUSED = "refused"
 """Flag: words that must appear could not, and none of the wishes was granted."""
+UNTRANSLATED = "untranslated"
+"""Flag: what must survive was lost whatever was tried; this, or a part of it, is as it was."""
 
 AGAINST_LOOPS = {"no_repeat_ngram": 3, "repetition_penalty": 1.2}
 """What a translation that goes round in circles is searched for with."""
@@ -112,11 +114,16 @@ def _break_loops(parts: Sequence[Part], search: SearchConfig, decode: Decode) ->
     before = [replace(part) for part in turning]
     decode(turning, search.model_copy(update=AGAINST_LOOPS))
     for part, old in zip(turning, before, strict=True):
-        if _turns(part) or not _granted(part) or len(_missing(part, "")) > len(_missing(old, "")):
+        if _turns(part) or not _granted(part) or _harm(part) > _harm(old):
             part.found, part.words = old.found, old.words
             part.flags.add(REPEATS)
         else:
             part.flags.add(RETRIED)
+
+
+def _harm(part: Part) -> int:
+    """Return how many placeholders, tags, addresses and numbers are missing or made up."""
+    return len(_missing(part, "")) + len(_foreign(part, ""))
 
 
 def _turns(part: Part) -> bool:
@@ -152,6 +159,13 @@ def _protect(
         decode(without, beam_of(search))
     torn = [part for part in without if not (_granted(part) and _whole(part, language))]
     _between(torn, search, decode, wishes, language, numbers=True)
+    for part in losing:
+        if not _whole(part, language):  # words joined with spans may read as other spans: %1$sopen
+            part.words, part.found, part.wish = [part.text], [_UNSEARCHED], Wish()
+            part.flags.add(UNTRANSLATED)
+
+
+_UNSEARCHED = Hypothesis(tokens=(), log_prob=0.0, score=0.0, finished=True)
 
 
 def _protected(text: str) -> list[Span]:
@@ -238,6 +252,7 @@ def _between(
             one = next(waiting)
             text += _ended_alike(one.words[0], piece.text)
             log_prob, score = log_prob + one.found[0].log_prob, score + one.found[0].score
+            part.flags |= one.flags
         part.words, part.wish = [text.strip()], Wish()
         part.found = [Hypothesis((), log_prob, score, finished=True)]
 

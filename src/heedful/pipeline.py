@@ -16,6 +16,7 @@ from heedful.careful import (
     REFUSED,
     REPEATS,
     RETRIED,
+    UNTRANSLATED,
     Care,
     Part,
     beam_of,
@@ -64,6 +65,7 @@ FLAGS = {
     RETRIED: "translated anew, because the first translation was not good enough",
     REPEATS: "repeat a phrase, whatever was tried",
     REFUSED: "without the words that must appear: they could not",
+    UNTRANSLATED: "kept as they are, in whole or in part: placeholders or numbers were lost",
     UNALIGNED: "without links of some words: too long for the model to read again",
 }
 """What each flag of a translation means, after a number of lines."""
