@@ -36,6 +36,8 @@ REFUSED = "refused"
 """Flag: what was asked for, words or a beginning, could not be."""
 TERMS = "terms"
 """Flag: terms of the glossary were in it, and are translated as it says."""
+UNTRANSLATED = "untranslated"
+"""Flag: what must survive was lost whatever was tried; this, or a part of it, is as it was."""
 
 NO_REPEAT, PENALTY = 3, 1.2
 """What a translation that goes round in circles is searched for with, at least."""
@@ -134,11 +136,16 @@ def _break_loops(parts: Sequence[Part], search: SearchConfig, decode: Decode) ->
     before = [replace(part) for part in turning]
     decode(turning, search.model_copy(update=_stricter(search)))
     for part, old in zip(turning, before, strict=True):
-        if _turns(part) or not _granted(part) or len(_missing(part, "")) > len(_missing(old, "")):
+        if _turns(part) or not _granted(part) or _harm(part) > _harm(old):
             part.found, part.words = old.found, old.words
             part.flags.add(REPEATS)
         else:
             part.flags.add(RETRIED)
+
+
+def _harm(part: Part) -> int:
+    """Return how many placeholders, tags, addresses and numbers are missing or made up."""
+    return len(_missing(part, "")) + len(_foreign(part, ""))
 
 
 def _stricter(search: SearchConfig) -> dict[str, float]:
@@ -191,6 +198,13 @@ def _protect(
     for part in torn:
         part.wish = asked[id(part)]
     _between(torn, search, decode, wishes, target, numbers=True)
+    for part in losing:
+        if not _whole(part, language):  # words joined with spans may read as other spans: %1$sopen
+            part.words, part.found, part.wish = [part.text], [_UNSEARCHED], Wish()
+            part.flags.add(UNTRANSLATED)
+
+
+_UNSEARCHED = Hypothesis(tokens=(), log_prob=0.0, score=0.0, finished=True)
 
 
 def _protected(text: str) -> list[Span]:
@@ -281,6 +295,7 @@ def _between(
             found = one.found[0]
             log_prob, score = log_prob + found.log_prob, score + found.score
             finished = finished and found.finished
+            part.flags |= one.flags
         part.words = [text.strip()]
         part.found = [Hypothesis((), log_prob, score, finished)]
         if part.wish != Wish() and not part.wish.granted(wishes.cut(part.words[0])):

@@ -17,6 +17,7 @@ from heedful.careful import (
     REPEATS,
     RETRIED,
     TERMS,
+    UNTRANSLATED,
     Care,
     Part,
     Target,
@@ -70,6 +71,7 @@ FLAGS = {
     RETRIED: "translated anew, because the first translation was not good enough",
     REPEATS: "repeat a phrase, whatever was tried",
     REFUSED: "without the words or the beginning that were asked for: they could not be",
+    UNTRANSLATED: "kept as they are, in whole or in part: placeholders or numbers were lost",
     UNALIGNED: "without links of some words: too long for the model to read again",
 }
 """What each flag of a translation means, after a number of lines."""
