@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from heedful.data.glossary import Glossary
 from heedful.request import Wishes
 from heedful.search import (
     Beam,
@@ -61,6 +62,8 @@ class Part:
     words: list[str] = field(default_factory=list)
     """The texts of what was found, best first."""
     flags: set[str] = field(default_factory=set)
+    glossary: Glossary | None = None
+    """Whose terms the wish holds; where the text is cut, each piece is asked for its own."""
 
 
 Decode = Callable[[Sequence[Part], SearchConfig], None]
@@ -146,11 +149,16 @@ def _protect(
     plain = [part for part in losing if not _signs(part.text)]
     _forbid_foreign(plain, search, decode, wishes, language)
     without = [part for part in plain if _missing(part, language)]
+    asked = [part.wish for part in without]
     for part in without:
         part.wish = _with_numbers(part, wishes, language)
     if without:
         decode(without, beam_of(search))
-    torn = [part for part in without if not (_granted(part) and _whole(part, language))]
+    torn = []
+    for part, wish in zip(without, asked, strict=True):
+        if not (_granted(part) and _whole(part, language)):
+            part.wish = wish
+            torn.append(part)
     _between(torn, search, decode, wishes, language, numbers=True)
 
 
@@ -216,17 +224,22 @@ def _between(
     *,
     numbers: bool,
 ) -> None:
-    """Translate what stands between the spans, and join it with them: they cannot be lost."""
+    """Translate what stands between the spans, and join it with them: they cannot be lost.
+
+    The first words begin as wished for, all have the terms of the glossary; what of a wish the
+    whole then lacks is refused.
+    """
     if not parts:
         return
     cut = [_cut(part.text, numbers=numbers) for part in parts]
     fragments = [
-        Part(piece.text, Wish(never=part.wish.never))
+        _fragment(piece.text, part, wishes, first=piece is pieces[0])
         for part, pieces in zip(parts, cut, strict=True)
         for piece in pieces
         if not piece.kept
     ]
     decode(fragments, search)
+    _refuse([one for one in fragments if not _granted(one)], search, decode)
     _protect(fragments, search, decode, wishes, language)
     waiting = iter(fragments)
     for part, pieces in zip(parts, cut, strict=True):
@@ -238,8 +251,19 @@ def _between(
             one = next(waiting)
             text += _ended_alike(one.words[0], piece.text)
             log_prob, score = log_prob + one.found[0].log_prob, score + one.found[0].score
+        unopened = part.wish.opening is not None and pieces[0].kept
+        if unopened or not wishes.granted(part.wish, text):
+            part.flags.add(REFUSED)
         part.words, part.wish = [text.strip()], Wish()
         part.found = [Hypothesis((), log_prob, score, finished=True)]
+
+
+def _fragment(text: str, part: Part, wishes: Wishes, *, first: bool) -> Part:
+    """Return a piece of a part as one of its own, with as much of the wish as is its."""
+    terms = [] if part.glossary is None else part.glossary.terms(text)
+    must = wishes.musts(term.targets for term in terms)
+    opening = part.wish.opening if first else None
+    return Part(text, Wish(opening, must, part.wish.never), glossary=part.glossary)
 
 
 class _Piece(NamedTuple):

@@ -184,7 +184,8 @@ class Pipeline:
             wish = replace(part.wish, must=(*part.wish.must, *self.wishes.musts(terms)))
             most = min(self._longest, how.search.max_length or self._longest)
             fits = wish.need < most
-            part.wish = wish if fits else part.wish
+            if fits:
+                part.wish, part.glossary = wish, how.glossary
             part.flags.add(TERMS if fits else REFUSED)
 
     def _telling(
