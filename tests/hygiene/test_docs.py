@@ -176,9 +176,18 @@ def check_heed(words: list[str]) -> None:
 
 
 def check_options(name: str, command: ModuleType, words: list[str]) -> None:
-    """Read a command's options as `heed` does, and its settings as a training would."""
+    """Read a command's options as `heed` does, and its settings as that command would."""
     options, *settings = cli.arguments(name, command, words)
-    if settings:
+    if settings and name == "translate":
+        from heedful.search_options import search_of
+
+        search_of(
+            settings[0],
+            beam=options.beam,
+            nbest=options.nbest,
+            length_penalty=options.length_penalty,
+        )
+    elif settings:
         from heedful.config import merged
         from heedful.recipes import recipe
 
