@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heedful.careful import (
-    AGAINST_LOOPS,
+    NO_REPEAT,
     PROTECTED,
     REFUSED,
     REPEATS,
@@ -16,6 +16,7 @@ from heedful.careful import (
     UNTRANSLATED,
     Care,
     Part,
+    Target,
     _cut,
     beam_of,
     mend,
@@ -53,7 +54,7 @@ def saying(say: Say) -> Callable[[Sequence[Part], SearchConfig], None]:
     def decode(parts: Sequence[Part], search: SearchConfig) -> None:
         for part in parts:
             part.words = [" ".join(say(part, search).split())]
-            tokens = wishes()._cut(part.words[0])
+            tokens = wishes().cut(part.words[0])
             part.found = [Hypothesis(tuple(tokens), -1.0, -0.5, finished=True)]
 
     return decode
@@ -63,7 +64,7 @@ def mended(text: str, say: Say, care: Care, search: SearchConfig | None = None) 
     """Return what is there at last of a text that a model translates so."""
     part, decode, search = Part(text), saying(say), search or Greedy()
     decode([part], search)
-    mend([part], search, decode, wishes(), care, "de")
+    mend([part], search, decode, wishes(), care, Target("de", 500))
     return part
 
 
@@ -135,7 +136,7 @@ def test_loops_are_broken_or_said() -> None:
     turning, text = "und der Hund " * 9, "The dog sleeps in the house."
 
     def stops(part: Part, search: SearchConfig) -> str:
-        against = search.model_dump(include=set(AGAINST_LOOPS)) == AGAINST_LOOPS
+        against = search.no_repeat_ngram == NO_REPEAT
         return "Der Hund schläft." if against else turning
 
     part = mended(text, stops, Care())

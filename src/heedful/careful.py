@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from heedful.data.glossary import Glossary
 from heedful.request import Wishes
 from heedful.search import (
     Beam,
@@ -72,6 +73,8 @@ class Part:
     words: list[str] = field(default_factory=list)
     """The texts of what was found, best first."""
     flags: set[str] = field(default_factory=set)
+    glossary: Glossary | None = None
+    """Whose terms the wish holds; where the text is cut, each piece is asked for its own."""
 
 
 Decode = Callable[[Sequence[Part], SearchConfig], None]
@@ -271,17 +274,22 @@ def _between(
     *,
     numbers: bool,
 ) -> None:
-    """Translate what stands between the spans, and join it with them: they cannot be lost."""
+    """Translate what stands between the spans, and join it with them: they cannot be lost.
+
+    The first words begin as wished for, all have the terms of the glossary; what of a wish the
+    whole then lacks is refused.
+    """
     if not parts:
         return
     cut = [_cut(part.text, numbers=numbers) for part in parts]
     fragments = [
-        Part(piece.text, Wish(never=part.wish.never))
+        _fragment(piece.text, part, wishes, first=piece is pieces[0])
         for part, pieces in zip(parts, cut, strict=True)
         for piece in pieces
         if not piece.kept
     ]
     decode(fragments, search)
+    _refuse([one for one in fragments if not _granted(one)], search, decode)
     _protect(fragments, search, decode, wishes, target)
     waiting = iter(fragments)
     for part, pieces in zip(parts, cut, strict=True):
@@ -295,12 +303,21 @@ def _between(
             found = one.found[0]
             log_prob, score = log_prob + found.log_prob, score + found.score
             finished = finished and found.finished
-            part.flags |= one.flags
-        part.words = [text.strip()]
-        part.found = [Hypothesis((), log_prob, score, finished)]
-        if part.wish != Wish() and not part.wish.granted(wishes.cut(part.words[0])):
+            part.flags |= one.flags - {TERMS}
+        unopened = part.wish.opening is not None and pieces[0].kept
+        if unopened or not wishes.granted(part.wish, text):
             _say_refused(part)
-        part.wish = Wish()
+        part.words, part.wish = [text.strip()], Wish()
+        part.found = [Hypothesis((), log_prob, score, finished)]
+
+
+def _fragment(text: str, part: Part, wishes: Wishes, *, first: bool) -> Part:
+    """Return a piece of a part as one of its own, with as much of the wish as is its."""
+    terms = [] if part.glossary is None else part.glossary.terms(text)
+    must = wishes.musts(term.targets for term in terms)
+    opening = part.wish.opening if first else None
+    wish = Wish(opening, must, part.wish.never)
+    return Part(text, wish, glossary=part.glossary, asked=part.asked)
 
 
 class _Piece(NamedTuple):

@@ -216,7 +216,8 @@ class Pipeline:
             wish = replace(part.wish, must=(*part.wish.must, *self.wishes.musts(terms)))
             most = min(self._longest, how.search.max_length or self._longest)
             fits = wish.need < most
-            part.wish = wish if fits else part.wish
+            if fits:
+                part.wish, part.glossary = wish, how.glossary
             part.asked = " ".join([part.asked, *(form for forms in terms for form in forms)])
             part.flags.add(TERMS if fits else REFUSED)
 

@@ -8,7 +8,7 @@ __all__ = ["Request", "Wishes"]
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from heedful.errors import SettingError
@@ -86,6 +86,10 @@ class Wishes:
         fixed = self.cut(before) if before else ()
         closed = closed or prefix != prefix.rstrip()
         return Opening(tuple(fixed), f" {last[0]}".encode(), self._spelling, closed)
+
+    def granted(self, wish: Wish, text: str) -> bool:
+        """Return whether a translation has the words that must appear, and none that must not."""
+        return replace(wish, opening=None).granted(self.cut(text))
 
     def _made(self, phrases: tuple[str, ...]) -> Automaton:
         return Automaton(phrases, self._spelling)
