@@ -18,6 +18,9 @@ from heedful.text.tokenizer import Tokenizer
 REMEMBERED = 256
 """Phrases whose automata are kept: up to 50 ms each to make and 150 kB to keep."""
 
+LONGEST = 200
+"""Characters of words that must or must not appear: to follow them takes memory and time."""
+
 _LAST_WORD = re.compile(r"\S*\Z")
 
 
@@ -58,6 +61,7 @@ class Wishes:
             if not phrase.strip():
                 raise SettingError("a word that must or must not appear is empty")
         opening = self.opening(request.prefix) if request.prefix.strip() else None
+        _check_short(request.never)
         never = tuple(self.follow([phrase]) for phrase in request.never)
         asked = [(forms, " or ".join(forms)) for forms in request.must]
         if opening is not None:
@@ -70,7 +74,12 @@ class Wishes:
         return Wish(opening, self.musts(request.must), never)
 
     def musts(self, words: Iterable[Sequence[str]]) -> tuple[tuple[Automaton, ...], ...]:
-        """Return what follows words of which one form each must appear."""
+        """Return what follows words of which one form each must appear.
+
+        Raises SettingError for a form longer than `LONGEST`.
+        """
+        words = list(words)
+        _check_short(form for forms in words for form in forms)
         return tuple(tuple(self.follow([form]) for form in forms) for forms in words)
 
     def follow(self, phrases: Sequence[str]) -> Automaton:
@@ -105,3 +114,10 @@ class Wishes:
             if automaton.ends_well(state):
                 return True
         return False
+
+
+def _check_short(phrases: Iterable[str]) -> None:
+    for phrase in phrases:
+        if len(phrase) > LONGEST:
+            problem = f'"{phrase[:40]}..." has {len(phrase):,} characters and {LONGEST} are allowed'
+            raise SettingError(problem, fix="ask for a part of it")
