@@ -260,7 +260,10 @@ def test_a_run_goes_on_with_the_same_wishes_alone(
         (["--never", "y"], "--never "),
         (["--protect"], "with no --protect, this run is with --protect"),
         (["--raw"], "with no --raw, this run is with --raw"),
-        (["--search.no-repeat-ngram", "3"], "search"),
+        (
+            ["--search.no-repeat-ngram", "3"],
+            "with --search.no-repeat-ngram 0, this run",
+        ),
         (["--ensemble", said.model], "model with the checksum"),
     ]:
         sentence = said.refused(*words, "--resume", *more)

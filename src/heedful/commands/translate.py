@@ -293,9 +293,14 @@ def _made_with(
         "--precision": translator.precision,
         "--split-above": options.split_above or SPLIT_ABOVE,
         "glossary with the checksum": _checksum(terms),
-        **{f"--{_SHORT.get(name, f'search.{name}')}": x for name, x in search.model_dump().items()},
+        **{f"--{_option(name)}": value for name, value in search.model_dump().items()},
         **{f"--{name.replace('_', '-')}": value for name, value in given.items()},
     }
+
+
+def _option(name: str) -> str:
+    """Return how a setting of the search is written."""
+    return _SHORT.get(name, f"search.{name}").replace("_", "-")
 
 
 def _checksum(content: bytes) -> str:
