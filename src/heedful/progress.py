@@ -3,8 +3,9 @@
 Every long loop of the package reports through this one class; results never pass here.
 """
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "line_end"]
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -66,3 +67,14 @@ class Progress:
             if self.clock() - last >= self.interval:
                 last = self.clock()
                 self.say(f"{what}: {done:,}{of_total}")
+
+
+def line_end(text: str) -> str:
+    """Return as much of the end of a text as a line of the terminal holds."""
+    from rich.cells import cell_len
+
+    width = max(shutil.get_terminal_size().columns - 1, 1)
+    tail = text[-width:]
+    while cell_len(tail) > width:
+        tail = tail[1:]
+    return tail

@@ -7,7 +7,6 @@ Reads words from the command line, a file or standard input, hands them to
 __all__ = ["ACCEPTS_SETTINGS", "EXAMPLES", "Options", "run"]
 
 import json
-import shutil
 import sys
 import time
 from collections import Counter
@@ -243,6 +242,8 @@ def _living(
     out: TextIO | Part,
 ) -> "Iterator[Translation]":
     """Yield translations one by one, each shown while it grows."""
+    from heedful.progress import line_end
+
     if isinstance(out, Part) or not (out.isatty() or options.json):
         problem = "translations can be shown growing in a terminal alone"
         raise SettingError(problem, where="--live", fix="give --json, or leave it out")
@@ -254,18 +255,7 @@ def _living(
             elif options.json:
                 print(json.dumps({"partial": beginning}, ensure_ascii=False), file=out, flush=True)
             else:
-                print(_CLEARED + _fitting(beginning), end="", file=out, flush=True)
-
-
-def _fitting(text: str) -> str:
-    """Return as much of the end of a text as a line of the terminal holds."""
-    from rich.cells import cell_len
-
-    width = max(shutil.get_terminal_size().columns - 1, 1)
-    tail = text[-width:]
-    while cell_len(tail) > width:
-        tail = tail[1:]
-    return tail
+                print(_CLEARED + line_end(beginning), end="", file=out, flush=True)
 
 
 _CLEARED = "\r\x1b[K"
