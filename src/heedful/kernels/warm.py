@@ -3,12 +3,16 @@
 numba compiles at a kernel's first call, half a minute for all of them the first time on a machine
 and a second or two from its cache later. Nobody waits for it: `ready` starts a thread that calls
 every kernel on a few numbers, and says whether it has ended. `heedful.decode.engine` asks.
+When the process ends, the thread stops after the kernel that it is at: one that Python ends inside
+C++ code of torch or LLVM aborts the process (of one sentence, 2 of 8).
 """
 
 __all__ = ["are_ready", "ready"]
 
+import atexit
 import threading
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +23,8 @@ from heedful.kernels.choice import sums_of_whole
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _DONE = threading.Event()
+_OVER = threading.Event()
+"""The process ends."""
 
 
 def ready(*, compiling: bool = True, wait: bool = False) -> bool:
@@ -45,7 +51,14 @@ def _begun(compiling: bool) -> threading.Thread:
     work = _call_all if compiling else _call_if_kept
     thread = threading.Thread(target=work, name="kernels", daemon=True)
     thread.start()
+    atexit.register(_end, thread)
     return thread
+
+
+def _end(thread: threading.Thread) -> None:
+    """Wait until the thread has let go of the compiler."""
+    _OVER.set()
+    thread.join()
 
 
 def _call_if_kept() -> None:
@@ -66,23 +79,31 @@ def _kept(kernel: Any) -> bool:
 
 def _call_all() -> None:
     """Call each kernel with the types that `heedful.decode.fused` calls it with."""
-    from heedful.kernels.product import multiply_whole
-    from heedful.kernels.rows import best_of_rows
-
     if are_ready():
         return
-    for kind in {np.dtype(np.float32), sums_of_whole()}:
-        _call_with(kind)
-    _call_decoder()
-    numbers = np.ones((1, 1), np.int8)
-    multiply_whole(numbers, numbers, np.ones((1, 1), np.float32))
-    ids, floats = np.ones((1, 1), np.int64), np.ones((1, 1), np.float32)
-    best_of_rows(floats, ids[0], floats, ids)
+    for call in _calls():
+        if _OVER.is_set():
+            return
+        call()
     _DONE.set()
 
 
-def _call_with(kind: np.dtype[Any]) -> None:
-    """Call those that read a product's sums, sums of this kind."""
+def _calls() -> Iterator[Callable[[], object]]:
+    """Yield a call of every kernel."""
+    from heedful.kernels.product import multiply_whole
+    from heedful.kernels.rows import best_of_rows
+
+    for kind in {np.dtype(np.float32), sums_of_whole()}:
+        yield from _calls_with(kind)
+    yield _call_decoder
+    numbers = np.ones((1, 1), np.int8)
+    yield partial(multiply_whole, numbers, numbers, np.ones((1, 1), np.float32))
+    ids, floats = np.ones((1, 1), np.int64), np.ones((1, 1), np.float32)
+    yield partial(best_of_rows, floats, ids[0], floats, ids)
+
+
+def _calls_with(kind: np.dtype[Any]) -> Iterator[Callable[[], object]]:
+    """Yield calls of those that read a product's sums, sums of this kind."""
     from heedful.kernels.attention import attend_across, attend_back, attend_within, look_across
     from heedful.kernels.rows import activate, add_and_normalise, normalise
     from heedful.kernels.whole import finish, listed, quantise
@@ -105,18 +126,20 @@ def _call_with(kind: np.dtype[Any]) -> None:
     places, past = np.zeros((1, 1), np.int32), np.zeros((1, 1, 2), np.float32)
     turn = np.zeros((0, 1), np.float32)
     end = (rows(2), whole, ones)
-    attend_within(*sums(6), 1, 1, np.array([0, 1]), turn, turn, ones, table, *end)
-    attend_back(*sums(6), 1, 1, 0, number, places, past, past, turn, turn, ones, table, *end)
-    attend_across(*sums(2), 1, 1, rows(4), 0, number, number + 1, *end)
-    look_across(*sums(2), 1, 1, rows(4), 0, number, number + 1, rows(1))
-    normalise(rows(2), none, none, 0.0, False, *end)
-    add_and_normalise(*sums(2), rows(2), row, row, 1.0, True, True, *end)
-    activate(*sums(2), 0, *end)
-    finish(*sums(2), rows(2))
-    quantise(rows(2), whole, ones)
+    yield partial(attend_within, *sums(6), 1, 1, np.array([0, 1]), turn, turn, ones, table, *end)
+    yield partial(
+        attend_back, *sums(6), 1, 1, 0, number, places, past, past, turn, turn, ones, table, *end
+    )
+    yield partial(attend_across, *sums(2), 1, 1, rows(4), 0, number, number + 1, *end)
+    yield partial(look_across, *sums(2), 1, 1, rows(4), 0, number, number + 1, rows(1))
+    yield partial(normalise, rows(2), none, none, 0.0, False, *end)
+    yield partial(add_and_normalise, *sums(2), rows(2), row, row, 1.0, True, True, *end)
+    yield partial(activate, *sums(2), 0, *end)
+    yield partial(finish, *sums(2), rows(2))
+    yield partial(quantise, rows(2), whole, ones)
     entries = number.astype(np.int32)
     given = (rows(2), rows(2), whole, whole, ones, ones)
-    listed(*given, entries, number, number + 1, number[None], rows(1))
+    yield partial(listed, *given, entries, number, number + 1, number[None], rows(1))
 
 
 def _call_decoder() -> None:
