@@ -11,9 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from heedful.data.glossary import Glossary
 from heedful.request import Wishes
 from heedful.search import (
     Beam,
@@ -26,6 +25,9 @@ from heedful.search import (
 from heedful.text.numerals import forms
 from heedful.text.protect import Span, added, lost, spans
 from heedful.text.repeats import loop
+
+if TYPE_CHECKING:  # it brings the readers of all corpus formats
+    from heedful.data.glossary import Glossary
 
 PROTECTED = "protected"
 """Flag: what must survive was looked after, and is all there."""
@@ -43,6 +45,8 @@ UNTRANSLATED = "untranslated"
 NO_REPEAT, PENALTY = 3, 1.2
 """What a translation that goes round in circles is searched for with, at least."""
 
+UNSEARCHED = Hypothesis(tokens=(), log_prob=0.0, score=0.0, finished=True)
+"""What stands for a text that was not searched for."""
 
 MOST_FORCED = 8
 """Numbers of a text that are made to appear; each is a search among its spellings."""
@@ -73,7 +77,7 @@ class Part:
     words: list[str] = field(default_factory=list)
     """The texts of what was found, best first."""
     flags: set[str] = field(default_factory=set)
-    glossary: Glossary | None = None
+    glossary: "Glossary | None" = None
     """Whose terms the wish holds; where the text is cut, each piece is asked for its own."""
 
 
@@ -203,11 +207,8 @@ def _protect(
     _between(torn, search, decode, wishes, target, numbers=True)
     for part in losing:
         if not _whole(part, language):  # words joined with spans may read as other spans: %1$sopen
-            part.words, part.found, part.wish = [part.text], [_UNSEARCHED], Wish()
+            part.words, part.found, part.wish = [part.text], [UNSEARCHED], Wish()
             part.flags.add(UNTRANSLATED)
-
-
-_UNSEARCHED = Hypothesis(tokens=(), log_prob=0.0, score=0.0, finished=True)
 
 
 def _protected(text: str) -> list[Span]:

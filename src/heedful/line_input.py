@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from heedful.data.formats.reading import MAX_LINE, count_lines
 from heedful.errors import DataError
 from heedful.output import STANDARD
 
@@ -58,6 +57,8 @@ def lines_of(file: Iterable[bytes], name: str, counts: Counter[str]) -> Iterator
 
     Byte-order marks and carriage returns that are dropped are counted as `bom` and `crlf`.
     """
+    from heedful.data.formats.reading import MAX_LINE  # its package brings every format's reader
+
     number = 0
     try:
         for number, raw in enumerate(file, start=1):
@@ -83,4 +84,8 @@ def lines_of(file: Iterable[bytes], name: str, counts: Counter[str]) -> Iterator
 
 def counted(path: Path | None) -> int | None:
     """Return how many lines a file has, None where it cannot be read twice."""
-    return None if path is None or not path.is_file() else count_lines(path)
+    if path is None or not path.is_file():
+        return None
+    from heedful.data.formats.reading import count_lines
+
+    return count_lines(path)

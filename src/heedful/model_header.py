@@ -52,6 +52,15 @@ class Languages(Settings):
     both_directions: bool = False
     """Whether it also translates from target to source."""
 
+    def swapped(self, to: str | None) -> bool:
+        """Return whether translating into `to` is the way back, from the second to the first.
+
+        >>> both = Languages(source="en", target="de", both_directions=True)
+        >>> both.swapped("en"), both.swapped("de"), both.swapped(None)
+        (True, False, False)
+        """
+        return self.both_directions and (to or self.target) == self.source
+
 
 class Header(Settings):
     """What config.json of a model folder says."""

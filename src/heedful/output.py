@@ -4,7 +4,7 @@ Commands write their lines into what `open_output` opens; see `heedful.resuming`
 later run goes on with.
 """
 
-__all__ = ["STANDARD", "is_plain", "open_output", "unwritable"]
+__all__ = ["STANDARD", "is_plain", "open_output", "refuse_protected", "unwritable"]
 
 import os
 import sys
@@ -22,6 +22,12 @@ STANDARD = Path("-")
 def is_plain(path: Path) -> bool:
     """Return whether a path names a file, there or to be made, and no device, pipe or folder."""
     return path.is_file() or not path.exists()
+
+
+def refuse_protected(path: Path) -> None:
+    """Raise PermissionError for a file that must not be written."""
+    if path.is_file() and not os.access(path, os.W_OK):
+        raise PermissionError(None, "it is write-protected")
 
 
 def unwritable(path: Path, error: OSError, fix: str | None = None) -> OutputError:
@@ -43,8 +49,7 @@ def open_output(path: Path | None) -> Iterator[TextIO]:
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     plain = is_plain(target)
     try:
-        if target.is_file() and not os.access(target, os.W_OK):
-            raise PermissionError(None, "it is write-protected")
+        refuse_protected(target)
         file = (part if plain else target).open("w", encoding="utf-8", newline="\n")
     except OSError as error:
         raise unwritable(path, error) from None

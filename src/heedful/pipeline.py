@@ -9,7 +9,7 @@ __all__ = ["FLAGS", "How", "Pipeline"]
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from typing import TYPE_CHECKING
 
 from heedful.careful import (
     PROTECTED,
@@ -17,6 +17,7 @@ from heedful.careful import (
     REPEATS,
     RETRIED,
     TERMS,
+    UNSEARCHED,
     UNTRANSLATED,
     Care,
     Part,
@@ -24,7 +25,6 @@ from heedful.careful import (
     beam_of,
     mend,
 )
-from heedful.data.glossary import Glossary
 from heedful.decode.alignment import Link, word_links
 from heedful.decode.engine import BATCH_TOKENS, Engine
 from heedful.errors import SettingError
@@ -45,6 +45,9 @@ from heedful.text.segments import INSIDE, SPLIT, Segments, segment
 from heedful.text.spans import words
 from heedful.text.tokenizer import Tokenizer
 from heedful.translation import UNFINISHED, Candidate, Translation, begun, blank, grown, joined
+
+if TYPE_CHECKING:
+    from heedful.data.glossary import Glossary
 
 SPLIT_ABOVE = 40
 """Source pieces up to which several sentences are translated in one go. A model trained on single
@@ -81,6 +84,10 @@ Show = Callable[[int, str], None]
 """Told the number of a request and the beginning of its translation."""
 
 
+_Tell = Callable[[Part, Sequence[int]], None]
+"""Told a part and the pieces of the beginning of its translation."""
+
+
 @dataclass(frozen=True)
 class How:
     """How a portion is translated."""
@@ -95,7 +102,7 @@ class How:
     batch_tokens: int = BATCH_TOKENS
     split_above: int = SPLIT_ABOVE
     care: Care = field(default_factory=Care)
-    glossary: Glossary | None = None
+    glossary: "Glossary | None" = None
     align: bool = False
 
 
@@ -133,9 +140,10 @@ class Pipeline:
         plans = [self._plan(one, how, known) for one in requests]
         parts = [part for plan in plans if plan for part in plan.parts if part]
 
+        tell = None if watch is None else self._telling(plans, watch)
+
         def decode(some: Sequence[Part], search: SearchConfig) -> None:
-            told = None if watch is None else self._telling(some, plans, watch)
-            self._decode(some, search, how, known, told)
+            self._decode(some, search, how, known, tell)
 
         decode(parts, how.search)
         target = Target(how.language, self._longest)
@@ -174,8 +182,8 @@ class Pipeline:
             return None
         if how.care.protect:
             text, mark = taken(text)
-        terms = how.glossary is not None and how.glossary.terms(text)
-        if how.care.capitals and request.plain and not terms:  # terms are found as they are written
+        glossary = how.glossary if how.glossary is not None and how.glossary.terms(text) else None
+        if how.care.capitals and request.plain and glossary is None:  # terms are as written
             if is_shouted(text):
                 text = unshouted(text)
                 flags.add(CAPITALS)
@@ -191,10 +199,12 @@ class Pipeline:
         above = longest if request.must else how.split_above
         segments = segment(text, size, split_above=above, longest=longest)
         parts = [Part(part) if part else None for part, _ in segments.parts]
-        self._wish(request, [part for part in parts if part], how)
+        self._wish(request, [part for part in parts if part], how, glossary)
         return _Plan(request, text, segments, parts, flags | set(segments.flags), mark)
 
-    def _wish(self, request: Request, parts: Sequence[Part], how: How) -> None:
+    def _wish(
+        self, request: Request, parts: Sequence[Part], how: How, glossary: "Glossary | None"
+    ) -> None:
         """Tell the parts what must and must not stand in their translations."""
         if request.must and isinstance(how.search, Sample | Alternatives):
             raise SettingError(
@@ -207,23 +217,21 @@ class Pipeline:
             for part in parts:
                 part.wish = replace(wish, opening=None, must=())
             parts[0].wish, parts[0].asked = wish, " ".join(asked)
-        if how.glossary is None:
+        if glossary is None:
             return
         for part in parts:
-            terms = [term.targets for term in how.glossary.terms(part.text)]
+            terms = [term.targets for term in glossary.terms(part.text)]
             if not terms:
                 continue
             wish = replace(part.wish, must=(*part.wish.must, *self.wishes.musts(terms)))
             most = min(self._longest, how.search.max_length or self._longest)
             fits = wish.need < most
             if fits:
-                part.wish, part.glossary = wish, how.glossary
+                part.wish, part.glossary = wish, glossary
             part.asked = " ".join([part.asked, *(form for forms in terms for form in forms)])
             part.flags.add(TERMS if fits else REFUSED)
 
-    def _telling(
-        self, parts: Sequence[Part], plans: Sequence[_Plan | None], watch: Show
-    ) -> Callable[[Part, Sequence[int]], None]:
+    def _telling(self, plans: Sequence[_Plan | None], watch: Show) -> _Tell:
         """Return who puts what there is of a part into its whole translation, and tells of it."""
         owners = {
             id(part): (number, plan)
@@ -248,7 +256,7 @@ class Pipeline:
         search: SearchConfig,
         how: How,
         known: dict[str, list[int]],
-        tell: Callable[[Part, Sequence[int]], None] | None,
+        tell: _Tell | None,
     ) -> None:
         """Search for translations; words that must appear are looked for by a beam."""
         asking = [part for part in parts if part.wish.must]
@@ -256,13 +264,18 @@ class Pipeline:
         for some, chosen in ((free, search), (asking, beam_of(search))):
             if not some:
                 continue
+
+            def grows(number: int, pieces: Sequence[int], some: Sequence[Part] = some) -> None:
+                assert tell is not None
+                tell(some[number], pieces)
+
             found = self._engine.decode(
                 [self._ids(part.text, how.to, known) for part in some],
                 chosen,
                 self._limits,
                 how.batch_tokens,
                 wishes=[part.wish for part in some],
-                watch=None if tell is None else partial(_tell, some, tell),
+                watch=None if tell is None else grows,
             )
             for part, hypotheses in zip(some, found, strict=True):
                 self._put(part, hypotheses, chosen)
@@ -280,7 +293,7 @@ class Pipeline:
         read = written = 0
         for (_, gap), part in zip(plan.segments.parts, plan.parts, strict=True):
             if part is None:
-                chains = joined(chains, [gap], [_NOTHING])
+                chains = joined(chains, [gap], [UNSEARCHED])
                 continue
             flags |= part.flags
             joint += [
@@ -299,18 +312,6 @@ class Pipeline:
         return Translation(
             plan.request.text, found[0].text, found, tuple(sorted(flags)), tuple(joint)
         )
-
-
-_NOTHING = Hypothesis(tokens=(), log_prob=0.0, score=0.0, finished=True)
-
-
-def _tell(
-    parts: Sequence[Part],
-    tell: Callable[[Part, Sequence[int]], None],
-    number: int,
-    pieces: Sequence[int],
-) -> None:
-    tell(parts[number], pieces)
 
 
 def _so_far(plan: _Plan) -> str:

@@ -9,7 +9,7 @@ __all__ = ["Request", "Wishes"]
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from heedful.errors import SettingError
 from heedful.search import Automaton, Opening, Spelling, Wish
@@ -47,8 +47,12 @@ class Wishes:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._spelling = Spelling(tokenizer.target_bytes(), self.cut)
         self._automaton = lru_cache(REMEMBERED)(self._made)
+
+    @cached_property
+    def _spelling(self) -> Spelling:
+        """How the pieces are spelled; most translators are never asked."""
+        return Spelling(self._tokenizer.target_bytes(), self.cut)
 
     def of(self, request: Request) -> Wish:
         """Return what is wished for.

@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple, Self
 
 from heedful.errors import DataError, OutputError, SettingError
 from heedful.lock import try_lock
-from heedful.output import unwritable
+from heedful.output import refuse_protected, unwritable
 
 FORMAT = "heedful-part-1"
 _ANEW = "leave --resume out to begin anew"
@@ -58,8 +58,7 @@ class Part:
 
     def __enter__(self) -> Self:
         try:
-            if self._target.is_file() and not os.access(self._target, os.W_OK):
-                raise PermissionError(None, "it is write-protected")
+            refuse_protected(self._target)
             self._journal = self._held()
             try:
                 self._file = self._part.open("a+b")

@@ -117,7 +117,7 @@ def _direct(made: System, translator: Translator, how: How) -> str | None:
     named = bool(languages.target)
     tag = translator.target(*((how.to, how.from_) if named else (None, None)))
     target = tag or languages.target
-    made.swapped = languages.both_directions and target == languages.source
+    made.swapped = languages.swapped(tag)
     made.language = target if named else how.to or ""
     if named:
         source = languages.target if made.swapped else languages.source

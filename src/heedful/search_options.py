@@ -14,9 +14,6 @@ from heedful.search import Beam, Greedy, SearchConfig
 from heedful.setting_errors import plain
 from heedful.settings import Settings
 
-BEAM = 4
-"""The size of a beam if it is not given."""
-
 
 class _Asked(Settings):
     """What settings by path may hold."""
@@ -69,7 +66,7 @@ def _check_once(asked: dict[str, Any], given: dict[str, tuple[str, Any]]) -> Non
         if kind not in _BEAMS and not (name == "n_best" and kind == "mbr"):
             problem = f"{option} is not for the search {kind}"
             raise SettingError(problem, where="--search.kind", fix="leave one of them out")
-        size = given.get("beam_size", ("", asked.get("beam_size", BEAM)))[1]
+        size = given.get("beam_size", ("", asked.get("beam_size", Beam().beam_size)))[1]
         if name == "n_best" and kind in _BEAMS and isinstance(size, int) and value > size:
             problem = f"{value} are more than the beam holds"
             raise SettingError(problem, where=option, fix=f"give --beam {value}")

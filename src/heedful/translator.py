@@ -21,12 +21,11 @@ from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import torch
 
 from heedful.careful import Care
-from heedful.data.glossary import Glossary
 from heedful.data.windows import LARGEST, windows
 from heedful.decode.engine import Engine
 from heedful.decode.quantize import pick_precision
@@ -43,6 +42,9 @@ from heedful.text.pieces import CONTROL, UNKNOWN
 from heedful.text.tokenizer import Tokenizer
 from heedful.translation import Candidate, Translation
 
+if TYPE_CHECKING:
+    from heedful.data.glossary import Glossary
+
 
 class Options(TypedDict, total=False):
     """What `Translator.stream` and its kin can be told beside the texts and languages."""
@@ -51,7 +53,7 @@ class Options(TypedDict, total=False):
     """How translations are looked for; `Beam()` if it is not said."""
     care: Care
     """What is looked after in the output."""
-    glossary: Glossary | None
+    glossary: "Glossary | None"
     """Terms whose translations must be used."""
     align: bool
     """Whether to tell which word is which word's translation."""

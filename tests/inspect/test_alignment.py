@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from heedful.errors import DataError, SettingError
 from heedful.inspect.alignment import align, cross_attention
-from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.attention import Attention, GroupedQuery, MultiHead, MultiHeadAttention
 from heedful.text.spans import words
 from heedful.text.tokenizer import BPE, Tokenizer
+from tests.decode.test_alignment import model_of
 
 PAIRS = [
     ("The cat sleeps in Boston.", "Die Katze schläft in Boston."),
@@ -23,23 +23,6 @@ PAIRS = [
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
     return Tokenizer.train(lambda: PAIRS, BPE(vocabulary_size=300), ["de"])
-
-
-def model_of(tokenizer: Tokenizer, attention: Attention | None = None) -> Transformer:
-    torch.manual_seed(0)
-    config = TransformerConfig(
-        d_model=32,
-        d_ff=16,
-        n_heads=4,
-        encoder_layers=1,
-        decoder_layers=3,
-        attention=attention or MultiHead(),
-    )
-    model = config.build(tokenizer.source_size, tokenizer.target_size)
-    with torch.no_grad():  # sharp, so that the rows differ
-        for layer in model.decoder:
-            layer.cross_attention.query_proj.weight.mul_(6)
-    return model
 
 
 @pytest.mark.parametrize("attention", [MultiHead(), GroupedQuery(n_kv_heads=2)])

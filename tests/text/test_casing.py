@@ -104,6 +104,7 @@ PLAIN = [
     "insert New Row Now",
 ]
 PLAIN += ["", "猫", "%s %d", "PDF HTML XML", "He lives in New York City"]
+PLAIN += ["Yes. No. Maybe. Stop. Go.", "Tom Left. Mary Stayed. Good."]
 
 
 @pytest.mark.parametrize("text", PLAIN)

@@ -139,8 +139,7 @@ def _rows(
     from heedful.data.formats.reading import RowError, refuse
 
     tag = translator.target(options.to, options.from_)
-    languages, tokenizer = translator.languages, translator.tokenizer
-    swapped = languages.both_directions and (tag or languages.target) == languages.source
+    tokenizer, swapped = translator.tokenizer, translator.languages.swapped(tag)
     columns = options.columns.split(",") if options.columns else None
     for row in open_corpus(options.data, columns=columns, skip_bad=options.skip_bad, counts=counts):
         turned = row._replace(source=row.target, target=row.source) if swapped else row

@@ -213,12 +213,13 @@ def _translate(
 
 def _asked_for(options: Options, search: "SearchConfig") -> "Asked":
     """Return how to translate."""
-    from heedful.data.glossary import Glossary
     from heedful.translator import Care
 
     care = Care(options.protect, capitals=not options.raw, loops=not options.raw)
     given: Asked = {"search": search, "care": care, "align": options.alignments}
     if options.glossary is not None:
+        from heedful.data.glossary import Glossary
+
         given["glossary"] = Glossary.load(options.glossary)
     if options.split_above is not None:
         given["split_above"] = options.split_above

@@ -281,7 +281,7 @@ class FusedStepper:
         past: tuple[int, Array, Array],
         across: tuple[Array, Array],
     ) -> None:
-        from heedful.kernels.attention import attend_across, attend_back, look_across
+        from heedful.kernels.attention import attend_across, attend_back
 
         packed, after = self.packed, self.packed.decoder.after[3 * number : 3 * number + 3]
         attend_back(
@@ -300,12 +300,19 @@ class FusedStepper:
         passing.add(layer.output, after[0])
         assert layer.across is not None
         assert layer.across_output is not None
-        sums = passing.multiply(layer.across)
-        known = (self.memory.rows, number * 2 * self.keys.shape[-1], *across)
-        if self.attentive and number + 1 == len(packed.decoder.layers):
-            self.attention = np.zeros((passing.rows, int(across[1].max())), np.float32)
-            look_across(*sums, packed.heads, packed.groups, *known, self.attention)
-        attend_across(*sums, packed.heads, packed.groups, *known, *passing.attended())
+        asked = self.attentive and number + 1 == len(packed.decoder.layers)
+        weights = np.zeros((passing.rows if asked else 0, int(across[1].max())), np.float32)
+        attend_across(
+            *passing.multiply(layer.across),
+            packed.heads,
+            packed.groups,
+            self.memory.rows,
+            number * 2 * self.keys.shape[-1],
+            *across,
+            *passing.attended(),
+            weights,
+        )
+        self.attention = weights if asked else None
         passing.add(layer.across_output, after[1])
         passing.feed_forward(layer, after[2])
 

@@ -13,6 +13,7 @@ import torch
 from heedful.decode.engine import BATCH_TOKENS, batches
 from heedful.errors import ModelError
 from heedful.models.seq2seq import Seq2Seq
+from heedful.search.best import no_number
 from heedful.shapes import Float, Int, Tensor
 from heedful.text.pieces import PAD, START
 
@@ -68,7 +69,7 @@ def _batch(
     pieces = zip(torch.split(states, PROJECTED), torch.split(answers, PROJECTED), strict=True)
     log_probs = torch.cat([_of_answers(model.project(some), right) for some, right in pieces])
     if log_probs.isnan().any():
-        raise ModelError("the model's output is not a number (NaN)", fix="use another checkpoint")
+        raise no_number()
     return [row.tolist() for row in torch.split(log_probs.cpu(), real)]
 
 

@@ -7,7 +7,7 @@ What a row gets depends on that row and its sentence alone. Called by `heedful.d
 compare every variant with the eager model.
 """
 
-__all__ = ["attend_across", "attend_back", "attend_within", "look_across"]
+__all__ = ["attend_across", "attend_back", "attend_within"]
 
 from typing import Any
 
@@ -204,11 +204,13 @@ def attend_across(
     out: Array,
     whole: Array,
     scales: Array,
+    weights: Array,
 ) -> None:
     """Attention of every row to its sentence of the memory (section 3.2.3).
 
     `memory` [T N] holds keys and values of all layers of all pieces: those of this layer begin at
-    column `offset`, those of row r are `counts[r]` pieces from `firsts[r]` on.
+    column `offset`, those of row r are `counts[r]` pieces from `firsts[r]` on. To `weights` [R S],
+    where it has rows, what is mixed by is added, the mean of all heads.
     """
     width = out.shape[1]
     d_k = width // heads
@@ -234,39 +236,11 @@ def attend_across(
                 scores,
                 out[r, mine],
             )
+            if weights.shape[0]:
+                for j in range(counts[r]):
+                    weights[r, j] += scores[j] / np.float32(heads)
         if whole.shape[0]:
             scales[r] = quantise_row(out[r], whole[r])
-
-
-@compiled("contract")
-def look_across(
-    sums: Array,
-    row_scales: Array,
-    column_scales: Array,
-    bias: Array,
-    heads: int,
-    groups: int,
-    memory: Array,
-    offset: int,
-    firsts: Array,
-    counts: Array,
-    weights: Array,
-) -> None:
-    """Add to `weights` [R S] what `attend_across` mixes by, the mean of all heads."""
-    width = bias.size
-    d_k = width // heads
-    query = np.empty(width, np.float32)
-    scores = np.empty(counts.max(), np.float32)
-    for r in range(sums.shape[0]):
-        finish_row(sums[r], row_scales[r], column_scales, bias, query)
-        for h in range(heads):
-            key_at = offset + h * groups // heads * d_k
-            mine = query[h * d_k : (h + 1) * d_k]
-            for j in range(counts[r]):
-                scores[j] = dot(mine, memory[firsts[r] + j, key_at : key_at + d_k])
-            _softmax(scores, counts[r])
-            for j in range(counts[r]):
-                weights[r, j] += scores[j] / np.float32(heads)
 
 
 @compiled("contract")

@@ -48,6 +48,7 @@ def decoder_step(
     memory, firsts, counts = across
     states, given, context, between = rows
     numbers, inner_numbers, row_scales = whole
+    unasked = np.empty((0, 0), np.float32)
     for n in range(joint.shape[0]):
         multiply_whole(numbers, joint[n], sums[0])
         attend_back(
@@ -62,7 +63,7 @@ def decoder_step(
         multiply_whole(numbers, query[n], sums[1])
         attend_across(
             sums[1], row_scales, scales[2][n], biases[2][n], heads, groups, memory,
-            n * 2 * keys.shape[3], firsts, counts, context, numbers, row_scales,
+            n * 2 * keys.shape[3], firsts, counts, context, numbers, row_scales, unasked,
         )  # fmt: skip
         multiply_whole(numbers, across_output[n], sums[1])
         add_and_normalise(

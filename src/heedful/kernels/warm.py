@@ -104,7 +104,7 @@ def _calls() -> Iterator[Callable[[], object]]:
 
 def _calls_with(kind: np.dtype[Any]) -> Iterator[Callable[[], object]]:
     """Yield calls of those that read a product's sums, sums of this kind."""
-    from heedful.kernels.attention import attend_across, attend_back, attend_within, look_across
+    from heedful.kernels.attention import attend_across, attend_back, attend_within
     from heedful.kernels.rows import activate, add_and_normalise, normalise
     from heedful.kernels.whole import finish, listed, quantise
 
@@ -130,8 +130,8 @@ def _calls_with(kind: np.dtype[Any]) -> Iterator[Callable[[], object]]:
     yield partial(
         attend_back, *sums(6), 1, 1, 0, number, places, past, past, turn, turn, ones, table, *end
     )
-    yield partial(attend_across, *sums(2), 1, 1, rows(4), 0, number, number + 1, *end)
-    yield partial(look_across, *sums(2), 1, 1, rows(4), 0, number, number + 1, rows(1))
+    across = (*sums(2), 1, 1, rows(4), 0, number, number + 1)
+    yield partial(attend_across, *across, *end, rows(1))
     yield partial(normalise, rows(2), none, none, 0.0, False, *end)
     yield partial(add_and_normalise, *sums(2), rows(2), row, row, 1.0, True, True, *end)
     yield partial(activate, *sums(2), 0, *end)

@@ -7,8 +7,7 @@ at a place calls it.
 
 __all__ = ["Alternatives"]
 
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -16,8 +15,7 @@ from pydantic import Field
 from heedful.search.driver import Course
 from heedful.search.growing import Growing
 from heedful.search.shaping import Shaping
-from heedful.search.single import SingleSearch
-from heedful.search.wish import Asked
+from heedful.search.single import Choice, SingleSearch
 from heedful.shapes import Array, Float, Int, Tensor
 
 
@@ -38,18 +36,14 @@ class Alternatives(Shaping):
         return SingleSearch(self, lambda: _Split(self.count))
 
 
-class _Split:
+class _Split(Choice):
     """One row as far as pieces are forced, then `rows`."""
 
-    begun: ClassVar[int] = 1
-    ranked: ClassVar[bool] = False
+    ranked = False
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
         self._split: set[int] = set()
-
-    def admit(self, asked: Sequence[Asked], rooms: Int[Array, " B"]) -> None:
-        """The rules know how a sentence must begin."""
 
     def _splitting(self, course: Course, growing: Growing) -> list[int]:
         """Return the sentences that come to their first free position."""

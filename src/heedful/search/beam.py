@@ -114,29 +114,16 @@ class BeamSearch:
         watch: Watch | None = None,
     ) -> list[list[Hypothesis]]:
         """Return up to n_best hypotheses for every sentence, best first."""
-        course = Course.of(stepper, limits, self.config, self.config.beam_size, watch)
-        growing = self._start(course, asked)
-        while True:
-            if fresh := more(len(growing.sentences)):
-                growing = growing.joined(self._start(course, fresh))
-            if not len(growing.sentences):
-                return [self._ranked(hypotheses) for hypotheses in course.found]
-            parents = self._grow(course, growing)
-            going = self._harvest(course, growing)
-            rows = going[:, None] * self.config.beam_size + parents[going]
-            if len(going) == len(parents):
-                stepper.select(rows.ravel())
-            else:
-                stepper.select(rows.ravel(), going)
-                growing = growing.keep(going)
+        course = Course(stepper, limits, self.config, self.config.beam_size, watch)
+        return [self._ranked(hypotheses) for hypotheses in course.run(self, asked, more)]
 
-    def _start(self, course: Course, asked: Sequence[Asked]) -> Beams:
+    def start(self, course: Course, asked: Sequence[Asked]) -> Beams:
         """Return the state of sentences before the first piece, with places for their results.
 
         The rows of a group are alike, so only its first is alive.
         """
         config, groups = self.config, self.groups
-        base = course.begun(asked, config, config.beam_size)
+        base = course.begun(asked, config.beam_size)
         size = config.beam_size // groups
         base.log_prob[:, np.arange(config.beam_size) % size > 0] = -np.inf
         count = len(base.room)
@@ -154,7 +141,7 @@ class BeamSearch:
         ahead = np.arange(read) < np.array(lengths, np.int64)[:, None]
         return np.repeat(ahead[:, None].astype(np.float32), self.config.beam_size, axis=1)
 
-    def _grow(self, course: Course, growing: Beams) -> Int[Array, "B W"]:
+    def grow(self, course: Course, growing: Beams) -> Int[Array, "B W"]:
         """Put the best continuations into `growing`; return the slot that each continues.
 
         Equal ones: the better parent first, then the likelier and then the lower piece.
@@ -242,7 +229,7 @@ class BeamSearch:
             scores = scores + coverage_penalty(1 - growing.uncovered, beta)
         return scores
 
-    def _harvest(self, course: Course, growing: Beams) -> Int[Array, " C"]:
+    def harvest(self, course: Course, growing: Beams) -> Int[Array, " C"]:
         """Collect what has ended; return the sentences that go on."""
         count, beam = growing.log_prob.shape
         grouped = (count, self.groups, beam // self.groups)

@@ -1,6 +1,6 @@
 """The likeliest pieces of each row, in an order that never depends on the batch."""
 
-__all__ = ["best_allowed", "best_pieces"]
+__all__ = ["best_allowed", "best_pieces", "no_number"]
 
 import numpy as np
 import torch
@@ -55,7 +55,7 @@ def _ranked(
     width = log_probs.shape[1]
     values, ids = log_probs.topk(min(count + 1, width))
     if values[:, 0].isnan().any():
-        raise _no_number()
+        raise no_number()
     if count < width:
         tied = (values[:, count - 1] == values[:, count]).nonzero().squeeze(1)
         if tied.numel():
@@ -76,9 +76,10 @@ def _best_by_kernel(
     values = np.empty((len(logits), count), np.float32)
     ids = np.empty((len(logits), count), np.int64)
     if not best_of_rows(logits.detach().numpy(), forbidden, values, ids):
-        raise _no_number()
+        raise no_number()
     return values, ids
 
 
-def _no_number() -> ModelError:
+def no_number() -> ModelError:
+    """Return what to raise where a model's output is NaN."""
     return ModelError("the model's output is not a number (NaN)", fix="use another checkpoint")

@@ -12,12 +12,13 @@ __all__ = [
     "Search",
     "Stepper",
     "Watch",
+    "Way",
     "nothing_more",
 ]
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -94,7 +95,6 @@ class Limits:
     """Pieces that are never produced: padding, `<s>`, language tags."""
     max_length: int | None = None
     """Positions the model knows; no hypothesis is longer, `</s>` included."""
-
     vocabulary_size: int = 0
     """Pieces of the target vocabulary; needed where a shortlist meets rules."""
 
@@ -123,40 +123,80 @@ class Search(Protocol):
         ...
 
 
-@dataclass
+State = TypeVar("State", bound=Growing)
+
+
+@runtime_checkable
+class Way(Protocol[State]):
+    """How the sentences under way begin, grow and end: what a search is, beside its loop."""
+
+    def start(self, course: "Course", asked: Sequence[Asked]) -> State:
+        """Return the state of sentences before the first piece, with places for their results."""
+        ...
+
+    def grow(self, course: "Course", growing: State) -> Int[Array, "B W"] | None:
+        """Let every row grow by a piece; return the slots that they continue, None: their own."""
+        ...
+
+    def harvest(self, course: "Course", growing: State) -> Int[Array, " C"]:
+        """Collect what has ended; return the sentences that go on."""
+        ...
+
+
 class Course:
     """What one run of a search carries along: its model, its rules and its results."""
 
-    stepper: Stepper
-    limits: Limits
-    rules: Rules
-    width: int
-    """W: rows of a sentence."""
-    found: list[list[Hypothesis]] = field(default_factory=list)
-    watch: Watch | None = None
-
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         stepper: Stepper,
         limits: Limits,
         shaping: Shaping,
         width: int,
         watch: Watch | None,
-    ) -> "Course":
-        """Return the course of a run that begins."""
-        rules = Rules(shaping, limits.end_id, limits.forbidden, limits.vocabulary_size)
-        return cls(stepper, limits, rules, width, watch=watch)
+    ) -> None:
+        self.stepper, self.limits, self.watch = stepper, limits, watch
+        self.rules = Rules(shaping, limits.end_id, limits.forbidden, limits.vocabulary_size)
+        self.width = width
+        """W: rows of a sentence."""
+        self.found: list[list[Hypothesis]] = []
+        self.slots: list[list[int]] = []
+        """Which of its sentence's rows each hypothesis was."""
+        self._shaping = shaping
 
-    def begun(self, asked: Sequence[Asked], shaping: Shaping, rows: int) -> Growing:
+    def run(self, way: Way[State], asked: Sequence[Asked], more: More) -> list[list[Hypothesis]]:
+        """Return what is found of all sentences, those that come later among them."""
+        growing = way.start(self, asked)
+        while True:
+            if fresh := more(len(growing.sentences)):
+                growing = growing.joined(way.start(self, fresh))
+            count = len(growing.sentences)
+            if not count:
+                return self.found
+            parents = way.grow(self, growing)
+            going = way.harvest(self, growing)
+            if parents is not None or len(going) < count:
+                self._select(parents, going, count)
+            if len(going) < count:
+                growing = growing.keep(going)
+
+    def _select(
+        self, parents: Int[Array, "B W"] | None, going: Int[Array, " C"], count: int
+    ) -> None:
+        """Let the stepper's rows follow."""
+        slots = np.tile(np.arange(self.width), (count, 1)) if parents is None else parents
+        rows = (going[:, None] * self.width + slots[going]).ravel()
+        self.stepper.select(rows, None if len(going) == count else going)
+
+    def begun(self, asked: Sequence[Asked], rows: int) -> Growing:
         """Return the state of sentences before the first piece, with places for their results.
 
         The rows of a sentence are alike, so that only the first `rows` of them need be under way.
         """
         self.rules.admit(asked)
-        rooms = np.array(shaping.rooms(asked, self.limits.max_length), np.int64)
+        rooms = np.array(self._shaping.rooms(asked, self.limits.max_length), np.int64)
         numbers = np.arange(len(self.found), len(self.found) + len(rooms))
         self.found += [[] for _ in rooms]
+        self.slots += [[] for _ in rooms]
         shape = (len(rooms), self.width)
         log_prob = np.full(shape, -np.inf, np.float32)
         log_prob[:, :rows] = 0
@@ -225,6 +265,7 @@ class Course:
         sentence, slot = leaving.nonzero()
         columns = (
             growing.sentences[sentence],
+            slot,
             growing.tokens[sentence, slot],
             growing.length[sentence],
             growing.log_prob[sentence, slot],
@@ -232,8 +273,9 @@ class Course:
             ended[sentence, slot],
         )
         rows = zip(*(column.tolist() for column in columns), strict=True)
-        for index, tokens, length, log_prob, score, finished in rows:
+        for index, row, tokens, length, log_prob, score, finished in rows:
             kept = tuple(tokens[: length - finished])
+            self.slots[index].append(row)
             self.found[index].append(Hypothesis(kept, log_prob, score, finished))
 
     def show(self, growing: Growing) -> None:

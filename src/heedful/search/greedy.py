@@ -6,15 +6,12 @@ tokens.
 
 __all__ = ["Greedy"]
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from heedful.search.driver import Course
 from heedful.search.growing import Growing
 from heedful.search.shaping import Shaping
-from heedful.search.single import SingleSearch
-from heedful.search.wish import Asked
+from heedful.search.single import Choice, SingleSearch
 from heedful.shapes import Array, Float, Int, Tensor
 
 
@@ -33,16 +30,8 @@ class Greedy(Shaping):
         return SingleSearch(self, _Likeliest)
 
 
-@dataclass(frozen=True)
-class _Likeliest:
+class _Likeliest(Choice):
     """The choice of greedy search."""
-
-    rows: ClassVar[int] = 1
-    begun: ClassVar[int] = 1
-    ranked: ClassVar[bool] = True
-
-    def admit(self, asked: Sequence[Asked], rooms: Int[Array, " B"]) -> None:
-        """All sentences are alike."""
 
     def choose(
         self,

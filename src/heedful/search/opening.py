@@ -64,12 +64,21 @@ class Opening:
 
     def _fitting(self, seen: int) -> Bool[Array, " V"]:
         """Return the pieces that fit what is missing of the word."""
-        rest = self.word[seen:]
-        fit = [
-            bool(piece) and (rest.startswith(piece) or (not self.closed and piece.startswith(rest)))
-            for piece in self.spelling.pieces
-        ]
-        return np.array(fit)
+        known = self._masks.get(seen)
+        if known is None:
+            rest = self.word[seen:]
+            fit = [
+                bool(piece)
+                and (rest.startswith(piece) or (not self.closed and piece.startswith(rest)))
+                for piece in self.spelling.pieces
+            ]
+            known = self._masks[seen] = np.array(fit)
+        return known
+
+    @cached_property
+    def _masks(self) -> dict[int, Bool[Array, " V"]]:
+        """What `_fitting` has found: to look at all pieces takes as long as a step of a model."""
+        return {}
 
     @cached_property
     def _apart(self) -> Bool[Array, " V"] | None:

@@ -8,17 +8,17 @@ __all__ = ["Sample", "kept"]
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 
-from heedful.errors import ModelError
+from heedful.search.best import no_number
 from heedful.search.driver import Course
 from heedful.search.growing import Growing
 from heedful.search.shaping import Shaping
-from heedful.search.single import SingleSearch
+from heedful.search.single import Choice, SingleSearch
 from heedful.search.wish import Asked
 from heedful.shapes import Array, Float, Int, Tensor
 
@@ -56,25 +56,16 @@ class Sample(Shaping):
         return SingleSearch(self, lambda: _Drawn(self))
 
 
-class _Drawn:
+class _Drawn(Choice):
     """The choice of sampling, with the random numbers of each sentence."""
 
-    ranked: ClassVar[bool] = False
+    ranked = False
 
     def __init__(self, config: Sample) -> None:
         self._config = config
+        self.rows = self.begun = config.count
         self._numbers: dict[int, Float[Array, "W T"]] = {}
         self._seen = 0
-
-    @property
-    def rows(self) -> int:
-        """As many as are drawn."""
-        return self._config.count
-
-    @property
-    def begun(self) -> int:
-        """All of them."""
-        return self._config.count
 
     def admit(self, asked: Sequence[Asked], rooms: Int[Array, " B"]) -> None:
         """Draw the random numbers of further sentences."""
@@ -95,9 +86,7 @@ class _Drawn:
         """Draw the next piece of each row."""
         log_probs = torch.from_numpy(course.log_probs(growing, logits, asked))
         if log_probs.isnan().any():
-            raise ModelError(
-                "the model's output is not a number (NaN)", fix="use another checkpoint"
-            )
+            raise no_number()
         values, ids = log_probs.sort(dim=-1, descending=True, stable=True)
         shares = kept(values.numpy(), self._config)
         alive = np.arange(growing.last.size) if asked is None else asked

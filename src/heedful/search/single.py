@@ -8,7 +8,6 @@ __all__ = ["Choice", "SingleSearch"]
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,28 +20,18 @@ from heedful.search.wish import Asked
 from heedful.shapes import Array, Bool, Float, Int, Tensor
 
 
-@runtime_checkable
-class Choice(Protocol):
-    """How every row takes its next piece."""
+class Choice:
+    """How every row takes its next piece; one object for one run."""
 
-    @property
-    def rows(self) -> int:
-        """W: rows of each sentence."""
-        ...
-
-    @property
-    def begun(self) -> int:
-        """How many of them are under way from the start."""
-        ...
-
-    @property
-    def ranked(self) -> bool:
-        """Whether hypotheses are sorted by score; else they stay in the order of the rows."""
-        ...
+    rows = 1
+    """W: rows of each sentence."""
+    begun = 1
+    """How many of them are under way from the start."""
+    ranked = True
+    """Whether hypotheses are sorted by score; else they stay in the order of the rows."""
 
     def admit(self, asked: Sequence[Asked], rooms: Int[Array, " B"]) -> None:
         """Learn of further sentences and of the most pieces that each may have."""
-        ...
 
     def choose(
         self,
@@ -55,7 +44,7 @@ class Choice(Protocol):
 
         -inf: the row is not under way. The third says which slot each row continues, None: its own.
         """
-        ...
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -82,32 +71,33 @@ class SingleSearch:
     ) -> list[list[Hypothesis]]:
         """Return the hypotheses of every sentence; see `heedful.search.driver.Search`."""
         choice = self.choice()
-        course = Course.of(stepper, limits, self.shaping, choice.rows, watch)
-        growing = self._start(course, choice, asked)
-        while True:
-            if fresh := more(len(growing.sentences)):
-                growing = growing.joined(self._start(course, choice, fresh))
-            if not len(growing.sentences):
-                return [_sorted(one) for one in course.found] if choice.ranked else course.found
-            parents = self._grow(course, choice, growing)
-            going = self._harvest(course, growing)
-            if parents is not None or len(going) < len(growing.sentences):
-                _select(course, parents, going, len(growing.sentences))
-                growing = growing.keep(going)
+        course = Course(stepper, limits, self.shaping, choice.rows, watch)
+        found = course.run(_EachItsOwn(choice), asked, more)
+        if choice.ranked:
+            return [_best_first(one) for one in found]
+        return [_by_slot(*one) for one in zip(found, course.slots, strict=True)]
 
-    def _start(self, course: Course, choice: Choice, asked: Sequence[Asked]) -> Growing:
+
+@dataclass(frozen=True)
+class _EachItsOwn:
+    """Rows grow by what a choice says, and end one by one."""
+
+    choice: Choice
+
+    def start(self, course: Course, asked: Sequence[Asked]) -> Growing:
+        """Begin; raises SettingError where words must appear."""
         if any(one.wish.must for one in asked):
             raise SettingError(
                 "words that must appear are looked for by a beam alone", fix="give a beam of 4"
             )
-        growing = course.begun(asked, self.shaping, choice.begun)
-        choice.admit(asked, growing.room)
+        growing = course.begun(asked, self.choice.begun)
+        self.choice.admit(asked, growing.room)
         return growing
 
-    def _grow(self, course: Course, choice: Choice, growing: Growing) -> Int[Array, "B W"] | None:
+    def grow(self, course: Course, growing: Growing) -> Int[Array, "B W"] | None:
         """Let every row under way grow by a piece; return the slots that they continue."""
         logits, asked = course.logits(growing)
-        values, pieces, parents = choice.choose(course, growing, logits, asked)
+        values, pieces, parents = self.choice.choose(course, growing, logits, asked)
         if parents is not None:
             sentences = np.arange(len(parents))[:, None]
             growing.tokens = growing.tokens[sentences, parents]
@@ -129,7 +119,7 @@ class SingleSearch:
         course.show(growing)
         return parents
 
-    def _harvest(self, course: Course, growing: Growing) -> Int[Array, " C"]:
+    def harvest(self, course: Course, growing: Growing) -> Int[Array, " C"]:
         """Collect what has ended; return the sentences that go on."""
         alive = growing.log_prob > -np.inf
         ended = alive & (growing.last == course.limits.end_id)
@@ -140,15 +130,10 @@ class SingleSearch:
         return np.flatnonzero((growing.log_prob > -np.inf).any(axis=1))
 
 
-def _select(
-    course: Course, parents: Int[Array, "B W"] | None, going: Int[Array, " C"], sentences: int
-) -> None:
-    """Let the stepper's rows follow."""
-    width = course.width
-    slots = np.tile(np.arange(width), (sentences, 1)) if parents is None else parents
-    rows = going[:, None] * width + slots[going]
-    course.stepper.select(rows.ravel(), None if len(going) == sentences else going)
+def _by_slot(hypotheses: list[Hypothesis], slots: list[int]) -> list[Hypothesis]:
+    """Return them in the order of their rows; they were collected as they ended."""
+    return [hypotheses[at] for at in sorted(range(len(slots)), key=slots.__getitem__)]
 
 
-def _sorted(hypotheses: list[Hypothesis]) -> list[Hypothesis]:
+def _best_first(hypotheses: list[Hypothesis]) -> list[Hypothesis]:
     return sorted(hypotheses, key=lambda one: (not one.finished, -one.score))

@@ -81,7 +81,8 @@ def is_titled(text: str) -> bool:
 
     All words but articles, conjunctions and short prepositions begin with a capital, three of them
     at least, five where a sentence ends ("Are Tom and Mary in Boston?" is none), two with small
-    letters as well. A name of three words (New York City) looks the same.
+    letters as well; and it is one sentence, or each would have a capital of its own. A name of
+    three words (New York City) looks the same.
 
     >>> [is_titled(t) for t in ("Insert New Row at the End", "Insert new row", "John Smith")]
     [True, False, False]
@@ -93,7 +94,8 @@ def is_titled(text: str) -> bool:
     large = [word for word in words if word[0].isupper()]
     small = [word for word in words if not word[0].isupper()]
     mixed = [word for word in large if not word.isupper()]
-    return len(large) >= fewest and len(mixed) > 1 and all(map(_SMALL.fullmatch, small))
+    titled = len(large) >= fewest and len(mixed) > 1 and all(map(_SMALL.fullmatch, small))
+    return titled and len(split_sentences(text)) == 1
 
 
 def untitled(text: str) -> str:
