@@ -129,8 +129,8 @@ def test_ten_thousand_lines_in_ten_thousand_out(tokenizer: Tokenizer) -> None:
     lines[4243] = "   \t "
     found = list(echo(tokenizer).stream(lines, search=Greedy(), batch_tokens=16_000))
     assert [x.text for x in found] == lines
-    assert found[17].flags == ("split",)
-    assert found[4242].flags == ("split-inside",)
+    assert found[17].flags == ("copied", "split")
+    assert found[4242].flags == ("copied", "split-inside")
     assert found[4243].flags == ()
 
 
@@ -174,7 +174,7 @@ def test_a_line_beyond_all_measure(tokenizer: Tokenizer, piece: str) -> None:
     translator._pipeline._engine = parrot  # type: ignore[assignment]
     [found] = translator.translate_detailed([line])
     assert found.text == line
-    assert found.flags == ("split-inside",)
+    assert found.flags == ("copied", "split-inside")
     assert 0 < parrot.longest <= ROOM
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heedful.data.glossary import Glossary
+from heedful.text.copied import is_copied
 from heedful.text.protect import KINDS, lost, spans
 from heedful.text.repeats import loop, repeated_share
 from heedful.text.scripts import words
@@ -34,6 +35,8 @@ class Checks:
     """Share of 4-grams of words that a text has had before, the mean over all texts (0 to 1)."""
     loops: int
     """Texts that say a phrase three times in a row, which their source does not."""
+    copies: int
+    """Texts that are their source, where there was something to translate: names, or failures."""
     characters: int
     words: int
     kept: dict[str, Kept]
@@ -70,6 +73,7 @@ def check(
     return Checks(
         sum(map(repeated_share, translations)) / max(1, len(pairs)),
         sum(loop(text, source) is not None for source, text in pairs),
+        sum(is_copied(*pair) for pair in pairs),
         sum(map(len, translations)),
         sum(len(words(text)) for text in translations),
         {kind: Kept(wanted[kind] - missing[kind], wanted[kind]) for kind in KINDS if wanted[kind]},

@@ -40,6 +40,7 @@ from heedful.search import (
 )
 from heedful.text.casing import is_shouted, is_titled, shouted, unshouted, untitled
 from heedful.text.chrf import expected_utility
+from heedful.text.copied import is_copied
 from heedful.text.mnemonic import returned, taken
 from heedful.text.segments import INSIDE, SPLIT, Segments, segment
 from heedful.text.spans import words
@@ -60,6 +61,8 @@ CAPITALS = "capitals"
 """Flag: the text was all in capitals."""
 TITLE = "title"
 """Flag: the text had capitals as an English title has."""
+COPIED = "copied"
+"""Flag: the translation is the text itself, and there was something to translate."""
 UNALIGNED = "unaligned"
 """Flag: the translation has more pieces than the model can read, so that no words are linked."""
 
@@ -75,6 +78,7 @@ FLAGS = {
     REPEATS: "repeat a phrase, whatever was tried",
     REFUSED: "without the words or the beginning that were asked for: they could not be",
     UNTRANSLATED: "kept as they are, in whole or in part: placeholders or numbers were lost",
+    COPIED: "as in the source: names, or words that the model does not know",
     UNALIGNED: "without links of some words: too long for the model to read again",
 }
 """What each flag of a translation means, after a number of lines."""
@@ -309,6 +313,8 @@ class Pipeline:
         if chains[0].unfinished:
             flags.add(UNFINISHED)
         found = tuple(Candidate(_finished(x.text(), plan), x.score, x.log_prob) for x in chains)
+        if is_copied(plan.request.text, found[0].text):
+            flags.add(COPIED)
         return Translation(
             plan.request.text, found[0].text, found, tuple(sorted(flags)), tuple(joint)
         )

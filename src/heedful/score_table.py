@@ -65,6 +65,7 @@ def checks_table(systems: Sequence[Checks], references: Checks) -> list[str]:
         ["", *heads, "references"],
         ["repeated 4-grams", *(f"{100 * one.repeated_4grams:.2f} %" for one in columns)],
         ["caught in a loop", *(f"{one.loops:,}" for one in columns)],
+        ["copied from the source", *(f"{one.copies:,}" for one in columns)],
     ]
     for unit in ("characters", "words"):
         ratios = [f"{one.length_ratio(references)[unit]:.3f}" for one in systems]

@@ -38,7 +38,7 @@ from heedful.search import (
 )
 from heedful.search.driver import Limits
 from heedful.search.rules import Rows, Rules
-from heedful.search.sample import kept
+from heedful.search.sample import draw, kept
 from heedful.search.scoring import length_penalty
 from heedful.search.shaping import Shaping
 from tests.search.tables import END, LIMITS, PAD, PIECES, SPELLING, START, Table, TableStepper
@@ -340,8 +340,32 @@ def test_what_is_drawn_from_is_what_transformers_draws_from(
     expected = logits
     for warper in warpers:
         expected = warper(None, expected)
-    found = kept(logits.numpy().astype(np.float32), config)
+    likely = (logits / config.temperature).log_softmax(-1)
+    found, cut = kept(likely.numpy().astype(np.float32), config)
+    assert (cut == (found[:, -1] > 0)).all() or config.typical_p < 1
     assert found == pytest.approx(expected.softmax(-1).numpy(), abs=1e-6)
+
+
+@pytest.mark.parametrize("entries", [5, 64, 65, 400])
+@pytest.mark.parametrize("peak", [0.0, 3.0])
+@pytest.mark.parametrize("config", [*(config for config, _ in WARPED[1:]), Sample(top_k=70)])
+def test_putting_a_few_pieces_in_order_draws_what_putting_all_does(
+    config: Sample, peak: float, entries: int
+) -> None:
+    """Also where pieces are equally likely, and where nothing is possible."""
+    generator = torch.Generator().manual_seed(entries)
+    log_probs = (peak * torch.randn(40, entries, generator=generator)).round().log_softmax(-1)
+    log_probs[3] = -torch.inf
+    log_probs[4, :3] = -torch.inf
+    drawn = np.random.default_rng(1).random(40)
+    found = draw(log_probs, config, drawn)
+    assert (found < entries).all()
+    scaled = (log_probs / config.temperature).log_softmax(-1).nan_to_num(-torch.inf)
+    values, ids = scaled.sort(dim=1, descending=True, stable=True)
+    shares, _ = kept(values.numpy(), config)
+    for row in {*range(40)} - {3}:
+        ends = shares[row].cumsum()
+        assert found[row] == ids[row, int((ends <= drawn[row] * ends[-1]).sum())]
 
 
 def test_samples_come_as_often_as_they_are_likely() -> None:

@@ -45,9 +45,8 @@ def decoder_step(
     eps, centred, post, activation, heads, groups = kinds
     cosines, sines, slopes, tables = positions
     now, here, places, keys, values = past
-    memory, firsts, counts = across
     states, given, context, between = rows
-    numbers, inner_numbers, row_scales = whole
+    (memory, firsts, counts), (numbers, inner_numbers, row_scales) = across, whole
     unasked = np.empty((0, 0), np.float32)
     for n in range(joint.shape[0]):
         multiply_whole(numbers, joint[n], sums[0])

@@ -4,7 +4,7 @@ A stepper comes in, as many hypotheses as are asked for go out. What is drawn de
 and the sentence alone, so that neither the batch nor the order of sentences changes it.
 """
 
-__all__ = ["Sample", "kept"]
+__all__ = ["Sample", "draw", "kept"]
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -14,13 +14,16 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from heedful.search.best import no_number
+from heedful.search.best import best_pieces, no_number
 from heedful.search.driver import Course
 from heedful.search.growing import Growing
 from heedful.search.shaping import Shaping
 from heedful.search.single import Choice, SingleSearch
 from heedful.search.wish import Asked
-from heedful.shapes import Array, Float, Int, Tensor
+from heedful.shapes import Array, Bool, Float, Int, Tensor
+
+_FEW = 64
+"""So many pieces of a row are put in order at first."""
 
 
 class Sample(Shaping):
@@ -87,8 +90,6 @@ class _Drawn(Choice):
         log_probs = torch.from_numpy(course.log_probs(growing, logits, asked))
         if log_probs.isnan().any():
             raise no_number()
-        values, ids = log_probs.sort(dim=-1, descending=True, stable=True)
-        shares = kept(values.numpy(), self._config)
         alive = np.arange(growing.last.size) if asked is None else asked
         sentence, slot = alive // self.rows, alive % self.rows
         if len(self._numbers) > 2 * len(growing.sentences):
@@ -100,23 +101,58 @@ class _Drawn(Choice):
             strict=True,
         )
         drawn = np.array([self._numbers[number][row, at] for number, row, at in places])
-        ends = np.cumsum(shares, axis=1)
-        index = (ends <= drawn[:, None] * ends[:, -1:]).sum(axis=1, keepdims=True)
-        index = np.minimum(index, shares.shape[1] - 1)
-        value = np.take_along_axis(values.numpy(), index, axis=1)
-        piece = np.take_along_axis(ids.numpy(), index, axis=1)
-        value, piece = course.everywhere(growing, asked, value, piece)
+        pieces = draw(log_probs, self._config, drawn)[:, None]
+        values = log_probs.numpy()[np.arange(len(pieces))[:, None], pieces]
+        value, piece = course.everywhere(growing, asked, values, pieces)
         return value.reshape(growing.last.shape), piece.reshape(growing.last.shape), None
 
 
-def kept(log_probs: Float[Array, "A V"], config: Sample) -> Float[Array, "A V"]:
-    """Return the probabilities to draw from; `log_probs` fall from left to right, -inf at the end.
+def draw(
+    log_probs: Float[Tensor, "A V"], config: Sample, drawn: Float[Array, " A"]
+) -> Int[Array, " A"]:
+    """Return a piece for each row by its random number, 0 to 1; any where nothing is possible.
 
-    Each restriction looks at what the one before has left: top-k, top-p, min-p, typical. The
-    likeliest piece (of typical: the most typical) always stays.
+    To put all pieces in order costs much. Without restrictions none is, with most of them a few
+    are, and only the rows for which these are not enough are sorted as a whole.
     """
-    scaled = log_probs.astype(np.float64) / config.temperature
-    shares = _normal(np.exp(scaled - np.maximum(scaled[:, :1], np.finfo(np.float64).min)))
+    most = log_probs.amax(dim=1, keepdim=True)
+    scaled = (log_probs - most).div_(config.temperature).nan_to_num_(0, neginf=-np.inf)
+    if not config.top_k and not config.min_p and config.top_p == config.typical_p == 1:
+        return _at(scaled.exp_().numpy(), drawn)
+    found = np.zeros(len(drawn), np.int64)
+    few, left = config.top_k or _FEW, np.arange(len(drawn))
+    if few < min(_FEW + 1, scaled.shape[1]) and (config.top_k or config.top_p < 1 or config.min_p):
+        values, ids = best_pieces(scaled, few, np.zeros(0, np.int64))
+        shares, cut = kept(values, config)
+        found = ids[left, _at(shares, drawn)]
+        left = np.flatnonzero(cut)
+    if left.size:
+        ordered = scaled[left].log_softmax(dim=1).sort(dim=1, descending=True, stable=True)
+        shares, _ = kept(ordered.values.numpy(), config)
+        found[left] = ordered.indices.numpy()[np.arange(left.size), _at(shares, drawn[left])]
+    return found
+
+
+def _at(shares: Float[Array, "A K"], drawn: Float[Array, " A"]) -> Int[Array, " A"]:
+    """Return the column of each row on which its random number falls."""
+    ends = np.cumsum(shares, axis=1, dtype=np.float64)
+    total = ends[:, -1]
+    below = np.minimum(drawn * total, np.nextafter(total, 0))
+    places = [np.searchsorted(*row, side="right") for row in zip(ends, below, strict=True)]
+    columns: Int[Array, " A"] = np.minimum(np.array(places, np.int64), shares.shape[1] - 1)
+    return columns
+
+
+def kept(
+    log_probs: Float[Array, "A K"], config: Sample
+) -> tuple[Float[Array, "A K"], Bool[Array, " A"]]:
+    """Return the probabilities to draw from, and of which rows they may not be all.
+
+    `log_probs` are those of the likeliest pieces, best first, at the temperature. Each restriction
+    looks at what the one before has left: top-k, top-p, min-p, typical. The likeliest piece (of
+    typical: the most typical) always stays.
+    """
+    shares = np.exp(log_probs.astype(np.float64))
     if config.top_k:
         shares[:, config.top_k :] = 0
         shares = _normal(shares)
@@ -124,9 +160,10 @@ def kept(log_probs: Float[Array, "A V"], config: Sample) -> Float[Array, "A V"]:
         shares = _normal(np.where(_before(shares) < config.top_p, shares, 0))
     if config.min_p:
         shares = _normal(np.where(shares >= config.min_p * shares[:, :1], shares, 0))
+    cut: Bool[Array, " A"] = (shares[:, -1] > 0) & (log_probs.shape[1] != config.top_k)
     if config.typical_p < 1:
         shares = _normal(_typical(shares, config.typical_p))
-    return shares
+    return shares, cut
 
 
 def _normal(shares: Float[Array, "A V"]) -> Float[Array, "A V"]:
