@@ -267,4 +267,5 @@ def test_settings_of_the_model_are_all_looked_at() -> None:
     assert set(TransformerConfig.model_fields) == {
         *("kind", "d_model", "d_ff", "n_heads", "encoder_layers", "decoder_layers", "dropout"),
         *("max_length", "attention", "position", "feed_forward", "norm", "residual", "embedding"),
+        "alignment_layer",  # changes no translation
     }

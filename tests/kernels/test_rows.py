@@ -16,6 +16,7 @@ from heedful.kernels.rows import (
     activate,
     add_and_normalise,
     best_of_rows,
+    log_softmax,
     normalise,
 )
 from heedful.kernels.whole import quantise
@@ -126,6 +127,10 @@ def test_the_best_of_rows(data: st.DataObject, rows: int, entries: int) -> None:
         assert ids[row].tolist() == order
         wanted = [-math.inf if k in forbidden else exact[row, k] for k in order]
         np.testing.assert_allclose(log_probs[row], wanted, rtol=1e-5, atol=1e-5)
+    every = np.full(logits.shape, np.nan, np.float32)
+    assert log_softmax(logits, every)
+    allowed = ~np.isin(ids, forbidden)
+    assert (np.take_along_axis(every, ids, axis=1)[allowed] == log_probs[allowed]).all()
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -133,4 +138,5 @@ def test_what_is_no_number_is_said(bad: float) -> None:
     logits = np.array([[0.0, 1.0], [bad, 0.0]], np.float32)
     found = np.zeros((2, 1), np.float32), np.zeros((2, 1), np.int64)
     assert not best_of_rows(logits, np.zeros(0, np.int64), *found)
+    assert not log_softmax(logits, np.zeros((2, 2), np.float32))
     assert not best_of_rows(np.full((1, 2), -np.inf, np.float32), np.zeros(0, np.int64), *found)

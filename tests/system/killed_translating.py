@@ -52,7 +52,7 @@ class Stub:
                 yield Translation(text, found[0].text, tuple(found), ("split",) * (len(text) > 9))
 
 
-def run(options: Options, number: int) -> int:
+def run(options: Options, settings: dict[str, Any], number: int) -> int:
     """Translate in a process of its own, killed at its `number`-th call; return how it ended.
 
     Where it is killed is printed for a positive number only.
@@ -87,7 +87,7 @@ def run(options: Options, number: int) -> int:
     sys.addaudithook(hook)
     code = 1
     try:
-        code = translate.run(options)
+        code = translate.run(options, settings)
     finally:
         os._exit(code)
 
@@ -95,19 +95,19 @@ def run(options: Options, number: int) -> int:
 def main() -> int:
     heedful.translator.load = Stub  # type: ignore[assignment,misc]
     folder = Path(sys.argv[1])
-    [options] = arguments("translate", translate, [*sys.argv[2:], "--quiet"])
+    options, settings = arguments("translate", translate, [*sys.argv[2:], "--quiet"])
     killed, number = True, 0
     while killed:
         number += 1
         place = folder / str(number)
         place.mkdir()
         mine = replace(options, output=place / "out.txt")
-        code = run(mine, number)
+        code = run(mine, settings, number)
         assert code in (0, -signal.SIGKILL), code
         killed = code != 0
         if killed:
             for later in (1 + number % 7, 0):
-                code = run(replace(mine, resume=True), -later)
+                code = run(replace(mine, resume=True), settings, -later)
             assert code == 0, code
     return 0
 

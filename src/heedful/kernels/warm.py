@@ -91,7 +91,7 @@ def _call_all() -> None:
 def _calls() -> Iterator[Callable[[], object]]:
     """Yield a call of every kernel."""
     from heedful.kernels.product import multiply_whole
-    from heedful.kernels.rows import best_of_rows
+    from heedful.kernels.rows import best_of_rows, log_softmax
 
     for kind in {np.dtype(np.float32), sums_of_whole()}:
         yield from _calls_with(kind)
@@ -100,6 +100,7 @@ def _calls() -> Iterator[Callable[[], object]]:
     yield partial(multiply_whole, numbers, numbers, np.ones((1, 1), np.float32))
     ids, floats = np.ones((1, 1), np.int64), np.ones((1, 1), np.float32)
     yield partial(best_of_rows, floats, ids[0], floats, ids)
+    yield partial(log_softmax, floats, floats)
 
 
 def _calls_with(kind: np.dtype[Any]) -> Iterator[Callable[[], object]]:

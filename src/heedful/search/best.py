@@ -1,6 +1,6 @@
 """The likeliest pieces of each row, in an order that never depends on the batch."""
 
-__all__ = ["best_allowed", "best_pieces", "no_number"]
+__all__ = ["best_allowed", "best_pieces", "log_probs_of", "no_number"]
 
 import numpy as np
 import torch
@@ -29,9 +29,32 @@ def best_pieces(
         values, columns = best_pieces(logits, count, forbidden[:0])
         return values, np.take_along_axis(entries.cpu().numpy(), columns, axis=1)
     count = min(count, logits.shape[1])
-    if logits.device.type == "cpu" and logits.dtype == torch.float32 and are_ready():
+    if _by_kernel(logits):
         return _best_by_kernel(logits.contiguous(), count, forbidden)
     return _best_by_torch(logits, count, forbidden)
+
+
+def log_probs_of(logits: Float[Tensor, "R N"]) -> Float[Array, "R N"]:
+    """Return all log-probabilities, to the last digit those that `best_pieces` gives.
+
+    Raises ModelError for logits that are NaN or infinite.
+    """
+    if not _by_kernel(logits):
+        log_probs = torch.log_softmax(logits.float(), dim=-1)
+        if log_probs.isnan().any():
+            raise no_number()
+        found: Float[Array, "R N"] = log_probs.detach().cpu().numpy()
+        return found
+    from heedful.kernels.rows import log_softmax
+
+    found = np.empty(logits.shape, np.float32)
+    if not log_softmax(logits.detach().contiguous().numpy(), found):
+        raise no_number()
+    return found
+
+
+def _by_kernel(logits: Float[Tensor, "R N"]) -> bool:
+    return logits.device.type == "cpu" and logits.dtype == torch.float32 and are_ready()
 
 
 def _best_by_torch(

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
+from heedful.search.best import log_probs_of
 from heedful.search.shaping import Shaping
 from heedful.search.wish import NOTHING, Asked, Wish
 from heedful.shapes import Array, Bool, Float, Int, Tensor
@@ -71,7 +71,7 @@ class Rules:
         self, logits: Float[Tensor, "A N"], entries: Int[Tensor, "A N"] | None, rows: Rows
     ) -> Float[Array, "A V"]:
         """Return log-probabilities of all pieces, -inf where a piece must not come next."""
-        model = self._whole(torch.log_softmax(logits.float(), dim=-1), entries)
+        model = self._whole(log_probs_of(logits), entries)
         model[:, self._forbidden] = -np.inf
         found = model.copy()
         self._punish_repetition(found, rows)
@@ -96,10 +96,9 @@ class Rules:
                     states[row, slot, number] = automaton.advance(state, piece)
 
     def _whole(
-        self, log_probs: Float[Tensor, "A N"], entries: Int[Tensor, "A N"] | None
+        self, known: Float[Array, "A N"], entries: Int[Tensor, "A N"] | None
     ) -> Float[Array, "A V"]:
         """Return log-probabilities of the whole vocabulary, also where only some are known."""
-        known = log_probs.detach().cpu().numpy()
         if entries is None:
             return known
         listed = entries.cpu().numpy()

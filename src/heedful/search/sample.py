@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from heedful.search.best import best_pieces, no_number
+from heedful.search.best import best_pieces
 from heedful.search.driver import Course
 from heedful.search.growing import Growing
 from heedful.search.shaping import Shaping
@@ -88,8 +88,6 @@ class _Drawn(Choice):
     ) -> tuple[Float[Array, "B W"], Int[Array, "B W"], None]:
         """Draw the next piece of each row."""
         log_probs = torch.from_numpy(course.log_probs(growing, logits, asked))
-        if log_probs.isnan().any():
-            raise no_number()
         alive = np.arange(growing.last.size) if asked is None else asked
         sentence, slot = alive // self.rows, alive % self.rows
         if len(self._numbers) > 2 * len(growing.sentences):
