@@ -202,7 +202,10 @@ def test_the_sentences_that_changed_most_are_shown(capsys: pytest.CaptureFixture
         (["--model", "both-ways"], "give --to"),
         (["--model", "one-way", "--to", "fr"], "translates only from en to de"),
         (["--model", "nowhere"], "nowhere: there is no such folder"),
-        (["--model", "one-way", "--beam", "0"], "--beam: input should be greater than or equal to 1, but was given 0"),
+        (
+            ["--model", "one-way", "--beam", "0"],
+            "--beam: input should be greater than or equal to 1",
+        ),
         (["--model", "one-way", "--seed", "-1"], "--seed: -1 is less than 0"),
         (["--model", "one-way", "-o", "no/such/folder.txt"], "cannot be written to"),
         (["--model", "one-way", "--compare", "a", "b"], "--compare takes no --model"),

@@ -163,6 +163,7 @@ class Engine:
         wanted = (large or self._calls > 1) and fit
         if not wanted or not ready(compiling=large):
             return False
+        self._lowered = None  # never asked for again
         kept: Format = "int8" if self.precision == "int8" else "float32"
         self._packed = [pack(cast(Transformer, model), kept) for model in self.models]
         return True

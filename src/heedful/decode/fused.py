@@ -176,10 +176,10 @@ def _portions(sources: Sequence[Sequence[int]]) -> Iterator[Sequence[Sequence[in
 class FusedStepper:
     """Some sources in the middle of being translated: a `heedful.search.Stepper`.
 
-    Keys and values are never moved. A step writes those of all rows into the next column of the
-    caches, behind the last again into the first, which no row needs any more; where one does, there
-    are made to be more. `places` tells for each row in which row of the caches its position of a
-    column stands, and a search that reorders its rows reorders that table alone.
+    Keys and values are not moved. A step writes those of all rows into the next column of the
+    caches, behind the last again into the first, which no row needs any more; where one does, all
+    move into longer caches. `places` tells for each row in which row of the caches its position of
+    a column stands, and a search that reorders its rows reorders that table alone.
     """
 
     def __init__(
@@ -196,7 +196,8 @@ class FusedStepper:
         self.packed, self.space, self.width = packed, space, rows_per_sentence
         config = packed.model.config
         depth = packed.groups * (config.d_model // packed.heads)
-        shape = (config.decoder_layers, sentences * rows_per_sentence, columns, depth)
+        self.most = sentences * rows_per_sentence
+        shape = (config.decoder_layers, self.most, columns, depth)
         self.keys, self.values = space.take("keys", shape), space.take("values", shape)
         self.memory = Pool(space, "memory", packed.memory.n_out)
         self.lists = Pool(space, "lists", 1, np.int32)
@@ -215,8 +216,10 @@ class FusedStepper:
         ValueError for more rows than the caches were made for.
         """
         fresh = len(sources) * self.width
+        if len(self.positions) + fresh > self.most:
+            raise ValueError(f"these caches were made for {self.most} rows, no more")
         if len(self.positions) + fresh > self.keys.shape[1]:
-            raise ValueError(f"these caches were made for {self.keys.shape[1]} rows, no more")
+            self._move(self.most, self.places.shape[1])
         for some in _portions(sources):
             room = self.memory.append(np.array([len(source) for source in some]), self.width)
             encode(self.packed, some, self.space, room)
@@ -234,7 +237,8 @@ class FusedStepper:
         chosen = slice(None) if rows is None else rows
         positions = self.positions[chosen]
         if positions.max() >= self.places.shape[1]:
-            self._widen()
+            columns = self.places.shape[1]
+            self._move(len(self.positions), columns + columns // 2 + 1)
         count = len(positions)
         self.places[chosen, self.now] = np.arange(count)
         if self._passing is None or self._passing.rows != count:
@@ -261,17 +265,19 @@ class FusedStepper:
         self.now = (self.now + 1) % self.places.shape[1]
         return logits
 
-    def _widen(self) -> None:
-        """Make the caches twice as long; the oldest column comes first, then the others."""
-        columns = self.places.shape[1]
-        order = (np.arange(columns) + self.now) % columns
-        self.places = np.pad(self.places.take(order, axis=1), ((0, 0), (0, columns)))
+    def _move(self, rows: int, columns: int) -> None:
+        """Move what the rows there are need into caches of this size, the oldest column first."""
+        count, before = self.places.shape
+        order = (np.arange(before) + self.now) % before
+        places = self.places.take(order, axis=1)
         for name in ("keys", "values"):
-            old = getattr(self, name)[:, :, order]
-            wide = self.space.take(name, (*old.shape[:2], 2 * columns, old.shape[3]))
-            wide[:, :, :columns] = old
-            setattr(self, name, wide)
-        self.now = columns
+            kept = getattr(self, name)[:, places, order]
+            moved = self.space.take(name, (len(kept), rows, columns, kept.shape[3]))
+            moved[:, :count, :before] = kept
+            setattr(self, name, moved)
+        self.places = np.zeros((count, columns), np.int32)
+        self.places[:, :before] = np.arange(count)[:, None]
+        self.now = before % columns
 
     def _layer(
         self,
@@ -347,7 +353,7 @@ class FusedStepper:
         sums, row_scales, column_scales, bias = passing.multiply(self.packed.project)
         if self.packed.format == "float32":
             return torch.from_numpy(sums)
-        out = self.space.take("scaled logits", sums.shape)
+        out = sums if sums.dtype == np.float32 else self.space.take("scaled logits", sums.shape)
         finish(sums, row_scales, column_scales, bias, out)
         return torch.from_numpy(out)
 

@@ -44,6 +44,6 @@ class Pool:
         kept = [self.rows[first : first + size] for first, size in zip(owners, sizes, strict=True)]
         together = np.concatenate(kept) if kept else self.rows[:0]
         self.used = len(together)
-        self.rows = self.space.take(self.name, (2 * (self.used + more), self.width), self.kind)
+        self.rows = self.space.take(self.name, (3 * (self.used + more) // 2, self.width), self.kind)
         self.rows[: self.used] = together
         self.firsts = (np.cumsum(sizes) - sizes)[back]
