@@ -11,6 +11,7 @@ this. Prints where each first one was killed.
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -23,6 +24,7 @@ import heedful.translator
 from heedful.cli import arguments
 from heedful.commands import translate
 from heedful.commands.translate import Options
+from heedful.request import Request
 from heedful.resuming import Part
 from heedful.search import Beam
 from heedful.translator import Candidate, Translation
@@ -43,9 +45,9 @@ class Stub:
         return to
 
     def stream(
-        self, texts: Iterator[str], to: str, *, search: Beam, **_: Any
+        self, requests: Iterator[Request], to: str, *, search: Beam, **_: Any
     ) -> Iterator[Translation]:
-        while portion := list(islice(texts, 3)):
+        while portion := [one.text for one in islice(requests, 3)]:
             for text in portion:
                 many = search.n_best if text else 1
                 found = [Candidate(text.upper() + "!" * n, -n / 8, -n / 4) for n in range(many)]
@@ -88,6 +90,8 @@ def run(options: Options, settings: dict[str, Any], number: int) -> int:
     code = 1
     try:
         code = translate.run(options, settings)
+    except Exception:
+        traceback.print_exc()
     finally:
         os._exit(code)
 
