@@ -1,6 +1,7 @@
 """The label-smoothed loss against its definition and against PyTorch's own, with gradients."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from heedful.data.batches import Batch
 from heedful.models.seq2seq import forward
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.cross_entropy import projected_cross_entropy
+from heedful.nn.dropout import dropout_seed
 from heedful.objectives import Loss, Translation
 
 SMOOTHING = [0.0, 0.1, 0.37]
@@ -167,3 +169,46 @@ def test_padding_is_ignored_and_sentences_add_up(model: Transformer) -> None:
 def test_a_share_outside_0_to_1_is_refused(smoothing: float) -> None:
     with pytest.raises(ValueError, match="label_smoothing"):
         Translation(label_smoothing=smoothing)
+
+
+@pytest.mark.parametrize("guided", [0.0, 0.3])
+def test_r_drop_is_its_definition(guided: float) -> None:
+    """Two passes with masks of their own, and how far apart they are, with all gradients."""
+    torch.manual_seed(2)
+    shape = {"d_model": 16, "d_ff": 24, "n_heads": 2, "encoder_layers": 1, "decoder_layers": 1}
+    layer = 0 if guided else None
+    model = TransformerConfig(**shape, dropout=0.3, alignment_layer=layer).build(ENTRIES, ENTRIES)
+    batch = batch_of(SOURCE, TARGET_IN, TARGET_OUT)
+    if guided:
+        alignment = torch.rand(2, 5, 6).softmax(-1) * (TARGET_OUT != PAD)[:, :, None]
+        batch = replace(batch, alignment=alignment)
+    objective = Translation(r_drop=5, guided_alignment=guided)
+    with dropout_seed(7):
+        found = objective.loss(model, batch)
+    ours = torch.autograd.grad(found.smoothed, list(model.parameters()))
+
+    with dropout_seed(7):
+        plain, hidden = Translation(guided_alignment=guided)._of_pass(model, batch.twice())
+    p, q = (model.project(half).softmax(-1) for half in hidden.chunk(2))
+    assert not torch.allclose(p, q)
+    apart = (F.kl_div(p.log(), q, reduction="sum") + F.kl_div(q.log(), p, reduction="sum")) / 2
+    expected = (plain.smoothed + 5 * apart) / 2
+    torch.testing.assert_close(found.smoothed, expected)
+    torch.testing.assert_close(found.nll, plain.nll / 2)
+    assert found.tokens == batch.n_target
+    theirs = torch.autograd.grad(expected, list(model.parameters()))
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_r_drop_is_of_training_alone(model: Transformer) -> None:
+    """Without dropout the passes agree; what is not trained makes one."""
+    batch = batch_of(SOURCE, TARGET_IN, TARGET_OUT)
+    twice = Translation(r_drop=5).loss(model, batch)
+    torch.testing.assert_close(twice.smoothed, Translation().loss(model, batch).smoothed)
+    model.eval()
+    try:
+        once = Translation(r_drop=5).loss(model, batch)
+    finally:
+        model.train()
+    torch.testing.assert_close(once, Translation().loss(model, batch))

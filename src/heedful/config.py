@@ -21,7 +21,7 @@ from heedful.search import Beam, SearchConfig
 from heedful.setting_errors import plain
 from heedful.settings import Settings
 from heedful.text.tokenizer import BPE, TokenizerConfig
-from heedful.train.optimizer import Adam, Optimizer
+from heedful.train.optimizer import Adam, Muon, Optimizer
 from heedful.train.parallel import DDP, Parallel
 from heedful.train.schedule import InverseSqrt, Schedule
 from heedful.train.settings import TrainingConfig
@@ -71,6 +71,10 @@ class RunConfig(Settings):
             raise ValueError(
                 "--model.alignment-layer learns nothing without --objective.guided-alignment 0.05"
             )
+        if self.training.bpe_dropout and self.tokenizer.kind != "bpe":
+            raise ValueError("--training.bpe-dropout needs --tokenizer.kind bpe")
+        if isinstance(self.optimizer, Muon) and self.parallel.divides_weights:
+            raise ValueError("--optimizer.kind muon needs whole matrices: give --parallel.kind ddp")
         if self.training.max_pieces > self.model.max_length:
             raise ValueError(
                 f"--training.max-pieces {self.training.max_pieces} is more than the "

@@ -20,6 +20,7 @@ from heedful import evaluate
 from heedful.card import card
 from heedful.config import RunConfig, read_config
 from heedful.data.batches import BatchPlan
+from heedful.data.bpe_dropout import BPEDropout
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
 from heedful.decode.engine import decode
@@ -227,6 +228,7 @@ class _Run:
                 config.seed,
                 multiple=8 if on_gpu else 1,
                 align=self._guide(config, data),
+                respell=self._dropout(config, data),
             ),
             checkpoints=self._checkpoints(config),
             log=TrainLog(self.folder, self.progress, newest.step if newest else 0, mute=not lead),
@@ -248,6 +250,16 @@ class _Run:
         rows = min(len(data.train), MOST_ROWS)
         self.progress.say(f"learning from {rows:,} rows what attention is guided by")
         return Guide.learn(rows_of(data.train), data.tokenizer)
+
+    def _dropout(self, config: RunConfig, data: RunData) -> BPEDropout | None:
+        """Return what spells words in other ways; None where they stay as they are."""
+        settings = config.training
+        if not settings.bpe_dropout:
+            return None
+        if not available():
+            where = "--training.bpe-dropout"
+            raise SettingError("it needs numba", where=where, fix="install numba, or give 0")
+        return BPEDropout(data.tokenizer, settings.bpe_dropout, config.seed, settings.max_pieces)
 
     def _shared_validation(
         self, config: RunConfig, data: RunData, model: Transformer

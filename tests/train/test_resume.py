@@ -101,6 +101,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "schedule": {"kind": "linear", "warmup_steps": 4},
         "model": {"position": {"kind": "learned"}, "embedding": {"kind": "untied"}},
     },
+    "muon, R-Drop, moving average, BPE dropout": {
+        "optimizer": {"kind": "muon"},
+        "objective": {"r_drop": 1},
+        "training": {"moving_average": 0.9, "bpe_dropout": 0.2},
+    },
     "both directions": {"data": {"both_directions": True}},
 }
 

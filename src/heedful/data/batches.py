@@ -8,8 +8,8 @@ __all__ = ["Batch", "BatchPlan"]
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -24,6 +24,17 @@ Rows = np.ndarray[tuple[int], np.dtype[np.signedinteger[Any]]]
 Padded = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 Align = Callable[[Padded, Padded], np.ndarray[Any, np.dtype[np.float32]]]
 """Padded sources and targets to the probabilities of `Batch.alignment`."""
+
+
+class Respell(Protocol):
+    """Spells rows with other pieces; see `heedful.data.bpe_dropout`."""
+
+    most: int
+    """Pieces of a row at most."""
+
+    def __call__(self, ids: Any, side: int, row: int, epoch: int) -> Any:
+        """Return the ids of a row; `side` 0 is the source, 1 the target."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,11 @@ class Batch:
         alignments = [None] * parts if known is None else known.tensor_split(parts)
         return [_trimmed(*rows) for rows in zip(*pieces, alignments, strict=True)]
 
+    def twice(self) -> "Batch":
+        """Return the batch with all its rows once more behind the last."""
+        both = self._each(lambda tensor: torch.cat([tensor, tensor]))
+        return replace(both, n_source=2 * self.n_source, n_target=2 * self.n_target)
+
     def pinned(self) -> "Batch":
         """Return the batch in memory that a GPU can fetch by itself."""
         return self._each(Tensor.pin_memory)
@@ -104,7 +120,8 @@ class BatchPlan:
     so that neighbours are alike on both sides; of very many rows, four million are sorted at a
     time, drawn at random. Lengths are padded up to a `multiple`: a GPU
     computes 8 positions as fast as 7, and few shapes are compiled and kept in memory more easily
-    than many; none is padded beyond the longest. `align` makes what batches have for alignment.
+    than many; none is padded beyond the longest. `align` makes what batches have for alignment,
+    `respell` spells the rows of an epoch: batches are then as much larger as it makes them longer.
     Raises DataError when a row is longer than the budget.
     """
 
@@ -116,16 +133,20 @@ class BatchPlan:
         *,
         multiple: int = 1,
         align: Align | None = None,
+        respell: Respell | None = None,
     ) -> None:
         self.store = store
         self.multiple = multiple
         self.batch_tokens = batch_tokens
         self.seed = seed
         self.align = align
+        self.respell = respell
         self._source_lengths, self._target_lengths = store.lengths()
         longer = np.maximum(self._source_lengths, self._target_lengths)
         longest = self._longest = int(longer.max(initial=0))
         self._longer = self._padded(longer)
+        if respell is not None:
+            self._longest = max(longest, respell.most)
         if longest > batch_tokens:
             raise DataError(
                 f"the longest sentence has {longest} pieces, a batch holds {batch_tokens}",
@@ -151,10 +172,13 @@ class BatchPlan:
                 start, budget = end, self.batch_tokens
         return [batches[place] for place in random.permutation(len(batches))]
 
-    def batch(self, rows: Rows | Sequence[int]) -> Batch:
-        """Return the padded tensors of these rows."""
-        source = _pad([self.store.source(int(row)) for row in rows], self._padded)
-        target_out = _pad([self.store.target(int(row)) for row in rows], self._padded)
+    def batch(self, rows: Rows | Sequence[int], epoch: int = 0) -> Batch:
+        """Return the padded tensors of these rows, as they are spelled in an epoch."""
+        sides = (self.store.source, self.store.target)
+        source, target_out = (
+            _pad([self._spelled(of, side, int(row), epoch) for row in rows], self._padded)
+            for side, of in enumerate(sides)
+        )
         target_in = np.full_like(target_out, PAD)
         target_in[:, 0] = START
         target_in[:, 1:] = np.where(target_out[:, 1:] != PAD, target_out[:, :-1], PAD)
@@ -166,6 +190,10 @@ class BatchPlan:
             int(np.count_nonzero(target_out)),
             None if self.align is None else torch.from_numpy(self.align(source, target_out)),
         )
+
+    def _spelled(self, of: Callable[[int], Ids], side: int, row: int, epoch: int) -> Ids:
+        ids = of(row)
+        return ids if self.respell is None else self.respell(ids, side, row, epoch)
 
     def fill(self, batches: Sequence[Rows]) -> float:
         """Return the share of the positions of both sides that hold a real token, 0 to 1."""

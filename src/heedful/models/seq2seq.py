@@ -49,6 +49,9 @@ class Cache(Protocol):
 class Seq2Seq(Protocol):
     """A model that reads a source and predicts a target, piece by piece."""
 
+    training: bool
+    """Whether dropout is on."""
+
     def encode(self, source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]) -> Memory:
         """Read the source; the mask is True at real pieces, False at padding."""
         ...

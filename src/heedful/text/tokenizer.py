@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer as Backend
 
@@ -155,6 +156,13 @@ class Tokenizer:
         source, target = (
             [str(side.id_to_token(number)) for number in range(side.get_vocab_size())]
             for side in (self._source, self._target)
+        )
+        return source, target
+
+    def models(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what the `tokenizers` library writes of the models of source and target."""
+        source, target = (
+            json.loads(side.to_str())["model"] for side in (self._source, self._target)
         )
         return source, target
 

@@ -193,6 +193,10 @@ class Checkpoints:
         """Read all of a checkpoint's weights and nothing else; ModelError if a file is damaged."""
         return self._whole(step, "model", self._verify(step))
 
+    def load_moments(self, step: int) -> dict[str, torch.Tensor]:
+        """Read all of a checkpoint's optimizer state alone; ModelError if a file is damaged."""
+        return self._whole(step, "optimizer", self._verify(step))
+
     def _load(self, step: int, parts: int | None) -> Checkpoint:
         state = self._state(step)
         if not self.divided:

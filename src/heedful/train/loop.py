@@ -30,7 +30,7 @@ from heedful.train.doctor import Diverged, Doctor, Pulse, same_everywhere
 from heedful.train.gradient import Gradients
 from heedful.train.interruption import interruption
 from heedful.train.log import TrainLog
-from heedful.train.optimizer import load_state, state_tensors
+from heedful.train.optimizer import follow, load_state, state_tensors
 from heedful.train.parallel import ParallelGradients
 from heedful.train.processes import Processes
 from heedful.train.schedule import Schedule
@@ -170,7 +170,7 @@ class Trainer:
         while True:
             epoch = self.plan.epoch(number)
             while place < len(epoch):
-                batch = self.plan.batch(epoch[place])
+                batch = self.plan.batch(epoch[place], number)
                 batches.append(batch.pinned() if self.device.type == "cuda" else batch)
                 place += 1
                 if len(batches) == self.settings.accumulate:
@@ -189,6 +189,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
+        if (decay := self.settings.moving_average) is not None:
+            step = self.state.step + 1
+            follow(self.optimizer, self.model, min(decay, (1 + step) / (10 + step)))
         self.optimizer.zero_grad(set_to_none=True)
         self.state.step += 1
         self.state.epoch, self.state.next_batch = portion.epoch, portion.next_batch

@@ -1,6 +1,18 @@
-"""Optimizers: settings in, a fused PyTorch optimizer out, whose state has parameter names."""
+"""Optimizers: settings in, a PyTorch optimizer out, whose state has parameter names.
 
-__all__ = ["Adam", "AdamW", "Optimizer", "load_state", "state_tensors"]
+Beside its moments a weight's state may hold its moving average (`follow`).
+"""
+
+__all__ = [
+    "Adam",
+    "AdamW",
+    "Muon",
+    "Optimizer",
+    "averages",
+    "follow",
+    "load_state",
+    "state_tensors",
+]
 
 from typing import Annotated, Literal
 
@@ -10,7 +22,11 @@ from torch import nn
 
 from heedful.errors import ModelError
 from heedful.settings import Settings
-from heedful.train.sharding import put
+from heedful.train import muon
+from heedful.train.sharding import own, put
+
+AVERAGE = "average"
+"""The name of a moving average in a weight's state."""
 
 
 class Adam(Settings):
@@ -54,7 +70,66 @@ class AdamW(Settings):
         return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=self.eps, fused=True)
 
 
-Optimizer = Annotated[Adam | AdamW, Field(discriminator="kind")]
+class Muon(Settings):
+    """Orthogonal steps for the matrices of the layers (Jordan et al. 2024), AdamW for the rest.
+
+    Embeddings, biases and norms are the rest. One learning rate serves both (Liu et al. 2025).
+    """
+
+    kind: Literal["muon"] = "muon"
+    momentum: float = Field(0.95, ge=0, lt=1)
+    """Decay of a matrix's mean gradient."""
+    beta1: float = Field(0.9, ge=0, lt=1)
+    """Decay of the mean gradient of the rest."""
+    beta2: float = Field(0.98, ge=0, lt=1)
+    """Decay of its mean squared gradient."""
+    eps: float = Field(1e-9, gt=0)
+    """Added to the denominator."""
+    weight_decay: float = Field(0.01, ge=0)
+    """Share of a matrix, embeddings too, taken off at each step, times the learning rate."""
+
+    def build(self, model: nn.Module) -> torch.optim.Optimizer:
+        """Return the optimizer; biases and norms are not decayed."""
+        linear = [part.weight for part in model.modules() if isinstance(part, nn.Linear)]
+        known = {id(weight) for weight in linear}
+        rest = [weight for weight in model.parameters() if id(weight) not in known]
+        decayed = [weight for weight in rest if weight.ndim > 1]
+        groups = [
+            {"params": decayed, "weight_decay": self.weight_decay},
+            {"params": [weight for weight in rest if weight.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return muon.Muon(
+            linear,
+            [group for group in groups if group["params"]],
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            betas=(self.beta1, self.beta2),
+            eps=self.eps,
+        )
+
+
+Optimizer = Annotated[Adam | AdamW | Muon, Field(discriminator="kind")]
+
+
+@torch.no_grad()
+def follow(optimizer: torch.optim.Optimizer, model: nn.Module, decay: float) -> None:
+    """Move the average of every weight towards the weight, after a step of the optimizer."""
+    averages, weights = list[torch.Tensor](), list[torch.Tensor]()
+    for weight in model.parameters():
+        state = optimizer.state[weight]
+        if AVERAGE not in state:
+            state[AVERAGE] = weight.detach().clone()
+        averages.append(own(state[AVERAGE]).rows)
+        weights.append(own(weight).rows)
+    torch._foreach_lerp_(averages, weights, 1 - decay)
+
+
+def averages(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the moving averages among what `state_tensors` returned, by the weights' names."""
+    ending = f"/{AVERAGE}"
+    return {
+        name.removesuffix(ending): value for name, value in tensors.items() if name.endswith(ending)
+    }
 
 
 def state_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, torch.Tensor]:
@@ -69,11 +144,16 @@ def state_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[st
 def load_state(
     optimizer: torch.optim.Optimizer, model: nn.Module, tensors: dict[str, torch.Tensor]
 ) -> None:
-    """Put back what `state_tensors` returned; raises ModelError where a tensor is missing."""
+    """Put back what `state_tensors` returned; raises ModelError where a moment is missing."""
+    orthogonal = optimizer.param_groups[0]["params"] if isinstance(optimizer, muon.Muon) else []
+    matrices = {id(weight) for weight in orthogonal}
     for name, weight in model.named_parameters():
-        for moment in ("step", "exp_avg", "exp_avg_sq"):
+        moments = (muon.MOMENTUM,) if id(weight) in matrices else ("step", "exp_avg", "exp_avg_sq")
+        for moment in (*moments, AVERAGE):
             value = tensors.get(f"{name}/{moment}")
             if value is None:
+                if moment == AVERAGE:
+                    continue
                 raise ModelError(f'the checkpoint has no optimizer state "{name}/{moment}"')
             if moment == "step":
                 optimizer.state[weight][moment] = value.to(weight.device)

@@ -41,6 +41,9 @@ class TrainingConfig(Settings):
     """On a GPU, let torch.compile, where triton is installed, make the layers faster."""
     max_pieces: int = Field(256, ge=4)
     """Longest sentence in pieces; pairs with a longer one are left out and counted."""
+    bpe_dropout: float = Field(0, ge=0, lt=1)
+    """Chance that a merge of the BPE is left out, such as 0.1: each epoch spells words in other
+    ways, and batches are that much longer."""
     log_every: int = Field(50, ge=1)
     """Steps between two entries of log.jsonl."""
     validate_every: int = Field(1000, ge=1)
@@ -51,6 +54,9 @@ class TrainingConfig(Settings):
     """Steps between two checkpoints."""
     average_last: int = Field(5, ge=1)
     """Newest checkpoints averaged into the final model (section 6.1)."""
+    moving_average: float | None = Field(None, gt=0, lt=1)
+    """Decay of a moving average of the weights, such as 0.999, smaller in the first steps; it
+    competes for the final model. None: there is none."""
     patience: int | None = Field(None, ge=1)
     """Validations without a better loss after which training ends."""
 

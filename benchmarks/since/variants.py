@@ -1,0 +1,36 @@
+"""The model and training of 2017, sized for some minutes on Multi30k, and the changes to it."""
+
+__all__ = ["BASE", "FIRST", "SEEDS", "VARIANTS"]
+
+SEEDS = (1, 2, 3)
+FIRST = "2017"
+BASE = [
+    *("--recipe", "low-resource", "--tokenizer.vocabulary-size", "8000"),
+    *("--model.d-model", "128", "--model.d-ff", "512", "--model.n-heads", "4"),
+    *("--model.encoder-layers", "4", "--model.decoder-layers", "4", "--model.dropout", "0.1"),
+    *("--training.batch-tokens", "2500", "--schedule.warmup-steps", "600"),
+    *("--training.validate-every", "100000", "--training.bleu-sentences", "0"),
+    *("--training.save-every", "100", "--training.average-last", "5"),
+]
+"""Words of `heed train`. No validation but that of the end, which chooses among the averages."""
+
+VARIANTS: dict[str, list[str]] = {
+    FIRST: [],
+    "pre-norm": ["--model.residual.kind", "pre_norm"],
+    "RMSNorm": ["--model.norm.kind", "rms_norm"],
+    "rotary positions": ["--model.position.kind", "rotary"],
+    "SwiGLU": ["--model.feed-forward.kind", "swiglu", "--model.d-ff", "344"],
+    "grouped queries, 1 of 4": [
+        "--model.attention.kind",
+        "grouped_query",
+        "--model.attention.n-groups",
+        "1",
+    ],
+    "6 + 2 layers": ["--model.encoder-layers", "6", "--model.decoder-layers", "2"],
+    "AdamW": ["--optimizer.kind", "adamw"],
+    "Muon": ["--optimizer.kind", "muon"],
+    "moving average": ["--training.moving-average", "0.998"],
+    "BPE dropout 0.1": ["--training.bpe-dropout", "0.1"],
+    "R-Drop": ["--objective.r-drop", "5"],
+}
+"""Words added to those."""

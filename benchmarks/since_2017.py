@@ -1,0 +1,125 @@
+"""What nine years of changes to the paper's model and training give, each at equal time.
+
+    python benchmarks/since_2017.py                 # all that is missing, 6 minutes a training
+    python benchmarks/since_2017.py --most 5        # five more trainings, then stop
+    python benchmarks/since_2017.py --show          # table and plot once more
+
+Multi30k English to German from scratch, scored on test_2016_flickr: first the model and training of
+2017, then the same with one change, last with those that helped together. Time is that of the
+processor, divided by its cores, so that other work on the machine makes a training longer, not
+worse. Needs $HEEDFUL_DATA and, for the plot, matplotlib (pip install --group bench). Writes
+results/since_2017.json after each training, docs/since-2017.svg and the table in
+docs/since-2017.md.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from machine import RESULTS, heed, record
+from since.plot import draw
+from since.table import fill
+from since.variants import BASE, SEEDS, VARIANTS
+
+DOCS = Path(__file__).parents[1] / "docs"
+MINUTES = 6.0
+NAME = "since_2017"
+
+
+def main() -> None:
+    """Train what is missing, or only show."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--most", type=int, default=1000, help="trainings to make, at most")
+    parser.add_argument("--show", action="store_true", help="train nothing")
+    parser.add_argument("--one", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        sys.exit(train(options.one))
+    data = os.environ.get("HEEDFUL_DATA")
+    if data is None and not options.show:
+        print("since_2017: skipped, HEEDFUL_DATA does not name the folder with the data")
+        return
+    rows = known()
+    if data is not None and not options.show:
+        for variant, seed in missing(rows)[: options.most]:
+            rows.append(measured(variant, seed, Path(data) / "multi30k"))
+            record(NAME, {"minutes": MINUTES, "base": BASE, "variants": VARIANTS, "rows": rows})
+    show(rows)
+
+
+def known() -> list[dict[str, Any]]:
+    """Return the trainings made so far; those of other settings are forgotten."""
+    path = RESULTS / f"{NAME}.json"
+    if not path.exists():
+        return []
+    found = json.loads(path.read_text("utf-8"))
+    if (found["minutes"], found["base"]) != (MINUTES, BASE):
+        return []
+    same = {name for name, words in VARIANTS.items() if found["variants"].get(name) == words}
+    return [row for row in found["rows"] if row["variant"] in same]
+
+
+def missing(rows: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    """Return what is still to be trained, all variants with one seed before the next."""
+    done = {(row["variant"], row["seed"]) for row in rows}
+    every = [(variant, seed) for seed in SEEDS for variant in VARIANTS]
+    return [one for one in every if one not in done]
+
+
+def measured(variant: str, seed: int, data: Path) -> dict[str, Any]:
+    """Train a variant and return its scores."""
+    pairs = {
+        name: f"{data}/{name}.en,{data}/{name}.de" for name in ("train", "val", "test_2016_flickr")
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["train", "--quiet", "--data", pairs["train"], "--dev", pairs["val"]]
+        words += ["--from", "en", "--to", "de", "--seed", str(seed), "--out", f"{folder}/run"]
+        words += ["--training.max-minutes", str(MINUTES), *BASE, *VARIANTS[variant]]
+        subprocess.run([sys.executable, __file__, "--one", *words], check=True)
+        test = ["--data", pairs["test_2016_flickr"], "--beam", "4", "--json"]
+        found = json.loads(heed("evaluate", "--model", f"{folder}/run", *test))
+        *_, last = Path(f"{folder}/run/log.jsonl").read_text("utf-8").strip().split("\n")
+    end = json.loads(last)
+    row = {
+        "variant": variant,
+        "seed": seed,
+        "bleu": found["bleu"]["value"],
+        "chrf": found["chrf"]["value"],
+        "steps": end["step"],
+        "minutes": end["seconds"] / 60,
+        "target_tokens_per_second": end["tokens_per_second"],
+    }
+    print(row, flush=True)
+    return row
+
+
+def train(words: list[str]) -> int:
+    """Train in this process, by the processor's clock."""
+    from heedful.cli import main as command
+    from heedful.train.loop import Trainer
+
+    cores = len(os.sched_getaffinity(0))
+    defaults = Trainer.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["clock"] = lambda: time.process_time() / cores
+    return command(words)
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """Write the plot and the table of what was measured."""
+    if not rows:
+        return
+    if importlib.util.find_spec("matplotlib") is not None:
+        draw(rows, DOCS / "since-2017.svg")
+    print(fill(DOCS / "since-2017.md", rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Rows of a corpus are spelled in another way each time, with merges of the BPE left out at random.
+
+Ids of a row come in, other ids of the same text go out; `heedful.data.batches` asks for them when
+a batch is made. Provilkov et al. 2020, "BPE-Dropout: Simple and Effective Subword Regularization"
+(arXiv 1910.13267).
+"""
+
+__all__ = ["BPEDropout"]
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from heedful.text.pieces import BYTE_LETTERS
+from heedful.text.tokenizer import Tokenizer
+
+Ids = np.ndarray[Any, np.dtype[Any]]
+_SPACE = next(letter for letter, byte in BYTE_LETTERS.items() if byte == 0x20)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """What `heedful.kernels.merges.respell` knows of a vocabulary."""
+
+    starts: Ids
+    letters: Ids
+    space: int
+    pairs: Ids
+    ranks: Ids
+    made: Ids
+
+
+class BPEDropout:
+    """Spells a row by its number, side and epoch: the same again, whoever asks and when.
+
+    A row that would have more than `most` pieces stays as it is.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, chance: float, seed: int, most: int) -> None:
+        source, target = tokenizer.models()
+        self._sides = [_side(source), _side(target)]
+        self._chance, self._seed, self.most = chance, seed, most
+
+    def __call__(self, ids: Ids, side: int, row: int, epoch: int) -> Ids:
+        """Return the ids of a row; `side` 0 is the source, 1 the target."""
+        from heedful.kernels.merges import respell
+
+        place = np.array([self._seed, epoch, row, side], np.int64).tobytes()
+        seed = int.from_bytes(blake2b(place, digest_size=8).digest()) >> 1
+        of = self._sides[side]
+        table = (of.starts, of.letters, of.space, of.pairs, of.ranks, of.made)
+        out = np.empty(self.most, np.int64)
+        count = respell(ids.astype(np.int64), *table, self._chance, seed, out)
+        return ids if count < 0 else out[:count]
+
+
+def _side(model: dict[str, Any]) -> _Side:
+    """Return the tables of a BPE as the `tokenizers` library writes it."""
+    numbers: dict[str, int] = model["vocab"]
+    made = [left + right for left, right in model["merges"]]
+    spelled: list[list[int]] = [[] for _ in range(max(numbers.values()) + 1)]
+    for piece in (*BYTE_LETTERS, *made):
+        spelled[numbers[piece]] = [numbers[letter] for letter in piece]
+    merges = [(numbers[left] << 32) | numbers[right] for left, right in model["merges"]]
+    keys = np.array(merges, np.int64)
+    order = np.argsort(keys)
+    return _Side(
+        np.cumsum([0, *map(len, spelled)]),
+        np.array([letter for piece in spelled for letter in piece], np.int64),
+        numbers[_SPACE],
+        keys[order],
+        order,
+        np.array([numbers[piece] for piece in made], np.int64),
+    )

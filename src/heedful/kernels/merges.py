@@ -1,0 +1,118 @@
+"""Byte-pair encoding of ids that are there already, with merges left out at random.
+
+Called by `heedful.data.bpe_dropout`; the tests have the same in plain Python.
+"""
+
+__all__ = ["respell"]
+
+from typing import Any
+
+import numpy as np
+
+from heedful.kernels.compiled import compiled
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_ONE, _TOP = np.uint64(1), np.float64(2.0**-53)
+_STEP, _FIRST, _SECOND = (
+    np.uint64(0x9E3779B97F4A7C15),
+    np.uint64(0xBF58476D1CE4E5B9),
+    np.uint64(0x94D049BB133111EB),
+)
+
+
+@compiled()
+def _uniform(state: Array) -> float:
+    """Return the next random number from 0 to 1: SplitMix64 (Steele et al. 2014)."""
+    state[0] += _STEP
+    z = state[0]
+    z = (z ^ (z >> np.uint64(30))) * _FIRST
+    z = (z ^ (z >> np.uint64(27))) * _SECOND
+    return np.float64((z ^ (z >> np.uint64(31))) >> np.uint64(11)) * _TOP
+
+
+@compiled()
+def _rank(left: Any, right: Any, pairs: Array, ranks: Array) -> Any:
+    """Return the rank of a pair, -1 if it is no merge; `pairs` rise."""
+    key = (np.int64(left) << 32) | np.int64(right)
+    low, high = 0, pairs.size
+    while low < high:
+        middle = (low + high) // 2
+        if pairs[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return ranks[low] if low < pairs.size and pairs[low] == key else -1
+
+
+@compiled()
+def _merge(
+    word: Array, count: int, pairs: Array, ranks: Array, made: Array, chance: float, state: Array
+) -> int:
+    """Merge the letters of a word; return how many pieces are left, at its beginning.
+
+    At each step every merge that is possible is left out with the given chance, and the first of
+    the others is made, until none is left.
+    """
+    while count > 1:
+        best, place = made.size, -1
+        for k in range(count - 1):
+            rank = _rank(word[k], word[k + 1], pairs, ranks)
+            if 0 <= rank < best and _uniform(state) >= chance:
+                best, place = rank, k
+        if place < 0:
+            break
+        word[place] = made[best]
+        count -= 1
+        for k in range(place + 1, count):
+            word[k] = word[k + 1]
+    return count
+
+
+@compiled()
+def respell(
+    ids: Array,
+    starts: Array,
+    letters: Array,
+    space: int,
+    pairs: Array,
+    ranks: Array,
+    made: Array,
+    chance: float,
+    seed: int,
+    out: Array,
+) -> int:
+    """Write the ids of a row, spelled anew; return how many they are, -1 if they do not fit.
+
+    `letters[starts[i]:starts[i + 1]]` are the letters of piece i, none of a control piece; `space`
+    begins a word. The merge of rank r makes piece made[r]; `pairs` rise, and are left piece times
+    2^32 plus right piece, each with its rank. A word is what may be merged: the rest stays apart.
+    """
+    total = 0
+    for i in ids:
+        total += starts[i + 1] - starts[i]
+    word = np.empty(total + 1, np.int64)
+    state = np.array([seed], np.uint64)
+    count = used = 0
+    last = -1
+    for place in range(ids.size + 1):
+        i = ids[place] if place < ids.size else -1
+        control = i < 0 or starts[i] == starts[i + 1]
+        if count and (control or (letters[starts[i]] == space and last != space)):
+            count = _merge(word, count, pairs, ranks, made, chance, state)
+            if used + count > out.size:
+                return -1
+            out[used : used + count] = word[:count]
+            used, count = used + count, 0
+        if i < 0:
+            break
+        if control:
+            if used == out.size:
+                return -1
+            out[used] = i
+            used, last = used + 1, -1
+            continue
+        for at in range(starts[i], starts[i + 1]):
+            word[count] = last = letters[at]
+            count += 1
+    return used
