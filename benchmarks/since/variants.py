@@ -23,7 +23,7 @@ VARIANTS: dict[str, list[str]] = {
     "grouped queries, 1 of 4": [
         "--model.attention.kind",
         "grouped_query",
-        "--model.attention.n-groups",
+        "--model.attention.n-kv-heads",
         "1",
     ],
     "6 + 2 layers": ["--model.encoder-layers", "6", "--model.decoder-layers", "2"],
