@@ -2,6 +2,8 @@
 
 __all__ = ["card"]
 
+from collections.abc import Sequence
+
 from heedful import __version__
 from heedful.config import RunConfig
 from heedful.train.loop import Outcome, TrainState, Validation
@@ -14,10 +16,12 @@ def card(
     weights: str,
     dev: Validation | None,
     shortlist: str = "",
+    gains: Sequence[object] = (),
 ) -> str:
     """Return the card as Markdown; every figure in it was measured by the run it describes.
 
-    `shortlist` says what the vocabulary shortlist covers; empty: there is none.
+    `shortlist` says what the vocabulary shortlist covers; empty: there is none. `gains` tell what
+    the training has changed about the model it began with.
     """
     data = config.data
     sides = f"{data.source_language or 'source'} to {data.target_language or 'target'}"
@@ -27,7 +31,8 @@ def card(
     lines = [
         f"# A translator, {sides}",
         "",
-        f"Trained by heedful {__version__} with the recipe `{config.recipe}` on:",
+        f"Trained by heedful {__version__} with the recipe `{config.recipe}`"
+        f"{f', beginning with the model `{config.start}`,' if config.start else ''} on:",
         "",
         *(f"- `{spec}`" for spec in data.train),
         "",
@@ -40,6 +45,7 @@ def card(
     if dev is not None:
         bleu = "" if dev.bleu is None else f", BLEU {dev.bleu:.1f} (greedy, part of the dev set)"
         lines.append(f"- dev set: loss {dev.loss:.3f}, perplexity {dev.perplexity:.2f}{bleu}")
+    lines += [f"- {gain}" for gain in gains]
     if shortlist:
         lines.append(f"- vocabulary shortlist: {shortlist}")
     lines += [

@@ -34,6 +34,8 @@ class RunConfig(Settings):
     """The recipe that these settings started from."""
     seed: int = Field(1, ge=0, lt=2**31)
     """Decides the initial weights, the order of the data, dropout and what is held out."""
+    start: str = ""
+    """A model whose weights, shape and tokenizer the training begins with; none: it begins anew."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU if there is one."""
     data: DataConfig = DataConfig()
@@ -71,6 +73,9 @@ class RunConfig(Settings):
             raise ValueError(
                 "--model.alignment-layer learns nothing without --objective.guided-alignment 0.05"
             )
+        for name in ("mix", "general"):
+            if getattr(self.data, name) and not self.start:
+                raise ValueError(f"--{name} is for a model that is taught more: give --start too")
         if self.training.bpe_dropout and self.tokenizer.kind != "bpe":
             raise ValueError("--training.bpe-dropout needs --tokenizer.kind bpe")
         if isinstance(self.optimizer, Muon) and self.parallel.divides_weights:

@@ -9,6 +9,7 @@ __all__ = [
     "recipe_for",
     "small",
     "tiny",
+    "tune",
 ]
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from heedful.errors import SettingError, did_you_mean
 from heedful.models.transformer import TransformerConfig
 from heedful.objectives import Translation
 from heedful.text.tokenizer import BPE
-from heedful.train.schedule import InverseSqrt
+from heedful.train.schedule import InverseSqrt, Linear
 from heedful.train.settings import TrainingConfig
 
 
@@ -92,6 +93,25 @@ def low_resource() -> RunConfig:
     )
 
 
+def tune() -> RunConfig:
+    """For a model that knows the language and shall learn a domain: 1,000 small steps."""
+    return RunConfig(
+        recipe="tune",
+        schedule=Linear(warmup_steps=50, peak=3e-4),
+        training=TrainingConfig(
+            max_steps=1000,
+            batch_tokens=2000,
+            clip_norm=1.0,
+            log_every=10,
+            validate_every=50,
+            bleu_sentences=0,
+            save_every=50,
+            average_last=4,
+            patience=5,
+        ),
+    )
+
+
 def tiny() -> RunConfig:
     """A model that trains in under a minute: for trying things, tests and `heed demo`."""
     return RunConfig(
@@ -125,6 +145,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "small": small,
     "paper-base": paper_base,
     "paper-big": paper_big,
+    "tune": tune,
 }
 
 

@@ -16,26 +16,22 @@ from typing import NamedTuple
 
 import torch
 
-from heedful import evaluate
 from heedful.card import card
 from heedful.config import RunConfig, read_config
 from heedful.data.batches import BatchPlan
 from heedful.data.bpe_dropout import BPEDropout
 from heedful.data.report import write_whole
-from heedful.data.store import TokenStore
-from heedful.decode.engine import decode
 from heedful.decode.shortlist import FILE as SHORTLIST
 from heedful.device import pick_device
 from heedful.errors import SettingError
 from heedful.kernels import available
-from heedful.model_folder import save_model
+from heedful.model_folder import LoadedModel, save_model
 from heedful.model_header import Languages
 from heedful.models.transformer import Transformer
 from heedful.progress import Progress
 from heedful.run_data import RunData, prepare, prepared
 from heedful.run_folder import RunFolder
-from heedful.search import Greedy
-from heedful.text.tokenizer import Tokenizer
+from heedful.start import Gain, first_weights, gains, languages_of, unspelled
 from heedful.train.allocator import keep_freed_memory
 from heedful.train.checkpoint import Checkpoint, Checkpoints
 from heedful.train.doctor import missing_warmup
@@ -46,11 +42,14 @@ from heedful.train.log import TrainLog
 from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.memory import largest_batch
 from heedful.train.parallel import ParallelGradients
-from heedful.train.precision import autocast, has_bf16
+from heedful.train.precision import has_bf16
 from heedful.train.processes import LeadFailedError, Processes, joined, own_device
 from heedful.train.sharding import put, whole
 from heedful.train.shortlist import MOST_ROWS, learn, rows_of, summary
-from heedful.translator import limits_of
+from heedful.validation import validation
+
+_FOREIGN = 0.3
+"""Share of single bytes from which a vocabulary is said not to know a corpus."""
 
 
 class RunResult(NamedTuple):
@@ -199,6 +198,8 @@ class _Run:
     def trainer(self, config: RunConfig, data: RunData, newest: Checkpoint | None) -> Trainer:
         """Return the training, standing at its beginning or at the newest checkpoint."""
         model = self._model(config, data)
+        if config.start and newest is None:
+            first_weights(config, model)
         on_gpu = self.device.type == "cuda"
         if on_gpu and config.training.compile and find_spec("triton"):
             model.compile_layers()
@@ -266,11 +267,11 @@ class _Run:
     ) -> Callable[[], Validation] | None:
         """Return what measures the model in the lead and tells all; None without a dev set."""
         if data.dev is None or self.processes.size == 1:
-            return _validation(config, data, model, self.device)
+            return validation(config, data.dev, data.tokenizer, model, self.device)
         divided = config.parallel.divides_weights
         with torch.random.fork_rng([]):  # the lead's random numbers stay those of the others
             replica = self._model(config, data) if divided and self.processes.lead else model
-        measure = _validation(config, data, replica, self.device)
+        measure = validation(config, data.dev, data.tokenizer, replica, self.device)
         assert measure is not None
 
         def validate() -> Validation:
@@ -301,6 +302,11 @@ class _Run:
         )
         if unwarmed := missing_warmup(trainer.learning_rate, config.training.max_steps):
             self.progress.say(unwarmed)
+        if config.start and (share := unspelled(data.train, data.tokenizer)) > _FOREIGN:
+            self.progress.warn(
+                f"{100 * share:.0f} % of the corpus's pieces are single bytes: the vocabulary of "
+                f"{config.start} does not know its script, and a model made anew will be better"
+            )
         if len(data.train) == 1:
             self.progress.say("the corpus is one sentence: the model can only learn it by heart")
         if config.training.precision == "bf16" and not has_bf16(trainer.device):
@@ -314,15 +320,24 @@ class _Run:
         """Average the last checkpoints, keep the better of that and the best, save the model."""
         if self.processes.size > 1:
             trainer.model = self._model(config, data)
-            trainer.validate = _validation(config, data, trainer.model, self.device)
+            trainer.validate = validation(
+                config, data.dev, data.tokenizer, trainer.model, self.device
+            )
         said, dev = choose_weights(trainer)
         languages = Languages(
             source=config.data.source_language,
             target=config.data.target_language,
             both_directions=config.data.both_directions,
         )
+        found: list[Gain] = []
+        if config.start:
+            languages = languages_of(config)
+            after = LoadedModel(trainer.model.eval(), data.tokenizer, languages)
+            found = gains(config, self.folder, after, self.device)
+        for gain in found:
+            self.progress.say(str(gain))
         shortlist, covered = self._shortlist(data)
-        text = card(config, trainer.state, outcome, said, dev, covered)
+        text = card(config, trainer.state, outcome, said, dev, covered, found)
         model = self.folder / "model"
         save_model(model, trainer.model, data.tokenizer, languages, card=text, added=shortlist)
         self.progress.say(f"training ended: {outcome.reason}; the weights are {said}")
@@ -339,53 +354,3 @@ class _Run:
         covered = summary(shortlist, data.dev, "dev set")
         self.progress.say(f"vocabulary shortlist: {covered}")
         return {SHORTLIST: shortlist.to_bytes()}, covered
-
-
-def _validation(
-    config: RunConfig, data: RunData, model: Transformer, device: torch.device
-) -> Callable[[], Validation] | None:
-    """Return what measures the model on the dev set; None without a dev set."""
-    store = data.dev
-    if store is None:
-        return None
-    tokens = max(config.training.sized_batch_tokens, config.training.max_pieces)
-    plan = BatchPlan(store, tokens, 0)
-    batches = [plan.batch(rows) for rows in plan.epoch(0)]
-
-    def validate() -> Validation:
-        model.eval()
-        with torch.compiler.set_stance("force_eager"):  # a search has too many shapes to compile
-            return measured()
-
-    def measured() -> Validation:
-        with torch.inference_mode(), autocast(config.training.precision, device):
-            losses = [config.objective.loss(model, batch.to(device)) for batch in batches]
-        mean = sum(float(loss.nll) for loss in losses) / sum(loss.tokens for loss in losses)
-        found = _dev_translations(config, data.tokenizer, model, store, device)
-        bleu = _dev_bleu(config, *found) if found[0] else None
-        return Validation(mean, math.exp(min(mean, 100.0)), bleu, tuple(found[0]))
-
-    return validate
-
-
-def _dev_translations(
-    config: RunConfig,
-    tokenizer: Tokenizer,
-    model: Transformer,
-    store: TokenStore,
-    device: torch.device,
-) -> tuple[list[str], list[str]]:
-    """Return greedy translations of evenly spread rows of the dev set, and their references."""
-    count = min(config.training.bleu_sentences, len(store))
-    rows = [index * len(store) // count for index in range(count)]
-    sources = [store.source(row).tolist() for row in rows]
-    limits = limits_of(tokenizer, model.config.max_length)
-    found = decode(model, sources, Greedy(), limits=limits, device=device) if rows else []
-    hypotheses = tokenizer.decode_target([best[0].tokens for best in found])
-    return hypotheses, tokenizer.decode_target([store.target(row).tolist() for row in rows])
-
-
-def _dev_bleu(config: RunConfig, hypotheses: list[str], references: list[str]) -> float:
-    """Return sacreBLEU."""
-    language = config.data.target_language
-    return evaluate.score(hypotheses, references, language=language, resamples=0).bleu.value

@@ -18,15 +18,18 @@ from heedful import __version__
 from heedful.config import RunConfig
 from heedful.data.corpus import Corpus, DataConfig, Split
 from heedful.data.formats.reading import open_bytes
+from heedful.data.joined import Joined
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
 from heedful.data.survey import Source
 from heedful.errors import DataError, HeedfulError, ModelError, SettingError
 from heedful.progress import Progress
+from heedful.start import tokenizer_of
 from heedful.text.tokenizer import Tokenizer
 
 Pair = TypeVar("Pair")
 _STORED: tuple[Split, Split] = ("train", "dev")
+_HELD: tuple[Split, Split] = ("dev", "test")
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ def prepare(
     cannot be used.
     """
     data = config.data
-    everything = Source((*data.train, *data.dev, *data.test), data.columns, data.skip_bad)
+    everything = Source(
+        (*data.train, *data.dev, *data.test, *data.mix, *data.general), data.columns, data.skip_bad
+    )
     before = everything.state()
     files = _state(config, everything.paths(), progress)
     if found := _unchanged(config, folder, files):
@@ -80,7 +85,7 @@ def prepare(
             folder / "store" / split,
             corpus.pairs(split),
             tokenizer,
-            directions(config.data),
+            directions(config.data, tokenizer),
             config.training.max_pieces,
             progress,
             fingerprint=f"{split} {corpus.fingerprint()}",
@@ -89,20 +94,52 @@ def prepare(
         for split in _STORED
         if corpus.size(split)
     }
+    mixed = _mixed(config, folder, corpus, tokenizer, progress) if data.mix else None
     if "dev" not in stores:
         for stale in ("dev", "dev.growing"):
             shutil.rmtree(folder / "store" / stale, ignore_errors=True)
     sizes = {split: corpus.size(split) for split in (*_STORED, "test")}
-    _write_known(folder, now | {"files": files, "pairs": sizes})
-    return RunData(tokenizer, stores["train"], stores.get("dev"))
+    mix = mixed.fingerprint if mixed else None
+    _write_known(folder, now | {"files": files, "pairs": sizes, "mix": mix})
+    train = stores["train"] if mixed is None else Joined(stores["train"], mixed)
+    return RunData(tokenizer, train, stores.get("dev"))
+
+
+def _mixed(
+    config: RunConfig, folder: Path, corpus: Corpus, tokenizer: Tokenizer, progress: Progress
+) -> TokenStore:
+    """Build the store of other texts: evenly spread, as many as of the corpus, none of a test."""
+    data = config.data
+    other = DataConfig(
+        train=data.mix, columns=data.columns, skip_bad=data.skip_bad, held_out=0, clean=data.clean
+    )
+    texts = Corpus.examine(other, seed=config.seed, progress=progress, scratch=folder)
+    tests = Source(data.general, data.columns, data.skip_bad).rows() if data.general else ()
+    asked = {row.source.strip() for _, row in tests}
+    asked |= {source for split in _HELD for source, _ in corpus.pairs(split)}
+    size, most = texts.size("train"), corpus.size("train")
+    some = spread(texts.pairs("train"), size, most)
+    told = hashlib.sha256(json.dumps(sorted(asked)).encode()).hexdigest()
+    progress.say(f"with {min(most, size):,} of {size:,} rows of {' '.join(data.mix)}")
+    return TokenStore.build(
+        folder / "store" / "mix",
+        (pair for pair in some if pair[0] not in asked),
+        tokenizer,
+        directions(data, tokenizer),
+        config.training.max_pieces,
+        progress,
+        fingerprint=f"mix {texts.fingerprint()} {most} {told}",
+        total=min(most, size),
+    )
 
 
 def prepared(folder: Path) -> RunData:
     """Return what another process has prepared in the run folder."""
-    dev = folder / "store" / "dev"
+    dev, mix = (folder / "store" / name for name in ("dev", "mix"))
+    train = TokenStore.open(folder / "store" / "train")
     return RunData(
         Tokenizer.load(folder / "tokenizer.json"),
-        TokenStore.open(folder / "store" / "train"),
+        Joined(train, TokenStore.open(mix)) if mix.exists() else train,
         TokenStore.open(dev) if dev.exists() else None,
     )
 
@@ -129,11 +166,18 @@ def _unchanged(config: RunConfig, folder: Path, files: str) -> RunData | None:
             return None
         data = prepared(folder)
         tokenizer = data.tokenizer
-        for split, store in zip(_STORED, (data.train, data.dev), strict=True):
+        train = data.train
+        if isinstance(train, Joined):
+            train, mixed = train.both
+            if mixed.fingerprint != known["mix"]:
+                return None
+        elif known["mix"] is not None:
+            return None
+        for split, store in zip(_STORED, (train, data.dev), strict=True):
             wanted = TokenStore.known(
                 f"{split} {known['fingerprint']}",
                 tokenizer,
-                directions(config.data),
+                directions(config.data, tokenizer),
                 config.training.max_pieces,
             )
             if (store.fingerprint if store else None) != (wanted if pairs[split] else None):
@@ -163,6 +207,10 @@ def _tokenizer(config: RunConfig, folder: Path, corpus: Corpus, progress: Progre
     path = folder / "tokenizer.json"
     if path.exists():
         return Tokenizer.load(path)
+    if config.start:
+        tokenizer = tokenizer_of(config)
+        tokenizer.save(path)
+        return tokenizer
     progress.say(f"learning {config.tokenizer.vocabulary_size:,} pieces")
     data = config.data
     languages = (data.source_language, data.target_language) if data.both_directions else ()
@@ -190,10 +238,10 @@ def spread(pairs: Iterable[Pair], count: int, most: int) -> Iterator[Pair]:
             yield pair
 
 
-def directions(data: DataConfig) -> list[tuple[int, str | None]]:
-    """Return which side is the source, with the tag of the target language."""
+def directions(data: DataConfig, tokenizer: Tokenizer) -> list[tuple[int, str | None]]:
+    """Return which side is the source, with the tag of the target language if there are tags."""
     if not data.both_directions:
-        return [(0, None)]
+        return [(0, data.target_language if tokenizer.languages else None)]
     return [(0, data.target_language), (1, data.source_language)]
 
 

@@ -124,7 +124,7 @@ def _train_store(
     from heedful.run_data import directions, spread
     from heedful.train.shortlist import MOST_ROWS
 
-    size, most = corpus.size("train"), MOST_ROWS // len(directions(config))
+    size, most = corpus.size("train"), MOST_ROWS // len(directions(config, loaded.tokenizer))
     if most < size:
         progress.say(f"learning from {most:,} of {size:,} pairs")
     return _store(place, spread(corpus.pairs("train"), size, most), config, loaded, progress)
@@ -141,4 +141,6 @@ def _store(
     from heedful.run_data import directions
 
     longest = loaded.model.config.max_length
-    return TokenStore.build(place, pairs, loaded.tokenizer, directions(config), longest, progress)
+    return TokenStore.build(
+        place, pairs, loaded.tokenizer, directions(config, loaded.tokenizer), longest, progress
+    )

@@ -26,6 +26,7 @@ heed train --data my.tsv --out runs/mine
 heed train --data train.en,train.de --dev val.en,val.de --from en --to de --out runs/m30k
 heed train --data my.tsv --out runs/mine --resume
 heed train --recipe tiny --data my.tsv --out runs/x --training.max-steps 120 --model.d-model 256
+heed train --start en-de --data ours.tsv --from en --to de --mix general.tsv --out runs/ours
 heed train --data my.tsv --out runs/z --batch-tokens auto --device cuda
 heed train --data my.tsv --out runs/w --nproc 2 --parallel.kind fsdp
 heed train --data my.tsv --out runs/y --model.position.kind rotary --training.max-minutes 30
@@ -56,6 +57,12 @@ class Options:
     """Which two columns hold source and target, such as 1,2."""
     skip_bad: bool = False
     """Drop rows that cannot be read, and count them, instead of stopping."""
+    start: str | None = None
+    """A model to begin with, such as en-de or runs/mine: its weights learn your corpus."""
+    mix: tuple[str, ...] = ()
+    """With --start: other corpora, learnt in equal parts with yours, against forgetting."""
+    general: tuple[str, ...] = ()
+    """With --start: test sets of other texts, on which the two models are compared at the end."""
     resume: bool = False
     """Go on with the run in --out from its newest checkpoint."""
     accept_changes: bool = False
@@ -150,6 +157,8 @@ def _changes(options: Options, settings: dict[str, Any]) -> dict[str, Any]:
         "train": list(options.data) or None,
         "dev": list(options.dev) or None,
         "test": list(options.test) or None,
+        "mix": list(options.mix) or None,
+        "general": list(options.general) or None,
         "source_language": options.from_,
         "target_language": options.to,
         "both_directions": options.both_directions or None,
@@ -163,7 +172,11 @@ def _changes(options: Options, settings: dict[str, Any]) -> dict[str, Any]:
         tokens = options.batch_tokens
         size = {"batch_tokens": int(tokens) if tokens.isdecimal() else tokens}
         settings = settings | {"training": size | settings.get("training", {})}
-    top = {"seed": options.seed, "device": options.device}
+    top = {
+        "seed": options.seed,
+        "device": options.device,
+        "start": options.start,
+    }
     return {name: value for name, value in top.items() if value is not None} | settings
 
 
@@ -172,10 +185,14 @@ def _begun(options: Options, changes: dict[str, Any], progress: "Progress") -> "
     from heedful.config import RunConfig, merged
     from heedful.recipes import recipe, recipe_for
 
-    asked = merged(RunConfig(), {"data": changes["data"]})
+    asked = merged(RunConfig(), {"data": changes["data"], "start": options.start or ""})
     if not asked.data.train:
         raise SettingError("there is nothing to learn from", where="--data", fix="give --data FILE")
     name = options.recipe
+    if options.start is not None:
+        from heedful.start import settings_of
+
+        return merged(recipe(name or "tune"), settings_of(options.start, changes))
     if name is None:
         from heedful.data.corpus import count_rows
 
@@ -195,6 +212,7 @@ def _exact_if_asked(changes: dict[str, Any]) -> dict[str, Any]:
 
 _FIXED_ON_RESUME = (
     "tokenizer",
+    "start",
     "seed",
     "data",
     "model",

@@ -44,6 +44,10 @@ class DataConfig(Settings):
     """The corpora to choose the best checkpoint by; none: held out of train."""
     test: tuple[str, ...] = ()
     """The corpora for the final scores; none: held out of train."""
+    mix: tuple[str, ...] = ()
+    """Other corpora, of which as many rows are learnt with those of train, against forgetting."""
+    general: tuple[str, ...] = ()
+    """Further test sets, on which a model is compared with the one that it began as."""
     columns: tuple[str, ...] | None = None
     """Which two fields hold source and target: numbers from 1 (TSV, CSV) or names."""
     skip_bad: bool = False
@@ -59,7 +63,7 @@ class DataConfig(Settings):
     clean: CleanConfig = CleanConfig()
     """What is dropped from train."""
 
-    @field_validator("train", "dev", "test", mode="before")
+    @field_validator("train", "dev", "test", "mix", "general", mode="before")
     @classmethod
     def _one_is_a_list(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value

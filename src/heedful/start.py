@@ -1,0 +1,188 @@
+"""A training that begins with another model: its shape, its tokenizer, its languages, its weights.
+
+The name of a model and the settings of a run come in; `heed train --start` makes its settings of
+what goes out, `heedful.run` its first weights, and what the training has changed in the end.
+"""
+
+__all__ = [
+    "Gain",
+    "first_weights",
+    "gains",
+    "languages_of",
+    "settings_of",
+    "tokenizer_of",
+    "unspelled",
+]
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from heedful import evaluate
+from heedful.config import RunConfig
+from heedful.data.store import TokenStore
+from heedful.data.survey import Source
+from heedful.errors import SettingError
+from heedful.model_folder import LoadedModel, load_model
+from heedful.model_header import Languages, read_header
+from heedful.model_path import model_path
+from heedful.models.transformer import Transformer
+from heedful.text.pieces import BYTE_LETTERS
+from heedful.text.tokenizer import Tokenizer
+from heedful.translator import Translator
+
+_FREE = {"dropout"}
+"""What of a model's shape may change: no weight depends on it."""
+MOST = 1000
+"""Sentences of a test set that are translated, evenly spread over it."""
+_LOOKED_AT = 2000
+"""Rows of the corpus whose spelling is looked at."""
+
+
+def settings_of(name: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the changes of a run, with what the model decides: its shape and its languages.
+
+    Raises SettingError where the changes ask for something else.
+    """
+    header = read_header(model_path(name))
+    shape = changes.get("model", {})
+    fixed = set(shape) - _FREE if isinstance(shape, dict) else set()
+    for wanted in [f"model.{one}" for one in sorted(fixed)] + ["tokenizer"] * (
+        "tokenizer" in changes
+    ):
+        raise SettingError(
+            "the model that the training begins with decides it",
+            where=f"--{wanted.replace('_', '-')}",
+            fix="leave it out, or leave --start out",
+        )
+    return changes | {
+        "start": name,
+        "model": header.model.model_dump(mode="json") | shape,
+        "data": _directed(header.languages, changes.get("data", {})),
+    }
+
+
+def _directed(known: Languages, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of the corpus with its languages, which must be the model's."""
+    two = (known.source, known.target)
+    asked = (data.get("source_language", ""), data.get("target_language", ""))
+    possible = [two, two[::-1]] if known.both_directions else [two]
+    fitting = [
+        pair for pair in possible if all(a in ("", b) for a, b in zip(asked, pair, strict=True))
+    ]
+    if not fitting or (data.get("both_directions") and not known.both_directions):
+        ways = " and ".join(f"from {a or 'its source'} to {b or 'its target'}" for a, b in possible)
+        raise SettingError(
+            f"the model that the training begins with translates {ways}",
+            where="--from and --to",
+            fix="give languages that it knows, or leave --start out",
+        )
+    if len(fitting) > 1:
+        raise SettingError(
+            f"the model knows two directions, {two[0]} to {two[1]} and back",
+            where="--from and --to",
+            fix=f"say which language the first column is: --from {two[0]} or --from {two[1]}",
+        )
+    source, target = fitting[0]
+    return data | {"source_language": source, "target_language": target}
+
+
+def tokenizer_of(config: RunConfig) -> Tokenizer:
+    """Return the tokenizer of the model that a run begins with."""
+    return Tokenizer.load(model_path(config.start) / "tokenizer.json")
+
+
+def languages_of(config: RunConfig) -> Languages:
+    """Return what the model that a run begins with translates between, and goes on to."""
+    return read_header(model_path(config.start)).languages
+
+
+@torch.no_grad()
+def first_weights(config: RunConfig, model: Transformer) -> None:
+    """Give a model the weights of the one that its run begins with."""
+    found = dict(load_model(model_path(config.start)).model.named_parameters())
+    for name, weight in model.named_parameters():
+        weight.copy_(found[name])
+
+
+def unspelled(store: TokenStore, tokenizer: Tokenizer) -> float:
+    """Return the share of pieces that are a lone byte of a letter: 0 to 1, of both sides.
+
+    A vocabulary that has not learnt a script spells it so, and the model cannot know it.
+    """
+    lone = [
+        {
+            number
+            for number, piece in enumerate(side)
+            if len(piece) == 1 and BYTE_LETTERS.get(piece, 0) >= 0x80
+        }
+        for side in tokenizer.vocabularies()
+    ]
+    count = found = 0
+    for row in range(min(len(store), _LOOKED_AT)):
+        for ids, bytes_ in zip((store.source(row), store.target(row)), lone, strict=True):
+            count += len(ids)
+            found += sum(number in bytes_ for number in ids.tolist())
+    return found / max(1, count)
+
+
+class Gain(NamedTuple):
+    """BLEU and chrF on a test set before and after a training."""
+
+    name: str
+    sentences: int
+    before: tuple[float, float]
+    after: tuple[float, float]
+
+    def __str__(self) -> str:
+        changes = [
+            f"{metric} {a:.1f}, was {b:.1f} ({a - b:+.1f})"
+            for metric, a, b in zip(("BLEU", "chrF"), self.after, self.before, strict=True)
+        ]
+        return f"{self.name} ({self.sentences:,} sentences): {', '.join(changes)}"
+
+
+def gains(config: RunConfig, folder: Path, after: LoadedModel, device: torch.device) -> list[Gain]:
+    """Return what the training has gained on the run's own test set, and on the general ones.
+
+    Without a test set it is the dev set, by which the weights were chosen.
+    """
+    before = load_model(model_path(config.start), device)
+    translators = [Translator(loaded, device) for loaded in (before, after)]
+    found = []
+    for name, pairs in _test_sets(config, folder):
+        some = [
+            pairs[at * len(pairs) // min(MOST, len(pairs))] for at in range(min(MOST, len(pairs)))
+        ]
+        scores = [_scored(translator, some, config) for translator in translators]
+        found.append(Gain(name, len(some), *scores))
+    return found
+
+
+def _test_sets(config: RunConfig, folder: Path) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the names and pairs of what is measured at the end."""
+    found: list[tuple[str, list[tuple[str, str]]]] = []
+    for split in ("test", "dev"):
+        path = folder / f"{split}.jsonl"
+        if path.exists() and not found:
+            rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+            found.append((f"{split} set", [(row["source"], row["target"]) for row in rows]))
+    for spec in config.data.general:
+        read = Source((spec,), config.data.columns, config.data.skip_bad).rows()
+        pairs = [(row.source.strip(), row.target.strip()) for _, row in read]
+        found.append((spec, [pair for pair in pairs if all(pair)]))
+    return [(name, pairs) for name, pairs in found if pairs]
+
+
+def _scored(
+    translator: Translator, pairs: list[tuple[str, str]], config: RunConfig
+) -> tuple[float, float]:
+    """Return BLEU and chrF."""
+    data = config.data
+    to = data.target_language if translator.tokenizer.languages else None
+    texts = translator.translate([source for source, _ in pairs], to, search=config.search)
+    references = [target for _, target in pairs]
+    scores = evaluate.score(texts, references, language=data.target_language, resamples=0)
+    return scores.bleu.value, scores.chrf.value
