@@ -56,11 +56,15 @@ KINDS = [
     for path, kinds, group in GROUPS
     if "kind" in group.model_fields
 ]
+STARTING = ["--start", "en-de", "--from", "en", "--to", "de"]
 NEEDED: dict[str, list[str]] = {
     "--tokenizer.vocabulary-size": ["--tokenizer.exact", "true"],
     "--data.both-directions": ["--from", "en", "--to", "de"],
     "--tokenizer.shared": ["--model.embedding.kind", "untied"],
     "--model.alignment-layer": ["--objective.guided-alignment", "0.05"],
+    "--data.mix": STARTING,
+    "--data.general": STARTING,
+    "--training.lora-rank": STARTING,
 }
 """What a setting cannot do without, or brings along."""
 

@@ -69,22 +69,33 @@ class RunConfig(Settings):
             raise ValueError("--both-directions needs two languages: give --from en --to de")
         if not self.tokenizer.shared and self.data.both_directions:
             raise ValueError("--data.both-directions needs --tokenizer.shared true")
-        if self.model.alignment_layer is not None and not self.objective.guided_alignment:
+        guided = self.objective.guided_alignment or self.start
+        if self.model.alignment_layer is not None and not guided:
             raise ValueError(
                 "--model.alignment-layer learns nothing without --objective.guided-alignment 0.05"
             )
-        for name in ("mix", "general"):
-            if getattr(self.data, name) and not self.start:
-                raise ValueError(f"--{name} is for a model that is taught more: give --start too")
-        if self.training.bpe_dropout and self.tokenizer.kind != "bpe":
-            raise ValueError("--training.bpe-dropout needs --tokenizer.kind bpe")
-        if isinstance(self.optimizer, Muon) and self.parallel.divides_weights:
-            raise ValueError("--optimizer.kind muon needs whole matrices: give --parallel.kind ddp")
         if self.training.max_pieces > self.model.max_length:
             raise ValueError(
                 f"--training.max-pieces {self.training.max_pieces} is more than the "
                 f"--model.max-length {self.model.max_length} that the model can hold"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "RunConfig":
+        for name in ("mix", "general"):
+            if getattr(self.data, name) and not self.start:
+                raise ValueError(f"--{name} is for a model that is taught more: give --start too")
+        if self.training.lora_rank and not self.start:
+            raise ValueError("--training.lora-rank adds to a model: give --start too")
+        if self.training.lora_rank and isinstance(self.optimizer, Muon):
+            raise ValueError("--training.lora-rank is for --optimizer.kind adam or adamw")
+        if self.training.lora_rank and self.parallel.divides_weights:
+            raise ValueError("--training.lora-rank needs --parallel.kind ddp")
+        if self.training.bpe_dropout and self.tokenizer.kind != "bpe":
+            raise ValueError("--training.bpe-dropout needs --tokenizer.kind bpe")
+        if isinstance(self.optimizer, Muon) and self.parallel.divides_weights:
+            raise ValueError("--optimizer.kind muon needs whole matrices: give --parallel.kind ddp")
         return self
 
 

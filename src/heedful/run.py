@@ -32,6 +32,7 @@ from heedful.progress import Progress
 from heedful.run_data import RunData, prepare, prepared
 from heedful.run_folder import RunFolder
 from heedful.start import Gain, first_weights, gains, languages_of, unspelled
+from heedful.train import lora
 from heedful.train.allocator import keep_freed_memory
 from heedful.train.checkpoint import Checkpoint, Checkpoints
 from heedful.train.doctor import missing_warmup
@@ -173,7 +174,10 @@ class _Run:
 
     def _model(self, config: RunConfig, data: RunData) -> Transformer:
         sizes = (data.tokenizer.source_size, data.tokenizer.target_size)
-        return config.model.build(*sizes).to(self.device)
+        model = config.model.build(*sizes)
+        if config.training.lora_rank:
+            lora.add(model, config.training.lora_rank)
+        return model.to(self.device)
 
     def _gradients(self, config: RunConfig, model: Transformer, shards: int) -> Gradients:
         precision = config.training.precision
@@ -296,9 +300,12 @@ class _Run:
         together = f", {shards} shards of a batch at a time" if shards > 1 else ""
         if size > 1:
             together = f", in {size} processes ({config.parallel.kind.upper()})"
+        free = sum(w.numel() for w in trainer.model.parameters() if w.requires_grad)
+        part = f", {free / 1e6:.2f} M of them learnt" if free < weights else ""
         self.progress.say(
-            f"recipe {config.recipe}: {weights / 1e6:.1f} M weights, {len(data.train):,} rows, "
-            f"{pieces:,} target pieces an epoch, on {trainer.device}{together}"
+            f"recipe {config.recipe}: {weights / 1e6:.1f} M weights{part}, "
+            f"{len(data.train):,} rows, {pieces:,} target pieces an epoch, "
+            f"on {trainer.device}{together}"
         )
         if unwarmed := missing_warmup(trainer.learning_rate, config.training.max_steps):
             self.progress.say(unwarmed)
@@ -324,6 +331,7 @@ class _Run:
                 config, data.dev, data.tokenizer, trainer.model, self.device
             )
         said, dev = choose_weights(trainer)
+        lora.merged(trainer.model)
         languages = Languages(
             source=config.data.source_language,
             target=config.data.target_language,

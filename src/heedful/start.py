@@ -31,6 +31,7 @@ from heedful.model_path import model_path
 from heedful.models.transformer import Transformer
 from heedful.text.pieces import BYTE_LETTERS
 from heedful.text.tokenizer import Tokenizer
+from heedful.train.lora import plain_name
 from heedful.translator import Translator
 
 _FREE = {"dropout"}
@@ -101,10 +102,11 @@ def languages_of(config: RunConfig) -> Languages:
 
 @torch.no_grad()
 def first_weights(config: RunConfig, model: Transformer) -> None:
-    """Give a model the weights of the one that its run begins with."""
+    """Give a model the weights of the one that its run begins with; additions to them stay."""
     found = dict(load_model(model_path(config.start)).model.named_parameters())
     for name, weight in model.named_parameters():
-        weight.copy_(found[name])
+        if (plain := plain_name(name)) in found:
+            weight.copy_(found[plain])
 
 
 def unspelled(store: TokenStore, tokenizer: Tokenizer) -> float:

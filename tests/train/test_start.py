@@ -17,6 +17,7 @@ from heedful.progress import Progress
 from heedful.run import train
 from heedful.run_data import prepared
 from heedful.start import settings_of, unspelled
+from heedful.train.loop import Trainer
 
 QUIET = Progress(quiet=True)
 SHORT = {
@@ -142,6 +143,38 @@ def test_weights_come_from_the_model_also_when_it_died_before_its_first_checkpoi
         assert torch.equal(one, other)
 
 
+def test_additions_of_low_rank(
+    begun: Callable[[bool], Path], domain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Embeddings stay; cut in the middle it is the same, and the model is a plain one."""
+    config = merged(config_of(begun(False), domain, from_="en", to="de"), SHORT)
+    config = merged(config, {"training": {"lora_rank": 2, "moving_average": 0.9}})
+    train(config, tmp_path / "uncut", QUIET)
+
+    update, calls = Trainer._update, []
+
+    def dies(self: Trainer, portion: Any) -> Any:
+        calls.append(portion)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return update(self, portion)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_update", dies)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path / "cut", QUIET)
+    train(config, tmp_path / "cut", QUIET, resume=True)
+    start, cut, uncut = (
+        dict(load_model(folder / "model").model.named_parameters())
+        for folder in (begun(False), tmp_path / "cut", tmp_path / "uncut")
+    )
+    assert set(start) == set(cut) == set(uncut)
+    for name, weight in uncut.items():
+        assert torch.equal(cut[name], weight)
+        linear = name.startswith(("encoder.", "decoder.")) and weight.ndim == 2
+        assert torch.equal(start[name], weight) == (not linear), name
+
+
 @pytest.mark.parametrize(
     ("both", "words", "said"),
     [
@@ -153,6 +186,7 @@ def test_weights_come_from_the_model_also_when_it_died_before_its_first_checkpoi
         (False, "--tokenizer.vocabulary-size 400", "--tokenizer: the model that the training"),
         (False, "--mix gone.tsv", "gone.tsv: no such file"),
         (False, "--general gone.tsv", "gone.tsv: no such file"),
+        (False, "--training.lora-rank 4 --optimizer.kind muon", "--training.lora-rank is for"),
         (False, "--start nowhere", "nowhere: there is no such folder"),
     ],
 )

@@ -113,9 +113,11 @@ Optimizer = Annotated[Adam | AdamW | Muon, Field(discriminator="kind")]
 
 @torch.no_grad()
 def follow(optimizer: torch.optim.Optimizer, model: nn.Module, decay: float) -> None:
-    """Move the average of every weight towards the weight, after a step of the optimizer."""
+    """Move the average of every weight that is learnt towards it, after a step of the optimizer."""
     averages, weights = list[torch.Tensor](), list[torch.Tensor]()
     for weight in model.parameters():
+        if not weight.requires_grad:
+            continue
         state = optimizer.state[weight]
         if AVERAGE not in state:
             state[AVERAGE] = weight.detach().clone()
@@ -148,6 +150,8 @@ def load_state(
     orthogonal = optimizer.param_groups[0]["params"] if isinstance(optimizer, muon.Muon) else []
     matrices = {id(weight) for weight in orthogonal}
     for name, weight in model.named_parameters():
+        if not weight.requires_grad:
+            continue
         moments = (muon.MOMENTUM,) if id(weight) in matrices else ("step", "exp_avg", "exp_avg_sq")
         for moment in (*moments, AVERAGE):
             value = tensors.get(f"{name}/{moment}")

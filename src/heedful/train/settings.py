@@ -44,6 +44,9 @@ class TrainingConfig(Settings):
     bpe_dropout: float = Field(0, ge=0, lt=1)
     """Chance that a merge of the BPE is left out, such as 0.1: each epoch spells words in other
     ways, and batches are that much longer."""
+    lora_rank: int = Field(0, ge=0)
+    """Rank of additions that are learnt in place of the matrices themselves, such as 16, of a model
+    that the training began with (LoRA); 0: all weights are learnt."""
     log_every: int = Field(50, ge=1)
     """Steps between two entries of log.jsonl."""
     validate_every: int = Field(1000, ge=1)
