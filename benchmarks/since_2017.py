@@ -5,9 +5,9 @@
     python benchmarks/since_2017.py --show          # table and plot once more
 
 Multi30k English to German from scratch, scored on test_2016_flickr: first the model and training of
-2017, then the same with one change, last with those that helped together. Time is that of the
-processor, divided by its cores, so that other work on the machine makes a training longer, not
-worse. Needs $HEEDFUL_DATA and, for the plot, matplotlib (pip install --group bench). Writes
+2017, then the same with one change. Time is that of the processor, divided by its cores; a quiet
+machine is needed all the same, since threads that wait for each other take time too. Needs
+$HEEDFUL_DATA and, for the plot, matplotlib (pip install --group bench). Writes
 results/since_2017.json after each training, docs/since-2017.svg and the table in
 docs/since-2017.md.
 """

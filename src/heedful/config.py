@@ -94,6 +94,12 @@ class RunConfig(Settings):
             raise ValueError("--training.lora-rank needs --parallel.kind ddp")
         if self.training.bpe_dropout and self.tokenizer.kind != "bpe":
             raise ValueError("--training.bpe-dropout needs --tokenizer.kind bpe")
+        if self.training.bpe_dropout and self.training.batch_tokens == "auto":
+            raise ValueError(
+                "--training.bpe-dropout makes batches longer than auto knows: give a number"
+            )
+        if self.objective.r_drop and not self.model.dropout:
+            raise ValueError("--objective.r-drop compares two dropouts: give --model.dropout 0.1")
         if isinstance(self.optimizer, Muon) and self.parallel.divides_weights:
             raise ValueError("--optimizer.kind muon needs whole matrices: give --parallel.kind ddp")
         return self

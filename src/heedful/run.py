@@ -23,7 +23,7 @@ from heedful.data.bpe_dropout import BPEDropout
 from heedful.data.report import write_whole
 from heedful.decode.shortlist import FILE as SHORTLIST
 from heedful.device import pick_device
-from heedful.errors import SettingError
+from heedful.errors import HeedfulError, SettingError
 from heedful.kernels import available
 from heedful.model_folder import LoadedModel, save_model
 from heedful.model_header import Languages
@@ -165,7 +165,10 @@ class _Run:
         with torch.random.fork_rng():
             model = self._model(config, data)
             # what a step has besides: the optimizer's moments and a second set of gradients
-            besides = [torch.empty_like(weight) for _ in range(3) for weight in model.parameters()]
+            copies = 3 + (config.training.moving_average is not None)
+            besides = [
+                torch.empty_like(weight) for _ in range(copies) for weight in model.parameters()
+            ]
             trial = self._gradients(config, model, shards=1)
             longest = max(longest, config.training.max_pieces)
             found = largest_batch(trial, longest, pieces, self.device)
@@ -339,20 +342,35 @@ class _Run:
         )
         found: list[Gain] = []
         if config.start:
-            languages = languages_of(config)
+            languages = languages_of(self.folder)
             after = LoadedModel(trainer.model.eval(), data.tokenizer, languages)
-            found = gains(config, self.folder, after, self.device)
-        for gain in found:
-            self.progress.say(str(gain))
-        shortlist, covered = self._shortlist(data)
+            found = self._gains(config, after)
+        shortlist, covered = self._shortlist(config, data)
         text = card(config, trainer.state, outcome, said, dev, covered, found)
         model = self.folder / "model"
         save_model(model, trainer.model, data.tokenizer, languages, card=text, added=shortlist)
         self.progress.say(f"training ended: {outcome.reason}; the weights are {said}")
         return RunResult(outcome, model, dev)
 
-    def _shortlist(self, data: RunData) -> tuple[dict[str, bytes], str]:
+    def _gains(self, config: RunConfig, after: LoadedModel) -> list[Gain]:
+        """Measure and say what has been gained; the model is not lost where that fails."""
+        try:
+            found = gains(config, self.folder, after, self.device)
+        except HeedfulError as error:
+            self.progress.warn(f"what was gained is not measured: {error}")
+            return []
+        for gain in found:
+            self.progress.say(str(gain))
+        return found
+
+    def _shortlist(self, config: RunConfig, data: RunData) -> tuple[dict[str, bytes], str]:
         """Learn the vocabulary shortlist: the file for the model folder, and what it covers."""
+        if config.start:
+            self.progress.say(
+                "no vocabulary shortlist is learnt from texts of one kind: heed shortlist learns "
+                "one from any"
+            )
+            return {}, ""
         if not available():
             self.progress.say("no vocabulary shortlist is learnt: numba is not installed")
             return {}, ""

@@ -17,14 +17,14 @@ from typing import Any, TypeVar
 from heedful import __version__
 from heedful.config import RunConfig
 from heedful.data.corpus import Corpus, DataConfig, Split
-from heedful.data.formats.reading import open_bytes
+from heedful.data.formats.reading import Row, open_bytes
 from heedful.data.joined import Joined
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
 from heedful.data.survey import Source
 from heedful.errors import DataError, HeedfulError, ModelError, SettingError
 from heedful.progress import Progress
-from heedful.start import tokenizer_of
+from heedful.start import bring
 from heedful.text.tokenizer import Tokenizer
 
 Pair = TypeVar("Pair")
@@ -64,6 +64,7 @@ def prepare(
         where = " ".join(everything.specs)
         raise DataError("changed while it was examined", where=where, fix="start again")
     progress.say(corpus.report.summary())
+    _general(config)  # a bad row is said now, not when the training has ended
     tokenizer = _tokenizer(config, folder, corpus, progress)
     now = {"fingerprint": corpus.fingerprint(), "tokenizer": tokenizer.fingerprint()}
     changed = _changed(folder / "corpus.json", now)
@@ -78,7 +79,7 @@ def prepare(
         progress.warn(f"the {changed} has changed since this run began: going on with the new one")
     _write_known(folder, now)
     corpus.report.save(folder)
-    for split in ("dev", "test"):
+    for split in _HELD:
         _write_held_out(folder / f"{split}.jsonl", corpus, split, anew=bool(changed))
     stores = {
         split: TokenStore.build(
@@ -95,8 +96,8 @@ def prepare(
         if corpus.size(split)
     }
     mixed = _mixed(config, folder, corpus, tokenizer, progress) if data.mix else None
-    if "dev" not in stores:
-        for stale in ("dev", "dev.growing"):
+    for name, kept in (("dev", "dev" in stores), ("mix", mixed is not None)):
+        for stale in () if kept else (name, f"{name}.growing"):
             shutil.rmtree(folder / "store" / stale, ignore_errors=True)
     sizes = {split: corpus.size(split) for split in (*_STORED, "test")}
     mix = mixed.fingerprint if mixed else None
@@ -109,28 +110,50 @@ def _mixed(
     config: RunConfig, folder: Path, corpus: Corpus, tokenizer: Tokenizer, progress: Progress
 ) -> TokenStore:
     """Build the store of other texts: evenly spread, as many as of the corpus, none of a test."""
-    data = config.data
+    data, where = config.data, " ".join(config.data.mix)
     other = DataConfig(
         train=data.mix, columns=data.columns, skip_bad=data.skip_bad, held_out=0, clean=data.clean
     )
     texts = Corpus.examine(other, seed=config.seed, progress=progress, scratch=folder)
-    tests = Source(data.general, data.columns, data.skip_bad).rows() if data.general else ()
-    asked = {row.source.strip() for _, row in tests}
-    asked |= {source for split in _HELD for source, _ in corpus.pairs(split)}
+    progress.say(f"{where}: {texts.report.summary()}")
+    asked = _asked(config, corpus)
     size, most = texts.size("train"), corpus.size("train")
-    some = spread(texts.pairs("train"), size, most)
-    told = hashlib.sha256(json.dumps(sorted(asked)).encode()).hexdigest()
-    progress.say(f"with {min(most, size):,} of {size:,} rows of {' '.join(data.mix)}")
+    some = list(spread(texts.pairs("train"), size, most))
+    free = [pair for pair in some if asked.isdisjoint(pair if data.both_directions else pair[:1])]
+    progress.say(
+        f"{where}: {len(free):,} of {size:,} rows are learnt too, "
+        f"{len(some) - len(free):,} left out because a test has them"
+    )
+    if not free:
+        raise DataError("no row is left to learn", where=f"--mix {where}", fix="give other texts")
+    told = hashlib.sha256(json.dumps(free).encode()).hexdigest()
     return TokenStore.build(
         folder / "store" / "mix",
-        (pair for pair in some if pair[0] not in asked),
+        free,
         tokenizer,
         directions(data, tokenizer),
         config.training.max_pieces,
         progress,
-        fingerprint=f"mix {texts.fingerprint()} {most} {told}",
-        total=min(most, size),
+        fingerprint=f"mix {told}",
+        total=len(free),
     )
+
+
+def _asked(config: RunConfig, corpus: Corpus) -> set[str]:
+    """Return the texts that a model is asked to translate when it is measured."""
+    general = _general(config)
+    pairs = [*((row.source.strip(), row.target.strip()) for row in general)]
+    pairs += [pair for split in _HELD for pair in corpus.pairs(split)]
+    both = config.data.both_directions
+    return {text for pair in pairs for text in (pair if both else pair[:1])}
+
+
+def _general(config: RunConfig) -> list[Row]:
+    """Return the rows of the general test sets; raises DataError for a bad one."""
+    data = config.data
+    if not data.general:
+        return []
+    return [row for _, row in Source(data.general, data.columns, data.skip_bad).rows()]
 
 
 def prepared(folder: Path) -> RunData:
@@ -208,9 +231,7 @@ def _tokenizer(config: RunConfig, folder: Path, corpus: Corpus, progress: Progre
     if path.exists():
         return Tokenizer.load(path)
     if config.start:
-        tokenizer = tokenizer_of(config)
-        tokenizer.save(path)
-        return tokenizer
+        return bring(config, folder)
     progress.say(f"learning {config.tokenizer.vocabulary_size:,} pieces")
     data = config.data
     languages = (data.source_language, data.target_language) if data.both_directions else ()

@@ -6,11 +6,11 @@ what goes out, `heedful.run` its first weights, and what the training has change
 
 __all__ = [
     "Gain",
+    "bring",
     "first_weights",
     "gains",
     "languages_of",
     "settings_of",
-    "tokenizer_of",
     "unspelled",
 ]
 
@@ -22,9 +22,10 @@ import torch
 
 from heedful import evaluate
 from heedful.config import RunConfig
+from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
 from heedful.data.survey import Source
-from heedful.errors import SettingError
+from heedful.errors import ModelError, SettingError
 from heedful.model_folder import LoadedModel, load_model
 from heedful.model_header import Languages, read_header
 from heedful.model_path import model_path
@@ -36,6 +37,8 @@ from heedful.translator import Translator
 
 _FREE = {"dropout"}
 """What of a model's shape may change: no weight depends on it."""
+LANGUAGES = "start-languages.json"
+"""In the run folder: what the model that the run began with translates between."""
 MOST = 1000
 """Sentences of a test set that are translated, evenly spread over it."""
 _LOOKED_AT = 2000
@@ -47,7 +50,8 @@ def settings_of(name: str, changes: dict[str, Any]) -> dict[str, Any]:
 
     Raises SettingError where the changes ask for something else.
     """
-    header = read_header(model_path(name))
+    folder = model_path(name)
+    header, tokenizer = read_header(folder), Tokenizer.load(folder / "tokenizer.json")
     shape = changes.get("model", {})
     fixed = set(shape) - _FREE if isinstance(shape, dict) else set()
     for wanted in [f"model.{one}" for one in sorted(fixed)] + ["tokenizer"] * (
@@ -61,6 +65,12 @@ def settings_of(name: str, changes: dict[str, Any]) -> dict[str, Any]:
     return changes | {
         "start": name,
         "model": header.model.model_dump(mode="json") | shape,
+        "tokenizer": {
+            "kind": tokenizer.models()[0]["type"].lower(),
+            "vocabulary_size": tokenizer.source_size,
+            "exact": False,
+            "shared": tokenizer.shared,
+        },
         "data": _directed(header.languages, changes.get("data", {})),
     }
 
@@ -71,7 +81,9 @@ def _directed(known: Languages, data: dict[str, Any]) -> dict[str, Any]:
     asked = (data.get("source_language", ""), data.get("target_language", ""))
     possible = [two, two[::-1]] if known.both_directions else [two]
     fitting = [
-        pair for pair in possible if all(a in ("", b) for a, b in zip(asked, pair, strict=True))
+        pair
+        for pair in possible
+        if all(not a or not b or a == b for a, b in zip(asked, pair, strict=True))
     ]
     if not fitting or (data.get("both_directions") and not known.both_directions):
         ways = " and ".join(f"from {a or 'its source'} to {b or 'its target'}" for a, b in possible)
@@ -86,18 +98,34 @@ def _directed(known: Languages, data: dict[str, Any]) -> dict[str, Any]:
             where="--from and --to",
             fix=f"say which language the first column is: --from {two[0]} or --from {two[1]}",
         )
-    source, target = fitting[0]
+    source, target = (a or b for a, b in zip(asked, fitting[0], strict=True))
     return data | {"source_language": source, "target_language": target}
 
 
-def tokenizer_of(config: RunConfig) -> Tokenizer:
-    """Return the tokenizer of the model that a run begins with."""
-    return Tokenizer.load(model_path(config.start) / "tokenizer.json")
+def bring(config: RunConfig, folder: Path) -> Tokenizer:
+    """Put what a run keeps of the model that it begins with into its folder; return the tokenizer.
+
+    What the model translates between, it goes on to: the run's corpus may be of one direction.
+    """
+    start = model_path(config.start)
+    languages = read_header(start).languages
+    if not languages.source and not languages.target:
+        data = config.data
+        languages = Languages(source=data.source_language, target=data.target_language)
+    write_whole(folder / LANGUAGES, languages.model_dump_json() + "\n")
+    tokenizer = Tokenizer.load(start / "tokenizer.json")
+    tokenizer.save(folder / "tokenizer.json")
+    return tokenizer
 
 
-def languages_of(config: RunConfig) -> Languages:
-    """Return what the model that a run begins with translates between, and goes on to."""
-    return read_header(model_path(config.start)).languages
+def languages_of(folder: Path) -> Languages:
+    """Return what the model that a run began with translates between; ModelError if it is lost."""
+    path = folder / LANGUAGES
+    try:
+        return Languages.model_validate_json(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        fix = "start a new run with another --out"
+        raise ModelError("the file is missing or damaged", where=str(path), fix=fix) from error
 
 
 @torch.no_grad()
@@ -158,7 +186,8 @@ def gains(config: RunConfig, folder: Path, after: LoadedModel, device: torch.dev
         some = [
             pairs[at * len(pairs) // min(MOST, len(pairs))] for at in range(min(MOST, len(pairs)))
         ]
-        scores = [_scored(translator, some, config) for translator in translators]
+        with torch.compiler.set_stance("force_eager"):  # a search has too many shapes to compile
+            scores = [_scored(translator, some, config) for translator in translators]
         found.append(Gain(name, len(some), *scores))
     return found
 

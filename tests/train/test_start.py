@@ -1,5 +1,6 @@
 """A training that begins with another model: its weights, its vocabulary, its languages."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from heedful.cli import main
 from heedful.commands.train import Options, _begun, _changes
 from heedful.config import RunConfig, merged
 from heedful.data.joined import Joined
-from heedful.errors import SettingError
+from heedful.errors import DataError, SettingError
 from heedful.model_folder import load_model
 from heedful.progress import Progress
 from heedful.run import train
 from heedful.run_data import prepared
 from heedful.start import settings_of, unspelled
+from heedful.train.log import TrainLog
 from heedful.train.loop import Trainer
 
 QUIET = Progress(quiet=True)
@@ -106,10 +108,12 @@ def test_the_learnt_and_the_general_are_mixed(
     data = prepared(tmp_path / "run")
     assert isinstance(data.train, Joined)
     ours, others = data.train.both
+    left = len(ours) - len(others)
+    assert any(f"learnt too, {left} left out because a test has them" in line for line in said)
     wanted = [line.split("\t")[0] for line in lines]
     texts = data.tokenizer.decode_target([others.source(n).tolist() for n in range(len(others))])
     assert set(texts) <= set(wanted[7:])
-    assert len(ours) - 7 <= len(others) <= len(ours)
+    assert 0 < left <= 7
     assert len(data.train) == len(ours) + len(others)
     lengths = data.train.lengths()
     for row in (0, len(ours) - 1, len(ours), len(data.train) - 1):
@@ -141,6 +145,70 @@ def test_weights_come_from_the_model_also_when_it_died_before_its_first_checkpoi
     pairs = (load_model(tmp_path / name / "model").model.parameters() for name in ("run", "uncut"))
     for one, other in zip(*pairs, strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_model_is_not_lost_where_its_gain_cannot_be_measured(
+    begun: Callable[[bool], Path], domain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model that it began with may be gone by then."""
+    start = tmp_path / "start"
+    shutil.copytree(begun(True), start)
+    config = merged(config_of(start, domain, from_="en", to="de"), SHORT)
+    show = TrainLog.show
+
+    def removing(self: TrainLog, *given: Any) -> None:
+        shutil.rmtree(start, ignore_errors=True)
+        show(self, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainLog, "show", removing)
+        train(config, tmp_path / "run", Progress(quiet=True))
+    assert "what was gained is not measured" in capsys.readouterr().err
+    assert load_model(tmp_path / "run" / "model").languages.both_directions
+
+
+def test_a_bad_general_row_is_said_before_the_training(
+    begun: Callable[[bool], Path], domain: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.tsv"
+    bad.write_text("one\tzwei\nthree\n", "utf-8")
+    config = merged(config_of(begun(False), domain, general=(str(bad),)), SHORT)
+    with pytest.raises(DataError, match=r"bad.tsv:2: the row has 1 field"):
+        train(config, tmp_path / "run", QUIET)
+
+
+def test_a_mix_of_test_sentences_alone(
+    begun: Callable[[bool], Path], domain: Path, general: Path, tmp_path: Path
+) -> None:
+    more = {"mix": (str(general),), "general": (str(general),)}
+    config = merged(config_of(begun(False), domain, **more), SHORT)
+    with pytest.raises(DataError, match=r"--mix .*pairs.tsv: no row is left to learn"):
+        train(config, tmp_path / "run", QUIET)
+
+
+def test_what_is_mixed_no_more_is_gone(
+    begun: Callable[[bool], Path], domain: Path, general: Path, tmp_path: Path
+) -> None:
+    """For the other processes too, which look at the folder alone."""
+    config = merged(config_of(begun(False), domain, mix=(str(general),)), SHORT)
+    train(config, tmp_path / "run", QUIET)
+    assert isinstance(prepared(tmp_path / "run").train, Joined)
+    without = merged(config, {"data": {"mix": []}, "training": {"max_steps": 5}})
+    train(without, tmp_path / "run", QUIET, resume=True, accept_changes=True)
+    assert not isinstance(prepared(tmp_path / "run").train, Joined)
+
+
+def test_a_unigram_model_stays_one(general: Path, domain: Path, tmp_path: Path) -> None:
+    words = ["train", "--recipe", "tiny", "--data", str(general), "--out", str(tmp_path / "old")]
+    words += ["--tokenizer.kind", "unigram", "--tokenizer.vocabulary-size", "280", "--quiet"]
+    assert main([*words, "--training.max-steps", "1", "--device", "cpu"]) == 0
+    config = config_of(tmp_path / "old", domain)
+    assert (config.tokenizer.kind, config.tokenizer.shared) == ("unigram", True)
+    with pytest.raises(SettingError, match=r"bpe-dropout needs --tokenizer\.kind bpe"):
+        merged(config, {"training": {"bpe_dropout": 0.1}})
+    named = config_of(tmp_path / "old", domain, from_="en", to="de")
+    train(merged(named, SHORT), tmp_path / "new", QUIET)
+    assert load_model(tmp_path / "new" / "model").languages.target == "de"
 
 
 def test_additions_of_low_rank(

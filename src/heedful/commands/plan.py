@@ -120,7 +120,7 @@ def _plan(options: Options, config: "RunConfig") -> dict[str, Any]:
             kind: memory(work, vocabulary, options.gpu_tokens, options.gpus, kind) for kind in KINDS
         },
         "speed": _speeds(options, work, tokens, gpu),
-        "assumptions": _assumptions(options, gpu),
+        "assumptions": [*_assumptions(options, gpu), *_uncounted(config)],
     }
     if options.recipe in PAPER:
         paper = PAPER[options.recipe]
@@ -196,6 +196,21 @@ def _assumptions(options: Options, gpu: "Gpu") -> list[str]:
         "gradients and weights travel in float32, and none of it is hidden behind computing",
         "bf16 products, float32 weights, gradients and moments; a step keeps its activations",
     ]
+
+
+def _uncounted(config: "RunConfig") -> list[str]:
+    """Say which settings take more than was computed, or less."""
+    said = {
+        "R-Drop's second pass is not counted: twice the operations and activations": (
+            config.objective.r_drop > 0
+        ),
+        "the moving average of the weights is not counted: 4 more bytes a weight": (
+            config.training.moving_average is not None
+        ),
+        "two moments a weight, though Muon keeps one of a matrix": config.optimizer.kind == "muon",
+        "BPE dropout's longer spellings are not counted": config.training.bpe_dropout > 0,
+    }
+    return [line for line, is_so in said.items() if is_so]
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -60,7 +60,7 @@ class Options:
     start: str | None = None
     """A model to begin with, such as en-de or runs/mine: its weights learn your corpus."""
     mix: tuple[str, ...] = ()
-    """With --start: other corpora, learnt in equal parts with yours, against forgetting."""
+    """With --start: other corpora; as many of their rows are learnt, against forgetting."""
     general: tuple[str, ...] = ()
     """With --start: test sets of other texts, on which the two models are compared at the end."""
     resume: bool = False
@@ -220,6 +220,9 @@ _FIXED_ON_RESUME = (
     "optimizer",
     "training.batch_tokens",
     "training.max_pieces",
+    "training.bpe_dropout",
+    "training.lora_rank",
+    "training.moving_average",
 )
 
 
