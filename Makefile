@@ -35,7 +35,7 @@ demo: setup
 	$(IN_VENV) heedful demo
 
 test: setup
-	$(IN_VENV) pytest -n $(PROCESSES)
+	$(IN_VENV) pytest -n $(PROCESSES) --dist worksteal
 
 test-all: setup
 	$(IN_VENV) pytest -m ""
@@ -45,7 +45,7 @@ check: setup
 	$(IN_VENV) ruff format --check
 	$(IN_VENV) mypy
 	$(LINT_IMPORTS)
-	$(IN_VENV) pytest tests/hygiene
+	$(IN_VENV) pytest -n $(PROCESSES) --dist worksteal tests/hygiene
 
 bench: setup
 	@for script in benchmarks/*.py; do $(BIN)/python "$$script" || exit 1; done

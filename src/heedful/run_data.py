@@ -51,9 +51,8 @@ def prepare(
     cannot be used.
     """
     data = config.data
-    everything = Source(
-        (*data.train, *data.dev, *data.test, *data.mix, *data.general), data.columns, data.skip_bad
-    )
+    specs = (*data.train, *data.dev, *data.test, *data.mix, *data.general)
+    everything = Source(specs, data.columns, data.skip_bad)
     before = everything.state()
     files = _state(config, everything.paths(), progress)
     if found := _unchanged(config, folder, files):
@@ -96,14 +95,19 @@ def prepare(
         if corpus.size(split)
     }
     mixed = _mixed(config, folder, corpus, tokenizer, progress) if data.mix else None
-    for name, kept in (("dev", "dev" in stores), ("mix", mixed is not None)):
-        for stale in () if kept else (name, f"{name}.growing"):
-            shutil.rmtree(folder / "store" / stale, ignore_errors=True)
+    _remove(folder / "store", "dev" not in stores, mixed is None)
     sizes = {split: corpus.size(split) for split in (*_STORED, "test")}
     mix = mixed.fingerprint if mixed else None
     _write_known(folder, now | {"files": files, "pairs": sizes, "mix": mix})
     train = stores["train"] if mixed is None else Joined(stores["train"], mixed)
     return RunData(tokenizer, train, stores.get("dev"))
+
+
+def _remove(stores: Path, no_dev: bool, no_mix: bool) -> None:
+    """Remove stores of what is no more: other processes look at the folder alone."""
+    for name, gone in (("dev", no_dev), ("mix", no_mix)):
+        for stale in (name, f"{name}.growing") if gone else ():
+            shutil.rmtree(stores / stale, ignore_errors=True)
 
 
 def _mixed(

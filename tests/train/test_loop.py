@@ -112,7 +112,7 @@ def test_the_rate_of_every_step(make: Make) -> None:
 
 def rows(trainer: Trainer, portions: int) -> list[tuple[int, ...]]:
     """Return the rows of the batches of so many updates, from where the trainer stands."""
-    trainer.plan.batch = lambda wanted: tuple(int(row) for row in wanted)  # type: ignore
+    trainer.plan.batch = lambda wanted, _: tuple(int(row) for row in wanted)  # type: ignore
     found: list[tuple[int, ...]] = []
     for portion in islice(trainer._portions(), portions):
         found += portion.batches  # type: ignore[arg-type]

@@ -125,7 +125,7 @@ def killed_once(folder: Path, rank: int, step: int, asked: list[str]) -> tuple[i
     return process.returncode, said, stood
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_killed_process_is_replaced(
     rank: int, config: RunConfig, corpus: Path, tmp_path: Path
 ) -> None:
