@@ -11,6 +11,7 @@ BASE = [
     *("--training.batch-tokens", "2500", "--schedule.warmup-steps", "600"),
     *("--training.validate-every", "100000", "--training.bleu-sentences", "0"),
     *("--training.save-every", "100", "--training.average-last", "5"),
+    *("--training.log-every", "10"),
 ]
 """Words of `heed train`. No validation but that of the end, which chooses among the averages."""
 
