@@ -252,9 +252,7 @@ class _Run:
         """Learn what attention is guided by; None where it is not."""
         if not config.objective.guided_alignment:
             return None
-        if not available():
-            where = "--objective.guided-alignment"
-            raise SettingError("it needs numba", where=where, fix="install numba, or give 0")
+        _require_numba("--objective.guided-alignment")
         rows = min(len(data.train), MOST_ROWS)
         self.progress.say(f"learning from {rows:,} rows what attention is guided by")
         return Guide.learn(rows_of(data.train), data.tokenizer)
@@ -264,9 +262,7 @@ class _Run:
         settings = config.training
         if not settings.bpe_dropout:
             return None
-        if not available():
-            where = "--training.bpe-dropout"
-            raise SettingError("it needs numba", where=where, fix="install numba, or give 0")
+        _require_numba("--training.bpe-dropout")
         return BPEDropout(data.tokenizer, settings.bpe_dropout, config.seed, settings.max_pieces)
 
     def _shared_validation(
@@ -335,16 +331,17 @@ class _Run:
             )
         said, dev = choose_weights(trainer)
         lora.merged(trainer.model)
-        languages = Languages(
-            source=config.data.source_language,
-            target=config.data.target_language,
-            both_directions=config.data.both_directions,
-        )
         found: list[Gain] = []
         if config.start:
             languages = languages_of(self.folder)
             after = LoadedModel(trainer.model.eval(), data.tokenizer, languages)
             found = self._gains(config, after)
+        else:
+            languages = Languages(
+                source=config.data.source_language,
+                target=config.data.target_language,
+                both_directions=config.data.both_directions,
+            )
         shortlist, covered = self._shortlist(config, data)
         text = card(config, trainer.state, outcome, said, dev, covered, found)
         model = self.folder / "model"
@@ -380,3 +377,8 @@ class _Run:
         covered = summary(shortlist, data.dev, "dev set")
         self.progress.say(f"vocabulary shortlist: {covered}")
         return {SHORTLIST: shortlist.to_bytes()}, covered
+
+
+def _require_numba(where: str) -> None:
+    if not available():
+        raise SettingError("it needs numba", where=where, fix="install numba, or give 0")

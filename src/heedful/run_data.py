@@ -11,20 +11,21 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
 from heedful import __version__
 from heedful.config import RunConfig
 from heedful.data.corpus import Corpus, DataConfig, Split
-from heedful.data.formats.reading import Row, open_bytes
+from heedful.data.formats.reading import open_bytes
 from heedful.data.joined import Joined
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
 from heedful.data.survey import Source
 from heedful.errors import DataError, HeedfulError, ModelError, SettingError
 from heedful.progress import Progress
-from heedful.start import bring
+from heedful.start import TestSets, bring, general_sets
 from heedful.text.tokenizer import Tokenizer
 
 Pair = TypeVar("Pair")
@@ -63,7 +64,7 @@ def prepare(
         where = " ".join(everything.specs)
         raise DataError("changed while it was examined", where=where, fix="start again")
     progress.say(corpus.report.summary())
-    _general(config)  # a bad row is said now, not when the training has ended
+    general = general_sets(data)  # a bad row is said now, not when the training has ended
     tokenizer = _tokenizer(config, folder, corpus, progress)
     now = {"fingerprint": corpus.fingerprint(), "tokenizer": tokenizer.fingerprint()}
     changed = _changed(folder / "corpus.json", now)
@@ -94,7 +95,7 @@ def prepare(
         for split in _STORED
         if corpus.size(split)
     }
-    mixed = _mixed(config, folder, corpus, tokenizer, progress) if data.mix else None
+    mixed = _mixed(config, folder, corpus, tokenizer, general, progress) if data.mix else None
     _remove(folder / "store", "dev" not in stores, mixed is None)
     sizes = {split: corpus.size(split) for split in (*_STORED, "test")}
     mix = mixed.fingerprint if mixed else None
@@ -111,7 +112,12 @@ def _remove(stores: Path, no_dev: bool, no_mix: bool) -> None:
 
 
 def _mixed(
-    config: RunConfig, folder: Path, corpus: Corpus, tokenizer: Tokenizer, progress: Progress
+    config: RunConfig,
+    folder: Path,
+    corpus: Corpus,
+    tokenizer: Tokenizer,
+    general: TestSets,
+    progress: Progress,
 ) -> TokenStore:
     """Build the store of other texts: evenly spread, as many as of the corpus, none of a test."""
     data, where = config.data, " ".join(config.data.mix)
@@ -120,10 +126,12 @@ def _mixed(
     )
     texts = Corpus.examine(other, seed=config.seed, progress=progress, scratch=folder)
     progress.say(f"{where}: {texts.report.summary()}")
-    asked = _asked(config, corpus)
+    sides = 2 if data.both_directions else 1
+    tests = chain(*(pairs for _, pairs in general), *map(corpus.pairs, _HELD))
+    asked = {text for pair in tests for text in pair[:sides]}
     size, most = texts.size("train"), corpus.size("train")
     some = list(spread(texts.pairs("train"), size, most))
-    free = [pair for pair in some if asked.isdisjoint(pair if data.both_directions else pair[:1])]
+    free = [pair for pair in some if asked.isdisjoint(pair[:sides])]
     progress.say(
         f"{where}: {len(free):,} of {size:,} rows are learnt too, "
         f"{len(some) - len(free):,} left out because a test has them"
@@ -141,23 +149,6 @@ def _mixed(
         fingerprint=f"mix {told}",
         total=len(free),
     )
-
-
-def _asked(config: RunConfig, corpus: Corpus) -> set[str]:
-    """Return the texts that a model is asked to translate when it is measured."""
-    general = _general(config)
-    pairs = [*((row.source.strip(), row.target.strip()) for row in general)]
-    pairs += [pair for split in _HELD for pair in corpus.pairs(split)]
-    both = config.data.both_directions
-    return {text for pair in pairs for text in (pair if both else pair[:1])}
-
-
-def _general(config: RunConfig) -> list[Row]:
-    """Return the rows of the general test sets; raises DataError for a bad one."""
-    data = config.data
-    if not data.general:
-        return []
-    return [row for _, row in Source(data.general, data.columns, data.skip_bad).rows()]
 
 
 def prepared(folder: Path) -> RunData:

@@ -6,9 +6,11 @@ what goes out, `heedful.run` its first weights, and what the training has change
 
 __all__ = [
     "Gain",
+    "TestSets",
     "bring",
     "first_weights",
     "gains",
+    "general_sets",
     "languages_of",
     "settings_of",
     "unspelled",
@@ -22,6 +24,7 @@ import torch
 
 from heedful import evaluate
 from heedful.config import RunConfig
+from heedful.data.corpus import DataConfig
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
 from heedful.data.survey import Source
@@ -37,6 +40,8 @@ from heedful.translator import Translator
 
 _FREE = {"dropout"}
 """What of a model's shape may change: no weight depends on it."""
+TestSets = list[tuple[str, list[tuple[str, str]]]]
+"""Names of test sets and their pairs."""
 LANGUAGES = "start-languages.json"
 """In the run folder: what the model that the run began with translates between."""
 MOST = 1000
@@ -183,28 +188,34 @@ def gains(config: RunConfig, folder: Path, after: LoadedModel, device: torch.dev
     translators = [Translator(loaded, device) for loaded in (before, after)]
     found = []
     for name, pairs in _test_sets(config, folder):
-        some = [
-            pairs[at * len(pairs) // min(MOST, len(pairs))] for at in range(min(MOST, len(pairs)))
-        ]
+        count = min(MOST, len(pairs))
+        some = [pairs[at * len(pairs) // count] for at in range(count)]
         with torch.compiler.set_stance("force_eager"):  # a search has too many shapes to compile
             scores = [_scored(translator, some, config) for translator in translators]
         found.append(Gain(name, len(some), *scores))
     return found
 
 
-def _test_sets(config: RunConfig, folder: Path) -> list[tuple[str, list[tuple[str, str]]]]:
+def _test_sets(config: RunConfig, folder: Path) -> TestSets:
     """Return the names and pairs of what is measured at the end."""
-    found: list[tuple[str, list[tuple[str, str]]]] = []
+    found: TestSets = []
     for split in ("test", "dev"):
         path = folder / f"{split}.jsonl"
         if path.exists() and not found:
             rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
             found.append((f"{split} set", [(row["source"], row["target"]) for row in rows]))
-    for spec in config.data.general:
-        read = Source((spec,), config.data.columns, config.data.skip_bad).rows()
-        pairs = [(row.source.strip(), row.target.strip()) for _, row in read]
-        found.append((spec, [pair for pair in pairs if all(pair)]))
+    for name, pairs in general_sets(config.data):
+        found.append((name, [pair for pair in pairs if all(pair)]))
     return [(name, pairs) for name, pairs in found if pairs]
+
+
+def general_sets(data: DataConfig) -> TestSets:
+    """Return the general test sets; raises DataError for a bad row."""
+    found = []
+    for spec in data.general:
+        read = Source((spec,), data.columns, data.skip_bad).rows()
+        found.append((spec, [(row.source.strip(), row.target.strip()) for _, row in read]))
+    return found
 
 
 def _scored(

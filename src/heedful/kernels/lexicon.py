@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from heedful.kernels.compiled import compiled
+from heedful.kernels.ordered import place_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -114,13 +115,6 @@ def multiply(
             for i in range(source.shape[1]):
                 if out[b, j, i] == 0.0:
                     continue
-                low, end = table_starts[source[b, i]], table_starts[source[b, i] + 1]
-                high = end
-                while low < high:
-                    middle = (low + high) // 2
-                    if table_targets[middle] < t:
-                        low = middle + 1
-                    else:
-                        high = middle
-                known = low < end and table_targets[low] == t
-                out[b, j, i] *= table_chances[low] if known else unknown
+                low, high = table_starts[source[b, i]], table_starts[source[b, i] + 1]
+                place = place_of(t, table_targets, low, high)
+                out[b, j, i] *= table_chances[place] if place >= 0 else unknown

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from heedful.kernels.compiled import compiled
+from heedful.kernels.ordered import place_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_ONE, _TOP = np.uint64(1), np.float64(2.0**-53)
+_TOP = np.float64(2.0**-53)
 _STEP, _FIRST, _SECOND = (
     np.uint64(0x9E3779B97F4A7C15),
     np.uint64(0xBF58476D1CE4E5B9),
@@ -34,15 +35,8 @@ def _uniform(state: Array) -> float:
 @compiled()
 def _rank(left: Any, right: Any, pairs: Array, ranks: Array) -> Any:
     """Return the rank of a pair, -1 if it is no merge; `pairs` rise."""
-    key = (np.int64(left) << 32) | np.int64(right)
-    low, high = 0, pairs.size
-    while low < high:
-        middle = (low + high) // 2
-        if pairs[middle] < key:
-            low = middle + 1
-        else:
-            high = middle
-    return ranks[low] if low < pairs.size and pairs[low] == key else -1
+    place = place_of((np.int64(left) << 32) | np.int64(right), pairs, 0, pairs.size)
+    return ranks[place] if place >= 0 else -1
 
 
 @compiled()

@@ -9,7 +9,7 @@ __all__ = ["is_shouted", "is_titled", "shouted", "unshouted", "untitled"]
 import re
 from collections.abc import Callable
 
-from heedful.text.protect import spans
+from heedful.text.protect import free_text, parts, spans
 from heedful.text.sentences import split_sentences
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -32,7 +32,7 @@ def is_shouted(text: str) -> bool:
     >>> [is_shouted(text) for text in ("DO NOT ENTER %s", "USB 3.0", "STRAßE", "I", "猫")]
     [True, False, True, False, False]
     """
-    free = "".join(part for part, is_free in _parts(text) if is_free)
+    free = free_text(text)
     if not free.replace("ß", "").isupper():
         return False
     words = [word for word in _WORD.findall(free) if len(word) > 1 and word.lower() != word]
@@ -87,7 +87,7 @@ def is_titled(text: str) -> bool:
     >>> [is_titled(t) for t in ("Insert New Row at the End", "Insert new row", "John Smith")]
     [True, False, False]
     """
-    words = [word for part, free in _parts(text) if free for word in _WORD.findall(part)]
+    words = [word for part, free in parts(text) if free for word in _WORD.findall(part)]
     if not words or not words[0][0].isupper():
         return False
     fewest = 5 if text.rstrip().endswith((".", "!", "?")) else 3
@@ -116,17 +116,7 @@ def untitled(text: str) -> str:
 
 
 def _outside(text: str, change: Callable[[str], str]) -> str:
-    return "".join(change(part) if free else part for part, free in _parts(text))
-
-
-def _parts(text: str) -> list[tuple[str, bool]]:
-    """Return the text in parts, and of each whether it is free, that is no span."""
-    found = []
-    at = 0
-    for span in spans(text):
-        found += [(text[at : span.start], True), (span.text, False)]
-        at = span.end
-    return [*found, (text[at:], True)]
+    return "".join(change(part) if free else part for part, free in parts(text))
 
 
 def _small(word: re.Match[str]) -> str:

@@ -5,7 +5,7 @@ Called by the translator and by `heedful.output_checks`.
 
 __all__ = ["is_copied"]
 
-from heedful.text.protect import spans
+from heedful.text.protect import free_text
 
 
 def is_copied(source: str, translation: str) -> bool:
@@ -19,11 +19,7 @@ def is_copied(source: str, translation: str) -> bool:
     """
     if _plain(source) != _plain(translation):
         return False
-    at, free = 0, []
-    for span in spans(source):
-        free.append(source[at : span.start])
-        at = span.end
-    return any(map(str.isalpha, "".join([*free, source[at:]])))
+    return any(map(str.isalpha, free_text(source)))
 
 
 def _plain(text: str) -> str:

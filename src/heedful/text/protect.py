@@ -5,7 +5,7 @@ goes out. The spellings of placeholders are those met in the catalogues of Libre
 Debian. Called by the translator and by the checks of `heed evaluate`.
 """
 
-__all__ = ["KINDS", "Span", "added", "lost", "spans"]
+__all__ = ["KINDS", "Span", "added", "free_text", "lost", "parts", "spans"]
 
 import re
 from collections import Counter, defaultdict
@@ -111,6 +111,25 @@ def spans(text: str) -> list[Span]:
      ('www.x.org/a', 'url')]
     """
     return list(_each(text)) if _SIGNS.search(text) else []
+
+
+def parts(text: str) -> list[tuple[str, bool]]:
+    """Return the text in parts, and of each whether it is free, that is no span."""
+    found = []
+    at = 0
+    for span in spans(text):
+        found += [(text[at : span.start], True), (span.text, False)]
+        at = span.end
+    return [*found, (text[at:], True)]
+
+
+def free_text(text: str) -> str:
+    """Return what of a text is no span.
+
+    >>> free_text("Open %s now")
+    'Open  now'
+    """
+    return "".join(part for part, is_free in parts(text) if is_free)
 
 
 def _each(text: str) -> Iterator[Span]:
