@@ -1,17 +1,15 @@
 """The benchmark of searches puts its tables where they belong, and its labels apart."""
 
 import doctest
-import importlib
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+from tests.benchmarks import Part, parts_of
+
 ROW = {
     "sentences": 1000,
     "bleu": 35.04,
@@ -21,16 +19,11 @@ ROW = {
 }
 LIST = {"unlike": 20.0, "distinct": 0.9, "chrf of the first": 59.0, "chrf of the best": 65.0}
 
-Part = Callable[[str], Any]
-
 
 @pytest.fixture(scope="module")
 def part() -> Part:
     """Return a module of benchmarks/search by its name."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        modules = {name: importlib.import_module(f"search.{name}") for name in ("plot", "table")}
-    return modules.__getitem__
+    return parts_of("search", "plot", "table")
 
 
 @pytest.mark.parametrize("name", ["plot", "table"])

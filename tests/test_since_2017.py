@@ -1,7 +1,5 @@
 """The benchmark of changes since 2017: its settings are settings, and its table adds up."""
 
-import importlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +9,13 @@ from heedful.cli import arguments
 from heedful.commands import train
 from heedful.config import RunConfig, merged
 from heedful.recipes import recipe
-
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-Part = Callable[[str], Any]
+from tests.benchmarks import Part, parts_of
 
 
 @pytest.fixture(scope="module")
 def part() -> Part:
     """Return a module of benchmarks/since by its name."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        modules = {name: importlib.import_module(f"since.{name}") for name in ("table", "variants")}
-    return modules.__getitem__
+    return parts_of("since", "table", "variants")
 
 
 def config_of(words: list[str]) -> RunConfig:

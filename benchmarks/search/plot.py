@@ -5,6 +5,8 @@ __all__ = ["draw"]
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pages import pyplot
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -18,12 +20,7 @@ GAP = 0.042
 
 def draw(sets: dict[str, Any], path: Path) -> None:
     """Write the plot as SVG (or whatever the name ends in), with white behind it."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    mpl.rcParams |= {"svg.hashsalt": "heedful", "svg.fonttype": "none", "font.size": 9}
-    from matplotlib import pyplot as plt
-
+    plt = pyplot()
     figure, panels = plt.subplots(
         1, len(sets), figsize=(7.2 * len(sets), 6.4), squeeze=False, layout="constrained"
     )

@@ -5,20 +5,16 @@ __all__ = ["BEGIN", "END", "fill", "tables"]
 from pathlib import Path
 from typing import Any
 
-BEGIN = "<!-- begin: searches.json, by benchmarks/searches.py -->"
-END = "<!-- end: searches.json -->"
+from pages import begin, end, put
+
+SCRIPT = Path(__file__).parents[1] / "searches.py"
+BEGIN, END = begin(SCRIPT), end(SCRIPT)
 
 
 def fill(page: Path, sets: dict[str, Any]) -> str:
     """Put the plot, if it is there, and the tables between two comments; return the tables."""
-    before, _, rest = page.read_text("utf-8").partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if not found:
-        raise SystemExit(f'searches: {page} has not the comments "{BEGIN}" and "{END}"')
     text = tables(sets)
-    plot = page.with_name("searches.svg")
-    shown = f"![chrF against sentences a second]({plot.name})\n\n" if plot.exists() else ""
-    page.write_text(f"{before}{BEGIN}\n\n{shown}{text}\n{END}{after}", "utf-8")
+    put(page, SCRIPT, text, "chrF against sentences a second")
     return text
 
 

@@ -6,18 +6,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from pages import pyplot
 from since.table import summary
 from since.variants import FIRST
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Write the plot as SVG, with white behind it; the change that gives most is at the top."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    mpl.rcParams |= {"svg.hashsalt": "heedful", "svg.fonttype": "none", "font.size": 9}
-    from matplotlib import pyplot as plt
-
+    plt = pyplot()
     every = [one for one in summary(rows) if one.against and one.name != FIRST]
     every.sort(key=lambda one: fmean(one.against))
     if not every:

@@ -6,10 +6,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from pages import begin, end, put
 from since.variants import FIRST, VARIANTS
 
-BEGIN = "<!-- begin: since_2017.json, by benchmarks/since_2017.py -->"
-END = "<!-- end: since_2017.json -->"
+SCRIPT = Path(__file__).parents[1] / "since_2017.py"
+BEGIN, END = begin(SCRIPT), end(SCRIPT)
 
 
 class Summary(NamedTuple):
@@ -39,14 +40,8 @@ def summary(rows: list[dict[str, Any]]) -> list[Summary]:
 
 def fill(page: Path, rows: list[dict[str, Any]]) -> str:
     """Put the plot, if it is there, and the table between two comments; return the table."""
-    before, _, rest = page.read_text("utf-8").partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if not found:
-        raise SystemExit(f'since_2017: {page} has not the comments "{BEGIN}" and "{END}"')
     text = "\n".join(_lines(summary(rows)))
-    plot = page.with_suffix(".svg")
-    shown = f"![BLEU against that of 2017]({plot.name})\n\n" if plot.exists() else ""
-    page.write_text(f"{before}{BEGIN}\n\n{shown}{text}\n\n{END}{after}", "utf-8")
+    put(page, SCRIPT, f"{text}\n", "BLEU against that of 2017")
     return text
 
 
