@@ -5,15 +5,21 @@ __all__ = ["BASE", "FIRST", "SEEDS", "VARIANTS"]
 SEEDS = (1, 2, 3)
 FIRST = "2017"
 BASE = [
-    *("--recipe", "low-resource", "--tokenizer.vocabulary-size", "8000"),
+    *("--recipe", "low-resource", "--tokenizer.vocabulary-size", "4000"),
     *("--model.d-model", "128", "--model.d-ff", "512", "--model.n-heads", "4"),
-    *("--model.encoder-layers", "4", "--model.decoder-layers", "4", "--model.dropout", "0.1"),
-    *("--training.batch-tokens", "2500", "--schedule.warmup-steps", "600"),
+    *("--model.encoder-layers", "3", "--model.decoder-layers", "3", "--model.dropout", "0.1"),
+    *("--training.batch-tokens", "1024", "--schedule.warmup-steps", "400"),
     *("--training.validate-every", "100000", "--training.bleu-sentences", "0"),
     *("--training.save-every", "100", "--training.average-last", "5"),
     *("--training.log-every", "10"),
 ]
 """Words of `heed train`. No validation but that of the end, which chooses among the averages."""
+
+_NEW_BLOCKS = [
+    *("--model.residual.kind", "pre_norm", "--model.norm.kind", "rms_norm"),
+    *("--model.position.kind", "rotary"),
+    *("--model.feed-forward.kind", "swiglu", "--model.d-ff", "344"),
+]
 
 VARIANTS: dict[str, list[str]] = {
     FIRST: [],
@@ -27,9 +33,11 @@ VARIANTS: dict[str, list[str]] = {
         "--model.attention.n-kv-heads",
         "1",
     ],
-    "6 + 2 layers": ["--model.encoder-layers", "6", "--model.decoder-layers", "2"],
+    "5 + 1 layers": ["--model.encoder-layers", "5", "--model.decoder-layers", "1"],
     "AdamW": ["--optimizer.kind", "adamw"],
     "Muon": ["--optimizer.kind", "muon"],
+    "pre-norm, RMSNorm, rotary, SwiGLU": _NEW_BLOCKS,
+    "the same with Muon": [*_NEW_BLOCKS, "--optimizer.kind", "muon"],
     "moving average": ["--training.moving-average", "0.998"],
     "BPE dropout 0.1": ["--training.bpe-dropout", "0.1"],
     "R-Drop": ["--objective.r-drop", "5"],
