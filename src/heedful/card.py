@@ -26,7 +26,8 @@ def card(
     data = config.data
     sides = f"{data.source_language or 'source'} to {data.target_language or 'target'}"
     if data.both_directions:
-        sides += ", both directions"
+        others = "".join(f" and {other}" for other in data.other_languages())
+        sides += f"{others}, both directions"
     model = config.model
     lines = [
         f"# A translator, {sides}",

@@ -51,6 +51,29 @@ class Languages(Settings):
     """Code of the second language, such as de."""
     both_directions: bool = False
     """Whether it also translates from target to source."""
+    others: tuple[str, ...] = ()
+    """Codes of further languages that it translates the first one to, and back."""
+
+    def ways(self) -> list[tuple[str, str]]:
+        """Return every source with its target.
+
+        >>> Languages(source="en", target="de", both_directions=True, others=("zh",)).ways()
+        [('en', 'de'), ('de', 'en'), ('en', 'zh'), ('zh', 'en')]
+        """
+        one = (self.source, self.target)
+        found = [one, one[::-1]] if self.both_directions else [one]
+        for other in self.others:
+            found += [(self.source, other), (other, self.source)]
+        return found
+
+    def known_source(self, to: str | None) -> str:
+        """Return the language that is translated to `to`; empty where several are.
+
+        >>> Languages(source="en", target="de", both_directions=True).known_source("en")
+        'de'
+        """
+        sources = [source for source, target in self.ways() if target == (to or self.target)]
+        return sources[0] if len(sources) == 1 else ""
 
     def swapped(self, to: str | None) -> bool:
         """Return whether translating into `to` is the way back, from the second to the first.

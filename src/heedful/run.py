@@ -99,7 +99,7 @@ def train(
         if processes.failed(failure is not None):
             raise failure or LeadFailedError("the first process has failed")
         if data is None:
-            data = prepared(folder)
+            data = prepared(config, folder)
         config = run.sized(config, data)
         newest = run.newest(config) if resume else None
         trainer = run.trainer(config, data, newest)
@@ -341,6 +341,7 @@ class _Run:
                 source=config.data.source_language,
                 target=config.data.target_language,
                 both_directions=config.data.both_directions,
+                others=config.data.other_languages(),
             )
         shortlist, covered = self._shortlist(config, data)
         text = card(config, trainer.state, outcome, said, dev, covered, found)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from heedful import __version__
 from heedful.config import RunConfig
@@ -42,32 +42,64 @@ class RunData:
     dev: TokenStore | None
 
 
+@dataclass(frozen=True)
+class _Part:
+    """The corpora of one second language, and the folder where what is made of them is kept."""
+
+    data: DataConfig
+    folder: Path
+
+    def known(self) -> Path:
+        """Return the file that tells which corpora and tokenizer the folder's files are of."""
+        return self.folder / "corpus.json"
+
+
+@dataclass(frozen=True)
+class _Stores:
+    """What a part is learnt from and measured on, as ids."""
+
+    train: TokenStore
+    dev: TokenStore | None
+    mix: TokenStore | None = None
+
+
+def _parts(config: DataConfig, folder: Path) -> list[_Part]:
+    """Return the part of --from and --to, kept in the run folder, then those of other languages."""
+    first, *others = config.of_languages().items()
+    return [_Part(first[1], folder), *(_Part(one, folder / language) for language, one in others)]
+
+
 def prepare(
     config: RunConfig, folder: Path, progress: Progress, *, accept_changes: bool = False
 ) -> RunData:
-    """Examine the corpus, train the tokenizer and build the token stores, each only once.
+    """Examine the corpora, train the tokenizer and build the token stores, each only once.
 
     Files whose every byte is as it was are not examined again. Raises SettingError when a resumed
     run's corpus or tokenizer has changed, unless `accept_changes`; DataError for a corpus that
     cannot be used.
     """
-    data = config.data
-    specs = (*data.train, *data.dev, *data.test, *data.mix, *data.general)
-    everything = Source(specs, data.columns, data.skip_bad)
-    before = everything.state()
-    files = _state(config, everything.paths(), progress)
+    parts = _parts(config.data, folder)
+    sources = [_source(part.data) for part in parts]
+    before = [source.state() for source in sources]
+    files = [
+        _state(config, part.data, source.paths(), progress)
+        for part, source in zip(parts, sources, strict=True)
+    ]
     if found := _unchanged(config, folder, files):
         progress.say(f"the corpus is as it was: {len(found.train):,} rows to learn from")
         return found
-    corpus = Corpus.examine(config.data, seed=config.seed, progress=progress, scratch=folder)
-    if everything.state() != before:
-        where = " ".join(everything.specs)
-        raise DataError("changed while it was examined", where=where, fix="start again")
-    progress.say(corpus.report.summary())
-    general = general_sets(data)  # a bad row is said now, not when the training has ended
-    tokenizer = _tokenizer(config, folder, corpus, progress)
-    now = {"fingerprint": corpus.fingerprint(), "tokenizer": tokenizer.fingerprint()}
-    changed = _changed(folder / "corpus.json", now)
+    corpora = [_examined(config, part, len(parts) > 1, progress) for part in parts]
+    for source, then in zip(sources, before, strict=True):
+        if source.state() != then:
+            where = " ".join(source.specs)
+            raise DataError("changed while it was examined", where=where, fix="start again")
+    general = general_sets(config.data)  # a bad row is said now, not when the training has ended
+    tokenizer = _tokenizer(config, folder, corpora, progress)
+    facts = [
+        {"fingerprint": corpus.fingerprint(), "tokenizer": tokenizer.fingerprint()}
+        for corpus in corpora
+    ]
+    changed = next(filter(None, map(_changed, parts, facts)), None)
     if changed and not accept_changes:
         raise SettingError(
             f"the {changed} has changed since this run began",
@@ -77,16 +109,50 @@ def prepare(
         )
     if changed:
         progress.warn(f"the {changed} has changed since this run began: going on with the new one")
-    _write_known(folder, now)
-    corpus.report.save(folder)
-    for split in _HELD:
-        _write_held_out(folder / f"{split}.jsonl", corpus, split, anew=bool(changed))
+    stores = []
+    for part, corpus, now, read in zip(parts, corpora, facts, files, strict=True):
+        write_whole(part.known(), json.dumps(now) + "\n")
+        corpus.report.save(part.folder)
+        for split in _HELD:
+            path = part.folder / f"{split}.jsonl"
+            _write_held_out(path, corpus, split, anew=bool(changed))
+        stores.append(_stored(config, part, corpus, tokenizer, general, progress))
+        sizes = {split: corpus.size(split) for split in (*_STORED, "test")}
+        mix = stores[-1].mix
+        known = {"files": read, "pairs": sizes, "mix": mix.fingerprint if mix else None}
+        write_whole(part.known(), json.dumps(now | known) + "\n")
+    return _together(config, tokenizer, stores)
+
+
+def _source(data: DataConfig) -> Source:
+    """Return all that is read of a part, and the texts that go with it."""
+    specs = (*data.train, *data.dev, *data.test, *data.mix, *data.general)
+    return Source(specs, data.columns, data.skip_bad)
+
+
+def _examined(config: RunConfig, part: _Part, named: bool, progress: Progress) -> Corpus:
+    part.folder.mkdir(exist_ok=True)
+    corpus = Corpus.examine(part.data, seed=config.seed, progress=progress, scratch=part.folder)
+    pair = f"{part.data.source_language}-{part.data.target_language}: " if named else ""
+    progress.say(f"{pair}{corpus.report.summary()}")
+    return corpus
+
+
+def _stored(
+    config: RunConfig,
+    part: _Part,
+    corpus: Corpus,
+    tokenizer: Tokenizer,
+    general: TestSets,
+    progress: Progress,
+) -> _Stores:
+    """Build the stores of a part, and remove those of what is no more."""
     stores = {
         split: TokenStore.build(
-            folder / "store" / split,
+            part.folder / "store" / split,
             corpus.pairs(split),
             tokenizer,
-            directions(config.data, tokenizer),
+            directions(part.data, tokenizer),
             config.training.max_pieces,
             progress,
             fingerprint=f"{split} {corpus.fingerprint()}",
@@ -95,13 +161,32 @@ def prepare(
         for split in _STORED
         if corpus.size(split)
     }
-    mixed = _mixed(config, folder, corpus, tokenizer, general, progress) if data.mix else None
-    _remove(folder / "store", "dev" not in stores, mixed is None)
-    sizes = {split: corpus.size(split) for split in (*_STORED, "test")}
-    mix = mixed.fingerprint if mixed else None
-    _write_known(folder, now | {"files": files, "pairs": sizes, "mix": mix})
-    train = stores["train"] if mixed is None else Joined(stores["train"], mixed)
-    return RunData(tokenizer, train, stores.get("dev"))
+    mix = _mixed(config, part, corpus, tokenizer, general, progress) if part.data.mix else None
+    _remove(part.folder / "store", "dev" not in stores, mix is None)
+    return _Stores(stores["train"], stores.get("dev"), mix)
+
+
+def _together(config: RunConfig, tokenizer: Tokenizer, parts: list[_Stores]) -> RunData:
+    """Return the stores of all parts as one of each kind."""
+    train = []
+    for part, times in zip(parts, _times(config.data, parts), strict=True):
+        train += [store for store in (part.train, part.mix) if store is not None] * times
+    dev = [part.dev for part in parts if part.dev is not None]
+    return RunData(tokenizer, _joined(train), _joined(dev) if dev else None)
+
+
+def _times(data: DataConfig, parts: list[_Stores]) -> list[int]:
+    """Return how often the rows of each part are learnt in an epoch.
+
+    At a temperature T, parts of n rows have shares as n^(1/T) has (Arivazhagan et al. 2019, arXiv
+    1907.05019), as near as whole numbers come.
+    """
+    sizes = [len(part.train) for part in parts]
+    return [round((max(sizes) / size) ** (1 - 1 / data.temperature)) for size in sizes]
+
+
+def _joined(stores: list[TokenStore]) -> TokenStore:
+    return stores[0] if len(stores) == 1 else Joined(*stores)
 
 
 def _remove(stores: Path, no_dev: bool, no_mix: bool) -> None:
@@ -113,14 +198,14 @@ def _remove(stores: Path, no_dev: bool, no_mix: bool) -> None:
 
 def _mixed(
     config: RunConfig,
-    folder: Path,
+    part: _Part,
     corpus: Corpus,
     tokenizer: Tokenizer,
     general: TestSets,
     progress: Progress,
 ) -> TokenStore:
     """Build the store of other texts: evenly spread, as many as of the corpus, none of a test."""
-    data, where = config.data, " ".join(config.data.mix)
+    data, folder, where = part.data, part.folder, " ".join(part.data.mix)
     other = DataConfig(
         train=data.mix, columns=data.columns, skip_bad=data.skip_bad, held_out=0, clean=data.clean
     )
@@ -151,63 +236,68 @@ def _mixed(
     )
 
 
-def prepared(folder: Path) -> RunData:
+def prepared(config: RunConfig, folder: Path) -> RunData:
     """Return what another process has prepared in the run folder."""
-    dev, mix = (folder / "store" / name for name in ("dev", "mix"))
-    train = TokenStore.open(folder / "store" / "train")
-    return RunData(
-        Tokenizer.load(folder / "tokenizer.json"),
-        Joined(train, TokenStore.open(mix)) if mix.exists() else train,
-        TokenStore.open(dev) if dev.exists() else None,
+    tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    parts = _parts(config.data, folder)
+    return _together(config, tokenizer, [_opened(part.folder / "store") for part in parts])
+
+
+def _opened(folder: Path) -> _Stores:
+    dev, mix = (
+        TokenStore.open(folder / name) if (folder / name).exists() else None
+        for name in ("dev", "mix")
     )
+    return _Stores(TokenStore.open(folder / "train"), dev, mix)
 
 
-def _write_known(folder: Path, known: dict[str, Any]) -> None:
-    write_whole(folder / "corpus.json", json.dumps(known) + "\n")
-
-
-def _state(config: RunConfig, paths: list[Path], progress: Progress) -> str:
+def _state(config: RunConfig, data: DataConfig, paths: list[Path], progress: Progress) -> str:
     """Return a hash of every byte of the corpora and of all that decides what becomes of them."""
-    facts = [__version__, config.data.model_dump_json(), config.seed]
+    facts = [__version__, data.model_dump_json(), config.seed]
     for path in progress.track(paths, "looking at the files", len(paths)):
         with open_bytes(path) as file:
             facts.append(hashlib.file_digest(file, "blake2b").hexdigest())
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _unchanged(config: RunConfig, folder: Path, files: str) -> RunData | None:
+def _unchanged(config: RunConfig, folder: Path, files: list[str]) -> RunData | None:
     """Return what an earlier start has prepared if all of it is there and nothing has changed."""
     try:
-        known = json.loads((folder / "corpus.json").read_text("utf-8"))
-        pairs = known["pairs"]
-        if files != known["files"]:
-            return None
-        data = prepared(folder)
-        tokenizer = data.tokenizer
-        train = data.train
-        if isinstance(train, Joined):
-            train, mixed = train.both
-            if mixed.fingerprint != known["mix"]:
+        tokenizer = Tokenizer.load(folder / "tokenizer.json")
+        stores = []
+        for part, state in zip(_parts(config.data, folder), files, strict=True):
+            kept = _opened(part.folder / "store")
+            if not _is_of(config, part, kept, tokenizer, state):
                 return None
-        elif known["mix"] is not None:
-            return None
-        for split, store in zip(_STORED, (train, data.dev), strict=True):
-            wanted = TokenStore.known(
-                f"{split} {known['fingerprint']}",
-                tokenizer,
-                directions(config.data, tokenizer),
-                config.training.max_pieces,
-            )
-            if (store.fingerprint if store else None) != (wanted if pairs[split] else None):
-                return None
+            stores.append(kept)
     except (OSError, ValueError, KeyError, TypeError, HeedfulError):
         return None  # what is wrong is found, and said, on the long way
-    held = all((folder / f"{split}.jsonl").exists() for split in ("dev", "test") if pairs[split])
-    return data if held and known["tokenizer"] == tokenizer.fingerprint() else None
+    return _together(config, tokenizer, stores)
 
 
-def _changed(path: Path, now: dict[str, str]) -> str | None:
+def _is_of(config: RunConfig, part: _Part, kept: _Stores, tokenizer: Tokenizer, files: str) -> bool:
+    """Return whether what is kept of a part was made of these files with this tokenizer."""
+    known = json.loads(part.known().read_text("utf-8"))
+    pairs = known["pairs"]
+    if files != known["files"] or known["tokenizer"] != tokenizer.fingerprint():
+        return False
+    if (kept.mix.fingerprint if kept.mix else None) != known["mix"]:
+        return False
+    for split, store in zip(_STORED, (kept.train, kept.dev), strict=True):
+        wanted = TokenStore.known(
+            f"{split} {known['fingerprint']}",
+            tokenizer,
+            directions(part.data, tokenizer),
+            config.training.max_pieces,
+        )
+        if (store.fingerprint if store else None) != (wanted if pairs[split] else None):
+            return False
+    return all((part.folder / f"{split}.jsonl").exists() for split in _HELD if pairs[split])
+
+
+def _changed(part: _Part, now: dict[str, str]) -> str | None:
     """Return what is not as it was when the run began; None at its beginning too."""
+    path = part.known()
     if not path.exists():
         return None
     try:
@@ -221,7 +311,9 @@ def _changed(path: Path, now: dict[str, str]) -> str | None:
     return "corpus" if "fingerprint" in changed else "tokenizer"
 
 
-def _tokenizer(config: RunConfig, folder: Path, corpus: Corpus, progress: Progress) -> Tokenizer:
+def _tokenizer(
+    config: RunConfig, folder: Path, corpora: list[Corpus], progress: Progress
+) -> Tokenizer:
     path = folder / "tokenizer.json"
     if path.exists():
         return Tokenizer.load(path)
@@ -229,17 +321,22 @@ def _tokenizer(config: RunConfig, folder: Path, corpus: Corpus, progress: Progre
         return bring(config, folder)
     progress.say(f"learning {config.tokenizer.vocabulary_size:,} pieces")
     data = config.data
-    languages = (data.source_language, data.target_language) if data.both_directions else ()
-    most, size = config.tokenizer.learn_from, corpus.size("train")
+    languages = (data.source_language, *data.of_languages()) if data.both_directions else ()
+    most, size = config.tokenizer.learn_from, sum(corpus.size("train") for corpus in corpora)
     if most < size:
         progress.say(f"from {most:,} of {size:,} pairs (--tokenizer.learn-from)")
     tokenizer = Tokenizer.train(
-        lambda: spread(corpus.pairs("train"), size, most), config.tokenizer, languages
+        lambda: spread(_every_pair(corpora), size, most), config.tokenizer, languages
     )
     if tokenizer.target_size < config.tokenizer.vocabulary_size:
         progress.say(f"the corpus gives {tokenizer.target_size:,}")
     tokenizer.save(path)
     return tokenizer
+
+
+def _every_pair(corpora: list[Corpus]) -> Iterator[tuple[str, str]]:
+    """Yield what is learnt from, one corpus after the other."""
+    return chain.from_iterable(corpus.pairs("train") for corpus in corpora)
 
 
 def spread(pairs: Iterable[Pair], count: int, most: int) -> Iterator[Pair]:

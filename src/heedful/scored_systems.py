@@ -120,7 +120,7 @@ def _direct(made: System, translator: Translator, how: How) -> str | None:
     made.swapped = languages.swapped(tag)
     made.language = target if named else how.to or ""
     if named:
-        source = languages.target if made.swapped else languages.source
+        source = how.from_ or languages.known_source(tag)
         made.direction = f"{source or '?'} → {target}"
     return tag
 

@@ -82,9 +82,8 @@ def settings_of(name: str, changes: dict[str, Any]) -> dict[str, Any]:
 
 def _directed(known: Languages, data: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of the corpus with its languages, which must be the model's."""
-    two = (known.source, known.target)
     asked = (data.get("source_language", ""), data.get("target_language", ""))
-    possible = [two, two[::-1]] if known.both_directions else [two]
+    possible = known.ways()
     fitting = [
         pair
         for pair in possible
@@ -98,10 +97,12 @@ def _directed(known: Languages, data: dict[str, Any]) -> dict[str, Any]:
             fix="give languages that it knows, or leave --start out",
         )
     if len(fitting) > 1:
+        directions = ", ".join(f"{a} to {b}" for a, b in fitting)
         raise SettingError(
-            f"the model knows two directions, {two[0]} to {two[1]} and back",
+            f"the model knows several directions: {directions}",
             where="--from and --to",
-            fix=f"say which language the first column is: --from {two[0]} or --from {two[1]}",
+            fix="say which languages the columns are, such as --from "
+            f"{fitting[0][0]} --to {fitting[0][1]}",
         )
     source, target = (a or b for a, b in zip(asked, fitting[0], strict=True))
     return data | {"source_language": source, "target_language": target}

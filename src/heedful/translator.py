@@ -172,11 +172,25 @@ class Translator:
                 )
         if to is not None and to == from_:
             raise SettingError(f'both are "{to}"', where="--from and --to", fix="give one of them")
-        others = [language for language in tagged if language != from_]
-        if to is None and (from_ is None or len(others) != 1):
-            known = " or ".join(f"--to {language}" for language in others)
+        reached = {b for a, b in self._ways() if from_ is None or a == from_}
+        targets = [language for language in tagged if language in reached]
+        if to is None and (from_ is None or len(targets) != 1):
+            known = " or ".join(f"--to {language}" for language in targets)
             raise SettingError("the model translates into several languages", fix=f"give {known}")
-        return to if to is not None else others[0]
+        if to is not None and to not in targets:
+            raise SettingError(
+                f"the model translates from {from_} to {' or '.join(targets)} alone",
+                where=f"--from {from_} --to {to}",
+                fix=f"translate to {self.languages.source} first, and from there to {to}",
+            )
+        return to if to is not None else targets[0]
+
+    def _ways(self) -> list[tuple[str, str]]:
+        """Return every source with its target; all of them where the model does not say."""
+        tagged, known = self.tokenizer.languages, self.languages
+        if {known.source, known.target, *known.others} == set(tagged):
+            return known.ways()
+        return [(a, b) for a in tagged for b in tagged if a != b]
 
     def _agree(self, option: str, asked: str | None, known: str) -> None:
         """Raise SettingError when a one-direction model is asked for a language it has not."""
@@ -315,11 +329,8 @@ class Translator:
                 raise SettingError(f"{value} is less than 1", where=name, fix="give more")
         tag = self.target(to, from_)
         language = tag or self.languages.target
-        others = [one for one in self.tokenizer.languages if one != tag]
-        known = self.languages.source if tag is None else others[0] if len(others) == 1 else ""
-        how = How(
-            to=tag, source=from_ or known, language=language, search=options.get("search") or Beam()
-        )
+        known = from_ or self.languages.known_source(tag)
+        how = How(to=tag, source=known, language=language, search=options.get("search") or Beam())
         given = {name: value for name, value in options.items() if name != "search"}
         return replace(how, **given)  # type: ignore[arg-type]
 

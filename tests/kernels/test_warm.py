@@ -1,7 +1,8 @@
-"""A process that ends while its kernels are being loaded ends well."""
+"""A process that ends while its kernels are being loaded ends well; its streams are its own."""
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -35,3 +36,19 @@ def test_nothing_is_left_inside_of_a_compiler() -> None:
         [sys.executable, "-c", ENDS], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.split() == ["False", "True", "False"]
+
+
+def test_what_is_compiled_leaves_the_streams_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = import_module("numba.core.errors")
+    import_module("heedful.kernels.compiled")
+    before = (sys.stdout, sys.stderr)
+    seen = []
+    for name in ("init", "reinit", "deinit"):  # colorama's, where it is installed
+
+        def replaces(name: str = name) -> None:
+            seen.append(name)
+
+        monkeypatch.setattr(errors, name, replaces, raising=False)
+    assert "no such type" in str(errors.TypingError("no such type"))
+    assert errors.termcolor().highlight("text") == "text"
+    assert (seen, sys.stdout, sys.stderr) == ([], *before)

@@ -10,13 +10,13 @@ import torch
 
 from heedful.cli import main
 from heedful.commands.train import Options, _begun, _changes
-from heedful.config import RunConfig, merged
+from heedful.config import RunConfig, merged, read_config
 from heedful.data.joined import Joined
 from heedful.errors import DataError, SettingError
 from heedful.model_folder import load_model
 from heedful.progress import Progress
 from heedful.run import train
-from heedful.run_data import prepared
+from heedful.run_data import RunData, prepared
 from heedful.start import settings_of, unspelled
 from heedful.train.log import TrainLog
 from heedful.train.loop import Trainer
@@ -26,6 +26,10 @@ SHORT = {
     "training": {"max_steps": 4, "save_every": 2, "validate_every": 2, "batch_tokens": 320},
     "device": "cpu",
 }
+
+
+def prepared_in(folder: Path) -> RunData:
+    return prepared(read_config(folder / "config.json"), folder)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +85,7 @@ def test_it_begins_with_the_model_and_keeps_what_it_is(
     assert same.tokenizer.fingerprint() == start.tokenizer.fingerprint()
     for one, other in zip(same.model.parameters(), start.model.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
-    row = prepared(tmp_path / "frozen").train.source(0).tolist()
+    row = prepared_in(tmp_path / "frozen").train.source(0).tolist()
     assert (start.tokenizer.source_pieces(row[:1]) == [">>de<<"]) == both
 
     assert train(first, tmp_path / "taught", QUIET).outcome.finished
@@ -105,9 +109,9 @@ def test_the_learnt_and_the_general_are_mixed(
     progress = Progress(quiet=True)
     progress.say = said.append  # type: ignore[method-assign]
     train(config, tmp_path / "run", progress)
-    data = prepared(tmp_path / "run")
+    data = prepared_in(tmp_path / "run")
     assert isinstance(data.train, Joined)
-    ours, others = data.train.both
+    ours, others = data.train.stores
     left = len(ours) - len(others)
     assert any(f"learnt too, {left} left out because a test has them" in line for line in said)
     wanted = [line.split("\t")[0] for line in lines]
@@ -192,10 +196,10 @@ def test_what_is_mixed_no_more_is_gone(
     """For the other processes too, which look at the folder alone."""
     config = merged(config_of(begun(False), domain, mix=(str(general),)), SHORT)
     train(config, tmp_path / "run", QUIET)
-    assert isinstance(prepared(tmp_path / "run").train, Joined)
+    assert isinstance(prepared_in(tmp_path / "run").train, Joined)
     without = merged(config, {"data": {"mix": []}, "training": {"max_steps": 5}})
     train(without, tmp_path / "run", QUIET, resume=True, accept_changes=True)
-    assert not isinstance(prepared(tmp_path / "run").train, Joined)
+    assert not isinstance(prepared_in(tmp_path / "run").train, Joined)
 
 
 def test_a_unigram_model_stays_one(general: Path, domain: Path, tmp_path: Path) -> None:
@@ -248,7 +252,7 @@ def test_additions_of_low_rank(
     [
         (False, "--from de --to en", "translates from en to de"),
         (False, "--both-directions --from en --to de", "translates from en to de"),
-        (True, "", "say which language the first column is: --from en or --from de"),
+        (True, "", "several directions: en to de, de to en; say which languages the columns are"),
         (True, "--from fr", "translates from en to de and from de to en"),
         (False, "--model.d-model 64", "--model.d-model: the model that the training begins with"),
         (False, "--tokenizer.vocabulary-size 400", "--tokenizer: the model that the training"),
@@ -303,5 +307,5 @@ def test_a_script_that_the_vocabulary_does_not_know(
     train(config, tmp_path / "run", Progress(quiet=True))
     said = capsys.readouterr().err
     assert "% of the corpus's pieces are single bytes" in said
-    data = prepared(tmp_path / "run")
+    data = prepared_in(tmp_path / "run")
     assert 0.5 < unspelled(data.train, data.tokenizer) < 1

@@ -27,6 +27,7 @@ heed train --data train.en,train.de --dev val.en,val.de --from en --to de --out 
 heed train --data my.tsv --out runs/mine --resume
 heed train --recipe tiny --data my.tsv --out runs/x --training.max-steps 120 --model.d-model 256
 heed train --start en-de --data ours.tsv --from en --to de --mix general.tsv --out runs/ours
+heed train --data de.tsv zh=zh.tsv --from en --to de --both-directions --out runs/three
 heed train --data my.tsv --out runs/z --batch-tokens auto --device cuda
 heed train --data my.tsv --out runs/w --nproc 2 --parallel.kind fsdp
 heed train --data my.tsv --out runs/y --model.position.kind rotary --training.max-minutes 30
@@ -40,7 +41,8 @@ class Options:
     out: Annotated[Path, tyro.conf.arg(aliases=["-o", "--output"])]
     """The run folder to make: checkpoints, log, data report and, at the end, model/."""
     data: tuple[str, ...] = ()
-    """Corpora to learn from: a.tsv, a.jsonl, a.csv, a.parquet, or a.en,a.de for two files."""
+    """Corpora to learn from: a.tsv, a.jsonl, a.csv, a.parquet, or a.en,a.de for two files; zh=b.tsv
+    is one whose second column is Chinese, whatever --to says."""
     dev: tuple[str, ...] = ()
     """Corpora to choose the best weights by; held out of --data if not given."""
     test: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ __all__ = ["Corpus", "DataConfig", "Split", "count_rows"]
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from heedful.data.clean import CleanConfig, RowColumns, typical_ratio
 from heedful.data.describe import TITLES, held_report, leak_between, notes, split_report
@@ -28,6 +29,7 @@ from heedful.settings import Settings
 
 Split = Literal["train", "dev", "test"]
 
+_BEARS = re.compile(r"([a-z]{2,3}(?:[-_][A-Za-z]{2,4})?)=")
 _FATE: dict[Split, int] = {"train": KEPT, "dev": DEV, "test": TEST}
 
 
@@ -35,7 +37,8 @@ class DataConfig(Settings):
     """Which files a run learns from and is measured on, and how they are read and cleaned.
 
     A corpus is named `a.tsv`, `a.jsonl`, `a.csv`, `a.parquet` or `a.en,a.de` (two line-parallel
-    files); a text stands for a list of one.
+    files); a text stands for a list of one. One of train, dev or test whose second column is
+    another language than `target_language` bears its code in front: `zh=a.tsv`.
     """
 
     train: tuple[str, ...] = ()
@@ -58,6 +61,8 @@ class DataConfig(Settings):
     """Such as `de`."""
     both_directions: bool = False
     """Learn target to source as well."""
+    temperature: float = Field(default=1.0, ge=1, le=100)
+    """Of several second languages: above 1, the rows of small ones are learnt more than once."""
     held_out: int = Field(default=1000, ge=0)
     """Sources held out for dev and for test each, at most one in 20; 0: none."""
     clean: CleanConfig = CleanConfig()
@@ -78,10 +83,63 @@ class DataConfig(Settings):
             )
         return parts
 
+    @model_validator(mode="after")
+    def _others_fit(self) -> "DataConfig":
+        if others := self.other_languages():
+            given = f"{others[0]}=FILE"
+            if not self.both_directions:
+                raise ValueError(f"{given} is for a model of --both-directions: add it")
+            if self.source_language in others:
+                raise ValueError(f"{given} names the first column's language: name the second's")
+            for language in (*others, None):
+                if not any(_language(spec) == language for spec in self.train):
+                    named = f"{language}=" if language else "no language before them"
+                    raise ValueError(f"--data has no corpus with {named}")
+        return self
+
+    def other_languages(self) -> tuple[str, ...]:
+        """Return the languages that corpora bear in front of their names, in their order."""
+        specs = (*self.train, *self.dev, *self.test)
+        return tuple(dict.fromkeys(filter(None, map(_language, specs))))
+
+    def of_languages(self) -> dict[str, "DataConfig"]:
+        """Return the settings of the corpora of each second language, those without one first.
+
+        >>> config = DataConfig(
+        ...     train=("a.tsv", "zh=b.tsv"),
+        ...     source_language="en",
+        ...     target_language="de",
+        ...     both_directions=True,
+        ... )
+        >>> {language: one.train for language, one in config.of_languages().items()}
+        {'de': ('a.tsv',), 'zh': ('b.tsv',)}
+        """
+        found = {}
+        for language in (None, *self.other_languages()):
+            chosen = {
+                split: tuple(_plain(spec) for spec in specs if _language(spec) == language)
+                for split, specs in _files(self).items()
+            }
+            alone = {} if language is None else {"target_language": language, "mix": ()}
+            every = {"train": (), "dev": (), "test": ()} | chosen | alone
+            found[language or self.target_language] = self.model_copy(update=every)
+        return found
+
+
+def _language(spec: str) -> str | None:
+    """Return the language that a corpus bears in front of its name."""
+    found = _BEARS.match(spec)
+    return found[1] if found else None
+
+
+def _plain(spec: str) -> str:
+    return _BEARS.sub("", spec, count=1)
+
 
 def count_rows(config: DataConfig) -> int:
     """Return the rows of all training files; raises DataError as `Corpus.examine` does."""
-    return sum(1 for _ in _source(config, config.train).rows())
+    every = config.of_languages().values()
+    return sum(1 for one in every for _ in _source(one, one.train).rows())
 
 
 @dataclass(frozen=True)

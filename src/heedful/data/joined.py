@@ -1,4 +1,4 @@
-"""Two token stores as one: the rows of the first, then those of the second."""
+"""Several token stores as one: the rows of the first, then those of the second, and so on."""
 
 __all__ = ["Joined"]
 
@@ -8,14 +8,14 @@ from heedful.data.store import Ids, Lengths, TokenStore
 
 
 class Joined(TokenStore):
-    """What `BatchPlan` reads of a store, of two made by the same tokenizer."""
+    """What `BatchPlan` reads of a store, of several made by the same tokenizer."""
 
-    def __init__(self, first: TokenStore, second: TokenStore) -> None:
-        self.both = (first, second)
-        self._border = len(first)
+    def __init__(self, *stores: TokenStore) -> None:
+        self.stores = stores
+        self._ends = np.cumsum([len(store) for store in stores])
 
     def __len__(self) -> int:
-        return sum(map(len, self.both))
+        return int(self._ends[-1])
 
     def source(self, row: int) -> Ids:
         """Return the source ids of a row: its language tag if there is one, pieces, </s>."""
@@ -29,10 +29,9 @@ class Joined(TokenStore):
 
     def lengths(self) -> tuple[Lengths, Lengths]:
         """Return how many ids the source and the target of each row have, </s> counted."""
-        (a, b), (c, d) = (store.lengths() for store in self.both)
-        return np.concatenate([a, c]), np.concatenate([b, d])
+        sources, targets = zip(*(store.lengths() for store in self.stores), strict=True)
+        return np.concatenate(sources), np.concatenate(targets)
 
     def _place(self, row: int) -> tuple[TokenStore, int]:
-        if row < self._border:
-            return self.both[0], row
-        return self.both[1], row - self._border
+        number = int(np.searchsorted(self._ends, row, side="right"))
+        return self.stores[number], row - (int(self._ends[number - 1]) if number else 0)

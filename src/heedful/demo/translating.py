@@ -90,10 +90,7 @@ def _targets(translator: Translator) -> list[str | None]:
 
 def _source(translator: Translator, to: str | None) -> str | None:
     """Return the language that is translated into `to`."""
-    languages = translator.languages
-    if to is None or to == languages.target:
-        return languages.source or None
-    return languages.target
+    return translator.languages.known_source(to) or None
 
 
 def _wanted(translator: Translator, typed: str) -> list[str | None]:
@@ -102,7 +99,8 @@ def _wanted(translator: Translator, typed: str) -> list[str | None]:
         return []
     targets = _targets(translator)
     language = guess_language(typed)
-    fitting = [to for to in targets if _source(translator, to) == language]
+    languages = translator.languages
+    fitting = [to for to in targets if (language, to or languages.target) in languages.ways()]
     return fitting or targets
 
 

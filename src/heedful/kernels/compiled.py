@@ -20,6 +20,21 @@ import numba
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+class _Plain:
+    """Leaves the messages of numba's errors without colours.
+
+    For each error that it raises while it compiles, in whatever thread, numba would have colorama
+    replace `sys.stdout` and put back what that was at the first error: then the output of others
+    goes where it no longer belongs.
+    """
+
+    def __getattr__(self, colour: str) -> Callable[[str], str]:
+        return str
+
+
+cast(Any, numba.core.errors)._termcolor_inst = _Plain()
+
+
 def compiled(*relaxed: str) -> Callable[[Function], Function]:
     """Return a decorator that compiles for one thread, without Python's lock, and keeps the code.
 
