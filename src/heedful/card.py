@@ -36,6 +36,9 @@ def card(
         f"{f', beginning with the model `{config.start}`,' if config.start else ''} on:",
         "",
         *(f"- `{spec}`" for spec in data.train),
+        *(f"- `{spec}`, translated by `{data.teacher}`" for spec in data.source_texts),
+        *(f"- `{spec}`, translated back by `{data.teacher}`" for spec in data.target_texts),
+        *(["", f"The targets are translations by `{data.teacher}`."] if data.distil else []),
         "",
         f"- {model.encoder_layers} encoder and {model.decoder_layers} decoder layers of width "
         f"{model.d_model}, {model.n_heads} heads, feed-forward {model.d_ff}",

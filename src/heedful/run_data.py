@@ -26,6 +26,7 @@ from heedful.data.survey import Source
 from heedful.errors import DataError, HeedfulError, ModelError, SettingError
 from heedful.progress import Progress
 from heedful.start import TestSets, bring, general_sets
+from heedful.taught import taught
 from heedful.text.tokenizer import Tokenizer
 
 Pair = TypeVar("Pair")
@@ -78,14 +79,14 @@ def prepare(
     run's corpus or tokenizer has changed, unless `accept_changes`; DataError for a corpus that
     cannot be used.
     """
-    parts = _parts(config.data, folder)
+    parts = _parts(taught(config, folder, progress), folder)
     sources = [_source(part.data) for part in parts]
     before = [source.state() for source in sources]
     files = [
         _state(config, part.data, source.paths(), progress)
         for part, source in zip(parts, sources, strict=True)
     ]
-    if found := _unchanged(config, folder, files):
+    if found := _unchanged(config, parts, files):
         progress.say(f"the corpus is as it was: {len(found.train):,} rows to learn from")
         return found
     corpora = [_examined(config, part, len(parts) > 1, progress) for part in parts]
@@ -260,12 +261,12 @@ def _state(config: RunConfig, data: DataConfig, paths: list[Path], progress: Pro
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _unchanged(config: RunConfig, folder: Path, files: list[str]) -> RunData | None:
+def _unchanged(config: RunConfig, parts: list[_Part], files: list[str]) -> RunData | None:
     """Return what an earlier start has prepared if all of it is there and nothing has changed."""
     try:
-        tokenizer = Tokenizer.load(folder / "tokenizer.json")
+        tokenizer = Tokenizer.load(parts[0].folder / "tokenizer.json")
         stores = []
-        for part, state in zip(_parts(config.data, folder), files, strict=True):
+        for part, state in zip(parts, files, strict=True):
             kept = _opened(part.folder / "store")
             if not _is_of(config, part, kept, tokenizer, state):
                 return None

@@ -12,6 +12,7 @@ import platform
 import shutil
 from contextlib import suppress
 from fnmatch import fnmatch
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
@@ -19,6 +20,7 @@ from typing import Self, TextIO
 from heedful.data.store_writer import JOURNAL
 from heedful.errors import DataError, OutputError
 from heedful.lock import try_lock
+from heedful.taught import FOLDER
 
 LOCK = ".heedful.lock"
 _HALF_WRITTEN = (
@@ -27,6 +29,8 @@ _HALF_WRITTEN = (
     ".*.json.*.partial",
     *("dev.new", "test.new", "log.new", "model.new"),
 )
+_WORTH = (f"store/*/{JOURNAL}", f"*/store/*/{JOURNAL}", f"{FOLDER}/*")
+"""What has taken long: a later start goes on with it."""
 _ELSEWHERE = "choose another --out"
 
 
@@ -64,7 +68,7 @@ class RunFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         if self._undo and isinstance(error, Exception):
-            grown = any(self.path.glob(f"store/*/{JOURNAL}"))
+            grown = any(chain.from_iterable(map(self.path.glob, _WORTH)))
             if not grown or isinstance(error, DataError):
                 self._clear()
         if self._lock is not None:

@@ -28,6 +28,7 @@ heed train --data my.tsv --out runs/mine --resume
 heed train --recipe tiny --data my.tsv --out runs/x --training.max-steps 120 --model.d-model 256
 heed train --start en-de --data ours.tsv --from en --to de --mix general.tsv --out runs/ours
 heed train --data de.tsv zh=zh.tsv --from en --to de --both-directions --out runs/three
+heed train --data my.tsv --dev d.tsv --test t.tsv --teacher runs/big --distil --out runs/small
 heed train --data my.tsv --out runs/z --batch-tokens auto --device cuda
 heed train --data my.tsv --out runs/w --nproc 2 --parallel.kind fsdp
 heed train --data my.tsv --out runs/y --model.position.kind rotary --training.max-minutes 30
@@ -65,6 +66,14 @@ class Options:
     """With --start: other corpora; as many of their rows are learnt, against forgetting."""
     general: tuple[str, ...] = ()
     """With --start: test sets of other texts, on which the two models are compared at the end."""
+    teacher: str | None = None
+    """A model that translates --source-texts and --target-texts, or with --distil the corpora."""
+    distil: bool = False
+    """Learn the --teacher's translations of the corpora's sources, in place of those there."""
+    source_texts: tuple[str, ...] = ()
+    """Files of texts without a translation, of the language of --from, one a line."""
+    target_texts: tuple[str, ...] = ()
+    """The same of the language of --to: back-translation."""
     resume: bool = False
     """Go on with the run in --out from its newest checkpoint."""
     accept_changes: bool = False
@@ -161,6 +170,10 @@ def _changes(options: Options, settings: dict[str, Any]) -> dict[str, Any]:
         "test": list(options.test) or None,
         "mix": list(options.mix) or None,
         "general": list(options.general) or None,
+        "teacher": options.teacher,
+        "distil": options.distil or None,
+        "source_texts": list(options.source_texts) or None,
+        "target_texts": list(options.target_texts) or None,
         "source_language": options.from_,
         "target_language": options.to,
         "both_directions": options.both_directions or None,

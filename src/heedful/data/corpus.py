@@ -29,6 +29,7 @@ from heedful.settings import Settings
 
 Split = Literal["train", "dev", "test"]
 
+_LISTS = ("train", "dev", "test", "mix", "general", "source_texts", "target_texts")
 _BEARS = re.compile(r"([a-z]{2,3}(?:[-_][A-Za-z]{2,4})?)=")
 _FATE: dict[Split, int] = {"train": KEPT, "dev": DEV, "test": TEST}
 
@@ -49,6 +50,14 @@ class DataConfig(Settings):
     """The corpora for the final scores; none: held out of train."""
     mix: tuple[str, ...] = ()
     """Other corpora, of which as many rows are learnt with those of train, against forgetting."""
+    teacher: str = ""
+    """A model that translates what is learnt from."""
+    distil: bool = False
+    """Learn the teacher's translations of the sources of train, not those that stand there."""
+    source_texts: tuple[str, ...] = ()
+    """Files of texts of the source language, one a line, for the teacher to translate."""
+    target_texts: tuple[str, ...] = ()
+    """The same of the target language: the teacher's translations are learnt from, not to."""
     general: tuple[str, ...] = ()
     """Further test sets, on which a model is compared with the one that it began as."""
     columns: tuple[str, ...] | None = None
@@ -68,7 +77,7 @@ class DataConfig(Settings):
     clean: CleanConfig = CleanConfig()
     """What is dropped from train."""
 
-    @field_validator("train", "dev", "test", "mix", "general", mode="before")
+    @field_validator(*_LISTS, mode="before")
     @classmethod
     def _one_is_a_list(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
@@ -95,6 +104,26 @@ class DataConfig(Settings):
                 if not any(_language(spec) == language for spec in self.train):
                     named = f"{language}=" if language else "no language before them"
                     raise ValueError(f"--data has no corpus with {named}")
+        return self
+
+    @model_validator(mode="after")
+    def _teacher_fits(self) -> "DataConfig":
+        tasks = {
+            "--distil": self.distil,
+            "--source-texts": bool(self.source_texts),
+            "--target-texts": bool(self.target_texts),
+        }
+        if any(tasks.values()) != bool(self.teacher):
+            some = next((name for name, given in tasks.items() if given), None)
+            raise ValueError(
+                f"{some} is for a teacher: give --teacher MODEL"
+                if some
+                else f"--teacher has nothing to do: give {', '.join(tasks)}"
+            )
+        if self.teacher and not (self.dev and self.test):
+            raise ValueError("--teacher needs --dev and --test: nothing of its own may judge")
+        if self.distil and self.other_languages():
+            raise ValueError("--distil is for corpora of one second language")
         return self
 
     def other_languages(self) -> tuple[str, ...]:

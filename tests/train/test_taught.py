@@ -1,0 +1,186 @@
+"""A teacher's translations are what is learnt: distillation, texts of one language, bad input."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heedful import taught
+from heedful.cli import main
+from heedful.config import RunConfig, merged
+from heedful.errors import SettingError
+from heedful.progress import Progress
+from heedful.search import Greedy
+from heedful.translator import Translator, load
+
+SHORT = ["--training.max-steps", "2", "--device", "cpu", "--search.kind", "greedy", "--quiet"]
+SHORT += ["--recipe", "tiny", "--tokenizer.vocabulary-size", "300", "--model.d-model", "16"]
+SHORT += ["--model.d-ff", "16", "--model.n-heads", "1", "--model.decoder-layers", "1"]
+
+
+@pytest.fixture(scope="module")
+def files(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with train, dev and test, and texts of one language each."""
+    folder = tmp_path_factory.mktemp("files")
+    rows = corpus.read_text("utf-8").splitlines(keepends=True)
+    for name, some in (("train", rows[:60]), ("dev", rows[60:70]), ("test", rows[70:80])):
+        (folder / f"{name}.tsv").write_text("".join(some), "utf-8")
+    for name, side in (("more.en", 0), ("more.de", 1)):
+        texts = [row.strip().split("\t")[side] for row in rows[80:]]
+        (folder / name).write_text("\n".join([*texts, "", "  "]) + "\n", "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def teacher(files: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("teacher") / "run"
+    words = ["train", "--data", str(files / "train.tsv"), "--out", str(folder), *SHORT]
+    words += ["--from", "en", "--to", "de", "--both-directions"]
+    words += ["--model.d-model", "32", "--model.n-heads", "2", "--model.dropout", "0"]
+    words += ["--schedule.kind", "linear", "--schedule.peak", "0.005", "--training.max-steps", "120"]
+    words += ["--training.batch-tokens", "1000", "--training.validate-every", "1000"]
+    assert main(words) == 0
+    return str(folder)
+
+
+def learn(files: Path, out: Path, *words: str) -> int:
+    given = ["train", "--data", str(files / "train.tsv"), "--out", str(out), *SHORT]
+    given += ["--dev", str(files / "dev.tsv"), "--test", str(files / "test.tsv")]
+    return main([*given, "--from", "en", "--to", "de", *words])
+
+
+def pairs(path: Path) -> list[tuple[str, str]]:
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return [(row["source"], row["target"]) for row in rows]
+
+
+def lines(path: Path) -> list[str]:
+    return [line for line in path.read_text("utf-8").splitlines() if line.strip()]
+
+
+def finished(translator: Translator, texts: list[str], to: str) -> list[str]:
+    """Return translations, empty where they have no end."""
+    found = translator.translate_detailed(texts, to, search=Greedy())
+    bad = {"unfinished", "repeats"}
+    return ["" if bad & set(one.flags) else one.text for one in found]
+
+
+def test_texts_of_both_languages(files: Path, teacher: str, tmp_path: Path) -> None:
+    texts = ["--source-texts", str(files / "more.en"), "--target-texts", str(files / "more.de")]
+    assert learn(files, tmp_path / "run", "--teacher", teacher, *texts) == 0
+    translator = load(teacher, "cpu")
+    translator.settle()
+    sources, targets = lines(files / "more.en"), lines(files / "more.de")
+    made = tmp_path / "run" / "taught"
+    forward = list(zip(sources, finished(translator, sources, "de"), strict=True))
+    assert pairs(made / "source-texts-1.jsonl") == forward
+    assert any(target for _, target in forward)
+    back = list(zip(finished(translator, targets, "en"), targets, strict=True))
+    assert pairs(made / "target-texts-1.jsonl") == back
+    report = json.loads((tmp_path / "run" / "data-report.json").read_text("utf-8"))
+    train = next(split for split in report["splits"] if split["name"] == "train")
+    assert train["rows"] == 60 + 16 + 16
+    card = (tmp_path / "run" / "model" / "README.md").read_text("utf-8")
+    assert f"translated back by `{teacher}`" in card
+
+
+def test_distilled(files: Path, teacher: str, tmp_path: Path) -> None:
+    assert learn(files, tmp_path / "run", "--teacher", teacher, "--distil") == 0
+    sources = [line.split("\t")[0] for line in lines(files / "train.tsv")]
+    translator = load(teacher, "cpu")
+    translator.settle()
+    expected = list(zip(sources, finished(translator, sources, "de"), strict=True))
+    assert pairs(tmp_path / "run" / "taught" / "distilled.jsonl") == expected
+    report = json.loads((tmp_path / "run" / "data-report.json").read_text("utf-8"))
+    train = next(split for split in report["splits"] if split["name"] == "train")
+    assert train["rows"] == 60
+
+
+def config_of(files: Path, teacher: str, **data: Any) -> RunConfig:
+    given = {
+        "train": (str(files / "train.tsv"),),
+        "dev": (str(files / "dev.tsv"),),
+        "test": (str(files / "test.tsv"),),
+        "source_language": "en",
+        "target_language": "de",
+        "teacher": teacher,
+        "source_texts": (str(files / "more.en"),),
+    }
+    changes = {"data": given | data, "search": {"kind": "greedy"}, "device": "cpu"}
+    return merged(RunConfig(), changes)
+
+
+def test_what_was_translated_is_not_again(
+    files: Path, teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, quiet = config_of(files, teacher), Progress(quiet=True)
+    whole = taught.taught(config, tmp_path, quiet)
+    [*_, made] = map(Path, whole.train)
+    expected = made.read_text("utf-8")
+    asked: list[str] = []
+    stream: Callable[..., Iterator[Any]] = Translator.stream
+
+    def counting(self: Translator, texts: Iterator[str], *a: Any, **k: Any) -> Iterator[Any]:
+        for text in texts:
+            asked.append(text)
+            yield from stream(self, [text], *a, **k)
+            if len(asked) == 5:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(Translator, "stream", counting)
+    assert taught.taught(config, tmp_path, quiet) == whole
+    assert asked == []
+    made.unlink()
+    with pytest.raises(KeyboardInterrupt):
+        taught.taught(config, tmp_path, quiet)
+    assert not made.exists()
+    assert taught.taught(config, tmp_path, quiet) == whole
+    assert asked == lines(files / "more.en")
+    assert made.read_text("utf-8") == expected
+
+
+def test_another_search_makes_it_anew(files: Path, teacher: str, tmp_path: Path) -> None:
+    config, quiet = config_of(files, teacher), Progress(quiet=True)
+    [*_, made] = map(Path, taught.taught(config, tmp_path, quiet).train)
+    before = made.stat().st_mtime_ns
+    other = merged(config, {"search": {"kind": "beam", "beam_size": 2}})
+    taught.taught(other, tmp_path, quiet)
+    assert made.stat().st_mtime_ns != before
+
+
+def test_columns_are_those_of_the_corpora(files: Path, teacher: str, tmp_path: Path) -> None:
+    [*_, made] = taught.taught(
+        config_of(files, teacher, columns=("3", "1")), tmp_path, Progress(quiet=True)
+    ).train
+    assert [line.split("\t")[2] for line in lines(Path(made))] == lines(files / "more.en")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--distil"], "--distil is for a teacher: give --teacher MODEL"),
+        (["--teacher", "en-de"], "--teacher has nothing to do: give --distil"),
+        (["--teacher", "nowhere", "--distil"], "nowhere: there is no such folder"),
+        (["--teacher", "TEACHER", "--distil", "--to", "fr"], 'the model knows no language "fr"'),
+        (["--teacher", "TEACHER", "--source-texts", "no.txt"], "no.txt: cannot be read"),
+    ],
+)
+def test_bad_input(
+    words: list[str],
+    said: str,
+    files: Path,
+    teacher: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = [teacher if word == "TEACHER" else word for word in words]
+    assert learn(files, tmp_path / "run", *given) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_nothing_of_its_own_judges(files: Path, teacher: str) -> None:
+    with pytest.raises(SettingError, match="--teacher needs --dev and --test"):
+        config_of(files, teacher, test=())
