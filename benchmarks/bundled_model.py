@@ -53,12 +53,13 @@ def measured(path: str, source: str, target: str) -> tuple[dict[str, Any], list[
 
 def card(scores: dict[str, Any], outputs: list[tuple[str, str, str, str]]) -> str:
     """Return the measured part of the model card."""
-    lines = ["| test set | sacreBLEU | chrF | sentences |", "|---|---|---|---|"]
+    lines = ["| test set | sacreBLEU | chrF | sentences | confidence |", "|---|---|---|---|---|"]
     for key, found in scores.items():
-        bleu, chrf = found["bleu"], found["chrf"]
+        bleu, chrf, sure = found["bleu"], found["chrf"], found["confidence"]
         lines.append(
             f"| {key} | {bleu['value']:.1f} ({bleu['low']:.1f} to {bleu['high']:.1f}) "
-            f"| {chrf['value']:.1f} | {found['sentences']:,} |"
+            f"| {chrf['value']:.1f} | {found['sentences']:,} "
+            f"| correlation {sure['correlation']:.2f}, error {sure['error']:.0f} |"
         )
     first = next(iter(scores.values()))
     lines += ["", f"Signatures: `{first['bleu']['signature']}`, `{first['chrf']['signature']}`", ""]

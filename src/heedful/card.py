@@ -15,13 +15,12 @@ def card(
     outcome: Outcome,
     weights: str,
     dev: Validation | None,
-    shortlist: str = "",
-    gains: Sequence[object] = (),
+    notes: Sequence[str] = (),
 ) -> str:
     """Return the card as Markdown; every figure in it was measured by the run it describes.
 
-    `shortlist` says what the vocabulary shortlist covers; empty: there is none. `gains` tell what
-    the training has changed about the model it began with.
+    `notes` are further sentences, such as what the training has changed about the model it began
+    with.
     """
     data = config.data
     sides = f"{data.source_language or 'source'} to {data.target_language or 'target'}"
@@ -49,9 +48,7 @@ def card(
     if dev is not None:
         bleu = "" if dev.bleu is None else f", BLEU {dev.bleu:.1f} (greedy, part of the dev set)"
         lines.append(f"- dev set: loss {dev.loss:.3f}, perplexity {dev.perplexity:.2f}{bleu}")
-    lines += [f"- {gain}" for gain in gains]
-    if shortlist:
-        lines.append(f"- vocabulary shortlist: {shortlist}")
+    lines += [f"- {note}" for note in notes]
     lines += [
         "",
         "Measure it on a test set: `heed evaluate --model THIS_FOLDER --data test.tsv`",

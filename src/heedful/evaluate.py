@@ -14,6 +14,7 @@ __all__ = [
     "Scores",
     "compare",
     "score",
+    "sentence_chrf",
     "tokenizer_for",
 ]
 
@@ -195,6 +196,13 @@ def compare(
     chrfs = _paired(chrf, counts_a, counts_b, how)
     changed = _changed(chrf.formula(counts_a), chrf.formula(counts_b), show)
     return Comparison(bleus, chrfs, len(references), *how, changed)
+
+
+def sentence_chrf(translations: Sequence[str], references: Sequence[str]) -> Array:
+    """Return sacreBLEU's sentence chrF2 of each translation, from 0 to 100."""
+    _check(references, translations)
+    chrf = _measures("")[1]
+    return chrf.formula(chrf.counts(translations, references))
 
 
 def _changed(a: Array, b: Array, show: int) -> tuple[Changed, ...]:

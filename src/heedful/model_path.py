@@ -1,11 +1,12 @@
 """Where a model lies: what a user names becomes a folder that `heedful.model_folder` reads."""
 
-__all__ = ["BUNDLED", "model_path"]
+__all__ = ["BUNDLED", "model_path", "writable_path"]
 
+import os
 from pathlib import Path
 
 from heedful import pretrained
-from heedful.errors import ModelError, did_you_mean
+from heedful.errors import ModelError, OutputError, did_you_mean
 
 BUNDLED = "en-de"
 """The model that comes with the package."""
@@ -39,3 +40,22 @@ def model_path(path_or_name: str | Path) -> Path:
         where=str(path),
         fix=did_you_mean(str(path_or_name), names) if names else "give the folder of a model",
     )
+
+
+def writable_path(name: str) -> Path:
+    """Return the model folder; raises ModelError when there is none, or it cannot be changed."""
+    folder = model_path(name)
+    bundled = Path(pretrained.__file__).parent
+    if folder.parent == bundled and not Path(name).exists():
+        raise ModelError(
+            "this model belongs to the package and is not changed",
+            where=name,
+            fix=f"copy its folder ({folder}) and give the copy",
+        )
+    if not os.access(folder, os.W_OK):
+        raise OutputError(
+            "this folder cannot be written to",
+            where=str(folder),
+            fix="copy the model to a folder that you can write to",
+        )
+    return folder

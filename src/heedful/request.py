@@ -4,14 +4,14 @@ A text with a beginning, words that must and must not appear comes in, what a se
 out. The translator and `heedful.careful` call it.
 """
 
-__all__ = ["Request", "Wishes"]
+__all__ = ["Request", "Wishes", "sound"]
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
-from heedful.errors import SettingError
+from heedful.errors import DataError, SettingError
 from heedful.search import Automaton, Opening, Spelling, Wish
 from heedful.text.tokenizer import Tokenizer
 
@@ -21,6 +21,7 @@ REMEMBERED = 256
 LONGEST = 200
 """Characters of words that must or must not appear: to follow them takes memory and time."""
 
+_HALF = re.compile("[\ud800-\udfff]")
 _LAST_WORD = re.compile(r"\S*\Z")
 
 
@@ -40,6 +41,22 @@ class Request:
     def plain(self) -> bool:
         """Whether nothing is asked for but a translation."""
         return not (self.prefix or self.must or self.never)
+
+
+def sound(texts: Iterable[str | Request]) -> Iterator[Request]:
+    """Yield requests; raises DataError with the number (from 1) of a text that is none."""
+    for number, given in enumerate(texts, start=1):
+        request = given if isinstance(given, Request) else Request(given)
+        text = request.text
+        if not isinstance(text, str):
+            raise DataError(f"{text!r:.60} is not a text", where=f"text {number}")
+        if not text.isascii() and (half := _HALF.search(text)):
+            raise DataError(
+                f"it holds half a surrogate pair, U+{ord(half[0]):04X}",
+                where=f"text {number}",
+                fix="decode it from the bytes that it was read from",
+            )
+        yield request
 
 
 class Wishes:

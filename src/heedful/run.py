@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 import torch
 
+from heedful.calibration import calibrated
 from heedful.card import card
+from heedful.confidence import FILE as CONFIDENCE
 from heedful.config import RunConfig, read_config
 from heedful.data.batches import BatchPlan
 from heedful.data.bpe_dropout import BPEDropout
@@ -331,22 +333,19 @@ class _Run:
             )
         said, dev = choose_weights(trainer)
         lora.merged(trainer.model)
-        found: list[Gain] = []
-        if config.start:
-            languages = languages_of(self.folder)
-            after = LoadedModel(trainer.model.eval(), data.tokenizer, languages)
-            found = self._gains(config, after)
-        else:
-            languages = Languages(
-                source=config.data.source_language,
-                target=config.data.target_language,
-                both_directions=config.data.both_directions,
-                others=config.data.other_languages(),
-            )
-        shortlist, covered = self._shortlist(config, data)
-        text = card(config, trainer.state, outcome, said, dev, covered, found)
+        languages = languages_of(self.folder) if config.start else _languages(config)
+        after = LoadedModel(trainer.model.eval(), data.tokenizer, languages)
+        found = self._gains(config, after) if config.start else []
+        added, notes = self._shortlist(config, data)
+        known, judged = calibrated(config, self.folder, after, self.device)
+        if known.targets:
+            added[CONFIDENCE] = known.to_bytes()
+        for line in judged:
+            self.progress.say(line)
+        notes += judged
+        text = card(config, trainer.state, outcome, said, dev, [*map(str, found), *notes])
         model = self.folder / "model"
-        save_model(model, trainer.model, data.tokenizer, languages, card=text, added=shortlist)
+        save_model(model, trainer.model, data.tokenizer, languages, card=text, added=added)
         self.progress.say(f"training ended: {outcome.reason}; the weights are {said}")
         return RunResult(outcome, model, dev)
 
@@ -361,23 +360,34 @@ class _Run:
             self.progress.say(str(gain))
         return found
 
-    def _shortlist(self, config: RunConfig, data: RunData) -> tuple[dict[str, bytes], str]:
+    def _shortlist(self, config: RunConfig, data: RunData) -> tuple[dict[str, bytes], list[str]]:
         """Learn the vocabulary shortlist: the file for the model folder, and what it covers."""
         if config.start:
             self.progress.say(
                 "no vocabulary shortlist is learnt from texts of one kind: heed shortlist learns "
                 "one from any"
             )
-            return {}, ""
+            return {}, []
         if not available():
             self.progress.say("no vocabulary shortlist is learnt: numba is not installed")
-            return {}, ""
+            return {}, []
         rows = min(len(data.train), MOST_ROWS)
         self.progress.say(f"learning the vocabulary shortlist from {rows:,} rows")
         shortlist = learn(rows_of(data.train), data.tokenizer)
         covered = summary(shortlist, data.dev, "dev set")
-        self.progress.say(f"vocabulary shortlist: {covered}")
-        return {SHORTLIST: shortlist.to_bytes()}, covered
+        said = f"vocabulary shortlist: {covered}"
+        self.progress.say(said)
+        return {SHORTLIST: shortlist.to_bytes()}, [said]
+
+
+def _languages(config: RunConfig) -> Languages:
+    data = config.data
+    return Languages(
+        source=data.source_language,
+        target=data.target_language,
+        both_directions=data.both_directions,
+        others=data.other_languages(),
+    )
 
 
 def _require_numba(where: str) -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from heedful.confidence import Calibration
 from heedful.data.formats import ReadCounts, open_corpus
 from heedful.data.formats.reading import RowError, lines, text_of
 from heedful.errors import DataError
@@ -51,6 +52,12 @@ class System:
     precision: str | None = None
     """Of a model, what it computes in."""
     seconds: float | None = None
+    log_probs: list[float] = field(default_factory=list)
+    """Of a model, the mean log-probability of a piece of each translation; as many as lines."""
+    tag: str = ""
+    """Of a model, the target language that it is asked for."""
+    known: Calibration | None = None
+    """Of a model, what it knows of its own quality."""
     flags: dict[str, int] = field(default_factory=dict)
     """How many texts each flag was given to."""
 
@@ -99,7 +106,9 @@ def system(name: str | None, how: How, test: Pairs, progress: Progress) -> Syste
     name = BUNDLED if name is None else name
     translator = Translator.load(name, how.device, how.precision, how.fast)
     made = System(name, [""] * len(test.first), precision=translator.precision)
+    made.log_probs = [0.0] * len(made.lines)
     tag = _direct(made, translator, how)
+    made.tag, made.known = tag or "", translator.calibration(tag)
     sources = test.sides(made.swapped)[0]
     rows = test.scored()
     started = time.perf_counter()
@@ -139,6 +148,7 @@ def _translate(
     shown = progress.track(found, f"translating with {made.name}", total=len(rows))
     for row, translation in zip(rows, shown, strict=True):
         made.lines[row] = translation.text
+        made.log_probs[row] = translator.mean_log_prob(translation)
         flags.update(translation.flags)
     made.flags = dict(flags)
 

@@ -39,6 +39,8 @@ class Translation:
     """What was done or is wrong: `FLAGS` of `heedful.pipeline` says what each means."""
     links: tuple[Link, ...] = ()
     """Which word of the source each word of the best translation looks at, if it was asked for."""
+    confidence: float | None = None
+    """The chrF to expect of it, from 0 to 100, if it was asked for; None of a blank text."""
 
 
 @lru_cache(64)

@@ -15,7 +15,6 @@ __all__ = [
     "load",
 ]
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,17 +25,18 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import torch
 
 from heedful.careful import Care
+from heedful.confidence import Calibration, Confidence
 from heedful.data.windows import LARGEST, windows
 from heedful.decode.engine import Engine
 from heedful.decode.quantize import pick_precision
 from heedful.decode.shortlist import Shortlist
 from heedful.device import pick_device
-from heedful.errors import DataError, ModelError, SettingError, did_you_mean
+from heedful.errors import ModelError, SettingError, did_you_mean
 from heedful.model_folder import LoadedModel, load_model
 from heedful.model_header import Languages
 from heedful.model_path import BUNDLED, model_path
 from heedful.pipeline import How, Pipeline
-from heedful.request import Request
+from heedful.request import Request, sound
 from heedful.search import Alternatives, Beam, Limits, SearchConfig
 from heedful.text.pieces import CONTROL, UNKNOWN
 from heedful.text.tokenizer import Tokenizer
@@ -57,13 +57,12 @@ class Options(TypedDict, total=False):
     """Terms whose translations must be used."""
     align: bool
     """Whether to tell which word is which word's translation."""
+    confidence: bool
+    """Whether to tell how good each translation can be expected to be."""
     batch_tokens: int
     """Source pieces times rows decoded at once."""
     split_above: int
     """Source pieces from which a text of several sentences is translated one by one."""
-
-
-_HALF = re.compile("[\ud800-\udfff]")
 
 
 def limits_of(tokenizer: Tokenizer, max_length: int) -> Limits:
@@ -98,6 +97,7 @@ class Translator:
         device: torch.device | str = "cpu",
         precision: str = "auto",
         shortlist: Shortlist | None = None,
+        confidence: Confidence | None = None,
     ) -> None:
         members = [loaded] if isinstance(loaded, LoadedModel) else list(loaded)
         first = members[0]
@@ -108,6 +108,7 @@ class Translator:
         longest = min(member.model.config.max_length for member in members)
         self.limits = limits_of(first.tokenizer, longest)
         self.precision = pick_precision(precision, first.model, self.device)
+        self._confidence = confidence or Confidence({})
         self._engine = Engine(
             [member.model for member in members],
             self.device,
@@ -141,7 +142,7 @@ class Translator:
         for path, other in zip(ensemble, others, strict=True):
             _check_alike(first, other, str(path))
         shortlist = _shortlist(folder, first.tokenizer) if fast else None
-        return cls([first, *others], chosen, precision, shortlist)
+        return cls([first, *others], chosen, precision, shortlist, Confidence.load(folder))
 
     def settle(self) -> None:
         """Let everything from now on be translated the same way, where there are two.
@@ -256,12 +257,40 @@ class Translator:
         translated. A line break in a translation becomes a space. Raises SettingError for languages
         and settings, DataError for a text that is not Unicode.
         """
+        curve = self._curve(to, from_) if options.get("confidence") else None
         how = self._how(to, from_, options)
         return (
-            translation
-            for portion in windows(_sound(texts), window, ready)
+            translation if curve is None else self._judged(translation, curve)
+            for portion in windows(sound(texts), window, ready)
             for translation in self._pipeline.run(portion, how)
         )
+
+    def calibration(self, to: str | None = None, from_: str | None = None) -> Calibration | None:
+        """Return what the model knows of its own quality in a target language; None: nothing."""
+        return self._confidence.targets.get(self.target(to, from_) or "")
+
+    def mean_log_prob(self, translation: Translation) -> float:
+        """Return the natural logarithm of a piece's probability, on average over the best."""
+        best = translation.hypotheses[0]
+        [pieces] = self.tokenizer.encode_target([best.text])
+        return best.log_prob / len(pieces)
+
+    def _curve(self, to: str | None, from_: str | None) -> Calibration:
+        """Return the calibration; raises SettingError where there is none."""
+        found = self.calibration(to, from_)
+        if found is None:
+            raise SettingError(
+                "the model does not know how good its translations are",
+                where="confidence",
+                fix="heed evaluate --model THIS --data dev.tsv --calibrate learns it",
+            )
+        return found
+
+    def _judged(self, translation: Translation, curve: Calibration) -> Translation:
+        if not translation.text.strip():
+            return translation
+        [expected] = curve([self.mean_log_prob(translation)]).tolist()
+        return replace(translation, confidence=expected)
 
     def partial(
         self,
@@ -276,7 +305,8 @@ class Translator:
         Of a beam it is the best beginning so far, which may still change. A text that is cut into
         several parts comes part by part.
         """
-        how, given = self._how(to, from_, options), list(_sound([text]))
+        curve = self._curve(to, from_) if options.get("confidence") else None
+        how, given = self._how(to, from_, options), list(sound([text]))
         shown: SimpleQueue[str | Translation | BaseException] = SimpleQueue()
         stopped = Event()
 
@@ -288,7 +318,7 @@ class Translator:
         def work() -> None:
             try:
                 [found] = self._pipeline.run(given, how, show)
-                shown.put(found)
+                shown.put(found if curve is None else self._judged(found, curve))
             except BaseException as error:  # it is raised where the texts are read
                 shown.put(error)
 
@@ -331,28 +361,14 @@ class Translator:
         language = tag or self.languages.target
         known = from_ or self.languages.known_source(tag)
         how = How(to=tag, source=known, language=language, search=options.get("search") or Beam())
-        given = {name: value for name, value in options.items() if name != "search"}
+        given = {
+            name: value for name, value in options.items() if name not in ("search", "confidence")
+        }
         return replace(how, **given)  # type: ignore[arg-type]
 
 
 class _StoppedError(Exception):
     """Nobody reads what is being translated any more."""
-
-
-def _sound(texts: Iterable[str | Request]) -> Iterator[Request]:
-    """Yield requests; raises DataError with the number (from 1) of a text that is none."""
-    for number, given in enumerate(texts, start=1):
-        request = given if isinstance(given, Request) else Request(given)
-        text = request.text
-        if not isinstance(text, str):
-            raise DataError(f"{text!r:.60} is not a text", where=f"text {number}")
-        if not text.isascii() and (half := _HALF.search(text)):
-            raise DataError(
-                f"it holds half a surrogate pair, U+{ord(half[0]):04X}",
-                where=f"text {number}",
-                fix="decode it from the bytes that it was read from",
-            )
-        yield request
 
 
 def _check_alike(first: LoadedModel, other: LoadedModel, name: str) -> None:

@@ -1,9 +1,11 @@
 """`heed evaluate` on small models with random weights: its numbers are sacreBLEU's of the
 translations that the Python API gives."""
 
+import html
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sacrebleu
 import torch
@@ -13,7 +15,7 @@ from heedful.cli import main
 from heedful.model_folder import save_model
 from heedful.model_header import Languages
 from heedful.models.transformer import TransformerConfig
-from heedful.search import Beam
+from heedful.search import Beam, Greedy
 from heedful.text.tokenizer import BPE, Tokenizer
 
 PAIRS = [
@@ -241,3 +243,59 @@ def test_rows_that_cannot_be_read_are_counted(capsys: pytest.CaptureFixture[str]
     )
     assert found["left_out"]["unreadable"] == 1
     assert found["sentences"] == 3
+
+
+def test_a_page_for_human_eyes(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", "--data", "test.tsv", "--quiet", "--html", "page.html"]
+    assert main([*words, "--model", "one-way"]) == 0
+    scores = capsys.readouterr().out
+    text = Path("page.html").read_text("utf-8")
+    assert html.escape(scores.strip()) in text
+    shown = [PAIRS[row] for row in SCORED]
+    assert all(html.escape(side) in text for pair in shown for side in pair)
+    assert "A sentence without" not in text
+    assert main([*words, "--compare", "test.de", "both-ways", "--to", "de"]) == 0
+    text = Path("page.html").read_text("utf-8")
+    assert "A: test.de" in text
+    assert "B: both-ways" in text
+    assert main([*words[:-1], "nowhere/page.html", "--model", "one-way"]) == 2
+    assert "nowhere/page.html: its folder cannot be written to" in capsys.readouterr().err
+
+
+def test_a_model_learns_how_good_it_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_model(folder / "known", 3, both=True)
+    rows = [f"the {n} cat sleeps\tdie {n} Katze schläft\n" for n in range(120)]
+    Path("many.tsv").write_text("".join(rows), "utf-8")
+    words = ["evaluate", "--model", "known", "--to", "de", "--beam", "1", "--quiet"]
+    assert main([*words, "--data", "test.tsv", "--calibrate"]) == 2
+    assert "test.tsv: 3 sentences are too few to learn from" in capsys.readouterr().err
+    assert main([*words, "--data", "many.tsv", "--calibrate"]) == 0
+    assert main([*words, "--data", "many.tsv", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.strip().split("\n")[-1])["confidence"]
+    translator = heedful.load("known")
+    texts = [row.split("\t")[0] for row in rows]
+    made = translator.translate_detailed(texts, "de", search=Greedy(), confidence=True)
+    references = [row.strip().split("\t")[1] for row in rows]
+    chrf = [
+        sacrebleu.sentence_chrf(one.text, [reference]).score
+        for one, reference in zip(made, references, strict=True)
+    ]
+    expected = [one.confidence for one in made]
+    error = sum(abs(a - b) for a, b in zip(chrf, expected, strict=True)) / 120
+    assert found["error"] == pytest.approx(error)
+    assert found["correlation"] == pytest.approx(np.corrcoef(chrf, expected)[0, 1])
+    given = ["translate", "--model", "known", "--to", "de", "--beam", "1", "--confidence"]
+    assert main([*given, "--quiet", texts[0]]) == 0
+    assert capsys.readouterr().out == f"{made[0].text}\t{expected[0]:.0f}\n"
+    assert main([*given, "--json", texts[0]]) == 0
+    assert json.loads(capsys.readouterr().out)["confidence"] == pytest.approx(expected[0])
+    assert main([*given, "--nbest", "2", "--beam", "2", texts[0]]) == 2
+    assert "--confidence: they are of the best" in capsys.readouterr().err
+
+
+def test_the_package_is_not_calibrated(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", "--data", "test.tsv", "--to", "de", "--calibrate", "--quiet"]
+    assert main(words) == 2
+    assert "--calibrate: it is for one model that you can write to" in capsys.readouterr().err
+    assert main([*words, "--model", "en-de"]) == 2
+    assert "belongs to the package and is not changed" in capsys.readouterr().err

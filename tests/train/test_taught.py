@@ -39,7 +39,14 @@ def teacher(files: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     words = ["train", "--data", str(files / "train.tsv"), "--out", str(folder), *SHORT]
     words += ["--from", "en", "--to", "de", "--both-directions"]
     words += ["--model.d-model", "32", "--model.n-heads", "2", "--model.dropout", "0"]
-    words += ["--schedule.kind", "linear", "--schedule.peak", "0.005", "--training.max-steps", "120"]
+    words += [
+        "--schedule.kind",
+        "linear",
+        "--schedule.peak",
+        "0.005",
+        "--training.max-steps",
+        "120",
+    ]
     words += ["--training.batch-tokens", "1000", "--training.validate-every", "1000"]
     assert main(words) == 0
     return str(folder)

@@ -7,18 +7,20 @@ __all__ = ["ACCEPTS_SETTINGS", "EXAMPLES", "Options", "run"]
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from heedful.errors import OutputError, SettingError
+from heedful.errors import DataError, OutputError, SettingError
 
 if TYPE_CHECKING:
+    from heedful.confidence import Fit
     from heedful.data.glossary import Glossary
     from heedful.evaluate import Changed, Comparison, Scores
     from heedful.output_checks import Checks
+    from heedful.progress import Progress
     from heedful.scored_systems import How, Pairs, System
     from heedful.search import SearchConfig
 
@@ -35,6 +37,8 @@ heed evaluate --data test.tsv --compare runs/old runs/new
 heed evaluate --data test.tsv --to de --compare theirs.txt ours.txt --show 10
 heed evaluate --data test.tsv --to de --glossary terms.tsv --use-glossary
 heed evaluate --data test.tsv --to de --search.kind mbr --search.count 16
+heed evaluate --data test.tsv --to de --html side-by-side.html
+heed evaluate --model runs/mine --data dev.tsv --calibrate
 """
 
 
@@ -78,6 +82,11 @@ class Options:
     """Choose among the likely pieces of each sentence alone, which the model's shortlist knows."""
     seed: int = 12345
     """Decides the resamples of intervals and tests; sacreBLEU's own default."""
+    html: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Write a page there that shows the translations side by side with their references."""
+    calibrate: bool = False
+    """Let the model learn from this set, best a dev set, how good its translations are; see
+    `heed translate --confidence`."""
     json: bool = False
     """Print one JSON object instead of a table."""
     quiet: bool = False
@@ -97,6 +106,19 @@ class _Results:
     checks: "list[Checks]"
     """Of each system, then those of the references."""
     comparison: "Comparison | None"
+    chrf: list[list[float]]
+    """Of each sentence of each system."""
+    expected: list[list[float] | None]
+    """The chrF that each system expects of its sentences, if it knows."""
+
+    def fits(self) -> "list[Fit | None]":
+        """Return how near each came, as far as it expected anything."""
+        from heedful.confidence import Fit
+
+        return [
+            None if expected is None else Fit.of(expected, found)
+            for expected, found in zip(self.expected, self.chrf, strict=True)
+        ]
 
     def changed(self) -> "list[tuple[int, Changed, list[str]]]":
         """Return the sentences that changed most: row from 1, scores, source, reference, A, B."""
@@ -128,10 +150,15 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         problem = f"{systems[0].direction} and {systems[1].direction} cannot be compared"
         raise SettingError(problem, where="--compare", fix="give --to")
     results = _results(options, test, systems, glossary)
+    if options.calibrate:
+        _calibrate(options, systems[0], results, progress)
+    text = "\n".join(_as_text(options, search, test, systems, results))
+    if options.html is not None:
+        _write_page(options.html, options.data, text, systems, results)
     if options.json:
         print(json.dumps(_as_json(options, search, test, systems, results), ensure_ascii=False))
     else:
-        print("\n".join(_as_text(options, search, test, systems, results)))
+        print(text)
     return 0
 
 
@@ -158,7 +185,7 @@ def _results(
     options: Options, test: "Pairs", systems: "list[System]", glossary: "Glossary | None"
 ) -> _Results:
     """Score, check and compare the translations of the rows that have both texts."""
-    from heedful.evaluate import compare, score
+    from heedful.evaluate import compare, score, sentence_chrf
     from heedful.output_checks import check
 
     rows = test.scored()
@@ -177,7 +204,50 @@ def _results(
     if options.compare:
         show = _SHOWN if options.show is None else options.show
         comparison = compare(references, *lines, language=language, seed=options.seed, show=show)
-    return _Results(rows, sources, references, lines, scores, checks, comparison)
+    chrf = [sentence_chrf(chosen, references).tolist() for chosen in lines]
+    expected: list[list[float] | None] = [
+        None if s.known is None else s.known([s.log_probs[row] for row in rows]).tolist()
+        for s in systems
+    ]
+    return _Results(rows, sources, references, lines, scores, checks, comparison, chrf, expected)
+
+
+def _calibrate(options: Options, made: "System", results: _Results, progress: "Progress") -> None:
+    """Learn how good the model's translations are, and write it into its folder."""
+    from heedful.confidence import FEWEST, Calibration, Confidence, Fit
+    from heedful.model_path import writable_path
+
+    folder = writable_path(str(options.model))
+    if len(results.rows) < FEWEST:
+        raise DataError(
+            f"{len(results.rows)} sentences are too few to learn from",
+            where=options.data,
+            fix=f"give a set of {FEWEST} or more",
+        )
+    log_probs = [made.log_probs[row] for row in results.rows]
+    learnt = Calibration.fit(log_probs, results.chrf[0])
+    Confidence.load(folder).with_target(made.tag, learnt).save(folder)
+    fit = Fit.of(learnt(log_probs).tolist(), results.chrf[0])
+    progress.say(f"{folder}: calibrated, {fit} that it was learnt from")
+
+
+def _write_page(
+    path: Path, data: str, text: str, systems: "list[System]", results: _Results
+) -> None:
+    from heedful.data.report import write_whole
+    from heedful.evaluation_page import Column, page
+
+    columns = [
+        Column(
+            f"{'AB'[number]}: {system.name}" if len(systems) > 1 else system.name,
+            results.lines[number],
+            results.chrf[number],
+            results.expected[number],
+        )
+        for number, system in enumerate(systems)
+    ]
+    texts = (results.sources, results.references)
+    write_whole(path, page(f"Translations of {data}", text, results.rows, texts, columns))
 
 
 def _check(options: Options) -> None:
@@ -188,12 +258,18 @@ def _check(options: Options) -> None:
         raise SettingError("shows what two systems differ in", where="--show", fix="add --compare")
     if options.show is not None and options.show < 0:
         raise SettingError(f"{options.show} is less than 0", where="--show", fix="give 0 or more")
+    if options.calibrate and options.model is not None:
+        from heedful.model_path import writable_path
+
+        writable_path(options.model)
+    elif options.calibrate:
+        problem = "it is for one model that you can write to"
+        raise SettingError(problem, where="--calibrate", fix="give --model FOLDER")
     if options.seed < 0:
         raise SettingError(f"{options.seed} is less than 0", where="--seed", fix="give 0 or more")
-    if options.output is not None:
-        folder = options.output.parent
-        if not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise OutputError("its folder cannot be written to", where=str(options.output))
+    for path in (options.output, options.html):
+        if path is not None and not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+            raise OutputError("its folder cannot be written to", where=str(path))
 
 
 def _write(path: Path, lines: list[str]) -> None:
@@ -220,8 +296,11 @@ def _as_json(
             "flags": system.flags,
             **scores.to_json(),
             "checks": checked.to_json(references),
+            "confidence": fit and asdict(fit),
         }
-        for system, scores, checked in zip(systems, results.scores, checks, strict=True)
+        for system, scores, checked, fit in zip(
+            systems, results.scores, checks, results.fits(), strict=True
+        )
     ]
     head = {
         "data": options.data,
@@ -254,6 +333,8 @@ def _as_text(
     lines = [f"{options.data}: {len(test.first):,} rows, {scored:,} scored{_left_out(test)}"]
     for system, found in zip(systems, results.scores, strict=True):
         lines.append(_about(system, found, options, search))
+    for system, fit in zip(systems, results.fits(), strict=True):
+        lines += [f"confidence of {system.name}: {fit}"] if fit else []
     *checks, references = results.checks
     lines += ["", *checks_table(checks, references), ""]
     if results.comparison is None:

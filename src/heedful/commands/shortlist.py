@@ -2,14 +2,13 @@
 
 __all__ = ["EXAMPLES", "Options", "run"]
 
-import os
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heedful.errors import ModelError, OutputError, SettingError
+from heedful.errors import SettingError
 
 if TYPE_CHECKING:
     from heedful.data.corpus import Corpus, DataConfig
@@ -54,12 +53,13 @@ def run(options: Options) -> int:
     from heedful.decode.shortlist import FILE
     from heedful.kernels import available
     from heedful.model_folder import load_model
+    from heedful.model_path import writable_path
     from heedful.progress import Progress
     from heedful.train.shortlist import learn, rows_of, summary
 
     if not available():
         raise SettingError("the package numba is not installed", fix="pip install numba")
-    folder = _folder_of(options.model)
+    folder = writable_path(options.model)
     loaded = load_model(folder)
     progress = Progress(quiet=options.quiet)
     config = _config(options, loaded)
@@ -76,28 +76,6 @@ def run(options: Options) -> int:
     size = (folder / FILE).stat().st_size
     print(f"{folder / FILE}: {size / 1e6:.1f} MB, learnt from {len(train):,} rows; {covered}")
     return 0
-
-
-def _folder_of(name: str) -> Path:
-    """Return the model folder; raises ModelError when there is none, or it cannot be changed."""
-    from heedful import pretrained
-    from heedful.model_path import model_path
-
-    folder = model_path(name)
-    bundled = Path(pretrained.__file__).parent
-    if folder.parent == bundled and not Path(name).exists():
-        raise ModelError(
-            "this model belongs to the package and is not changed",
-            where=name,
-            fix=f"copy its folder ({folder}) and give the copy",
-        )
-    if not os.access(folder, os.W_OK):
-        raise OutputError(
-            "this folder cannot be written to",
-            where=str(folder),
-            fix="copy the model to a folder that you can write to",
-        )
-    return folder
 
 
 def _config(options: Options, loaded: "LoadedModel") -> "DataConfig":

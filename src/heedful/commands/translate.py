@@ -104,6 +104,8 @@ class Options:
     """Leave the output as the search finds it: no care for capitals and endless repetition."""
     alignments: bool = False
     """Add which word is which word's translation, as 0-0 1-2, counted from 0."""
+    confidence: bool = False
+    """Add how good the translation can be expected to be: chrF, from 0 to 100."""
     live: bool = False
     """Show each translation while it grows, in a terminal; with --json also elsewhere."""
     json: bool = False
@@ -145,9 +147,10 @@ def run(options: Options, settings: dict[str, Any]) -> int:
     search = search_of(
         settings, beam=options.beam, nbest=options.nbest, length_penalty=options.length_penalty
     )
-    if options.alignments and search.returned > 1 and not options.json:
-        problem = "they are of the best translation alone, and several are printed"
-        raise SettingError(problem, where="--alignments", fix="give --json, or leave it out")
+    for name in ("alignments", "confidence"):
+        if getattr(options, name) and search.returned > 1 and not options.json:
+            problem = "they are of the best translation alone, and several are printed"
+            raise SettingError(problem, where=f"--{name}", fix="give --json, or leave it out")
     source = nullcontext(None) if options.texts else open_input(options.input)
     with source as lines, _open_output(options) as out:
         _translate(options, search, lines, out)
@@ -160,6 +163,7 @@ def _translate(
     from heedful.data.arriving import Arriving
     from heedful.line_input import counted, lines_of, name_of, words_given
     from heedful.progress import Progress
+    from heedful.translated_line import written
     from heedful.translator import BUNDLED, load
 
     if options.workers is not None:
@@ -184,6 +188,7 @@ def _translate(
             translator.settle()
         done = _begin(out, _made_with(options, search, translator), counts, options)
         texts = out.after(texts, name)
+    added = {name: getattr(options, name) for name in ("json", "alignments", "confidence")}
     started = time.perf_counter()
     requests = (_request(text, options) for text in _flushing(texts, counts, out))
     if options.live:
@@ -202,7 +207,7 @@ def _translate(
         counts["lines"] += 1
         notes = (*translation.flags, *["blank"] * (not translation.source.strip()))
         counts.update(notes)
-        result = _written(options, search, index, translation)
+        result = written(index, translation, several=search.returned > 1, **added)
         if isinstance(out, Part):
             out.add(translation.source, result, notes)
         else:
@@ -217,6 +222,7 @@ def _asked_for(options: Options, search: "SearchConfig") -> "Asked":
 
     care = Care(options.protect, capitals=not options.raw, loops=not options.raw)
     given: Asked = {"search": search, "care": care, "align": options.alignments}
+    given["confidence"] = options.confidence
     if options.glossary is not None:
         from heedful.data.glossary import Glossary
 
@@ -350,29 +356,6 @@ def _flushing(texts: Iterator[str], counts: Counter[str], out: TextIO | Part) ->
         if counts["lines"] > sent:
             sent = counts["lines"]
             out.flush()
-
-
-def _written(
-    options: Options, search: "SearchConfig", index: int, translation: "Translation"
-) -> str:
-    """Return what is printed for one line of the input."""
-    from heedful.decode.alignment import pharaoh
-
-    if options.json:
-        hypotheses: list[dict[str, Any]] = [x._asdict() for x in translation.hypotheses]
-        record: dict[str, Any] = {
-            "source": translation.source,
-            "translation": translation.text,
-            "hypotheses": hypotheses,
-            "flags": list(translation.flags),
-        }
-        if options.alignments:
-            record["alignment"] = translation.links
-        return json.dumps(record, ensure_ascii=False)
-    if search.returned > 1:
-        lines = [f"{index}\t{x.score:.4f}\t{x.text}" for x in translation.hypotheses]
-        return "\n".join(lines)
-    return translation.text + (f"\t{pharaoh(translation.links)}" if options.alignments else "")
 
 
 def _tell(counts: Counter[str], seconds: float, *, short: bool, done: int) -> None:

@@ -1,0 +1,70 @@
+"""A model that was just trained learns from the dev set how good its translations are.
+
+The run folder's dev pairs and a model come in, what it knows of its quality goes out;
+`heedful.run` puts that beside the model.
+"""
+
+__all__ = ["calibrated"]
+
+import json
+from pathlib import Path
+
+import torch
+
+from heedful.confidence import FEWEST, Calibration, Confidence, Fit
+from heedful.config import RunConfig
+from heedful.evaluate import sentence_chrf
+from heedful.model_folder import LoadedModel
+from heedful.translator import Translator
+
+MOST = 500
+"""Sentences that are translated for each target language, evenly spread over the dev set."""
+
+
+def calibrated(
+    config: RunConfig, folder: Path, loaded: LoadedModel, device: torch.device
+) -> tuple[Confidence, list[str]]:
+    """Return what the model knows, and a sentence on each target language.
+
+    Where a dev set has fewer sentences than `FEWEST`, nothing is learnt of its language.
+    """
+    translator, known, said = Translator(loaded, device), Confidence({}), []
+    for tag, sources, references in _sets(config, folder, loaded):
+        if len(sources) < FEWEST:
+            continue
+        with torch.compiler.set_stance("force_eager"):  # a search has too many shapes to compile
+            found = translator.translate_detailed(sources, tag or None, search=config.search)
+        log_probs = [translator.mean_log_prob(one) for one in found]
+        chrf = sentence_chrf([one.text for one in found], references).tolist()
+        curve = Calibration.fit(log_probs, chrf)
+        known = known.with_target(tag, curve)
+        to = f" to {tag}" if tag else ""
+        said.append(f"confidence{to}: {Fit.of(curve(log_probs).tolist(), chrf)}, dev set")
+    return known, said
+
+
+def _sets(
+    config: RunConfig, folder: Path, loaded: LoadedModel
+) -> list[tuple[str, list[str], list[str]]]:
+    """Return the target's tag, sources and references of every direction that was learnt."""
+    data, tagged = config.data, bool(loaded.tokenizer.languages)
+    found: list[tuple[str, list[str], list[str]]] = []
+    back: tuple[list[str], list[str]] = ([], [])
+    for language in data.of_languages():
+        place = folder if language == data.target_language else folder / language
+        pairs = _pairs(place / "dev.jsonl")
+        sources, references = ([pair[side] for pair in pairs] for side in (0, 1))
+        found.append((language if tagged else "", sources, references))
+        back = (back[0] + references, back[1] + sources)
+    if data.both_directions:
+        found.append((data.source_language, *back))
+    return found
+
+
+def _pairs(path: Path) -> list[tuple[str, str]]:
+    if not path.exists():
+        return []
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    count = min(MOST, len(rows))
+    some = [rows[at * len(rows) // count] for at in range(count)]
+    return [(row["source"], row["target"]) for row in some if row["source"] and row["target"]]
