@@ -84,8 +84,8 @@ def page(
         f'underlined</p>\n<div class="tools"><input id="find" placeholder="show rows with ..." '
         f'aria-label="show rows with"><select id="order" aria-label="order">'
         f"{''.join(_orders(systems))}</select></div>\n"
-        f'<div class="scroll"><table><thead><tr><th class="n">row</th><th>source</th><th>reference</th>{names}</tr>'
-        f"</thead><tbody>\n{body}\n</tbody></table></div></section>\n<script>{_SCRIPT}</script>",
+        f'<div class="scroll"><table><thead><tr><th class="n">row</th><th>source</th>'
+        f"<th>reference</th>{names}</tr></thead><tbody>\n{body}\n</tbody></table></div></section>\n<script>{_SCRIPT}</script>",
         style=_STYLE,
     )
 

@@ -15,6 +15,8 @@ from heedful.confidence import Calibration
 from heedful.data.formats import ReadCounts, open_corpus
 from heedful.data.formats.reading import RowError, lines, text_of
 from heedful.errors import DataError
+from heedful.model_path import model_path
+from heedful.overlap import learnt
 from heedful.progress import Progress
 from heedful.translator import BUNDLED, Options, Translator
 
@@ -74,6 +76,8 @@ class How:
     fast: bool
     every_row: bool
     """Whether rows that are not scored are translated too."""
+    overlap: bool = False
+    """Whether rows that a model has learnt from may be scored."""
 
 
 def read_pairs(data: str, columns: str | None, *, skip_bad: bool) -> Pairs:
@@ -111,6 +115,8 @@ def system(name: str | None, how: How, test: Pairs, progress: Progress) -> Syste
     made.tag, made.known = tag or "", translator.calibration(tag)
     sources = test.sides(made.swapped)[0]
     rows = test.scored()
+    if not how.overlap:
+        _refuse_learnt(name, translator, [sources[row].strip() for row in rows], tag)
     started = time.perf_counter()
     _translate(made, translator, sources, rows, (tag, how), progress)
     made.seconds = time.perf_counter() - started
@@ -118,6 +124,18 @@ def system(name: str | None, how: How, test: Pairs, progress: Progress) -> Syste
         rest = sorted(set(range(len(sources))) - set(rows))
         _translate(made, translator, sources, rest, (tag, how), progress)
     return made
+
+
+def _refuse_learnt(name: str, translator: Translator, sources: list[str], tag: str | None) -> None:
+    """Raise DataError where sentences of the test set stand in what the model has learnt from."""
+    found = learnt(model_path(name), translator.tokenizer, sources, tag)
+    if found:
+        raise DataError(
+            f"{len(found):,} of {len(sources):,} sources are in the corpus that the model has "
+            f'learnt from, such as "{sources[found[0]]:.60}"',
+            where=name,
+            fix="give a test set of other sentences, or --overlap to score it all the same",
+        )
 
 
 def _direct(made: System, translator: Translator, how: How) -> str | None:

@@ -80,6 +80,8 @@ class Options:
     """float32, on CPU int8, on a GPU bf16; auto is int8 on CPU (fastest) and float32 on a GPU."""
     fast: bool = False
     """Choose among the likely pieces of each sentence alone, which the model's shortlist knows."""
+    overlap: bool = False
+    """Score sentences too that the model has learnt from, as far as its run folder tells."""
     seed: int = 12345
     """Decides the resamples of intervals and tests; sacreBLEU's own default."""
     html: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
@@ -178,6 +180,7 @@ def _how(options: Options, search: "SearchConfig", glossary: "Glossary | None") 
         options.precision,
         options.fast,
         every_row=options.output is not None,
+        overlap=options.overlap,
     )
 
 

@@ -4,7 +4,17 @@ Works on the columns of a survey alone; one byte a row, its fate, is all that st
 Called by `heedful.data.corpus`.
 """
 
-__all__ = ["DEV", "FEWEST", "KEPT", "TEST", "Judgement", "hold_out", "judge", "keep_apart"]
+__all__ = [
+    "DEV",
+    "FEWEST",
+    "KEPT",
+    "TEST",
+    "Judgement",
+    "hold_out",
+    "judge",
+    "keep_apart",
+    "mixed_up",
+]
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,9 +96,9 @@ def hold_out(
     on the order of the rows nor on the machine. Of several rows with a chosen source the first is
     held out. Nothing is held out of fewer than ten different sources.
     """
-    salt = _scatter(np.array([seed % 2**64], dtype=np.uint64))
+    salt = mixed_up(np.array([seed % 2**64], dtype=np.uint64))
     distinct, chosen = 0, np.zeros(0, np.int64)
-    for part, hashes in by_key(len(rows), lambda block: _scatter(rows.source_key[block] ^ salt)):
+    for part, hashes in by_key(len(rows), lambda block: mixed_up(rows.source_key[block] ^ salt)):
         usable = np.flatnonzero(judgement.fates[part] == KEPT)
         found, first = np.unique(hashes[usable], return_index=True)
         distinct += len(found)
@@ -102,7 +112,7 @@ def hold_out(
     return each
 
 
-def _scatter(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mixed_up(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Mix 64-bit numbers one to one (the finaliser of SplitMix64, Steele et al. 2014)."""
     mixed = keys + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
