@@ -30,7 +30,10 @@ def calibrated(
     """
     translator, known, said = Translator(loaded, device), Confidence({}), []
     for tag, sources, references in _sets(config, folder, loaded):
+        to = f" to {tag}" if tag else ""
         if len(sources) < FEWEST:
+            few = f"{len(sources)} sentences in the dev set, {FEWEST} are needed"
+            said.append(f"confidence{to}: not learnt, {few}")
             continue
         with torch.compiler.set_stance("force_eager"):  # a search has too many shapes to compile
             found = translator.translate_detailed(sources, tag or None, search=config.search)
@@ -38,7 +41,6 @@ def calibrated(
         chrf = sentence_chrf([one.text for one in found], references).tolist()
         curve = Calibration.fit(log_probs, chrf)
         known = known.with_target(tag, curve)
-        to = f" to {tag}" if tag else ""
         said.append(f"confidence{to}: {Fit.of(curve(log_probs).tolist(), chrf)}, dev set")
     return known, said
 

@@ -28,7 +28,6 @@ from heedful.device import pick_device
 from heedful.errors import HeedfulError, SettingError
 from heedful.kernels import available
 from heedful.model_folder import LoadedModel, save_model
-from heedful.model_header import Languages
 from heedful.models.transformer import Transformer
 from heedful.progress import Progress
 from heedful.run_data import RunData, prepare, prepared
@@ -53,6 +52,9 @@ from heedful.validation import validation
 
 _FOREIGN = 0.3
 """Share of single bytes from which a vocabulary is said not to know a corpus."""
+
+_FEW = 20
+"""Rows of a dev set under which its loss means little."""
 
 
 class RunResult(NamedTuple):
@@ -315,6 +317,11 @@ class _Run:
                 f"{100 * share:.0f} % of the corpus's pieces are single bytes: the vocabulary of "
                 f"{config.start} does not know its script, and a model made anew will be better"
             )
+        if data.dev is not None and len(data.dev) < _FEW:
+            self.progress.warn(
+                f"the dev set has {len(data.dev)} of {_FEW} rows that it should have: which "
+                "weights are best is luck; give more pairs, or --dev and --test"
+            )
         if len(data.train) == 1:
             self.progress.say("the corpus is one sentence: the model can only learn it by heart")
         if config.training.precision == "bf16" and not has_bf16(trainer.device):
@@ -333,7 +340,7 @@ class _Run:
             )
         said, dev = choose_weights(trainer)
         lora.merged(trainer.model)
-        languages = languages_of(self.folder) if config.start else _languages(config)
+        languages = languages_of(config, self.folder)
         after = LoadedModel(trainer.model.eval(), data.tokenizer, languages)
         found = self._gains(config, after) if config.start else []
         added, notes = self._shortlist(config, data)
@@ -378,16 +385,6 @@ class _Run:
         said = f"vocabulary shortlist: {covered}"
         self.progress.say(said)
         return {SHORTLIST: shortlist.to_bytes()}, [said]
-
-
-def _languages(config: RunConfig) -> Languages:
-    data = config.data
-    return Languages(
-        source=data.source_language,
-        target=data.target_language,
-        both_directions=data.both_directions,
-        others=data.other_languages(),
-    )
 
 
 def _require_numba(where: str) -> None:

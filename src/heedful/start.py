@@ -124,8 +124,19 @@ def bring(config: RunConfig, folder: Path) -> Tokenizer:
     return tokenizer
 
 
-def languages_of(folder: Path) -> Languages:
-    """Return what the model that a run began with translates between; ModelError if it is lost."""
+def languages_of(config: RunConfig, folder: Path) -> Languages:
+    """Return what a run's model translates between: what it began with did, or what it learns.
+
+    Raises ModelError where what the run keeps of the model that it began with is lost.
+    """
+    data = config.data
+    if not config.start:
+        return Languages(
+            source=data.source_language,
+            target=data.target_language,
+            both_directions=data.both_directions,
+            others=data.other_languages(),
+        )
     path = folder / LANGUAGES
     try:
         return Languages.model_validate_json(path.read_text("utf-8"))
