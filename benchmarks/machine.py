@@ -1,12 +1,13 @@
 """What every benchmark records about where it ran, and how it writes its result."""
 
-__all__ = ["RESULTS", "heed", "record"]
+__all__ = ["ONE_THREAD", "RESULTS", "heed", "one_core", "record", "train_here"]
 
 import datetime
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,26 @@ def heed(*words: str, **environment: str) -> str:
     env = os.environ | environment
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=env)
     return done.stdout
+
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
+
+def one_core(script: str, core: int, words: list[str]) -> None:
+    """Let a script train in a process of its own, on one core: it calls `train_here`."""
+    child = [sys.executable, script, "--core", str(core), "--one", *words]
+    subprocess.run(child, check=True, env=os.environ | ONE_THREAD)
+
+
+def train_here(words: list[str]) -> int:
+    """Train in this process, by the processor's clock: other work on other cores changes little."""
+    from heedful.cli import main as command
+    from heedful.train.loop import Trainer
+
+    defaults = Trainer.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["clock"] = time.process_time
+    return command(words)
 
 
 def record(name: str, result: dict[str, Any]) -> Path:

@@ -17,17 +17,15 @@ import argparse
 import importlib.util
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import Queue
 from typing import Any
 
-from machine import RESULTS, heed, record
+from machine import ONE_THREAD, RESULTS, heed, one_core, record, train_here
 from since.plot import draw
 from since.table import fill
 from since.variants import BASE, SEEDS, VARIANTS
@@ -44,11 +42,12 @@ def main() -> None:
     cores = sorted(os.sched_getaffinity(0))
     parser.add_argument("--cores", type=int, nargs="+", default=cores[:1], help="which to use")
     parser.add_argument("--show", action="store_true", help="train nothing")
+    parser.add_argument("--core", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--one", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        os.sched_setaffinity(0, options.cores)
-        sys.exit(train(options.one))
+        os.sched_setaffinity(0, [options.core])
+        sys.exit(train_here(options.one))
     data = os.environ.get("HEEDFUL_DATA")
     if data is None and not options.show:
         print("since_2017: skipped, HEEDFUL_DATA does not name the folder with the data")
@@ -109,11 +108,9 @@ def measured(variant: str, seed: int, core: int, data: Path) -> dict[str, Any]:
         words = ["train", "--quiet", "--data", pairs["train"], "--dev", pairs["val"]]
         words += ["--from", "en", "--to", "de", "--seed", str(seed), "--out", f"{folder}/run"]
         words += ["--training.max-minutes", str(MINUTES), *BASE, *VARIANTS[variant]]
-        one_core = {"OMP_NUM_THREADS": "1"}
-        child = [sys.executable, __file__, "--cores", str(core), "--one", *words]
-        subprocess.run(child, check=True, env=os.environ | one_core)
+        one_core(__file__, core, words)
         test = ["--data", pairs["test_2016_flickr"], "--beam", "4", "--json"]
-        found = json.loads(heed("evaluate", "--model", f"{folder}/run", *test, **one_core))
+        found = json.loads(heed("evaluate", "--model", f"{folder}/run", *test, **ONE_THREAD))
         *_, last = Path(f"{folder}/run/log.jsonl").read_text("utf-8").strip().split("\n")
     end = json.loads(last)
     row = {
@@ -127,17 +124,6 @@ def measured(variant: str, seed: int, core: int, data: Path) -> dict[str, Any]:
     }
     print(row, flush=True)
     return row
-
-
-def train(words: list[str]) -> int:
-    """Train in this process, by the processor's clock."""
-    from heedful.cli import main as command
-    from heedful.train.loop import Trainer
-
-    defaults = Trainer.__init__.__kwdefaults__
-    assert defaults is not None
-    defaults["clock"] = time.process_time
-    return command(words)
 
 
 def show(rows: list[dict[str, Any]]) -> None:

@@ -6,6 +6,7 @@ several; the run folder it fills is described in docs/architecture.md.
 
 __all__ = ["RunResult", "train"]
 
+import json
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -365,6 +366,8 @@ class _Run:
             return []
         for gain in found:
             self.progress.say(str(gain))
+        gained = json.dumps([gain._asdict() for gain in found], indent=1)
+        write_whole(self.folder / "gains.json", gained + "\n")
         return found
 
     def _shortlist(self, config: RunConfig, data: RunData) -> tuple[dict[str, bytes], list[str]]:
