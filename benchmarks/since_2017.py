@@ -28,7 +28,7 @@ from typing import Any
 from machine import ONE_THREAD, RESULTS, heed, one_core, record, train_here
 from since.plot import draw
 from since.table import fill
-from since.variants import BASE, SEEDS, VARIANTS
+from since.variants import BASE, RATES, SEEDS, VARIANTS
 
 DOCS = Path(__file__).parents[1] / "docs"
 MINUTES = 12.0
@@ -56,7 +56,9 @@ def main() -> None:
     if data is not None and not options.show:
         for row in trained(missing(rows)[: options.most], options.cores, Path(data) / "multi30k"):
             rows.append(row)
-            record(NAME, {"minutes": MINUTES, "base": BASE, "variants": VARIANTS, "rows": rows})
+            record(
+                NAME, {"minutes": MINUTES, "base": BASE, "variants": VARIANTS | RATES, "rows": rows}
+            )
     show(rows)
 
 
@@ -68,7 +70,8 @@ def known() -> list[dict[str, Any]]:
     found = json.loads(path.read_text("utf-8"))
     if (found["minutes"], found["base"]) != (MINUTES, BASE):
         return []
-    same = {name for name, words in VARIANTS.items() if found["variants"].get(name) == words}
+    now = VARIANTS | RATES
+    same = {name for name, words in now.items() if found["variants"].get(name) == words}
     return [row for row in found["rows"] if row["variant"] in same]
 
 
@@ -76,6 +79,7 @@ def missing(rows: list[dict[str, Any]]) -> list[tuple[str, int]]:
     """Return what is still to be trained, all variants with one seed before the next."""
     done = {(row["variant"], row["seed"]) for row in rows}
     every = [(variant, seed) for seed in SEEDS for variant in VARIANTS]
+    every += [(variant, SEEDS[0]) for variant in RATES]
     return [one for one in every if one not in done]
 
 
@@ -107,7 +111,7 @@ def measured(variant: str, seed: int, core: int, data: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         words = ["train", "--quiet", "--data", pairs["train"], "--dev", pairs["val"]]
         words += ["--from", "en", "--to", "de", "--seed", str(seed), "--out", f"{folder}/run"]
-        words += ["--training.max-minutes", str(MINUTES), *BASE, *VARIANTS[variant]]
+        words += ["--training.max-minutes", str(MINUTES), *BASE, *(VARIANTS | RATES)[variant]]
         one_core(__file__, core, words)
         test = ["--data", pairs["test_2016_flickr"], "--beam", "4", "--json"]
         found = json.loads(heed("evaluate", "--model", f"{folder}/run", *test, **ONE_THREAD))

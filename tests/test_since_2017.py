@@ -24,7 +24,8 @@ def config_of(words: list[str]) -> RunConfig:
 
 
 def test_every_variant_is_a_run_of_its_own(part: Part) -> None:
-    base, variants = part("variants").BASE, part("variants").VARIANTS
+    module = part("variants")
+    base, variants = module.BASE, module.VARIANTS | module.RATES
     made = {name: config_of([*base, *words]) for name, words in variants.items()}
     assert len({config.model_dump_json() for config in made.values()}) == len(variants)
 

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from pages import begin, end, put
-from since.variants import FIRST, VARIANTS
+from since.variants import FIRST, RATES, VARIANTS
 
 SCRIPT = Path(__file__).parents[1] / "since_2017.py"
 BEGIN, END = begin(SCRIPT), end(SCRIPT)
@@ -40,7 +40,7 @@ def summary(rows: list[dict[str, Any]]) -> list[Summary]:
 
 def fill(page: Path, rows: list[dict[str, Any]]) -> str:
     """Put the plot, if it is there, and the table between two comments; return the table."""
-    text = "\n".join(_lines(summary(rows)))
+    text = "\n".join([*_lines(summary(rows)), *_at_other_rates(rows)])
     put(page, SCRIPT, f"{text}\n", "BLEU against that of 2017")
     return text
 
@@ -58,3 +58,9 @@ def _lines(every: list[Summary]) -> list[str]:
             f"| {one.chrf:.1f} | {one.steps:,.0f} | {len(one.bleus)} |"
         )
     return lines
+
+
+def _at_other_rates(rows: list[dict[str, Any]]) -> list[str]:
+    """Say what the same gave at other learning rates, of one seed."""
+    found = [f"{row['variant']}: {row['bleu']:.1f}" for row in rows if row["variant"] in RATES]
+    return ["", f"BLEU at other learning rates, of one seed: {'; '.join(found)}."] if found else []

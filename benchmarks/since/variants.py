@@ -1,6 +1,6 @@
 """The model and training of 2017, sized for some minutes on Multi30k, and the changes to it."""
 
-__all__ = ["BASE", "FIRST", "SEEDS", "VARIANTS"]
+__all__ = ["BASE", "FIRST", "RATES", "SEEDS", "VARIANTS"]
 
 SEEDS = (1, 2, 3)
 FIRST = "2017"
@@ -44,3 +44,10 @@ VARIANTS: dict[str, list[str]] = {
     "R-Drop": ["--objective.r-drop", "5"],
 }
 """Words added to those."""
+
+RATES: dict[str, list[str]] = {
+    f"{name}, {scale} of the rate": [*VARIANTS[name], "--schedule.scale", scale]
+    for name in (FIRST, "pre-norm")
+    for scale in ("0.25", "1.0")
+}
+"""The same at other learning rates, with the first seed alone."""
