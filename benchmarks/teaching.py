@@ -40,7 +40,8 @@ TAUGHT: dict[str, list[str]] = {
 def main() -> None:
     """Teach what is missing, or only show."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--core", type=int, default=0, help="which to use")
+    first = min(os.sched_getaffinity(0))
+    parser.add_argument("--core", type=int, default=first, help="which to use")
     parser.add_argument("--show", action="store_true", help="train nothing")
     parser.add_argument("--one", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args()

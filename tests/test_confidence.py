@@ -122,5 +122,7 @@ def test_a_translation_carries_it(folder: Path) -> None:
 )
 def test_a_damaged_file_is_said(folder: Path, content: bytes) -> None:
     add_file(folder, FILE, content)
+    translator = load(folder, "cpu")
+    translator.translate(["x"])
     with pytest.raises(ModelError, match=r"cannot be used .* heed evaluate --calibrate"):
-        load(folder, "cpu")
+        translator.translate(["x"], confidence=True)

@@ -57,6 +57,7 @@ KINDS = [
     if "kind" in group.model_fields
 ]
 STARTING = ["--start", "en-de", "--from", "en", "--to", "de"]
+TAUGHT = ["--teacher", "en-de", "--dev", "d.tsv", "--test", "t.tsv"]
 NEEDED: dict[str, list[str]] = {
     "--tokenizer.vocabulary-size": ["--tokenizer.exact", "true"],
     "--data.both-directions": ["--from", "en", "--to", "de"],
@@ -65,6 +66,10 @@ NEEDED: dict[str, list[str]] = {
     "--data.mix": STARTING,
     "--data.general": STARTING,
     "--training.lora-rank": STARTING,
+    "--data.teacher": [*TAUGHT, "--distil"],
+    "--data.distil": [*TAUGHT, "--source-texts", "a.txt"],
+    "--data.source-texts": [*TAUGHT, "--distil"],
+    "--data.target-texts": [*TAUGHT, "--distil"],
 }
 """What a setting cannot do without, or brings along."""
 

@@ -24,6 +24,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ways = [(0, "de"), (1, "en")]
     (folder / "zh" / "store").mkdir(parents=True)
     (folder / "store").mkdir()
+    for place in (folder, folder / "zh"):
+        (place / "corpus.json").write_text("{}", "utf-8")
     for name, pairs in (("store/train", PAIRS[:20]), ("zh/store/train", PAIRS[20:30])):
         TokenStore.build(folder / name, pairs, TOKENIZER, ways, 100, quiet)
     TokenStore.build(folder / "store" / "dev", PAIRS[30:], TOKENIZER, ways, 100, quiet)
@@ -40,6 +42,13 @@ def test_what_was_learnt_is_found(run: Path, rows: list[int], side: int) -> None
 
 def test_without_a_run_folder_nothing_is_known(tmp_path: Path) -> None:
     assert learnt(tmp_path / "model", TOKENIZER, ["the 1 cats sleep in the house"], "de") == []
+
+
+def test_neighbours_are_not_asked(run: Path) -> None:
+    texts = [PAIRS[0][0]]
+    assert learnt(run / "model", TOKENIZER, texts, "de") == [0]
+    assert learnt(run / "copied", TOKENIZER, texts, "de") == []
+    assert learnt(run.parent / "model", TOKENIZER, texts, "de") == []
 
 
 def test_heed_evaluate_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

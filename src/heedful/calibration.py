@@ -66,7 +66,7 @@ def _sets(
 def _pairs(path: Path) -> list[tuple[str, str]]:
     if not path.exists():
         return []
-    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    rows = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
     count = min(MOST, len(rows))
     some = [rows[at * len(rows) // count] for at in range(count)]
     return [(row["source"], row["target"]) for row in some if row["source"] and row["target"]]

@@ -7,6 +7,7 @@ evaluate` refuses them.
 __all__ = ["learnt"]
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ def learnt(model: Path, tokenizer: Tokenizer, sources: Sequence[str], tag: str |
     returned. A corpus made anew since then, with another tokenizer, may be missed.
     """
     asked = [np.asarray(ids, np.int64) for ids in tokenizer.encode_source(sources, tag)]
-    if not asked:
+    if not asked or model.name != "model":
         return []
     lengths = np.array([len(ids) for ids in asked])
     hashes = _hashes(np.concatenate(asked), lengths)
@@ -42,13 +43,14 @@ def learnt(model: Path, tokenizer: Tokenizer, sources: Sequence[str], tag: str |
 
 
 def _stores(run: Path) -> Iterator[TokenStore]:
-    """Yield what a run learnt from, of all its languages."""
-    for folder in sorted([*run.glob("store/*"), *run.glob("*/store/*")]):
-        if folder.name in ("train", "mix"):
-            try:
+    """Yield what a run learnt from, of all its languages; nothing where the folder is no run's."""
+    if not (run / "corpus.json").is_file():
+        return
+    parts = [run, *sorted(path.parent for path in run.glob("*/corpus.json"))]
+    for folder in (part / "store" / name for part in parts for name in ("train", "mix")):
+        if folder.is_dir():
+            with suppress(OSError, HeedfulError):  # what only trainings need holds up no test
                 yield TokenStore.open(folder)
-            except (OSError, HeedfulError):
-                continue  # a test is not held up by what only trainings need
 
 
 def _of_store(store: TokenStore) -> Iterator[Hashes]:

@@ -19,7 +19,6 @@ import torch
 
 from heedful.calibration import calibrated
 from heedful.card import card
-from heedful.confidence import FILE as CONFIDENCE
 from heedful.config import RunConfig, read_config
 from heedful.data.batches import BatchPlan
 from heedful.data.bpe_dropout import BPEDropout
@@ -319,7 +318,7 @@ class _Run:
                 f"{config.start} does not know its script, and a model made anew will be better"
             )
         if data.dev is not None and len(data.dev) < _FEW:
-            self.progress.warn(
+            self.progress.say(
                 f"the dev set has {len(data.dev)} of {_FEW} rows that it should have: which "
                 "weights are best is luck; give more pairs, or --dev and --test"
             )
@@ -345,17 +344,23 @@ class _Run:
         after = LoadedModel(trainer.model.eval(), data.tokenizer, languages)
         found = self._gains(config, after) if config.start else []
         added, notes = self._shortlist(config, data)
-        known, judged = calibrated(config, self.folder, after, self.device)
-        if known.targets:
-            added[CONFIDENCE] = known.to_bytes()
-        for line in judged:
-            self.progress.say(line)
-        notes += judged
-        text = card(config, trainer.state, outcome, said, dev, [*map(str, found), *notes])
+        notes = [*map(str, found), *notes]
+        text = card(config, trainer.state, outcome, said, dev, notes)
         model = self.folder / "model"
         save_model(model, trainer.model, data.tokenizer, languages, card=text, added=added)
+        notes += self._calibrated(config, after, model)
+        write_whole(model / "README.md", card(config, trainer.state, outcome, said, dev, notes))
         self.progress.say(f"training ended: {outcome.reason}; the weights are {said}")
         return RunResult(outcome, model, dev)
+
+    def _calibrated(self, config: RunConfig, loaded: LoadedModel, model: Path) -> list[str]:
+        """Learn how good the model's translations are, add that to it, and say it."""
+        known, said = calibrated(config, self.folder, loaded, self.device)
+        if known.targets:
+            known.save(model)
+        for line in said:
+            self.progress.say(line)
+        return said
 
     def _gains(self, config: RunConfig, after: LoadedModel) -> list[Gain]:
         """Measure and say what has been gained; the model is not lost where that fails."""

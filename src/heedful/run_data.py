@@ -79,7 +79,11 @@ def prepare(
     run's corpus or tokenizer has changed, unless `accept_changes`; DataError for a corpus that
     cannot be used.
     """
-    parts = _parts(taught(config, folder, progress), folder)
+    data = config.data
+    if data.teacher:  # a bad row is said now, not when all is translated
+        Corpus.examine(data, seed=config.seed, progress=Progress(quiet=True), scratch=folder)
+        data = taught(config, folder, progress)
+    parts = _parts(data, folder)
     sources = [_source(part.data) for part in parts]
     before = [source.state() for source in sources]
     files = [
@@ -89,7 +93,7 @@ def prepare(
     if found := _unchanged(config, parts, files):
         progress.say(f"the corpus is as it was: {len(found.train):,} rows to learn from")
         return found
-    corpora = [_examined(config, part, len(parts) > 1, progress) for part in parts]
+    corpora = [_examined(config, part, parts, progress) for part in parts]
     for source, then in zip(sources, before, strict=True):
         if source.state() != then:
             where = " ".join(source.specs)
@@ -131,10 +135,18 @@ def _source(data: DataConfig) -> Source:
     return Source(specs, data.columns, data.skip_bad)
 
 
-def _examined(config: RunConfig, part: _Part, named: bool, progress: Progress) -> Corpus:
+def _examined(config: RunConfig, part: _Part, parts: list[_Part], progress: Progress) -> Corpus:
+    """Examine a part; it may not teach what the files of others' dev and test hold."""
     part.folder.mkdir(exist_ok=True)
-    corpus = Corpus.examine(part.data, seed=config.seed, progress=progress, scratch=part.folder)
-    pair = f"{part.data.source_language}-{part.data.target_language}: " if named else ""
+    guarded = [(*one.data.dev, *one.data.test) for one in parts if one is not part]
+    corpus = Corpus.examine(
+        part.data,
+        seed=config.seed,
+        progress=progress,
+        scratch=part.folder,
+        guarded=tuple(chain.from_iterable(guarded)),
+    )
+    pair = f"{part.data.source_language}-{part.data.target_language}: " if guarded else ""
     progress.say(f"{pair}{corpus.report.summary()}")
     return corpus
 

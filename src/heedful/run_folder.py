@@ -29,7 +29,7 @@ _HALF_WRITTEN = (
     ".*.json.*.partial",
     *("dev.new", "test.new", "log.new", "model.new"),
 )
-_WORTH = (f"store/*/{JOURNAL}", f"*/store/*/{JOURNAL}", f"{FOLDER}/*")
+_WORTH = (f"store/*/{JOURNAL}", f"*/store/*/{JOURNAL}")
 """What has taken long: a later start goes on with it."""
 _ELSEWHERE = "choose another --out"
 
@@ -69,7 +69,8 @@ class RunFolder:
     ) -> None:
         if self._undo and isinstance(error, Exception):
             grown = any(chain.from_iterable(map(self.path.glob, _WORTH)))
-            if not grown or isinstance(error, DataError):
+            translated = any(self.path.glob(f"{FOLDER}/*"))
+            if not translated and (not grown or isinstance(error, DataError)):
                 self._clear()
         if self._lock is not None:
             self._lock.close()
@@ -111,7 +112,7 @@ class RunFolder:
         if self._lock is None:
             return
         for pattern in _HALF_WRITTEN:
-            for stray in self.path.glob(pattern):
+            for stray in (*self.path.glob(pattern), *self.path.glob(f"*/{pattern}")):
                 _remove(stray)
 
     def _clear(self) -> None:

@@ -76,6 +76,8 @@ class How:
     fast: bool
     every_row: bool
     """Whether rows that are not scored are translated too."""
+    judged: bool = True
+    """Whether models are asked what they know of their own quality."""
     overlap: bool = False
     """Whether rows that a model has learnt from may be scored."""
 
@@ -112,7 +114,8 @@ def system(name: str | None, how: How, test: Pairs, progress: Progress) -> Syste
     made = System(name, [""] * len(test.first), precision=translator.precision)
     made.log_probs = [0.0] * len(made.lines)
     tag = _direct(made, translator, how)
-    made.tag, made.known = tag or "", translator.calibration(tag)
+    made.tag = tag or ""
+    made.known = translator.calibration(tag) if how.judged else None
     sources = test.sides(made.swapped)[0]
     rows = test.scored()
     if not how.overlap:

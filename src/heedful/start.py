@@ -214,7 +214,7 @@ def _test_sets(config: RunConfig, folder: Path) -> TestSets:
     for split in ("test", "dev"):
         path = folder / f"{split}.jsonl"
         if path.exists() and not found:
-            rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+            rows = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
             found.append((f"{split} set", [(row["source"], row["target"]) for row in rows]))
     for name, pairs in general_sets(config.data):
         found.append((name, [pair for pair in pairs if all(pair)]))

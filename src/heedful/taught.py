@@ -7,28 +7,35 @@ The settings of a run come in, its corpus with files of such pairs in the run fo
 __all__ = ["FOLDER", "taught"]
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from heedful import __version__
 from heedful.careful import REPEATS
 from heedful.config import RunConfig
 from heedful.data.corpus import DataConfig
+from heedful.data.formats.reading import RowError, text_of
 from heedful.data.report import write_whole
 from heedful.data.survey import Source
+from heedful.errors import ModelError, OutputError, SettingError
 from heedful.line_input import lines_of, open_input
 from heedful.model_header import read_header
 from heedful.model_path import model_path
 from heedful.progress import Progress
-from heedful.resuming import Part
-from heedful.translation import UNFINISHED
+from heedful.resuming import Left, Part
+from heedful.translation import UNFINISHED, Translation
 from heedful.translator import Translator
 
 FOLDER = "taught"
 """In the run folder."""
+_MODEL = ("model.safetensors", "tokenizer.json")
+"""The files by which a teacher is told from others."""
+_BAD = "bad"
+"""Note of a text whose translation is left out."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +66,40 @@ class _Task:
 def taught(config: RunConfig, folder: Path, progress: Progress) -> DataConfig:
     """Return the corpus's settings with what the teacher has made among the training files.
 
-    Raises SettingError for a teacher that does not translate between the languages, or where what
-    is there was made by another one; DataError for texts that cannot be read.
+    Raises SettingError for a teacher that does not translate between the languages, ModelError for
+    one that is needed and not there, DataError for texts that cannot be read.
     """
     data = config.data
-    if not data.teacher:
-        return data
-    translator = Translator.load(data.teacher, config.device)
-    tasks = list(_tasks(data))
-    for task in tasks:
-        translator.target(task.to or None, task.from_ or None)
+    tasks = [(task, *_seen(task, data)) for task in _tasks(data)]
     (folder / FOLDER).mkdir(exist_ok=True)
-    made = [_made(config, folder / FOLDER, task, translator, progress) for task in tasks]
+    paths = [folder / FOLDER / f"{task.name}.{_ending(data)}" for task, *_ in tasks]
+    missing = [
+        (path, *rest) for path, rest in zip(paths, tasks, strict=True) if not _is_made(path, *rest)
+    ]
+    if missing:
+        translator = _teacher(config, [task for _, task, *_ in missing])
+    for path, task, count, facts in missing:
+        _make(config, path, (task, count, facts), translator, progress)
     kept = () if data.distil else data.train
-    return data.model_copy(update={"train": (*kept, *map(str, made))})
+    return data.model_copy(update={"train": (*kept, *map(str, paths))})
+
+
+def _teacher(config: RunConfig, tasks: list[_Task]) -> Translator:
+    """Return the teacher; it must translate what it is to translate."""
+    name = config.data.teacher
+    translator = Translator.load(name, config.device)
+    try:
+        for task in tasks:
+            translator.target(task.to or None, task.from_ or None)
+    except SettingError as error:
+        pair = f"{task.from_ or 'the first column'} to {task.to or 'the second'}"
+        raise SettingError(
+            f"it cannot translate {pair}: {error.problem}",
+            where=f"--teacher {name}",
+            fix="take another teacher, or give --from and --to",
+        ) from error
+    translator.settle()
+    return translator
 
 
 def _tasks(data: DataConfig) -> Iterator[_Task]:
@@ -85,56 +112,85 @@ def _tasks(data: DataConfig) -> Iterator[_Task]:
         yield _Task(f"target-texts-{number}", spec, *there[::-1], back=True)
 
 
-def _made(
-    config: RunConfig, folder: Path, task: _Task, translator: Translator, progress: Progress
-) -> Path:
-    """Return the file of a task's pairs, made now or by an earlier start."""
-    data = config.data
-    path = folder / f"{task.name}.{_ending(data)}"
-    told = path.with_suffix(".made-with.json")
-    count, made_with = _made_with(config, task, translator)
-    if path.exists() and told.exists() and json.loads(told.read_text("utf-8")) == made_with:
-        return path
+def _seen(task: _Task, data: DataConfig) -> tuple[int, dict[str, str]]:
+    """Return how many texts there are, and what tells them and their teacher from others."""
+    checksum, count = blake2b(digest_size=16), 0
+    for text in task.texts(data):
+        checksum.update(f"{len(text)} {text}".encode())
+        count += 1
+    facts = {"teacher": data.teacher, "texts with the checksum": checksum.hexdigest()}
+    facts["--to"] = task.to
+    with suppress(ModelError):  # it may be gone where all is translated
+        files = read_header(model_path(data.teacher)).files
+        weights = json.dumps([files[name]["sha256"] for name in _MODEL])
+        facts["teacher with the checksum"] = blake2b(weights.encode(), digest_size=8).hexdigest()
+    return count, facts
+
+
+def _note(path: Path) -> Path:
+    """Return the file that tells of which texts and which teacher a file of pairs is."""
+    return path.with_suffix(".made-with.json")
+
+
+def _is_made(path: Path, _: _Task, __: int, facts: dict[str, str]) -> bool:
+    """Return whether the file is there, of these texts and this teacher as far as it is there."""
+    try:
+        known = json.loads(_note(path).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return path.exists() and all(known.get(name) == fact for name, fact in facts.items())
+
+
+def _make(
+    config: RunConfig,
+    path: Path,
+    asked: tuple[_Task, int, dict[str, str]],
+    translator: Translator,
+    progress: Progress,
+) -> None:
+    """Translate into a file of pairs, from where an earlier start was cut off."""
+    (task, count, facts), data = asked, config.data
     path.unlink(missing_ok=True)
-    notes: Counter[str] = Counter()
+    search = {f"--search.{name}": value for name, value in config.search.model_dump().items()}
     with Part(path) as part:
-        translator.settle()
-        left = part.begin(made_with, resume=True)
-        notes.update(left.notes)
-        rest = part.after(task.texts(data), task.spec)
+        left = _begun(part, facts | search, task, progress)
+        bad = left.notes[_BAD]
         found = translator.stream(
-            rest, task.to or None, from_=task.from_ or None, search=config.search
+            part.after(task.texts(data), task.spec),
+            task.to or None,
+            from_=task.from_ or None,
+            search=config.search,
         )
         what = f"translating {task.spec} with {data.teacher}"
         for translation in progress.track(found, what, count - left.lines):
-            bad = tuple(name for name in (REPEATS, UNFINISHED) if name in translation.flags)
-            text = "" if bad else translation.text
-            part.add(translation.source, _written(data, *task.pair(translation.source, text)), bad)
-            notes.update(bad)
-    write_whole(told, json.dumps(made_with) + "\n")
-    dropped = f"; {sum(notes.values()):,} of them unfinished or endless, left out" if notes else ""
+            good = _is_good(translation)
+            pair = task.pair(translation.source, translation.text if good else "")
+            part.add(translation.source, _written(data, *pair), () if good else (_BAD,))
+            bad += not good
+        write_whole(_note(path), json.dumps(facts) + "\n")
+    dropped = f"; {bad:,} translations are left out: empty, unfinished or endless" if bad else ""
     progress.say(f"{task.spec}: {count:,} texts translated by {data.teacher}{dropped}")
-    return path
 
 
-def _made_with(
-    config: RunConfig, task: _Task, translator: Translator
-) -> tuple[int, dict[str, object]]:
-    """Return how many texts there are, and what decides what becomes of them."""
-    checksum, count = blake2b(digest_size=16), 0
-    for text in task.texts(config.data):
-        checksum.update(f"{len(text)} {text}".encode())
-        count += 1
-    header = read_header(model_path(config.data.teacher)).model_dump_json()
-    return count, {
-        "version of heedful": __version__,
-        "teacher with the checksum": blake2b(header.encode(), digest_size=16).hexdigest(),
-        "texts with the checksum": checksum.hexdigest(),
-        "--to": task.to,
-        "device": translator.device.type,
-        "precision": translator.precision,
-        **{f"--search.{name}": value for name, value in config.search.model_dump().items()},
-    }
+def _begun(part: Part, made_with: Mapping[str, object], task: _Task, progress: Progress) -> Left:
+    """Return what an earlier start left; what was made in another way is made anew."""
+    try:
+        return part.begin(made_with, resume=True)
+    except (SettingError, OutputError) as error:
+        progress.warn(f"{task.spec} is translated anew: {error.problem}")
+        part.begin(made_with, resume=False)
+        return Left(0, Counter())
+
+
+def _is_good(translation: Translation) -> bool:
+    """Return whether a translation can be learnt from: it ends, and corpora may hold it."""
+    if not translation.text.strip() or {REPEATS, UNFINISHED} & set(translation.flags):
+        return False
+    try:
+        text_of(translation.text.encode())
+    except RowError:
+        return False
+    return True
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -157,7 +213,7 @@ def _written(data: DataConfig, source: str, target: str) -> str:
     if places := _numbers(data):
         fields = [""] * max(places)
         for place, text in zip(places, (source, target), strict=True):
-            fields[place - 1] = text.replace("\t", " ")
+            fields[place - 1] = " ".join(re.split(r"[\t\r\n]+", text))
         return "\t".join(fields)
     first, second = data.columns or ("source", "target")
     return json.dumps({first: source, second: target}, ensure_ascii=False)

@@ -97,7 +97,7 @@ class Translator:
         device: torch.device | str = "cpu",
         precision: str = "auto",
         shortlist: Shortlist | None = None,
-        confidence: Confidence | None = None,
+        folder: Path | None = None,
     ) -> None:
         members = [loaded] if isinstance(loaded, LoadedModel) else list(loaded)
         first = members[0]
@@ -108,7 +108,7 @@ class Translator:
         longest = min(member.model.config.max_length for member in members)
         self.limits = limits_of(first.tokenizer, longest)
         self.precision = pick_precision(precision, first.model, self.device)
-        self._confidence = confidence or Confidence({})
+        self._folder = folder
         self._engine = Engine(
             [member.model for member in members],
             self.device,
@@ -142,7 +142,7 @@ class Translator:
         for path, other in zip(ensemble, others, strict=True):
             _check_alike(first, other, str(path))
         shortlist = _shortlist(folder, first.tokenizer) if fast else None
-        return cls([first, *others], chosen, precision, shortlist, Confidence.load(folder))
+        return cls([first, *others], chosen, precision, shortlist, folder)
 
     def settle(self) -> None:
         """Let everything from now on be translated the same way, where there are two.
@@ -267,7 +267,8 @@ class Translator:
 
     def calibration(self, to: str | None = None, from_: str | None = None) -> Calibration | None:
         """Return what the model knows of its own quality in a target language; None: nothing."""
-        return self._confidence.targets.get(self.target(to, from_) or "")
+        tag = self.target(to, from_) or ""
+        return None if self._folder is None else Confidence.load(self._folder).targets.get(tag)
 
     def mean_log_prob(self, translation: Translation) -> float:
         """Return the natural logarithm of a piece's probability, on average over the best."""

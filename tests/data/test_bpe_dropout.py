@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as Backend
 
@@ -35,6 +35,7 @@ def spelled(dropout: BPEDropout, ids: list[int], row: int = 0, epoch: int = 0) -
 texts = st.lists(st.sampled_from(WORDS) | st.text(max_size=5), max_size=12).map(" ".join)
 
 
+@settings(max_examples=40)
 @given(text=texts, chance=st.sampled_from([0.1, 0.5, 0.99]), row=st.integers(0, 9))
 def test_the_text_stays(tokenizer: Tokenizer, text: str, chance: float, row: int) -> None:
     """Of a tag, and of `</s>`, nothing is changed."""

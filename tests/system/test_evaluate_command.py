@@ -13,7 +13,7 @@ import torch
 import heedful
 from heedful.cli import main
 from heedful.model_folder import save_model
-from heedful.model_header import Languages
+from heedful.model_header import Languages, add_file
 from heedful.models.transformer import TransformerConfig
 from heedful.search import Beam, Greedy
 from heedful.text.tokenizer import BPE, Tokenizer
@@ -260,6 +260,8 @@ def test_a_page_for_human_eyes(capsys: pytest.CaptureFixture[str]) -> None:
     assert "B: both-ways" in text
     assert main([*words[:-1], "nowhere/page.html", "--model", "one-way"]) == 2
     assert "nowhere/page.html: its folder cannot be written to" in capsys.readouterr().err
+    assert main([*words[:-1], ".", "--model", "one-way"]) == 2
+    assert ".: this is a folder; name a file in it" in capsys.readouterr().err
 
 
 def test_a_model_learns_how_good_it_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -269,6 +271,7 @@ def test_a_model_learns_how_good_it_is(folder: Path, capsys: pytest.CaptureFixtu
     words = ["evaluate", "--model", "known", "--to", "de", "--beam", "1", "--quiet"]
     assert main([*words, "--data", "test.tsv", "--calibrate"]) == 2
     assert "test.tsv: 3 sentences are too few to learn from" in capsys.readouterr().err
+    add_file(folder / "known", "confidence.json", b"damaged")
     assert main([*words, "--data", "many.tsv", "--calibrate"]) == 0
     assert main([*words, "--data", "many.tsv", "--json"]) == 0
     found = json.loads(capsys.readouterr().out.strip().split("\n")[-1])["confidence"]

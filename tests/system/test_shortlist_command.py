@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from heedful import model_path
 from heedful.cli import main
-from heedful.commands import shortlist as command
 from heedful.decode.shortlist import FILE, Shortlist
 from heedful.model_folder import Languages, save_model
 from heedful.text.tokenizer import BPE, Tokenizer
@@ -153,7 +153,7 @@ def test_a_folder_that_is_not_ones_own(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is said before anything is learnt."""
-    monkeypatch.setattr(command.os, "access", lambda *_: False)
+    monkeypatch.setattr(model_path.os, "access", lambda *_: False)
     said = refused("--model one --data none.tsv", capsys)
     assert said == (
         "heed: one: this folder cannot be written to; copy the model to a folder that you can "

@@ -20,6 +20,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run of both directions with 110 dev sentences."""
     folder = tmp_path_factory.mktemp("calibrated")
     rows = [f"the {n} cat sees {n * 7 % 130} dogs\tdie {n} Katze sieht Hunde\n" for n in range(150)]
+    rows[60] = "one\\u2028line\teine\\u2028Zeile\n"
     (folder / "train.tsv").write_text("".join(rows[:40]), "utf-8")
     (folder / "dev.tsv").write_text("".join(rows[40:]), "utf-8")
     words = ["train", "--recipe", "tiny", "--data", str(folder / "train.tsv")]
@@ -34,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_each_direction_learns_from_its_translations(run: Path) -> None:
     known = Confidence.load(run / "model")
     assert set(known.targets) == {"en", "de"}
-    rows = [json.loads(line) for line in (run / "dev.jsonl").read_text("utf-8").splitlines()]
+    rows = [json.loads(line) for line in (run / "dev.jsonl").read_bytes().splitlines()]
     config, translator = read_config(run / "config.json"), load(run, "cpu", "float32")
     translator.settle()
     for tag, source, target in (("de", "source", "target"), ("en", "target", "source")):

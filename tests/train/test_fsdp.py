@@ -62,6 +62,7 @@ def test_number_formats(
         assert weight.grad.dtype == torch.float32, name
 
 
+@pytest.mark.slow
 def test_two_processes_in_bf16_are_as_one(config: RunConfig, corpus: Path, tmp_path: Path) -> None:
     """The losses of every step, as near as the rounding of products allows.
 

@@ -137,8 +137,8 @@ def test_a_run_can_begin_with_such_a_model(
     [
         ({"both_directions": False}, "zh=FILE is for a model of --both-directions"),
         ({"source_language": "zh"}, "names the first column's language"),
-        ({"train": ("zh=b.tsv",)}, "--data has no corpus with no language before them"),
-        ({"test": ("fr=c.tsv",)}, "--data has no corpus with fr="),
+        ({"train": ("zh=b.tsv",)}, "--data has no corpus of the language of --to: FILE alone"),
+        ({"test": ("fr=c.tsv",)}, "--data has no corpus of fr=FILE"),
     ],
 )
 def test_what_cannot_be_learnt_is_said(data: dict[str, object], said: str) -> None:
@@ -150,6 +150,49 @@ def test_what_cannot_be_learnt_is_said(data: dict[str, object], said: str) -> No
     }
     with pytest.raises(SettingError, match=said):
         merged(RunConfig(), {"data": good | data})
+
+
+def test_the_language_of_to_may_be_named() -> None:
+    config = DataConfig(
+        train=("a.tsv", "de=b.tsv", "zh=c.tsv"),
+        source_language="en",
+        target_language="de",
+        both_directions=True,
+    )
+    found = {language: one.train for language, one in config.of_languages().items()}
+    assert found == {"de": ("a.tsv", "b.tsv"), "zh": ("c.tsv",)}
+
+
+def test_a_test_of_one_language_is_learnt_in_no_other(
+    corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = (corpora / "zh.tsv").read_text("utf-8").splitlines()
+    shared = [row.split("\t")[0] for row in rows[:5]]
+    test = tmp_path / "test.tsv"
+    test.write_text("".join(f"{text}\tein Satz {n}\n" for n, text in enumerate(shared)), "utf-8")
+    words = ["train", "--recipe", "tiny", "--out", str(tmp_path / "run"), "--device", "cpu"]
+    words += ["--data", str(corpora / "de.tsv"), f"zh={corpora / 'zh.tsv'}", "--test", str(test)]
+    words += ["--from", "en", "--to", "de", "--both-directions", "--quiet"]
+    words += ["--tokenizer.vocabulary-size", "300", "--training.max-steps", "1"]
+    assert main([*words, "--model.d-model", "16", "--model.n-heads", "1"]) == 0
+    data = data_of(tmp_path / "run")
+    rows_of = range(len(data.train))
+    learnt = data.tokenizer.decode_target([data.train.target(row).tolist() for row in rows_of])
+    assert not set(shared) & set(learnt)
+
+
+@pytest.mark.parametrize("command", ["report", "shortlist"])
+def test_other_commands_take_one_pair(
+    command: str, run: Path, corpora: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = {
+        "report": [f"zh={corpora / 'zh.tsv'}"],
+        "shortlist": ["--model", str(run), "--data", str(corpora / "zh.tsv")],
+    }
+    capsys.readouterr()
+    assert main([command, *words[command]]) == 2
+    said = {"report": "leave zh= out", "shortlist": "learnt when they are; train it again"}
+    assert said[command] in capsys.readouterr().err
 
 
 def test_a_path_with_an_equals_sign_is_a_path() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from heedful.cli import main
 from heedful.config import RunConfig, merged
 from heedful.errors import SettingError
 from heedful.progress import Progress
+from heedful.resuming import Part
 from heedful.search import Greedy
+from heedful.translation import Translation
 from heedful.translator import Translator, load
 
 SHORT = ["--training.max-steps", "2", "--device", "cpu", "--search.kind", "greedy", "--quiet"]
@@ -148,13 +151,80 @@ def test_what_was_translated_is_not_again(
     assert made.read_text("utf-8") == expected
 
 
-def test_another_search_makes_it_anew(files: Path, teacher: str, tmp_path: Path) -> None:
+def test_what_is_finished_stays_whatever_the_search(
+    files: Path, teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config, quiet = config_of(files, teacher), Progress(quiet=True)
-    [*_, made] = map(Path, taught.taught(config, tmp_path, quiet).train)
-    before = made.stat().st_mtime_ns
+    whole = taught.taught(config, tmp_path, quiet)
     other = merged(config, {"search": {"kind": "beam", "beam_size": 2}})
-    taught.taught(other, tmp_path, quiet)
-    assert made.stat().st_mtime_ns != before
+    monkeypatch.setattr(Translator, "load", None)
+    assert taught.taught(other, tmp_path, quiet) == whole
+    gone = merged(config, {"data": {"teacher": f"{teacher}-gone"}})
+    with pytest.raises(TypeError):  # of another name, it is asked
+        taught.taught(gone, tmp_path, quiet)
+
+
+def test_what_is_cut_off_is_made_anew_with_another_search(
+    files: Path, teacher: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = config_of(files, teacher)
+    made = tmp_path / "taught" / "source-texts-1.jsonl"
+    made.parent.mkdir()
+    with suppress(KeyboardInterrupt), Part(made) as part:
+        part.begin({"something": "else"}, resume=True)
+        part.add("dog 80 finds child", "old")
+        raise KeyboardInterrupt
+    taught.taught(config, tmp_path, Progress())
+    assert "more.en is translated anew" in capsys.readouterr().err
+    assert [source for source, _ in pairs(made)] == lines(files / "more.en")
+
+
+def test_changed_texts_are_translated_anew(files: Path, teacher: str, tmp_path: Path) -> None:
+    texts = tmp_path / "some.en"
+    texts.write_text("the dog\n", "utf-8")
+    config = config_of(files, teacher, source_texts=(str(texts),))
+    made = tmp_path / "taught" / "source-texts-1.jsonl"
+    taught.taught(config, tmp_path, Progress(quiet=True))
+    assert [source for source, _ in pairs(made)] == ["the dog"]
+    texts.write_text("the dog\n\nthe cat\n", "utf-8")
+    taught.taught(config, tmp_path, Progress(quiet=True))
+    assert [source for source, _ in pairs(made)] == ["the dog", "the cat"]
+
+
+def test_a_bad_row_is_said_before_all_is_translated(
+    files: Path, teacher: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.tsv"
+    bad.write_text("one\teins\ntwo\n", "utf-8")
+    words = ["--teacher", teacher, "--distil", "--test", str(bad)]
+    assert learn(files, tmp_path / "run", *words) == 2
+    assert f"{bad}:2: the row has 1 field" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_targets_of_a_test_are_not_learnt(files: Path, teacher: str, tmp_path: Path) -> None:
+    texts = tmp_path / "test.de"
+    texts.write_text(
+        "".join(line.split("\t")[1] + "\n" for line in lines(files / "test.tsv")), "utf-8"
+    )
+    words = ["--teacher", teacher, "--target-texts", str(texts)]
+    assert learn(files, tmp_path / "run", *words) == 0
+    report = json.loads((tmp_path / "run" / "data-report.json").read_text("utf-8"))
+    train = next(split for split in report["splits"] if split["name"] == "train")
+    assert train["rows"] == 70
+    assert train["kept"] <= 60
+
+
+@pytest.mark.parametrize("text", ["", " ", "a\0b"])
+def test_what_no_corpus_may_hold_is_left_out(text: str) -> None:
+    assert not taught._is_good(Translation("x", text, ()))
+    assert taught._is_good(Translation("x", "y", ()))
+    assert not taught._is_good(Translation("x", "y", (), ("repeats",)))
+
+
+def test_line_ends_do_not_tear_a_row(files: Path, teacher: str) -> None:
+    data = config_of(files, teacher, columns=("1", "2")).data
+    assert taught._written(data, "a\r\nb", "c\td\ne") == "a b\tc d e"
 
 
 def test_columns_are_those_of_the_corpora(files: Path, teacher: str, tmp_path: Path) -> None:
@@ -170,7 +240,10 @@ def test_columns_are_those_of_the_corpora(files: Path, teacher: str, tmp_path: P
         (["--distil"], "--distil is for a teacher: give --teacher MODEL"),
         (["--teacher", "en-de"], "--teacher has nothing to do: give --distil"),
         (["--teacher", "nowhere", "--distil"], "nowhere: there is no such folder"),
-        (["--teacher", "TEACHER", "--distil", "--to", "fr"], 'the model knows no language "fr"'),
+        (
+            ["--teacher", "TEACHER", "--distil", "--to", "fr"],
+            'it cannot translate en to fr: the model knows no language "fr"; take another teacher',
+        ),
         (["--teacher", "TEACHER", "--source-texts", "no.txt"], "no.txt: cannot be read"),
     ],
 )

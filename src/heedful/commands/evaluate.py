@@ -7,13 +7,14 @@ __all__ = ["ACCEPTS_SETTINGS", "EXAMPLES", "Options", "run"]
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from heedful.errors import DataError, OutputError, SettingError
+from heedful.errors import DataError, ModelError, OutputError, SettingError
 
 if TYPE_CHECKING:
     from heedful.confidence import Fit
@@ -180,6 +181,7 @@ def _how(options: Options, search: "SearchConfig", glossary: "Glossary | None") 
         options.precision,
         options.fast,
         every_row=options.output is not None,
+        judged=not options.calibrate,
         overlap=options.overlap,
     )
 
@@ -229,7 +231,10 @@ def _calibrate(options: Options, made: "System", results: _Results, progress: "P
         )
     log_probs = [made.log_probs[row] for row in results.rows]
     learnt = Calibration.fit(log_probs, results.chrf[0])
-    Confidence.load(folder).with_target(made.tag, learnt).save(folder)
+    known = Confidence({})
+    with suppress(ModelError):  # what cannot be used is made anew
+        known = Confidence.load(folder)
+    known.with_target(made.tag, learnt).save(folder)
     fit = Fit.of(learnt(log_probs).tolist(), results.chrf[0])
     progress.say(f"{folder}: calibrated, {fit} that it was learnt from")
 
@@ -270,9 +275,15 @@ def _check(options: Options) -> None:
         raise SettingError(problem, where="--calibrate", fix="give --model FOLDER")
     if options.seed < 0:
         raise SettingError(f"{options.seed} is less than 0", where="--seed", fix="give 0 or more")
-    for path in (options.output, options.html):
-        if path is not None and not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
-            raise OutputError("its folder cannot be written to", where=str(path))
+    for path in filter(None, (options.output, options.html)):
+        _check_output(path)
+
+
+def _check_output(path: Path) -> None:
+    if path.is_dir():
+        raise OutputError("this is a folder", where=str(path), fix="name a file in it")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise OutputError("its folder cannot be written to", where=str(path))
 
 
 def _write(path: Path, lines: list[str]) -> None:

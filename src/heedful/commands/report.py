@@ -49,13 +49,17 @@ class Options:
 
 def run(options: Options) -> int:
     """Examine, print, save; raises DataError when a training would refuse the corpus."""
-    from heedful.data.corpus import Corpus, DataConfig
+    from heedful.data.corpus import Corpus, DataConfig, named_language
     from heedful.data.report import write_whole
     from heedful.errors import DataError, SettingError
     from heedful.progress import Progress
 
     if not options.data:
         raise SettingError("names no corpus", where="heed report", fix="try heed report my.tsv")
+    for spec in (*options.data, *options.dev, *options.test):
+        if language := named_language(spec):
+            problem = "one pair of languages is examined at a time"
+            raise SettingError(problem, where=spec, fix=f"leave {language}= out")
     config = DataConfig(
         train=options.data,
         dev=options.dev,

@@ -82,6 +82,12 @@ def _config(options: Options, loaded: "LoadedModel") -> "DataConfig":
     """Return the corpus's settings: the languages and directions are the model's."""
     from heedful.data.corpus import DataConfig
 
+    if loaded.languages.others:
+        raise SettingError(
+            "a shortlist of several languages is learnt when they are",
+            where=f"--model {options.model}",
+            fix="train it again: heed train learns one at its end",
+        )
     languages = loaded.tokenizer.languages or (loaded.languages.source, loaded.languages.target)
     settings = DataConfig(
         train=options.data,

@@ -4,7 +4,7 @@
 (every later one) streams the rows of a split. Called by `heed train` and `heed report`.
 """
 
-__all__ = ["Corpus", "DataConfig", "Split", "count_rows"]
+__all__ = ["Corpus", "DataConfig", "Split", "count_rows", "named_language"]
 
 import hashlib
 import json
@@ -101,9 +101,9 @@ class DataConfig(Settings):
             if self.source_language in others:
                 raise ValueError(f"{given} names the first column's language: name the second's")
             for language in (*others, None):
-                if not any(_language(spec) == language for spec in self.train):
-                    named = f"{language}=" if language else "no language before them"
-                    raise ValueError(f"--data has no corpus with {named}")
+                if not any(self._language(spec) == language for spec in self.train):
+                    wanted = f"{language}=FILE" if language else "the language of --to: FILE alone"
+                    raise ValueError(f"--data has no corpus of {wanted}")
         return self
 
     @model_validator(mode="after")
@@ -129,7 +129,7 @@ class DataConfig(Settings):
     def other_languages(self) -> tuple[str, ...]:
         """Return the languages that corpora bear in front of their names, in their order."""
         specs = (*self.train, *self.dev, *self.test)
-        return tuple(dict.fromkeys(filter(None, map(_language, specs))))
+        return tuple(dict.fromkeys(filter(None, map(self._language, specs))))
 
     def of_languages(self) -> dict[str, "DataConfig"]:
         """Return the settings of the corpora of each second language, those without one first.
@@ -146,7 +146,7 @@ class DataConfig(Settings):
         found = {}
         for language in (None, *self.other_languages()):
             chosen = {
-                split: tuple(_plain(spec) for spec in specs if _language(spec) == language)
+                split: tuple(_plain(spec) for spec in specs if self._language(spec) == language)
                 for split, specs in _files(self).items()
             }
             alone = {} if language is None else {"target_language": language, "mix": ()}
@@ -154,8 +154,13 @@ class DataConfig(Settings):
             found[language or self.target_language] = self.model_copy(update=every)
         return found
 
+    def _language(self, spec: str) -> str | None:
+        """Return the second language of a corpus; None: that of --to, also where it is named."""
+        found = named_language(spec)
+        return None if found == self.target_language else found
 
-def _language(spec: str) -> str | None:
+
+def named_language(spec: str) -> str | None:
     """Return the language that a corpus bears in front of its name."""
     found = _BEARS.match(spec)
     return found[1] if found else None
@@ -212,12 +217,19 @@ class Corpus:
 
     @classmethod
     def examine(
-        cls, config: DataConfig, *, seed: int, progress: Progress, scratch: Path | None = None
+        cls,
+        config: DataConfig,
+        *,
+        seed: int,
+        progress: Progress,
+        scratch: Path | None = None,
+        guarded: tuple[str, ...] = (),
     ) -> "Corpus":
         """Read every file once, decide about every row and make the report.
 
         What is noted of the rows of a large corpus stands in nameless files in the folder
-        `scratch`, 45 bytes a row, so that memory is bounded.
+        `scratch`, 45 bytes a row, so that memory is bounded. `guarded` are further corpora whose
+        sentences are not learnt: the tests of other languages.
 
         Raises DataError for a file that is missing, damaged, empty or holds a bad row (unless
         `skip_bad`), and when no usable row is left; SettingError without training files.
@@ -237,7 +249,8 @@ class Corpus:
         own: tuple[Split, ...] = ("dev", "test")
         missing = tuple(split for split in own if split not in surveys)
         leaks = _leaks(surveys)
-        each = _divide(config, surveys, judged, missing, seed)
+        tests = Survey.read(_source(config, guarded), "other tests", progress, scratch).rows
+        each = _divide(config, surveys, judged, missing, seed, tests)
         _require_usable(surveys["train"], judged["train"])
         report = _report(config, surveys, judged, leaks, missing, each)
         parts = _parts(config, surveys, judged, missing if each else ())
@@ -302,13 +315,15 @@ def _divide(
     judged: dict[Split, Judgement],
     missing: tuple[Split, ...],
     seed: int,
+    tests: RowColumns,
 ) -> int:
     """Hold out what is missing of dev and test, keep train apart; return the rows of each."""
     train, judgement = surveys["train"].rows, judged["train"]
-    both = config.both_directions
+    both = config.both_directions or bool(config.target_texts)  # those may be a test's targets
     own: list[tuple[RowColumns, NDArray[np.bool_]]] = [
         (surveys[split].rows, judged[split].fates == KEPT) for split in surveys if split != "train"
     ]
+    own += [(tests, np.ones(len(tests), np.bool_))] if len(tests) else []
     each = 0
     if own:
         keep_apart(judgement, train, own, drop=config.clean.drop_leaks, both_directions=both)
