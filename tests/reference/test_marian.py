@@ -154,7 +154,10 @@ def test_logits_and_gradients_are_marians(name: str) -> None:
         torch.testing.assert_close(gradient, weight.grad, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (at > 0)) for at, name in enumerate(CASES)],
+)
 def test_greedy_decoding_is_marians(name: str) -> None:
     model = our_model(name)
     learn_to_reverse(model)
