@@ -1,6 +1,6 @@
 """What every benchmark records about where it ran, and how it writes its result."""
 
-__all__ = ["ONE_THREAD", "RESULTS", "heed", "one_core", "record", "train_here"]
+__all__ = ["ONE_THREAD", "RESULTS", "heed", "one_core", "record", "train_if_asked"]
 
 import datetime
 import json
@@ -22,24 +22,32 @@ def heed(*words: str, **environment: str) -> str:
     return done.stdout
 
 
+_CHILD = "--train-on-core"
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
 def one_core(script: str, core: int, words: list[str]) -> None:
-    """Let a script train in a process of its own, on one core: it calls `train_here`."""
-    child = [sys.executable, script, "--core", str(core), "--one", *words]
+    """Let a script train in a process of its own, on one core: it calls `train_if_asked`."""
+    child = [sys.executable, script, _CHILD, str(core), *words]
     subprocess.run(child, check=True, env=os.environ | ONE_THREAD)
 
 
-def train_here(words: list[str]) -> int:
-    """Train in this process, by the processor's clock: other work on other cores changes little."""
+def train_if_asked() -> None:
+    """Train and exit where `one_core` started this process, else do nothing.
+
+    The clock is the processor's, so that other work on other cores changes little.
+    """
+    if sys.argv[1:2] != [_CHILD]:
+        return
     from heedful.cli import main as command
     from heedful.train.loop import Trainer
 
+    core, *words = sys.argv[2:]
+    os.sched_setaffinity(0, [int(core)])
     defaults = Trainer.__init__.__kwdefaults__
     assert defaults is not None
     defaults["clock"] = time.process_time
-    return command(words)
+    sys.exit(command(words))
 
 
 def record(name: str, result: dict[str, Any]) -> Path:

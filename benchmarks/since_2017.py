@@ -17,7 +17,6 @@ import argparse
 import importlib.util
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -25,7 +24,7 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
-from machine import ONE_THREAD, RESULTS, heed, one_core, record, train_here
+from machine import ONE_THREAD, RESULTS, heed, one_core, record, train_if_asked
 from since.plot import draw
 from since.table import fill
 from since.variants import BASE, RATES, SEEDS, VARIANTS
@@ -37,17 +36,13 @@ NAME = "since_2017"
 
 def main() -> None:
     """Train what is missing, or only show."""
+    train_if_asked()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--most", type=int, default=1000, help="trainings to make, at most")
     cores = sorted(os.sched_getaffinity(0))
     parser.add_argument("--cores", type=int, nargs="+", default=cores[:1], help="which to use")
     parser.add_argument("--show", action="store_true", help="train nothing")
-    parser.add_argument("--core", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--one", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
-        os.sched_setaffinity(0, [options.core])
-        sys.exit(train_here(options.one))
     data = os.environ.get("HEEDFUL_DATA")
     if data is None and not options.show:
         print("since_2017: skipped, HEEDFUL_DATA does not name the folder with the data")

@@ -12,12 +12,11 @@ results/teaching.json after each training and the table in docs/teaching.md.
 import argparse
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from machine import RESULTS, one_core, record, train_here
+from machine import RESULTS, one_core, record, train_if_asked
 from pages import put
 
 NAME, MINUTES = "teaching", 20.0
@@ -39,15 +38,12 @@ TAUGHT: dict[str, list[str]] = {
 
 def main() -> None:
     """Teach what is missing, or only show."""
+    train_if_asked()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     first = min(os.sched_getaffinity(0))
     parser.add_argument("--core", type=int, default=first, help="which to use")
     parser.add_argument("--show", action="store_true", help="train nothing")
-    parser.add_argument("--one", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
-        os.sched_setaffinity(0, [options.core])
-        sys.exit(train_here(options.one))
     data = os.environ.get("HEEDFUL_DATA")
     rows = known()
     for name in TAUGHT if data is not None and not options.show else ():

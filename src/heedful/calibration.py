@@ -6,13 +6,14 @@ The run folder's dev pairs and a model come in, what it knows of its quality goe
 
 __all__ = ["calibrated"]
 
-import json
 from pathlib import Path
 
 import torch
 
 from heedful.confidence import FEWEST, Calibration, Confidence, Fit
 from heedful.config import RunConfig
+from heedful.data.evenly import evenly
+from heedful.data.held_out import held_out
 from heedful.evaluate import sentence_chrf
 from heedful.model_folder import LoadedModel
 from heedful.translator import Translator
@@ -37,7 +38,7 @@ def calibrated(
             continue
         with torch.compiler.set_stance("force_eager"):  # a search has too many shapes to compile
             found = translator.translate_detailed(sources, tag or None, search=config.search)
-        log_probs = [translator.mean_log_prob(one) for one in found]
+        log_probs = translator.mean_log_probs(found)
         chrf = sentence_chrf([one.text for one in found], references).tolist()
         curve = Calibration.fit(log_probs, chrf)
         known = known.with_target(tag, curve)
@@ -54,19 +55,11 @@ def _sets(
     back: tuple[list[str], list[str]] = ([], [])
     for language in data.of_languages():
         place = folder if language == data.target_language else folder / language
-        pairs = _pairs(place / "dev.jsonl")
+        every = held_out(place / "dev.jsonl")
+        pairs = [pair for pair in (every[at] for at in evenly(len(every), MOST)) if all(pair)]
         sources, references = ([pair[side] for pair in pairs] for side in (0, 1))
         found.append((language if tagged else "", sources, references))
         back = (back[0] + references, back[1] + sources)
     if data.both_directions:
         found.append((data.source_language, *back))
     return found
-
-
-def _pairs(path: Path) -> list[tuple[str, str]]:
-    if not path.exists():
-        return []
-    rows = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
-    count = min(MOST, len(rows))
-    some = [rows[at * len(rows) // count] for at in range(count)]
-    return [(row["source"], row["target"]) for row in some if row["source"] and row["target"]]

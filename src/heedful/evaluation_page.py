@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from html import escape
 
+from heedful.data.evenly import evenly
 from heedful.text.spans import words
 from heedful.web_page import document
 
@@ -73,7 +74,7 @@ def page(
     the reference has not in this order are underlined.
     """
     count = len(rows)
-    shown = [place * count // MOST for place in range(MOST)] if count > MOST else range(count)
+    shown = evenly(count, MOST)
     note = f"{len(shown):,} of {count:,} rows, evenly spread" if count > MOST else f"{count:,} rows"
     names = "".join(f"<th>{escape(system.name)}</th>" for system in systems)
     body = "\n".join(_row(place, rows[place], texts, systems) for place in shown)

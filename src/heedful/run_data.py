@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +20,7 @@ from heedful import __version__
 from heedful.config import RunConfig
 from heedful.data.corpus import Corpus, DataConfig, Split
 from heedful.data.formats.reading import open_bytes
+from heedful.data.held_out import write_held_out
 from heedful.data.joined import Joined
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
@@ -79,10 +81,7 @@ def prepare(
     run's corpus or tokenizer has changed, unless `accept_changes`; DataError for a corpus that
     cannot be used.
     """
-    data = config.data
-    if data.teacher:  # a bad row is said now, not when all is translated
-        Corpus.examine(data, seed=config.seed, progress=Progress(quiet=True), scratch=folder)
-        data = taught(config, folder, progress)
+    data = taught(config, folder, progress, partial(_look, config, folder))
     parts = _parts(data, folder)
     sources = [_source(part.data) for part in parts]
     before = [source.state() for source in sources]
@@ -120,13 +119,21 @@ def prepare(
         corpus.report.save(part.folder)
         for split in _HELD:
             path = part.folder / f"{split}.jsonl"
-            _write_held_out(path, corpus, split, anew=bool(changed))
+            if corpus.size(split) and (changed or not path.exists()):
+                write_held_out(path, corpus.pairs(split))
         stores.append(_stored(config, part, corpus, tokenizer, general, progress))
         sizes = {split: corpus.size(split) for split in (*_STORED, "test")}
         mix = stores[-1].mix
         known = {"files": read, "pairs": sizes, "mix": mix.fingerprint if mix else None}
         write_whole(part.known(), json.dumps(now | known) + "\n")
     return _together(config, tokenizer, stores)
+
+
+def _look(config: RunConfig, folder: Path) -> None:
+    """Examine what the user has given: a bad row is said before a teacher translates for hours."""
+    parts = _parts(config.data, folder)
+    for part in parts:
+        _examined(config, part, parts, Progress(quiet=True))
 
 
 def _source(data: DataConfig) -> Source:
@@ -369,15 +376,3 @@ def directions(data: DataConfig, tokenizer: Tokenizer) -> list[tuple[int, str | 
     if not data.both_directions:
         return [(0, data.target_language if tokenizer.languages else None)]
     return [(0, data.target_language), (1, data.source_language)]
-
-
-def _write_held_out(path: Path, corpus: Corpus, split: Split, *, anew: bool) -> None:
-    """Keep the dev or test pairs beside the model, for `heed evaluate`."""
-    if corpus.size(split) == 0 or (path.exists() and not anew):
-        return
-    fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        for source, target in corpus.pairs(split):
-            pair = {"source": source, "target": target}
-            file.write(json.dumps(pair, ensure_ascii=False) + "\n")
-    fresh.replace(path)

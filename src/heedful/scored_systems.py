@@ -18,6 +18,7 @@ from heedful.errors import DataError
 from heedful.model_path import model_path
 from heedful.overlap import learnt
 from heedful.progress import Progress
+from heedful.translation import Translation
 from heedful.translator import BUNDLED, Options, Translator
 
 
@@ -55,7 +56,7 @@ class System:
     """Of a model, what it computes in."""
     seconds: float | None = None
     log_probs: list[float] = field(default_factory=list)
-    """Of a model, the mean log-probability of a piece of each translation; as many as lines."""
+    """Of a model that is calibrated or is to be: a piece's mean one, of each scored row."""
     tag: str = ""
     """Of a model, the target language that it is asked for."""
     known: Calibration | None = None
@@ -76,8 +77,8 @@ class How:
     fast: bool
     every_row: bool
     """Whether rows that are not scored are translated too."""
-    judged: bool = True
-    """Whether models are asked what they know of their own quality."""
+    calibrating: bool = False
+    """Whether the model is to learn of its own quality, whatever it knows of it."""
     overlap: bool = False
     """Whether rows that a model has learnt from may be scored."""
 
@@ -112,17 +113,18 @@ def system(name: str | None, how: How, test: Pairs, progress: Progress) -> Syste
     name = BUNDLED if name is None else name
     translator = Translator.load(name, how.device, how.precision, how.fast)
     made = System(name, [""] * len(test.first), precision=translator.precision)
-    made.log_probs = [0.0] * len(made.lines)
     tag = _direct(made, translator, how)
     made.tag = tag or ""
-    made.known = translator.calibration(tag) if how.judged else None
+    made.known = None if how.calibrating else translator.calibration(tag)
     sources = test.sides(made.swapped)[0]
     rows = test.scored()
     if not how.overlap:
         _refuse_learnt(name, translator, [sources[row].strip() for row in rows], tag)
     started = time.perf_counter()
-    _translate(made, translator, sources, rows, (tag, how), progress)
+    found = _translate(made, translator, sources, rows, (tag, how), progress)
     made.seconds = time.perf_counter() - started
+    if how.calibrating or made.known:
+        made.log_probs = translator.mean_log_probs(found)
     if how.every_row:
         rest = sorted(set(range(len(sources))) - set(rows))
         _translate(made, translator, sources, rest, (tag, how), progress)
@@ -162,16 +164,17 @@ def _translate(
     rows: list[int],
     asked: tuple[str | None, How],
     progress: Progress,
-) -> None:
+) -> list[Translation]:
+    """Put the translations of rows in their places, and return them."""
     tag, how = asked
-    found = translator.stream((sources[row] for row in rows), tag, **how.options)
+    stream = translator.stream((sources[row] for row in rows), tag, **how.options)
     flags: Counter[str] = Counter(made.flags)
-    shown = progress.track(found, f"translating with {made.name}", total=len(rows))
-    for row, translation in zip(rows, shown, strict=True):
+    found = list(progress.track(stream, f"translating with {made.name}", total=len(rows)))
+    for row, translation in zip(rows, found, strict=True):
         made.lines[row] = translation.text
-        made.log_probs[row] = translator.mean_log_prob(translation)
         flags.update(translation.flags)
     made.flags = dict(flags)
+    return found
 
 
 def _lines(path: Path, rows: int) -> list[str]:

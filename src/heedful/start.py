@@ -16,7 +16,6 @@ __all__ = [
     "unspelled",
 ]
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +24,8 @@ import torch
 from heedful import evaluate
 from heedful.config import RunConfig
 from heedful.data.corpus import DataConfig
+from heedful.data.evenly import evenly
+from heedful.data.held_out import held_out
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
 from heedful.data.survey import Source
@@ -200,8 +201,7 @@ def gains(config: RunConfig, folder: Path, after: LoadedModel, device: torch.dev
     translators = [Translator(loaded, device) for loaded in (before, after)]
     found = []
     for name, pairs in _test_sets(config, folder):
-        count = min(MOST, len(pairs))
-        some = [pairs[at * len(pairs) // count] for at in range(count)]
+        some = [pairs[at] for at in evenly(len(pairs), MOST)]
         with torch.compiler.set_stance("force_eager"):  # a search has too many shapes to compile
             scores = [_scored(translator, some, config) for translator in translators]
         found.append(Gain(name, len(some), *scores))
@@ -212,10 +212,8 @@ def _test_sets(config: RunConfig, folder: Path) -> TestSets:
     """Return the names and pairs of what is measured at the end."""
     found: TestSets = []
     for split in ("test", "dev"):
-        path = folder / f"{split}.jsonl"
-        if path.exists() and not found:
-            rows = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
-            found.append((f"{split} set", [(row["source"], row["target"]) for row in rows]))
+        if (pairs := held_out(folder / f"{split}.jsonl")) and not found:
+            found.append((f"{split} set", pairs))
     for name, pairs in general_sets(config.data):
         found.append((name, [pair for pair in pairs if all(pair)]))
     return [(name, pairs) for name, pairs in found if pairs]

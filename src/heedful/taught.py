@@ -9,7 +9,7 @@ __all__ = ["FOLDER", "taught"]
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -63,25 +63,52 @@ class _Task:
         return (translation, text) if self.back else (text, translation)
 
 
-def taught(config: RunConfig, folder: Path, progress: Progress) -> DataConfig:
+@dataclass(frozen=True)
+class _Job:
+    """A task, where its pairs are to stand, and what is known of its texts."""
+
+    task: _Task
+    path: Path
+    count: int
+    facts: dict[str, str]
+    """What tells the texts and their teacher from others."""
+
+    @property
+    def note(self) -> Path:
+        """The file that tells the facts of the pairs that are there."""
+        return self.path.with_suffix(".made-with.json")
+
+    def is_done(self) -> bool:
+        """Return whether the pairs are there, of these texts and this teacher."""
+        try:
+            known = json.loads(self.note.read_text("utf-8"))
+        except (OSError, ValueError):
+            return False
+        return self.path.exists() and all(known.get(name) == x for name, x in self.facts.items())
+
+
+def taught(
+    config: RunConfig, folder: Path, progress: Progress, look: Callable[[], object]
+) -> DataConfig:
     """Return the corpus's settings with what the teacher has made among the training files.
 
+    `look` is called before anything is translated: what it raises is known while it costs nothing.
     Raises SettingError for a teacher that does not translate between the languages, ModelError for
     one that is needed and not there, DataError for texts that cannot be read.
     """
     data = config.data
-    tasks = [(task, *_seen(task, data)) for task in _tasks(data)]
-    (folder / FOLDER).mkdir(exist_ok=True)
-    paths = [folder / FOLDER / f"{task.name}.{_ending(data)}" for task, *_ in tasks]
-    missing = [
-        (path, *rest) for path, rest in zip(paths, tasks, strict=True) if not _is_made(path, *rest)
-    ]
-    if missing:
-        translator = _teacher(config, [task for _, task, *_ in missing])
-    for path, task, count, facts in missing:
-        _make(config, path, (task, count, facts), translator, progress)
+    if not data.teacher:
+        return data
+    plain = next(iter(data.of_languages().values()))
+    jobs = [_job(task, plain, folder / FOLDER) for task in _tasks(plain)]
+    if missing := [job for job in jobs if not job.is_done()]:
+        look()
+        translator = _teacher(config, [job.task for job in missing])
+        (folder / FOLDER).mkdir(exist_ok=True)
+        for job in missing:
+            _make(config, job, plain, translator, progress)
     kept = () if data.distil else data.train
-    return data.model_copy(update={"train": (*kept, *map(str, paths))})
+    return data.model_copy(update={"train": (*kept, *(str(job.path) for job in jobs))})
 
 
 def _teacher(config: RunConfig, tasks: list[_Task]) -> Translator:
@@ -112,8 +139,8 @@ def _tasks(data: DataConfig) -> Iterator[_Task]:
         yield _Task(f"target-texts-{number}", spec, *there[::-1], back=True)
 
 
-def _seen(task: _Task, data: DataConfig) -> tuple[int, dict[str, str]]:
-    """Return how many texts there are, and what tells them and their teacher from others."""
+def _job(task: _Task, data: DataConfig, folder: Path) -> _Job:
+    """Return a task with what there is to know before it is done: all its texts are read once."""
     checksum, count = blake2b(digest_size=16), 0
     for text in task.texts(data):
         checksum.update(f"{len(text)} {text}".encode())
@@ -124,36 +151,18 @@ def _seen(task: _Task, data: DataConfig) -> tuple[int, dict[str, str]]:
         files = read_header(model_path(data.teacher)).files
         weights = json.dumps([files[name]["sha256"] for name in _MODEL])
         facts["teacher with the checksum"] = blake2b(weights.encode(), digest_size=8).hexdigest()
-    return count, facts
-
-
-def _note(path: Path) -> Path:
-    """Return the file that tells of which texts and which teacher a file of pairs is."""
-    return path.with_suffix(".made-with.json")
-
-
-def _is_made(path: Path, _: _Task, __: int, facts: dict[str, str]) -> bool:
-    """Return whether the file is there, of these texts and this teacher as far as it is there."""
-    try:
-        known = json.loads(_note(path).read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return path.exists() and all(known.get(name) == fact for name, fact in facts.items())
+    return _Job(task, folder / f"{task.name}.{_ending(data)}", count, facts)
 
 
 def _make(
-    config: RunConfig,
-    path: Path,
-    asked: tuple[_Task, int, dict[str, str]],
-    translator: Translator,
-    progress: Progress,
+    config: RunConfig, job: _Job, data: DataConfig, translator: Translator, progress: Progress
 ) -> None:
     """Translate into a file of pairs, from where an earlier start was cut off."""
-    (task, count, facts), data = asked, config.data
-    path.unlink(missing_ok=True)
+    task = job.task
+    job.path.unlink(missing_ok=True)
     search = {f"--search.{name}": value for name, value in config.search.model_dump().items()}
-    with Part(path) as part:
-        left = _begun(part, facts | search, task, progress)
+    with Part(job.path) as part:
+        left = _begun(part, job.facts | search, task, progress)
         bad = left.notes[_BAD]
         found = translator.stream(
             part.after(task.texts(data), task.spec),
@@ -162,14 +171,14 @@ def _make(
             search=config.search,
         )
         what = f"translating {task.spec} with {data.teacher}"
-        for translation in progress.track(found, what, count - left.lines):
+        for translation in progress.track(found, what, job.count - left.lines):
             good = _is_good(translation)
             pair = task.pair(translation.source, translation.text if good else "")
             part.add(translation.source, _written(data, *pair), () if good else (_BAD,))
             bad += not good
-        write_whole(_note(path), json.dumps(facts) + "\n")
+        write_whole(job.note, json.dumps(job.facts) + "\n")
     dropped = f"; {bad:,} translations are left out: empty, unfinished or endless" if bad else ""
-    progress.say(f"{task.spec}: {count:,} texts translated by {data.teacher}{dropped}")
+    progress.say(f"{task.spec}: {job.count:,} texts translated by {data.teacher}{dropped}")
 
 
 def _begun(part: Part, made_with: Mapping[str, object], task: _Task, progress: Progress) -> Left:

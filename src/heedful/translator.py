@@ -17,6 +17,7 @@ __all__ = [
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -267,14 +268,17 @@ class Translator:
 
     def calibration(self, to: str | None = None, from_: str | None = None) -> Calibration | None:
         """Return what the model knows of its own quality in a target language; None: nothing."""
-        tag = self.target(to, from_) or ""
-        return None if self._folder is None else Confidence.load(self._folder).targets.get(tag)
+        return self._confidence.targets.get(self.target(to, from_) or "")
 
-    def mean_log_prob(self, translation: Translation) -> float:
-        """Return the natural logarithm of a piece's probability, on average over the best."""
-        best = translation.hypotheses[0]
-        [pieces] = self.tokenizer.encode_target([best.text])
-        return best.log_prob / len(pieces)
+    @cached_property
+    def _confidence(self) -> Confidence:
+        return Confidence({}) if self._folder is None else Confidence.load(self._folder)
+
+    def mean_log_probs(self, translations: Sequence[Translation]) -> list[float]:
+        """Return the natural logarithm of a piece's probability, the mean over each best one."""
+        best = [translation.hypotheses[0] for translation in translations]
+        pieces = self.tokenizer.encode_target([one.text for one in best])
+        return [one.log_prob / len(ids) for one, ids in zip(best, pieces, strict=True)]
 
     def _curve(self, to: str | None, from_: str | None) -> Calibration:
         """Return the calibration; raises SettingError where there is none."""
@@ -290,7 +294,7 @@ class Translator:
     def _judged(self, translation: Translation, curve: Calibration) -> Translation:
         if not translation.text.strip():
             return translation
-        [expected] = curve([self.mean_log_prob(translation)]).tolist()
+        [expected] = curve(self.mean_log_probs([translation])).tolist()
         return replace(translation, confidence=expected)
 
     def partial(

@@ -13,6 +13,7 @@ import torch
 from heedful import evaluate
 from heedful.config import RunConfig
 from heedful.data.batches import BatchPlan
+from heedful.data.evenly import evenly
 from heedful.data.store import TokenStore
 from heedful.decode.engine import decode
 from heedful.models.transformer import Transformer
@@ -61,8 +62,7 @@ def _dev_translations(
     device: torch.device,
 ) -> tuple[list[str], list[str]]:
     """Return greedy translations of evenly spread rows of the dev set, and their references."""
-    count = min(config.training.bleu_sentences, len(store))
-    rows = [index * len(store) // count for index in range(count)]
+    rows = evenly(len(store), config.training.bleu_sentences)
     sources = [store.source(row).tolist() for row in rows]
     limits = limits_of(tokenizer, model.config.max_length)
     found = decode(model, sources, Greedy(), limits=limits, device=device) if rows else []

@@ -46,7 +46,7 @@ def test_each_direction_learns_from_its_translations(run: Path) -> None:
         curve = known.targets[tag]
         assert curve.sentences == len(rows) == 110
         assert sum(curve.chrf) / 20 == pytest.approx(chrf.mean(), abs=2)
-        assert min(map(translator.mean_log_prob, found)) <= curve.log_probs[0]
+        assert min(translator.mean_log_probs(found)) <= curve.log_probs[0]
     card = (run / "model" / "README.md").read_text("utf-8")
     assert "- confidence to de: correlation" in card
     assert "- confidence to en: correlation" in card

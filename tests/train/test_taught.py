@@ -11,6 +11,7 @@ import pytest
 from heedful import taught
 from heedful.cli import main
 from heedful.config import RunConfig, merged
+from heedful.data.corpus import DataConfig
 from heedful.errors import SettingError
 from heedful.progress import Progress
 from heedful.resuming import Part
@@ -108,6 +109,10 @@ def test_distilled(files: Path, teacher: str, tmp_path: Path) -> None:
     assert train["rows"] == 60
 
 
+def made_of(config: RunConfig, folder: Path, progress: Progress | None = None) -> DataConfig:
+    return taught.taught(config, folder, progress or Progress(quiet=True), lambda: None)
+
+
 def config_of(files: Path, teacher: str, **data: Any) -> RunConfig:
     given = {
         "train": (str(files / "train.tsv"),),
@@ -125,8 +130,8 @@ def config_of(files: Path, teacher: str, **data: Any) -> RunConfig:
 def test_what_was_translated_is_not_again(
     files: Path, teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, quiet = config_of(files, teacher), Progress(quiet=True)
-    whole = taught.taught(config, tmp_path, quiet)
+    config = config_of(files, teacher)
+    whole = made_of(config, tmp_path)
     [*_, made] = map(Path, whole.train)
     expected = made.read_text("utf-8")
     asked: list[str] = []
@@ -140,13 +145,13 @@ def test_what_was_translated_is_not_again(
                 raise KeyboardInterrupt
 
     monkeypatch.setattr(Translator, "stream", counting)
-    assert taught.taught(config, tmp_path, quiet) == whole
+    assert made_of(config, tmp_path) == whole
     assert asked == []
     made.unlink()
     with pytest.raises(KeyboardInterrupt):
-        taught.taught(config, tmp_path, quiet)
+        made_of(config, tmp_path)
     assert not made.exists()
-    assert taught.taught(config, tmp_path, quiet) == whole
+    assert made_of(config, tmp_path) == whole
     assert asked == lines(files / "more.en")
     assert made.read_text("utf-8") == expected
 
@@ -154,14 +159,14 @@ def test_what_was_translated_is_not_again(
 def test_what_is_finished_stays_whatever_the_search(
     files: Path, teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, quiet = config_of(files, teacher), Progress(quiet=True)
-    whole = taught.taught(config, tmp_path, quiet)
+    config = config_of(files, teacher)
+    whole = made_of(config, tmp_path)
     other = merged(config, {"search": {"kind": "beam", "beam_size": 2}})
     monkeypatch.setattr(Translator, "load", None)
-    assert taught.taught(other, tmp_path, quiet) == whole
+    assert made_of(other, tmp_path) == whole
     gone = merged(config, {"data": {"teacher": f"{teacher}-gone"}})
     with pytest.raises(TypeError):  # of another name, it is asked
-        taught.taught(gone, tmp_path, quiet)
+        made_of(gone, tmp_path)
 
 
 def test_what_is_cut_off_is_made_anew_with_another_search(
@@ -174,7 +179,7 @@ def test_what_is_cut_off_is_made_anew_with_another_search(
         part.begin({"something": "else"}, resume=True)
         part.add("dog 80 finds child", "old")
         raise KeyboardInterrupt
-    taught.taught(config, tmp_path, Progress())
+    made_of(config, tmp_path, Progress())
     assert "more.en is translated anew" in capsys.readouterr().err
     assert [source for source, _ in pairs(made)] == lines(files / "more.en")
 
@@ -184,10 +189,10 @@ def test_changed_texts_are_translated_anew(files: Path, teacher: str, tmp_path: 
     texts.write_text("the dog\n", "utf-8")
     config = config_of(files, teacher, source_texts=(str(texts),))
     made = tmp_path / "taught" / "source-texts-1.jsonl"
-    taught.taught(config, tmp_path, Progress(quiet=True))
+    made_of(config, tmp_path)
     assert [source for source, _ in pairs(made)] == ["the dog"]
     texts.write_text("the dog\n\nthe cat\n", "utf-8")
-    taught.taught(config, tmp_path, Progress(quiet=True))
+    made_of(config, tmp_path)
     assert [source for source, _ in pairs(made)] == ["the dog", "the cat"]
 
 
@@ -228,9 +233,7 @@ def test_line_ends_do_not_tear_a_row(files: Path, teacher: str) -> None:
 
 
 def test_columns_are_those_of_the_corpora(files: Path, teacher: str, tmp_path: Path) -> None:
-    [*_, made] = taught.taught(
-        config_of(files, teacher, columns=("3", "1")), tmp_path, Progress(quiet=True)
-    ).train
+    [*_, made] = made_of(config_of(files, teacher, columns=("3", "1")), tmp_path).train
     assert [line.split("\t")[2] for line in lines(Path(made))] == lines(files / "more.en")
 
 
@@ -264,3 +267,27 @@ def test_bad_input(
 def test_nothing_of_its_own_judges(files: Path, teacher: str) -> None:
     with pytest.raises(SettingError, match="--teacher needs --dev and --test"):
         config_of(files, teacher, test=())
+
+
+def test_the_users_files_are_looked_at_once_and_first(
+    files: Path, teacher: str, tmp_path: Path
+) -> None:
+    config, looked = config_of(files, teacher), []
+
+    def look() -> None:
+        looked.append(any((tmp_path / "taught").glob("*")))
+
+    for _ in range(2):
+        taught.taught(config, tmp_path, Progress(quiet=True), look)
+    assert looked == [False]
+
+
+def test_a_teacher_beside_other_languages(files: Path, teacher: str, tmp_path: Path) -> None:
+    chinese = tmp_path / "zh.tsv"
+    chinese.write_text("".join(f"the cat {n} sleeps\t猫睡{n}\n" for n in range(30)), "utf-8")
+    words = ["--data", f"de={files / 'train.tsv'}", f"zh={chinese}", "--both-directions"]
+    words += ["--teacher", teacher, "--target-texts", str(files / "more.de")]
+    assert learn(files, tmp_path / "run", *words) == 0
+    report = json.loads((tmp_path / "run" / "data-report.json").read_text("utf-8"))
+    train = next(split for split in report["splits"] if split["name"] == "train")
+    assert train["rows"] == 60 + 16

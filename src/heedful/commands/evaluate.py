@@ -9,6 +9,7 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,18 +110,24 @@ class _Results:
     checks: "list[Checks]"
     """Of each system, then those of the references."""
     comparison: "Comparison | None"
-    chrf: list[list[float]]
-    """Of each sentence of each system."""
     expected: list[list[float] | None]
     """The chrF that each system expects of its sentences, if it knows."""
 
+    @cached_property
+    def chrf(self) -> list[list[float]]:
+        """Of each sentence of each system."""
+        from heedful.evaluate import sentence_chrf
+
+        return [sentence_chrf(chosen, self.references).tolist() for chosen in self.lines]
+
+    @cached_property
     def fits(self) -> "list[Fit | None]":
-        """Return how near each came, as far as it expected anything."""
+        """How near each came, as far as it expected anything."""
         from heedful.confidence import Fit
 
         return [
-            None if expected is None else Fit.of(expected, found)
-            for expected, found in zip(self.expected, self.chrf, strict=True)
+            None if expected is None else Fit.of(expected, self.chrf[number])
+            for number, expected in enumerate(self.expected)
         ]
 
     def changed(self) -> "list[tuple[int, Changed, list[str]]]":
@@ -181,7 +188,7 @@ def _how(options: Options, search: "SearchConfig", glossary: "Glossary | None") 
         options.precision,
         options.fast,
         every_row=options.output is not None,
-        judged=not options.calibrate,
+        calibrating=options.calibrate,
         overlap=options.overlap,
     )
 
@@ -190,7 +197,7 @@ def _results(
     options: Options, test: "Pairs", systems: "list[System]", glossary: "Glossary | None"
 ) -> _Results:
     """Score, check and compare the translations of the rows that have both texts."""
-    from heedful.evaluate import compare, score, sentence_chrf
+    from heedful.evaluate import compare, score
     from heedful.output_checks import check
 
     rows = test.scored()
@@ -209,12 +216,11 @@ def _results(
     if options.compare:
         show = _SHOWN if options.show is None else options.show
         comparison = compare(references, *lines, language=language, seed=options.seed, show=show)
-    chrf = [sentence_chrf(chosen, references).tolist() for chosen in lines]
     expected: list[list[float] | None] = [
-        None if s.known is None else s.known([s.log_probs[row] for row in rows]).tolist()
-        for s in systems
+        None if system.known is None else system.known(system.log_probs).tolist()
+        for system in systems
     ]
-    return _Results(rows, sources, references, lines, scores, checks, comparison, chrf, expected)
+    return _Results(rows, sources, references, lines, scores, checks, comparison, expected)
 
 
 def _calibrate(options: Options, made: "System", results: _Results, progress: "Progress") -> None:
@@ -229,13 +235,12 @@ def _calibrate(options: Options, made: "System", results: _Results, progress: "P
             where=options.data,
             fix=f"give a set of {FEWEST} or more",
         )
-    log_probs = [made.log_probs[row] for row in results.rows]
-    learnt = Calibration.fit(log_probs, results.chrf[0])
+    learnt = Calibration.fit(made.log_probs, results.chrf[0])
     known = Confidence({})
     with suppress(ModelError):  # what cannot be used is made anew
         known = Confidence.load(folder)
     known.with_target(made.tag, learnt).save(folder)
-    fit = Fit.of(learnt(log_probs).tolist(), results.chrf[0])
+    fit = Fit.of(learnt(made.log_probs).tolist(), results.chrf[0])
     progress.say(f"{folder}: calibrated, {fit} that it was learnt from")
 
 
@@ -313,7 +318,7 @@ def _as_json(
             "confidence": fit and asdict(fit),
         }
         for system, scores, checked, fit in zip(
-            systems, results.scores, checks, results.fits(), strict=True
+            systems, results.scores, checks, results.fits, strict=True
         )
     ]
     head = {
@@ -347,7 +352,7 @@ def _as_text(
     lines = [f"{options.data}: {len(test.first):,} rows, {scored:,} scored{_left_out(test)}"]
     for system, found in zip(systems, results.scores, strict=True):
         lines.append(_about(system, found, options, search))
-    for system, fit in zip(systems, results.fits(), strict=True):
+    for system, fit in zip(systems, results.fits, strict=True):
         lines += [f"confidence of {system.name}: {fit}"] if fit else []
     *checks, references = results.checks
     lines += ["", *checks_table(checks, references), ""]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heedful.data import lexicon
+from heedful.data.evenly import evenly
 from heedful.data.lexicon import Row
 from heedful.data.store import TokenStore
 from heedful.decode.shortlist import Shortlist
@@ -73,9 +74,7 @@ def _copies(tokenizer: Tokenizer) -> NDArray[np.int32]:
 
 def rows_of(store: TokenStore, most: int = MOST_ROWS) -> Iterator[Row]:
     """Yield at most so many rows, evenly spread: source ids, and target ids without `</s>`."""
-    count = min(len(store), most)
-    for index in range(count):
-        row = index * len(store) // count
+    for row in evenly(len(store), most):
         yield store.source(row), store.target(row)[:-1]
 
 
