@@ -36,6 +36,14 @@ class Rows:
         return np.array([*range(40 + row, 39 + row + length), 2], np.uint16)
 
 
+    def padded(self, side: int, rows: np.ndarray, width: int) -> np.ndarray:
+        found = np.zeros((len(rows), width), np.int64)
+        for into, row in zip(found, rows.tolist(), strict=True):
+            ids = (self.source, self.target)[side](row)
+            into[: len(ids)] = ids
+        return found
+
+
 lengths = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), max_size=120)
 
 

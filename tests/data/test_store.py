@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from heedful.data import store as store_module
 from heedful.data import store_writer, workers
+from heedful.data.joined import Joined
 from heedful.data.store import TokenStore
 from heedful.errors import DataError, OutputError
 from heedful.progress import Progress
@@ -426,3 +427,28 @@ def test_other_processes_code_the_same_rows(
     monkeypatch.setattr(workers, "usable_cores", lambda: 2)
     shared = build(tmp_path / "shared", tokenizer, pairs=MANY, directions=BOTH_WAYS)
     assert rows_of(shared) == rows_of(alone)
+
+
+@given(rows=st.lists(st.integers(0, 2 * len(MANY) - 1), max_size=30), side=st.integers(0, 1))
+@settings(deadline=None)
+def test_rows_at_once_are_the_rows(
+    two_stores: tuple[TokenStore, TokenStore], rows: list[int], side: int
+) -> None:
+    """Also of several stores, in any order and more than once."""
+    both = Joined(*two_stores)
+    one_by_one = [(both.source, both.target)[side](row) for row in rows]
+    width = max(map(len, one_by_one), default=0) + 3
+    found = both.padded(side, np.array(rows, np.int64), width)
+    assert found.tolist() == [[*ids.tolist(), *[0] * (width - len(ids))] for ids in one_by_one]
+
+
+@pytest.fixture(scope="module")
+def two_stores(
+    tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TokenStore, TokenStore]:
+    """Two stores of as many rows."""
+    place = tmp_path_factory.mktemp("two")
+    return (
+        build(place / "first", tokenizer, pairs=MANY),
+        build(place / "second", tokenizer, pairs=MANY[::-1]),
+    )

@@ -22,6 +22,7 @@ from heedful.progress import Progress
 from heedful.train.checkpoint import Checkpoints
 from heedful.train.log import TrainLog
 from heedful.train.loop import Portion, Step, Trainer, Validation
+from heedful.train.schedule import Linear
 
 QUIET = Progress(quiet=True)
 Make = Callable[..., Trainer]
@@ -212,6 +213,23 @@ def test_minutes_count_over_all_parts(make: Make) -> None:
     second = make(changes, clock=clock())
     second.restore(first.checkpoints.load(4))
     assert second.run() == outcome
+
+
+def test_a_schedule_ends_with_the_time(make: Make) -> None:
+    """An update takes half a minute: of 1,000 steps five minutes allow ten, so the rate falls."""
+    changes = {
+        "schedule": {"kind": "linear", "warmup_steps": 2, "peak": 0.1},
+        "training": {"max_steps": 1000, "max_minutes": 5.0},
+    }
+    ticks = iter(range(0, 10_000, 30))
+    trainer = make(changes, clock=lambda: float(next(ticks)))
+    used: list[float] = []
+    step = trainer.optimizer.step
+    trainer.optimizer.step = lambda: (used.append(trainer.optimizer.param_groups[0]["lr"]), step())
+    trainer.run()
+    asked = Linear(warmup_steps=2, peak=0.1)
+    assert len(used) == 10
+    assert used[1:] == pytest.approx([asked.rate(n, 512, 10) for n in range(2, 11)])
 
 
 class Poisoned:

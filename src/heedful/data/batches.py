@@ -15,13 +15,11 @@ import numpy as np
 import torch
 
 from heedful.data.columns import blocks
-from heedful.data.store import Ids, Lengths, TokenStore
+from heedful.data.store import Ids, Lengths, Padded, Rows, TokenStore
 from heedful.errors import DataError
 from heedful.shapes import Bool, Float, Int, Tensor
 from heedful.text.pieces import PAD, START
 
-Rows = np.ndarray[tuple[int], np.dtype[np.signedinteger[Any]]]
-Padded = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 Align = Callable[[Padded, Padded], np.ndarray[Any, np.dtype[np.float32]]]
 """Padded sources and targets to the probabilities of `Batch.alignment`."""
 
@@ -174,11 +172,7 @@ class BatchPlan:
 
     def batch(self, rows: Rows | Sequence[int], epoch: int = 0) -> Batch:
         """Return the padded tensors of these rows, as they are spelled in an epoch."""
-        sides = (self.store.source, self.store.target)
-        source, target_out = (
-            _pad([self._spelled(of, side, int(row), epoch) for row in rows], self._padded)
-            for side, of in enumerate(sides)
-        )
+        source, target_out = (self._side(side, np.asarray(rows), epoch) for side in (0, 1))
         target_in = np.full_like(target_out, PAD)
         target_in[:, 0] = START
         target_in[:, 1:] = np.where(target_out[:, 1:] != PAD, target_out[:, :-1], PAD)
@@ -191,9 +185,14 @@ class BatchPlan:
             None if self.align is None else torch.from_numpy(self.align(source, target_out)),
         )
 
-    def _spelled(self, of: Callable[[int], Ids], side: int, row: int, epoch: int) -> Ids:
-        ids = of(row)
-        return ids if self.respell is None else self.respell(ids, side, row, epoch)
+    def _side(self, side: int, rows: Rows, epoch: int) -> Padded:
+        """Return the sources or the targets of these rows, as they are spelled in an epoch."""
+        if self.respell is None:
+            lengths = (self._source_lengths, self._target_lengths)[side][rows]
+            return self.store.padded(side, rows, int(self._padded(lengths.max())))
+        ids = (self.store.source, self.store.target)[side]
+        spelled = [self.respell(ids(row), side, row, epoch) for row in rows.tolist()]
+        return _pad(spelled, self._padded)
 
     def fill(self, batches: Sequence[Rows]) -> float:
         """Return the share of the positions of both sides that hold a real token, 0 to 1."""

@@ -4,7 +4,7 @@ __all__ = ["Joined"]
 
 import numpy as np
 
-from heedful.data.store import Ids, Lengths, TokenStore
+from heedful.data.store import Ids, Lengths, Padded, Rows, TokenStore
 
 
 class Joined(TokenStore):
@@ -26,6 +26,15 @@ class Joined(TokenStore):
         """Return the target ids of a row: pieces, </s>."""
         store, place = self._place(row)
         return store.target(place)
+
+    def padded(self, side: int, rows: Rows, width: int) -> Padded:
+        """Return the ids of these rows, `side` 0 the source, 1 the target, filled up with PAD."""
+        found = np.empty((len(rows), width), np.int64)
+        numbers = np.searchsorted(self._ends, rows, side="right")
+        for number, store in enumerate(self.stores):
+            here = numbers == number
+            found[here] = store.padded(side, rows[here] - (self._ends[number] - len(store)), width)
+        return found
 
     def lengths(self) -> tuple[Lengths, Lengths]:
         """Return how many ids the source and the target of each row have, </s> counted."""

@@ -22,6 +22,7 @@ from heedful.data.store_writer import JOURNAL, SIDES, Encoder, Writer, size_of
 from heedful.data.workers import in_order, portions
 from heedful.errors import DataError, OutputError
 from heedful.progress import Progress
+from heedful.text.pieces import PAD
 from heedful.text.tokenizer import Tokenizer
 
 FORMAT = "heedful-token-store"
@@ -35,6 +36,8 @@ _PORTIONS_HERE = 16
 Ids = np.ndarray[tuple[int], np.dtype[np.unsignedinteger[Any]]]
 Offsets = np.ndarray[tuple[int], np.dtype[np.int64]]
 Lengths = np.ndarray[tuple[int], np.dtype[np.int32]]
+Rows = np.ndarray[tuple[int], np.dtype[np.signedinteger[Any]]]
+Padded = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 
 class TokenStore:
@@ -63,6 +66,20 @@ class TokenStore:
         """Return the target ids of a row: pieces, </s>."""
         ids: Ids = self._target[self._target_at[row] : self._target_at[row + 1]]
         return ids
+
+    def padded(self, side: int, rows: Rows, width: int) -> Padded:
+        """Return the ids of these rows, `side` 0 the source, 1 the target, filled up with PAD.
+
+        None of them may have more than `width`. All are fetched at once: a GPU takes a batch
+        faster than Python takes its rows one by one.
+        """
+        ids, offsets = ((self._source, self._source_at), (self._target, self._target_at))[side]
+        starts = offsets[rows]
+        lengths = offsets[rows + 1] - starts
+        real = np.arange(width) < lengths[:, None]
+        found = np.full(real.shape, PAD, np.int64)
+        found[real] = ids[(starts[:, None] + np.arange(width))[real]]
+        return found
 
     def lengths(self) -> tuple[Lengths, Lengths]:
         """Return how many ids the source and the target of each row have, </s> counted."""

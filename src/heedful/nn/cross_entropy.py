@@ -20,8 +20,9 @@ from heedful.shapes import Float, Int, Tensor
 
 Projection = Callable[[Tensor], Tensor]
 
-_PROJECTED = 2048
-"""Rows whose logits exist at a time: enough that the weights' gradients are added up rarely."""
+_PROJECTED, _PROJECTED_ON_GPU = 2048, 8192
+"""Rows whose logits exist at a time: enough that the weights' gradients are added up rarely, and
+that a GPU waits for no launch."""
 _IN_CACHE = 32
 """Rows turned into gradients at a time, in float32: few enough to stay in the processor's cache."""
 
@@ -62,8 +63,9 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
         sums: Tensor = torch.zeros(2, dtype=_exact(hidden.dtype), device=hidden.device)
         pieces = []
         total: list[Tensor | None] = [None] * len(weights)
+        at_once = _PROJECTED_ON_GPU if hidden.is_cuda else _PROJECTED
         for rows, answers in zip(
-            torch.split(hidden, _PROJECTED), torch.split(target, _PROJECTED), strict=True
+            torch.split(hidden, at_once), torch.split(target, at_once), strict=True
         ):
             with torch.set_grad_enabled(learn):
                 states = rows.detach().requires_grad_(learn)

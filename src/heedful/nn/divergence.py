@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from heedful.shapes import Float, Tensor
 
-_ROWS = 1024
+_ROWS, _ROWS_ON_GPU = 1024, 8192
 """Rows whose logits exist at a time."""
 
 
@@ -31,8 +31,9 @@ def symmetric_divergence(
         p, q = (project(states).float().log_softmax(-1) for states in (one, other))
         return ((p.exp() - q.exp()) * (p - q)).sum() / 2
 
+    at_once = _ROWS_ON_GPU if first.is_cuda else _ROWS
     parts = [
         checkpoint(of, one, other, use_reentrant=False, preserve_rng_state=False)
-        for one, other in zip(torch.split(first, _ROWS), torch.split(second, _ROWS), strict=True)
+        for one, other in zip(torch.split(first, at_once), torch.split(second, at_once), strict=True)
     ]
     return torch.stack(parts).sum()

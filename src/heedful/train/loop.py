@@ -209,8 +209,14 @@ class Trainer:
 
     def learning_rate(self, step: int) -> float:
         """Return the schedule's rate for a step, halved for each time the training went back."""
-        rate = self.schedule.rate(step, self.model.config.d_model, self.settings.max_steps)
-        return rate * 0.5**self.state.returns
+        d_model, last = self.model.config.d_model, self._last_step()
+        return self.schedule.rate(step, d_model, last) * 0.5**self.state.returns
+
+    def _last_step(self) -> int:
+        """Return where training will end; with a time limit as the speed so far foretells it."""
+        limit, state = (self.settings.max_minutes or math.inf) * 60, self.state
+        foretold = state.step * limit / state.seconds if state.seconds else math.inf
+        return int(min(self.settings.max_steps, foretold))
 
     def _go_back(self, finding: Diverged) -> None:
         """Return to the newest good checkpoint; raise ModelError if there is none, or no more."""

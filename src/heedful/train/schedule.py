@@ -25,7 +25,7 @@ class InverseSqrt(Settings):
 
 
 class Linear(Settings):
-    """Linear rise to `peak`, then linear fall to zero at the last step."""
+    """Linear rise to `peak`, then linear fall to zero at the last step, or when time is up."""
 
     kind: Literal["linear"] = "linear"
     warmup_steps: int = Field(400, ge=1)
