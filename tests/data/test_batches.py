@@ -35,7 +35,6 @@ class Rows:
         length = self._lengths[row, 1]
         return np.array([*range(40 + row, 39 + row + length), 2], np.uint16)
 
-
     def padded(self, side: int, rows: np.ndarray, width: int) -> np.ndarray:
         found = np.zeros((len(rows), width), np.int64)
         for into, row in zip(found, rows.tolist(), strict=True):

@@ -32,8 +32,9 @@ def symmetric_divergence(
         return ((p.exp() - q.exp()) * (p - q)).sum() / 2
 
     at_once = _ROWS_ON_GPU if first.is_cuda else _ROWS
+    rows = zip(torch.split(first, at_once), torch.split(second, at_once), strict=True)
     parts = [
         checkpoint(of, one, other, use_reentrant=False, preserve_rng_state=False)
-        for one, other in zip(torch.split(first, at_once), torch.split(second, at_once), strict=True)
+        for one, other in rows
     ]
     return torch.stack(parts).sum()
