@@ -64,6 +64,22 @@ def test_target_language_chooses_the_tokenizer(language: str, tokenize: str) -> 
     assert "case:lc" in ours.bleu_lower.signature
 
 
+@pytest.mark.parametrize("tokenize", ["none", "char", "intl"])
+def test_another_tokenizer_may_be_asked_for(
+    tokenize: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """sacreBLEU warns of a hundred lines that end in " .": not where that is what was meant."""
+    hypotheses = ["ein Hund 's Ball , rot ."] * 120
+    references = ["der Hund 's Ball, rot ."] * 120
+    ours = score(hypotheses, references, language="de", tokenize=tokenize, resamples=0)
+    theirs = sacrebleu.corpus_bleu(hypotheses, [references], tokenize=tokenize, force=True)
+    assert ours.bleu.value == pytest.approx(theirs.score)
+    assert f"tok:{tokenize}|" in ours.bleu.signature
+    paired = compare(references, hypotheses, references, tokenize=tokenize, resamples=2, trials=2)
+    assert paired.bleu.a.value == pytest.approx(theirs.score)
+    assert bool(caplog.records) == (tokenize != "none")
+
+
 @pytest.mark.parametrize("metric", [sacrebleu.BLEU(), sacrebleu.CHRF()], ids=["bleu", "chrf"])
 def test_interval_is_sacrebleus(metric: sacrebleu.BLEU | sacrebleu.CHRF) -> None:
     hypotheses, references = corpus_of(1, 150, 0.3)

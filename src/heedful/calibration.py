@@ -16,10 +16,13 @@ from heedful.data.evenly import evenly
 from heedful.data.held_out import held_out
 from heedful.evaluate import sentence_chrf
 from heedful.model_folder import LoadedModel
-from heedful.translator import Translator
+from heedful.translation import UNFINISHED
+from heedful.translator import Translation, Translator
 
 MOST = 500
 """Sentences that are translated for each target language, evenly spread over the dev set."""
+_FIRST = 20
+"""Sentences translated before the others: a model that can end few of them takes very long."""
 
 
 def calibrated(
@@ -27,7 +30,8 @@ def calibrated(
 ) -> tuple[Confidence, list[str]]:
     """Return what the model knows, and a sentence on each target language.
 
-    Where a dev set has fewer sentences than `FEWEST`, nothing is learnt of its language.
+    Where a dev set has fewer sentences than `FEWEST`, or the model cannot end most of its
+    translations, nothing is learnt of that language.
     """
     translator, known, said = Translator(loaded, device), Confidence({}), []
     for tag, sources, references in _sets(config, folder, loaded):
@@ -37,13 +41,27 @@ def calibrated(
             said.append(f"confidence{to}: not learnt, {few}")
             continue
         with torch.compiler.set_stance("force_eager"):  # a search has too many shapes to compile
-            found = translator.translate_detailed(sources, tag or None, search=config.search)
+            found = _translated(translator, sources, tag or None, config)
+        if len(found) < len(sources):
+            few = f"most of the first {len(found)} translations come to no end"
+            said.append(f"confidence{to}: not learnt, {few}")
+            continue
         log_probs = translator.mean_log_probs(found)
         chrf = sentence_chrf([one.text for one in found], references).tolist()
         curve = Calibration.fit(log_probs, chrf)
         known = known.with_target(tag, curve)
         said.append(f"confidence{to}: {Fit.of(curve(log_probs).tolist(), chrf)}, dev set")
     return known, said
+
+
+def _translated(
+    translator: Translator, sources: list[str], tag: str | None, config: RunConfig
+) -> list[Translation]:
+    """Return the translations; of the first ones alone, where most of these are unfinished."""
+    first = translator.translate_detailed(sources[:_FIRST], tag, search=config.search)
+    if 2 * sum(UNFINISHED in one.flags for one in first) > len(first):
+        return first
+    return first + translator.translate_detailed(sources[_FIRST:], tag, search=config.search)
 
 
 def _sets(

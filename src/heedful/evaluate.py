@@ -154,19 +154,21 @@ def score(
     references: Sequence[str],
     *,
     language: str = "",
+    tokenize: str | None = None,
     seconds: float | None = None,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> Scores:
     """Measure translations against one reference each.
 
-    `language` is the target's, `seconds` what the translating took. Raises `DataError` when
-    there is nothing to measure or the two differ in length.
+    `language` is the target's, `tokenize` sacreBLEU's tokenizer for BLEU where it shall not be the
+    language's, `seconds` what the translating took. Raises `DataError` when there is nothing to
+    measure or the two differ in length.
     """
     _check(references, hypotheses)
     bleu, chrf, lower = (
         _measured(measure, measure.counts(hypotheses, references), resamples, seed)
-        for measure in _measures(language)
+        for measure in _measures(tokenize or tokenizer_for(language))
     )
     empty = sum(not line.strip() for line in hypotheses)
     return Scores(bleu, chrf, lower, len(references), empty, seconds)
@@ -178,6 +180,7 @@ def compare(
     b: Sequence[str],
     *,
     language: str = "",
+    tokenize: str | None = None,
     resamples: int = RESAMPLES,
     trials: int = TRIALS,
     seed: int = SEED,
@@ -190,7 +193,7 @@ def compare(
     """
     _check(references, a, b)
     how = resamples, trials, seed
-    bleu, chrf, _ = _measures(language)
+    bleu, chrf, _ = _measures(tokenize or tokenizer_for(language))
     bleus = _paired(bleu, bleu.counts(a, references), bleu.counts(b, references), how)
     counts_a, counts_b = chrf.counts(a, references), chrf.counts(b, references)
     chrfs = _paired(chrf, counts_a, counts_b, how)
@@ -201,7 +204,7 @@ def compare(
 def sentence_chrf(translations: Sequence[str], references: Sequence[str]) -> Array:
     """Return sacreBLEU's sentence chrF2 of each translation, from 0 to 100."""
     _check(references, translations)
-    chrf = _measures("")[1]
+    chrf = _measures("13a")[1]
     return chrf.formula(chrf.counts(translations, references))
 
 
@@ -253,12 +256,12 @@ class _Measure:
         return str(signature)
 
 
-def _measures(language: str) -> tuple[_Measure, _Measure, _Measure]:
-    tokenizer = tokenizer_for(language)
-    # force: the warning about tokenised text is worth saying once, not for every metric
+def _measures(tokenizer: str) -> tuple[_Measure, _Measure, _Measure]:
+    # force: the warning about tokenised text is worth saying once, and not where it is known
+    cased = sacrebleu.BLEU(tokenize=tokenizer, force=tokenizer == "none")
     lower = sacrebleu.BLEU(lowercase=True, tokenize=tokenizer, force=True)
     return (
-        _Measure("BLEU", sacrebleu.BLEU(tokenize=tokenizer), _bleu),
+        _Measure("BLEU", cased, _bleu),
         _Measure("chrF2", sacrebleu.CHRF(), _chrf),
         _Measure(f"BLEU, lower-cased, tokenised ({tokenizer})", lower, _bleu),
     )

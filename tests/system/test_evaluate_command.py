@@ -135,6 +135,15 @@ def test_two_files_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{100 - lower:+.2f}" in capsys.readouterr().out
 
 
+def test_tokenised_text_is_scored_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    found = evaluated(capsys, "--model", "one-way", "--beam", "1", "--tokenize", "none")
+    assert "|tok:none|" in found["bleu"]["signature"]
+    assert main(["evaluate", "--data", "test.tsv", "--tokenize", "moses"]) == 2
+    said = capsys.readouterr().err.strip()
+    assert "moses" in said
+    assert said.count("\n") == 0
+
+
 def test_two_models_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--to", "de", "--beam", "1"]
     found = evaluated(capsys, "--compare", "one-way", "both-ways", *words)

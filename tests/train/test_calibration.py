@@ -1,6 +1,7 @@
 """What a training tells of its own model: how good it is, and what it cannot know."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from heedful.confidence import Confidence
 from heedful.config import read_config
 from heedful.evaluate import sentence_chrf
 from heedful.model_folder import load_model
+from heedful.translation import Translation, blank
 from heedful.translator import Translator, load
 
 
@@ -25,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "dev.tsv").write_text("".join(rows[40:]), "utf-8")
     words = ["train", "--recipe", "tiny", "--data", str(folder / "train.tsv")]
     words += ["--dev", str(folder / "dev.tsv"), "--out", str(folder / "run"), "--quiet"]
-    words += ["--from", "en", "--to", "de", "--both-directions", "--training.max-steps", "3"]
+    words += ["--from", "en", "--to", "de", "--both-directions", "--training.max-steps", "80"]
     words += ["--tokenizer.vocabulary-size", "300", "--model.d-model", "16", "--device", "cpu"]
     words += ["--model.n-heads", "1", "--search.kind", "greedy", "--model.max-length", "256"]
     assert main(words) == 0
@@ -60,3 +62,22 @@ def test_few_sentences_teach_nothing(run: Path, monkeypatch: pytest.MonkeyPatch)
     assert known.targets == {}
     few = "not learnt, 110 sentences in the dev set, 111 are needed"
     assert said == [f"confidence to de: {few}", f"confidence to en: {few}"]
+
+
+def test_a_model_that_ends_nothing_is_not_asked_for_everything(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After two steps of training, 500 endless translations would take longer than the training."""
+    asked: list[int] = []
+
+    def endless(_: Translator, sources: list[str], *__: object, **___: object) -> list[Translation]:
+        asked.append(len(sources))
+        flags = ["unfinished"] * 11 + [""] * 9
+        return [replace(blank(""), flags=(flag,)) for flag in flags]
+
+    monkeypatch.setattr(Translator, "translate_detailed", endless)
+    config, loaded = read_config(run / "config.json"), load_model(run / "model")
+    known, said = calibrated(config, run, loaded, torch.device("cpu"))
+    assert (known.targets, asked) == ({}, [20, 20])
+    why = "not learnt, most of the first 20 translations come to no end"
+    assert said == [f"confidence to de: {why}", f"confidence to en: {why}"]

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -70,6 +70,8 @@ class Options:
     """Write the translations there, one a line, as many as the test set has rows."""
     beam: int | None = None
     """Beam size (default 4); 1 is greedy search. Other searches: --search.kind."""
+    tokenize: Literal["13a", "intl", "char", "zh", "none"] | None = None
+    """How BLEU cuts words (default: as the target language asks); none: the text is tokenised."""
     use_glossary: bool = False
     """Translate with the terms of --glossary, too."""
     protect: bool = False
@@ -204,8 +206,13 @@ def _results(
     sources, references = ([side[row] for row in rows] for side in test.sides(systems[0].swapped))
     lines = [[system.lines[row] for row in rows] for system in systems]
     language = next((s.language for s in systems if s.language), options.to or "")
+    how: dict[str, Any] = {
+        "language": language,
+        "tokenize": options.tokenize,
+        "seed": options.seed,
+    }
     scores = [
-        score(chosen, references, language=language, seconds=system.seconds, seed=options.seed)
+        score(chosen, references, seconds=system.seconds, **how)
         for system, chosen in zip(systems, lines, strict=True)
     ]
     checks = [
@@ -215,7 +222,7 @@ def _results(
     comparison = None
     if options.compare:
         show = _SHOWN if options.show is None else options.show
-        comparison = compare(references, *lines, language=language, seed=options.seed, show=show)
+        comparison = compare(references, *lines, show=show, **how)
     expected: list[list[float] | None] = [
         None if system.known is None else system.known(system.log_probs).tolist()
         for system in systems
