@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from train.spec import Task
@@ -25,7 +24,7 @@ MAX_TOKENS = 256
 SYNTHETIC_PAIRS = 200_000
 
 
-class SyntheticStore:
+class SyntheticStore(TokenStore):
     """Random ids in sentences as long as WMT's English-German ones: 28 and 29 pieces on average.
 
     Lengths are log-normal, ids follow Zipf's law; the same in every process.
@@ -35,33 +34,23 @@ class SyntheticStore:
         random = np.random.default_rng(SEED)
         source = random.lognormal(np.log(24), 0.55, pairs)
         target = source * random.lognormal(0.03, 0.18, pairs)
-        self._lengths = [np.clip(side, 3, 200).astype(np.int64) for side in (source, target)]
-        self._starts = [np.cumsum(side) - side for side in self._lengths]
+        ends = [np.cumsum(np.clip(side, 3, 200).astype(np.int64)) for side in (source, target)]
         share = 1 / np.arange(1, vocabulary - 3)
-        total = max(int(side.sum()) for side in self._lengths)
-        drawn = np.searchsorted(np.cumsum(share / share.sum()), random.random(total))
-        self._ids = (np.minimum(drawn, vocabulary - 5) + 4).astype(np.uint16)
+        drawn = np.searchsorted(
+            np.cumsum(share / share.sum()), random.random(max(int(side[-1]) for side in ends))
+        )
+        ids = (np.minimum(drawn, vocabulary - 5) + 4).astype(np.uint16)
+        sides = zip(("source", "target"), ends, strict=True)
+        columns = {name: (_ended(ids, at), np.concatenate([[0], at])) for name, at in sides}
+        meta = {"fingerprint": "synthetic", "max_tokens": 200, "too_long": 0}
+        super().__init__(Path(), meta, columns)
 
-    def __len__(self) -> int:
-        return len(self._lengths[0])
 
-    def lengths(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return how many ids the sources and the targets have."""
-        return self._lengths[0], self._lengths[1]
-
-    def source(self, row: int) -> np.ndarray:
-        """Return the ids of a source; the last one is </s>."""
-        return self._row(0, row)
-
-    def target(self, row: int) -> np.ndarray:
-        """Return the ids of a target; the last one is </s>."""
-        return self._row(1, row)
-
-    def _row(self, side: int, row: int) -> np.ndarray:
-        start = self._starts[side][row]
-        ids = self._ids[start : start + self._lengths[side][row]].copy()
-        ids[-1] = Tokenizer.end_id
-        return ids
+def _ended(ids: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return as many ids as there are, with </s> at every end."""
+    found = ids[: ends[-1]].copy()
+    found[ends - 1] = Tokenizer.end_id
+    return found
 
 
 def prepare(work: Path) -> None:
@@ -84,7 +73,7 @@ def prepare(work: Path) -> None:
 def plan(task: Task, vocabulary: int) -> BatchPlan:
     """Return the batches of a task: the same for everybody with the same `batch_tokens`."""
     if task.data == "synthetic":
-        store = cast("TokenStore", SyntheticStore(vocabulary))
+        store = SyntheticStore(vocabulary)
     else:
         store = TokenStore.open(Path(task.work) / "store")
     return BatchPlan(store, task.settings.batch_tokens, SEED)
