@@ -42,9 +42,9 @@ def calibrated(
             continue
         with torch.compiler.set_stance("force_eager"):  # a search has too many shapes to compile
             found = _translated(translator, sources, tag or None, config)
-        if len(found) < len(sources):
-            few = f"most of the first {len(found)} translations come to no end"
-            said.append(f"confidence{to}: not learnt, {few}")
+        if found is None:
+            endless = f"most of the first {_FIRST} translations come to no end"
+            said.append(f"confidence{to}: not learnt, {endless}")
             continue
         log_probs = translator.mean_log_probs(found)
         chrf = sentence_chrf([one.text for one in found], references).tolist()
@@ -56,11 +56,11 @@ def calibrated(
 
 def _translated(
     translator: Translator, sources: list[str], tag: str | None, config: RunConfig
-) -> list[Translation]:
-    """Return the translations; of the first ones alone, where most of these are unfinished."""
+) -> list[Translation] | None:
+    """Return the translations; None where most of the first are unfinished."""
     first = translator.translate_detailed(sources[:_FIRST], tag, search=config.search)
     if 2 * sum(UNFINISHED in one.flags for one in first) > len(first):
-        return first
+        return None
     return first + translator.translate_detailed(sources[_FIRST:], tag, search=config.search)
 
 

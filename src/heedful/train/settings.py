@@ -24,7 +24,8 @@ class TrainingConfig(Settings):
     max_steps: int = Field(100_000, ge=1)
     """Updates of the weights after which training ends."""
     max_minutes: float | None = Field(None, gt=0)
-    """Minutes of training after which it ends, over all resumed parts together."""
+    """Minutes of training after which it ends, over all resumed parts together; a linear schedule
+    falls to zero by then."""
     batch_tokens: Annotated[int | Literal["auto"], PlainValidator(_tokens)] = 25_000
     """Pieces in a batch, on the longer side, padding counted; auto: the most that memory holds."""
     accumulate: int = Field(1, ge=1)
