@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as Backend
 
 from heedful.data.bpe_dropout import BPEDropout
+from heedful.data.store import Rows
+from heedful.text.pieces import PAD
 from heedful.text.tokenizer import BPE, Tokenizer
 
 WORDS = ["the", "cat", "sees", "lower", "newest", "widest", "houses", "lowest", "new", "1984"]
@@ -27,9 +29,18 @@ def tokenizer() -> Tokenizer:
     return Tokenizer.train(lambda: zip(lines, lines, strict=True), config, ["de"])
 
 
-def spelled(dropout: BPEDropout, ids: list[int], row: int = 0, epoch: int = 0) -> list[int]:
-    found: list[int] = dropout(np.array(ids, np.uint16), 0, row, epoch).tolist()
-    return found
+def spelled(
+    dropout: BPEDropout, ids: list[int], row: int = 0, epoch: int = 0, side: int = 0
+) -> list[int]:
+    padded, lengths = np.array([ids], np.int64), np.array([len(ids)])
+    found, [count] = dropout(padded, lengths, side, rows(row), epoch)
+    assert (found[0, count:] == PAD).all()
+    new: list[int] = found[0, :count].tolist()
+    return new
+
+
+def rows(*numbers: int) -> Rows:
+    return np.array(numbers, np.int64)
 
 
 texts = st.lists(st.sampled_from(WORDS) | st.text(max_size=5), max_size=12).map(" ".join)
@@ -104,9 +115,24 @@ def test_the_same_again_and_another_in_the_next_epoch(tokenizer: Tokenizer) -> N
         spelled(dropout, ids, row=3, epoch=2),
         spelled(dropout, ids, row=4, epoch=1),
         spelled(BPEDropout(tokenizer, 0.5, 2, 100), ids, row=3, epoch=1),
-        dropout(np.array(ids), 1, 3, 1).tolist(),
+        spelled(dropout, ids, row=3, epoch=1, side=1),
     ]
     assert all(other != first for other in others)
+
+
+def test_rows_are_spelled_by_themselves(tokenizer: Tokenizer) -> None:
+    """Whatever stands beside them in a batch, and wherever."""
+    lines = ["the lowest newest houses", "猫吃鱼", "", "it's 1984 ..."]
+    ids = tokenizer.encode_source(lines, "de")
+    lengths = np.array([len(row) for row in ids])
+    padded = np.full((4, lengths.max() + 3), PAD, np.int64)
+    for place, of_row in enumerate(ids):
+        padded[place, : len(of_row)] = of_row
+    dropout = BPEDropout(tokenizer, 0.5, 1, 20)
+    found, counts = dropout(padded, lengths, 0, rows(7, 3, 2**31 + 5, 0), 4)
+    for place, row in enumerate((7, 3, 2**31 + 5, 0)):
+        assert found[place, : counts[place]].tolist() == spelled(dropout, ids[place], row, 4)
+        assert (found[place, counts[place] :] == PAD).all()
 
 
 def test_what_would_be_too_long_stays(tokenizer: Tokenizer) -> None:

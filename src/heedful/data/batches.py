@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from heedful.data.columns import blocks
-from heedful.data.store import Ids, Lengths, Padded, Rows, TokenStore
+from heedful.data.store import Lengths, Padded, Rows, TokenStore
 from heedful.errors import DataError
 from heedful.shapes import Bool, Float, Int, Tensor
 from heedful.text.pieces import PAD, START
@@ -30,8 +30,13 @@ class Respell(Protocol):
     most: int
     """Pieces of a row at most."""
 
-    def __call__(self, ids: Any, side: int, row: int, epoch: int) -> Any:
-        """Return the ids of a row; `side` 0 is the source, 1 the target."""
+    def __call__(
+        self, ids: Padded, lengths: Any, side: int, rows: Rows, epoch: int
+    ) -> tuple[Padded, Any]:
+        """Return the ids of these rows and how many each has; `side` 0 is the source, 1 the target.
+
+        In both, what is behind the lengths is PAD.
+        """
         ...
 
 
@@ -187,12 +192,12 @@ class BatchPlan:
 
     def _side(self, side: int, rows: Rows, epoch: int) -> Padded:
         """Return the sources or the targets of these rows, as they are spelled in an epoch."""
+        lengths = (self._source_lengths, self._target_lengths)[side][rows]
+        ids = self.store.padded(side, rows, int(self._padded(lengths.max())))
         if self.respell is None:
-            lengths = (self._source_lengths, self._target_lengths)[side][rows]
-            return self.store.padded(side, rows, int(self._padded(lengths.max())))
-        ids = (self.store.source, self.store.target)[side]
-        spelled = [self.respell(ids(row), side, row, epoch) for row in rows.tolist()]
-        return _pad(spelled, self._padded)
+            return ids
+        spelled, counts = self.respell(ids, lengths, side, rows, epoch)
+        return spelled[:, : int(self._padded(counts.max()))]
 
     def fill(self, batches: Sequence[Rows]) -> float:
         """Return the share of the positions of both sides that hold a real token, 0 to 1."""
@@ -247,11 +252,3 @@ def _cut(longer: Lengths, start: int, budget: int) -> int:
     ends = range(start + 1, min(len(longer), start + budget // int(longer[start])) + 1)
     fitting = bisect_right(ends, budget, key=lambda end: int(longer[end - 1]) * (end - start))
     return start + max(1, fitting)
-
-
-def _pad(rows: Sequence[Ids], padded_length: Callable[[Any], Any]) -> Padded:
-    """Return the rows as one array, as wide as the longest, filled up with padding."""
-    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-    padded = np.full((len(rows), int(padded_length(lengths.max()))), PAD, np.int64)
-    padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.concatenate(rows)
-    return padded

@@ -1,6 +1,6 @@
 """Rows of a corpus are spelled in another way each time, with merges of the BPE left out at random.
 
-Ids of a row come in, other ids of the same text go out; `heedful.data.batches` asks for them when
+Ids of rows come in, other ids of the same texts go out; `heedful.data.batches` asks for them when
 a batch is made. Provilkov et al. 2020, "BPE-Dropout: Simple and Effective Subword Regularization"
 (arXiv 1910.13267).
 """
@@ -13,16 +13,18 @@ from typing import Any
 
 import numpy as np
 
+from heedful.data.store import Padded, Rows
 from heedful.text.pieces import BYTE_LETTERS
 from heedful.text.tokenizer import Tokenizer
 
 Ids = np.ndarray[Any, np.dtype[Any]]
+Counts = np.ndarray[Any, np.dtype[np.int64]]
 _SPACE = next(letter for letter, byte in BYTE_LETTERS.items() if byte == 0x20)
 
 
 @dataclass(frozen=True)
 class _Side:
-    """What `heedful.kernels.merges.respell` knows of a vocabulary."""
+    """What `heedful.kernels.merges.respell_rows` knows of a vocabulary."""
 
     starts: Ids
     letters: Ids
@@ -43,17 +45,24 @@ class BPEDropout:
         self._sides = [_side(source), _side(target)]
         self._chance, self._seed, self.most = chance, seed, most
 
-    def __call__(self, ids: Ids, side: int, row: int, epoch: int) -> Ids:
-        """Return the ids of a row; `side` 0 is the source, 1 the target."""
-        from heedful.kernels.merges import respell
+    def __call__(
+        self, ids: Padded, lengths: Counts, side: int, rows: Rows, epoch: int
+    ) -> tuple[Padded, Counts]:
+        """Return the ids of these rows and how many each has; what follows them is PAD.
 
-        place = np.array([self._seed, epoch, row, side], np.int64).tobytes()
+        `ids` are filled up behind their lengths; `side` 0 is the source, 1 the target.
+        """
+        from heedful.kernels.merges import respell_rows
+
+        place = np.array([self._seed, epoch, side], np.int64).tobytes()
         seed = int.from_bytes(blake2b(place, digest_size=8).digest()) >> 1
         of = self._sides[side]
         table = (of.starts, of.letters, of.space, of.pairs, of.ranks, of.made)
-        out = np.empty(self.most, np.int64)
-        count = respell(ids.astype(np.int64), *table, self._chance, seed, out)
-        return ids if count < 0 else out[:count]
+        out = np.empty((len(rows), max(self.most, ids.shape[1])), np.int64)
+        counts = np.empty(len(rows), np.int64)
+        which = np.asarray(rows, np.int64)
+        respell_rows(ids, lengths, which, *table, self._chance, seed, self.most, out, counts)
+        return out, counts
 
 
 def _side(model: dict[str, Any]) -> _Side:

@@ -3,7 +3,7 @@
 Called by `heedful.data.bpe_dropout`; the tests have the same in plain Python.
 """
 
-__all__ = ["respell"]
+__all__ = ["respell_rows"]
 
 from typing import Any
 
@@ -23,13 +23,18 @@ _STEP, _FIRST, _SECOND = (
 
 
 @compiled()
-def _uniform(state: Array) -> float:
-    """Return the next random number from 0 to 1: SplitMix64 (Steele et al. 2014)."""
-    state[0] += _STEP
-    z = state[0]
+def _mixed(z: Any) -> Any:
+    """Return the 64 bits of a number, mixed: the end of SplitMix64 (Steele et al. 2014)."""
     z = (z ^ (z >> np.uint64(30))) * _FIRST
     z = (z ^ (z >> np.uint64(27))) * _SECOND
-    return np.float64((z ^ (z >> np.uint64(31))) >> np.uint64(11)) * _TOP
+    return z ^ (z >> np.uint64(31))
+
+
+@compiled()
+def _uniform(state: Array) -> float:
+    """Return the next random number from 0 to 1, of SplitMix64."""
+    state[0] += _STEP
+    return np.float64(_mixed(state[0]) >> np.uint64(11)) * _TOP
 
 
 @compiled()
@@ -48,23 +53,29 @@ def _merge(
     At each step every merge that is possible is left out with the given chance, and the first of
     the others is made, until none is left.
     """
+    known = np.empty(count, np.int64)
+    for k in range(count - 1):
+        known[k] = _rank(word[k], word[k + 1], pairs, ranks)
     while count > 1:
         best, place = made.size, -1
         for k in range(count - 1):
-            rank = _rank(word[k], word[k + 1], pairs, ranks)
-            if 0 <= rank < best and _uniform(state) >= chance:
-                best, place = rank, k
+            if 0 <= known[k] < best and _uniform(state) >= chance:
+                best, place = known[k], k
         if place < 0:
             break
         word[place] = made[best]
         count -= 1
         for k in range(place + 1, count):
-            word[k] = word[k + 1]
+            word[k], known[k] = word[k + 1], known[k + 1]
+        if place > 0:
+            known[place - 1] = _rank(word[place - 1], word[place], pairs, ranks)
+        if place < count - 1:
+            known[place] = _rank(word[place], word[place + 1], pairs, ranks)
     return count
 
 
 @compiled()
-def respell(
+def _respell(
     ids: Array,
     starts: Array,
     letters: Array,
@@ -73,20 +84,14 @@ def respell(
     ranks: Array,
     made: Array,
     chance: float,
-    seed: int,
+    state: Array,
     out: Array,
 ) -> int:
-    """Write the ids of a row, spelled anew; return how many they are, -1 if they do not fit.
-
-    `letters[starts[i]:starts[i + 1]]` are the letters of piece i, none of a control piece; `space`
-    begins a word. The merge of rank r makes piece made[r]; `pairs` rise, and are left piece times
-    2^32 plus right piece, each with its rank. A word is what may be merged: the rest stays apart.
-    """
+    """Write the ids of a row, spelled anew; return how many they are, -1 if they do not fit."""
     total = 0
     for i in ids:
         total += starts[i + 1] - starts[i]
     word = np.empty(total + 1, np.int64)
-    state = np.array([seed], np.uint64)
     count = used = 0
     last = -1
     for place in range(ids.size + 1):
@@ -110,3 +115,41 @@ def respell(
             word[count] = last = letters[at]
             count += 1
     return used
+
+
+@compiled()
+def respell_rows(
+    ids: Array,
+    lengths: Array,
+    rows: Array,
+    starts: Array,
+    letters: Array,
+    space: int,
+    pairs: Array,
+    ranks: Array,
+    made: Array,
+    chance: float,
+    seed: int,
+    most: int,
+    out: Array,
+    counts: Array,
+) -> None:
+    """Write the ids of each row, spelled anew, and how many; what would be over `most` stays.
+
+    `ids[k, :lengths[k]]` are those of row number rows[k], which with the seed alone decides its
+    spelling. `letters[starts[i]:starts[i + 1]]` are the letters of piece i, none of a control
+    piece; `space` begins a word. The merge of rank r makes piece made[r]; `pairs` rise, and are
+    left piece times 2^32 plus right piece, each with its rank. A word is what may be merged: the
+    rest stays apart. Behind the ids of a row stands 0, which is padding.
+    """
+    state = np.empty(1, np.uint64)
+    for k in range(lengths.size):
+        own = ids[k, : lengths[k]]
+        state[0] = _mixed(np.uint64(seed) ^ _mixed(np.uint64(rows[k])))
+        fresh = out[k, :most]
+        count = _respell(own, starts, letters, space, pairs, ranks, made, chance, state, fresh)
+        if count < 0:
+            count = own.size
+            out[k, :count] = own
+        out[k, count:] = 0
+        counts[k] = count
