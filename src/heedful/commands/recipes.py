@@ -29,5 +29,5 @@ def run(options: Options) -> int:
         print(recipe(options.name).model_dump_json(indent=2))
         return 0
     for name, make in RECIPES.items():
-        print(f"{name:14}{(make.__doc__ or '').strip().splitlines()[0]}")
+        print(f"{name:19}{(make.__doc__ or '').strip().splitlines()[0]}")
     return 0
