@@ -88,7 +88,7 @@ def load(
 class Translator:
     """Translates with one model.
 
-    >>> load("en-de").translate(["Good morning!"], to="de")  # doctest: +SKIP
+    >>> load("everyday").translate(["Good morning!"], to="de")  # doctest: +SKIP
     ['Guten Morgen!']
     """
 
@@ -174,7 +174,7 @@ class Translator:
                 )
         if to is not None and to == from_:
             raise SettingError(f'both are "{to}"', where="--from and --to", fix="give one of them")
-        reached = {b for a, b in self._ways() if from_ is None or a == from_}
+        reached = {b for a, b in self.ways() if from_ is None or a == from_}
         targets = [language for language in tagged if language in reached]
         if to is None and (from_ is None or len(targets) != 1):
             known = " or ".join(f"--to {language}" for language in targets)
@@ -187,10 +187,10 @@ class Translator:
             )
         return to if to is not None else targets[0]
 
-    def _ways(self) -> list[tuple[str, str]]:
+    def ways(self) -> list[tuple[str, str]]:
         """Return every source with its target; all of them where the model does not say."""
         tagged, known = self.tokenizer.languages, self.languages
-        if {known.source, known.target, *known.others} == set(tagged):
+        if not tagged or {known.source, known.target, *known.others} == set(tagged):
             return known.ways()
         return [(a, b) for a in tagged for b in tagged if a != b]
 

@@ -1,6 +1,7 @@
 """The first part of the demo, with a model of random weights: what is shown is what is there."""
 
 import io
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,9 @@ def translator(*languages: str) -> Translator:
     tokenizer = Tokenizer.train(lambda: PAIRS, BPE(vocabulary_size=280), languages)
     config = TransformerConfig(d_model=16, d_ff=16, n_heads=2, encoder_layers=1, decoder_layers=1)
     model = config.build(tokenizer.source_size, tokenizer.target_size).eval()
-    source, target = languages or ("", "")
-    named = Languages(source=source, target=target, both_directions=bool(languages))
+    source, target, *others = languages or ("", "")
+    both = bool(languages)
+    named = Languages(source=source, target=target, both_directions=both, others=tuple(others))
     return Translator(LoadedModel(model, tokenizer, named))
 
 
@@ -43,23 +45,24 @@ def shown(model: Translator, typed: str) -> str:
         ("Schöne Grüße", "de"),
         ("Tom", None),
         ("", None),
-        ("猫", None),
+        ("猫", "zh"),
+        ("猫です", None),
     ],
 )
 def test_guess_language(text: str, language: str | None) -> None:
     assert guess_language(text) == language
 
 
-@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("language", SAMPLES)
 def test_samples_are_recognised(language: str) -> None:
     assert all(guess_language(text) == language for text in SAMPLES[language])
 
 
 def test_samples_are_not_in_the_training_data(data_folder: Path) -> None:
-    for corpus in ("tatoeba_en_de", "debian_descriptions_en_de"):
+    for corpus in ("tatoeba_en_de", "debian_descriptions_en_de", "tatoeba_en_zh"):
         for file in (data_folder / corpus).glob("*.tsv"):
             text = file.read_text("utf-8")
-            for sample in (*SAMPLES["en"], *SAMPLES["de"]):
+            for sample in chain.from_iterable(SAMPLES.values()):
                 assert sample not in text
 
 
@@ -95,6 +98,26 @@ def test_typed_text_goes_into_the_other_language(
             model.model, model.tokenizer, typed, model.translate([typed], to)[0], to=to
         ):
             assert any(row.source_word in line and f"{row.weight:.0%}" in line for line in lines)
+
+
+def test_of_three_languages_each_is_translated_where_the_model_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = translator("en", "de", "zh")
+    page = shown(model, "")
+    for text in (*SAMPLES["en"] * 2, *SAMPLES["zh"]):
+        assert text in page
+    assert page.count(f"  en  {SAMPLES['en'][0]}\n") == 2
+    monkeypatch.setattr(translating, "SAMPLES", {})
+    for typed, pairs in {
+        "猫吃鱼": [("zh", "en")],
+        "The cat sleeps": [("en", "de"), ("en", "zh")],
+        "Tom": [("en", "de"), ("", "en"), ("en", "zh")],
+    }.items():
+        lines = shown(model, typed).split("\n")
+        places = [k for k, line in enumerate(lines) if line[5:] == f" {typed}"]
+        found = [(lines[k][2:5].strip(), lines[k + 1][2:5].strip()) for k in places]
+        assert found == pairs
 
 
 def test_a_model_without_names_translates_what_was_typed() -> None:

@@ -25,8 +25,17 @@ SAMPLES = {
         "Können Sie mir sagen, wann das Museum öffnet?",
         "Unser Nachbar hat gestern seinen Schlüssel im Büro vergessen.",
     ),
+    "zh": (
+        "猫吃鱼，因为它饿了。",
+        "我妹妹昨天买了一辆红色的自行车。",
+    ),
 }
 """Everyday sentences, chosen before there was a model; none is in its training data."""
+
+Way = tuple[str, str]
+"""A source language and a target language; empty where nobody said."""
+
+_HAN, _KANA = re.compile("[\u4e00-\u9fff]"), re.compile("[\u3040-\u30ff]")
 
 BAR = 24
 """Characters of a bar that means 100 %."""
@@ -44,11 +53,13 @@ COMMON = {
 
 
 def guess_language(text: str) -> str | None:
-    """Guess from common words whether a text is English or German; None when they do not tell.
+    """Guess whether a text is English, German or Chinese; None when it does not tell.
 
     >>> guess_language("Where is the dog?"), guess_language("Schön!"), guess_language("Tom")
     ('en', 'de', None)
     """
+    if _HAN.search(text):
+        return None if _KANA.search(text) else "zh"
     found = re.findall(r"\w+", text.lower())
     hits = {code: sum(map(common.split().count, found)) for code, common in COMMON.items()}
     hits["de"] += len(re.findall("[äöüß]", text.lower()))
@@ -59,17 +70,13 @@ def guess_language(text: str) -> str | None:
 
 def show_translations(translator: Translator, typed: str, screen: Screen) -> None:
     """Translate samples and the typed text, then show the attention of the last of each kind."""
-    samples = [
-        (text, to)
-        for to in _targets(translator)
-        for text in SAMPLES.get(_source(translator, to) or "", ())
-    ]
+    samples = [(text, way) for way in translator.ways() for text in SAMPLES.get(way[0], ())]
     started = time.perf_counter()
-    done = [(to, _translate(translator, text, to)) for text, to in samples]
+    done = [(way, _translate(translator, text, way)) for text, way in samples]
     seconds = time.perf_counter() - started
-    own = [(to, _translate(translator, typed, to)) for to in _wanted(translator, typed)]
-    for to, translation in done + own:
-        _show_pair(translator, translation, to, screen)
+    own = [(way, _translate(translator, typed, way)) for way in _wanted(translator, typed)]
+    for way, translation in done + own:
+        _show_pair(translation, way, screen)
     if done:
         screen.say(f"{len(done)} sentences, one at a time, in {seconds:.1f} s", style="dim")
     looked = own or done[1:2]
@@ -79,48 +86,35 @@ def show_translations(translator: Translator, typed: str, screen: Screen) -> Non
             "While it writes a word, the decoder looks at the source; the share is how much of its "
             "attention went to one word."
         )
-    for to, translation in looked:
-        _show_attention(translator, translation, to, screen)
+    for way, translation in looked:
+        _show_attention(translator, translation, way, screen)
 
 
-def _targets(translator: Translator) -> list[str | None]:
-    """Return the tags that the model can be asked for; None is the only one it has."""
-    return list(reversed(translator.tokenizer.languages)) or [None]
-
-
-def _source(translator: Translator, to: str | None) -> str | None:
-    """Return the language that is translated into `to`."""
-    return translator.languages.known_source(to) or None
-
-
-def _wanted(translator: Translator, typed: str) -> list[str | None]:
-    """Return the targets for the typed text: the other language, or all when it is not known."""
+def _wanted(translator: Translator, typed: str) -> list[Way]:
+    """Return the ways for the typed text: out of its language, or to each when it is not known."""
     if not typed.strip():
         return []
-    targets = _targets(translator)
+    ways = translator.ways()
     language = guess_language(typed)
-    languages = translator.languages
-    fitting = [to for to in targets if (language, to or languages.target) in languages.ways()]
-    return fitting or targets
+    fitting = [way for way in ways if way[0] == language]
+    targets = dict.fromkeys(target for _, target in ways)
+    return fitting or [(translator.languages.known_source(target), target) for target in targets]
 
 
-def _translate(translator: Translator, text: str, to: str | None) -> Translation:
-    return translator.translate_detailed([text], to)[0]
+def _translate(translator: Translator, text: str, way: Way) -> Translation:
+    return translator.translate_detailed([text], way[1] or None)[0]
 
 
-def _show_pair(
-    translator: Translator, translation: Translation, to: str | None, screen: Screen
-) -> None:
-    names = (_source(translator, to) or "", to or translator.languages.target)
+def _show_pair(translation: Translation, way: Way, screen: Screen) -> None:
     screen.say()
-    screen.say(f"  {names[0]:3} {translation.source}")
-    screen.say(f"  {names[1]:3} {translation.text}", style="bold green")
+    screen.say(f"  {way[0]:3} {translation.source}")
+    screen.say(f"  {way[1]:3} {translation.text}", style="bold green")
     if "unfinished" in translation.flags:
         screen.say("      (it did not come to an end)", style="yellow")
 
 
 def _show_attention(
-    translator: Translator, translation: Translation, to: str | None, screen: Screen
+    translator: Translator, translation: Translation, way: Way, screen: Screen
 ) -> None:
     """Print a row for each word of the translation."""
     source, target = translation.source.strip(), translation.text
@@ -130,6 +124,7 @@ def _show_attention(
         screen.say("  (too long for a table)", style="yellow")
         return
     try:
+        to = translator.target(way[1] or None)
         rows = align(translator.model, translator.tokenizer, source, target, to=to)
     except HeedfulError as error:
         screen.say(f"  ({error})", style="yellow")
