@@ -1,73 +1,136 @@
-"""The bundled English-German model on both test sets and in both directions, and its card.
+"""The bundled model in its four directions, on dev and test sets, and its card.
 
-    python benchmarks/bundled_model.py
+    python benchmarks/bundled_model.py --beside FOLDER
 
-Run it with the Python of an environment in which the built wheel is installed. Needs the test
-sets in $HEEDFUL_DATA. Writes results/bundled_model.json and results/bundled_model.md: scores and
-50 random, untouched outputs, the measured part of src/heedful/pretrained/en-de/README.md.
+Run it with the Python of an environment in which the built wheel is installed. Needs the corpora
+in $HEEDFUL_DATA, and OpenCC for their Chinese (pip install --group bench), which is partly in
+traditional characters and made simplified. `--beside` is another model whose scores stand beside,
+such as an earlier edition. Writes results/bundled_model.json and results/bundled_model.md: scores
+and random, untouched outputs, the measured part of src/heedful/pretrained/everyday/README.md.
 """
 
+import argparse
 import json
 import os
 import random
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from machine import RESULTS, heed, record
 
-TESTS = {"Tatoeba": "tatoeba_en_de", "Debian descriptions": "debian_descriptions_en_de"}
 SAMPLES = 50
 
 
+class Corpus(NamedTuple):
+    """English and another language, side by side."""
+
+    name: str
+    folder: str
+    other: str
+
+
+CORPORA = (
+    Corpus("Tatoeba", "tatoeba_en_de", "de"),
+    Corpus("Debian descriptions", "debian_descriptions_en_de", "de"),
+    Corpus("Tatoeba", "tatoeba_en_zh", "zh"),
+)
+Output = tuple[str, str, str, str]
+"""Corpus, source, translation and reference."""
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--beside", type=Path, help="another model, of English and German")
+    options = parser.parse_args()
     data = os.environ.get("HEEDFUL_DATA")
     if data is None:
         print("bundled_model: skipped, HEEDFUL_DATA does not name the folder with the data")
         return
-    scores: dict[str, Any] = {}
-    outputs: list[tuple[str, str, str, str]] = []
-    for name, folder in TESTS.items():
-        path = f"{data}/{folder}/test.tsv"
-        rows = [line.split("\t") for line in Path(path).read_text("utf-8").strip().split("\n")]
-        for source, target in (("en", "de"), ("de", "en")):
-            key = f"{name} {source}-{target}"
-            scores[key], hypotheses = measured(path, source, target)
-            swap = source == "de"
-            outputs += [
-                (key, *((row[1], row[0]) if swap else (row[0], row[1])), hypothesis)
-                for row, hypothesis in zip(rows, hypotheses, strict=True)
-            ]
-    record("bundled_model", {"beam": 4, "scores": scores})
-    (RESULTS / "bundled_model.md").write_text(card(scores, outputs), "utf-8")
+    rows: list[dict[str, Any]] = []
+    outputs: dict[str, list[Output]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for corpus, part in [(corpus, part) for corpus in CORPORA for part in ("test", "dev")]:
+            path = simplified(Path(data) / corpus.folder / f"{part}.tsv", corpus, Path(scratch))
+            for way in (("en", corpus.other), (corpus.other, "en")):
+                row, found = measured(path, corpus, part, way, options.beside)
+                rows.append(row)
+                print(row["corpus"], part, *way, row["scores"]["bleu"]["value"], flush=True)
+                if part == "test":
+                    outputs.setdefault("-".join(way), []).extend(found)
+    record("bundled_model", {"beam": 4, "rows": rows})
+    (RESULTS / "bundled_model.md").write_text(card(rows, outputs), "utf-8")
 
 
-def measured(path: str, source: str, target: str) -> tuple[dict[str, Any], list[str]]:
-    """Return the scores of one direction and the translations."""
+def simplified(path: Path, corpus: Corpus, scratch: Path) -> Path:
+    """Return the file, or one whose Chinese is written in simplified characters."""
+    if corpus.other != "zh":
+        return path
+    from opencc import OpenCC
+
+    convert = OpenCC("t2s").convert
+    pairs = [line.split("\t") for line in lines_of(path)]
+    text = "".join(f"{english}\t{convert(chinese)}\n" for english, chinese in pairs)
+    made = scratch / f"zh.{path.name}"
+    made.write_text(text, "utf-8")
+    return made
+
+
+def lines_of(path: Path) -> list[str]:
+    """Return the lines of a file, which only a line feed ends."""
+    return path.read_text("utf-8").removesuffix("\n").split("\n")
+
+
+def measured(
+    path: Path, corpus: Corpus, part: str, way: tuple[str, str], beside: Path | None
+) -> tuple[dict[str, Any], list[Output]]:
+    """Return what was measured of one direction, and the translations."""
+    source, target = way
+    words = ["--data", str(path), "--from", source, "--to", target, "--json"]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.txt"
-        words = ["--data", path, "--from", source, "--to", target, "--json", "-o", str(out)]
-        found = json.loads(heed("evaluate", *words))
-        return found, out.read_text("utf-8").removesuffix("\n").split("\n")
+        found = json.loads(heed("evaluate", *words, "-o", str(out)))
+        hypotheses = lines_of(out)
+    row = {"corpus": corpus.name, "part": part, "way": "-".join(way), "scores": found}
+    if beside is not None and corpus.other == "de":
+        row["beside"] = json.loads(heed("evaluate", "--model", str(beside), *words))
+    pairs = [line.split("\t") for line in lines_of(path)]
+    sides = [pair if source == "en" else pair[::-1] for pair in pairs]
+    return row, [
+        (corpus.name, one, hypothesis, other)
+        for (one, other), hypothesis in zip(sides, hypotheses, strict=True)
+    ]
 
 
-def card(scores: dict[str, Any], outputs: list[tuple[str, str, str, str]]) -> str:
+def card(rows: list[dict[str, Any]], outputs: dict[str, list[Output]]) -> str:
     """Return the measured part of the model card."""
-    lines = ["| test set | sacreBLEU | chrF | sentences | confidence |", "|---|---|---|---|---|"]
-    for key, found in scores.items():
-        bleu, chrf, sure = found["bleu"], found["chrf"], found["confidence"]
-        lines.append(
-            f"| {key} | {bleu['value']:.1f} ({bleu['low']:.1f} to {bleu['high']:.1f}) "
-            f"| {chrf['value']:.1f} | {found['sentences']:,} "
-            f"| correlation {sure['correlation']:.2f}, error {sure['error']:.0f} |"
-        )
-    first = next(iter(scores.values()))
-    lines += ["", f"Signatures: `{first['bleu']['signature']}`, `{first['chrf']['signature']}`", ""]
-    lines += [f"### {SAMPLES} random outputs, untouched", ""]
-    for key, source, reference, hypothesis in random.Random(0).sample(outputs, SAMPLES):
-        lines += [f"- {key}", f"  - source: {source}", f"  - model: {hypothesis}"]
-        lines += [f"  - reference: {reference}"]
-    return "\n".join(lines) + "\n"
+    lines = ["| corpus | direction | sacreBLEU | chrF | sentences | first edition | confidence |"]
+    lines += ["|---|---|---|---|---|---|---|", *map(line_of, rows)]
+    signatures = {row["scores"]["bleu"]["signature"] for row in rows}
+    signatures |= {row["scores"]["chrf"]["signature"] for row in rows}
+    lines += ["", "Signatures: " + ", ".join(f"`{name}`" for name in sorted(signatures)), ""]
+    for way, found in outputs.items():
+        lines += [f"### {SAMPLES} random outputs, untouched: {way}", ""]
+        for corpus, source, hypothesis, reference in random.Random(0).sample(found, SAMPLES):
+            lines += [f"- {corpus}", f"  - source: {source}", f"  - model: {hypothesis}"]
+            lines += [f"  - reference: {reference}"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def line_of(row: dict[str, Any]) -> str:
+    """Return the line of the table for one direction on one corpus."""
+    found = row["scores"]
+    bleu, chrf, sure = found["bleu"], found["chrf"], found["confidence"]
+    first = "none"
+    if "beside" in row:
+        first = f"{row['beside']['bleu']['value']:.1f}, chrF {row['beside']['chrf']['value']:.1f}"
+    return (
+        f"| {row['corpus']}, {row['part']} | {row['way']} "
+        f"| {bleu['value']:.1f} ({bleu['low']:.1f} to {bleu['high']:.1f}) | {chrf['value']:.1f} "
+        f"| {found['sentences']:,} | {first} "
+        f"| correlation {sure['correlation']:.2f}, error {sure['error']:.0f} |"
+    )
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def main() -> None:
         tests["Multi30k, en-de"] = (options.multi30k, train, test, "de")
     found = {name: measured(*test) for name, test in tests.items()}
     models = [BUNDLED, *([options.multi30k] if options.multi30k else [])]
-    names = ("bundled en-de", "Multi30k en-de")
+    names = ("bundled", "Multi30k en-de")
     files = {name: sizes(model) for name, model in zip(names, models, strict=False)}
     print(json.dumps(found | files, indent=2))
     record("int8_quality", {"scores": found, "bytes": files})

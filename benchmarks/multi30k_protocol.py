@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from machine import RESULTS, heed, record
+from pages import put
 
 PARTS = ("train", "val", "test_2016_flickr")
 NAME = "multi30k_protocol"
 PAGE = Path(__file__).parents[1] / "docs" / "multi30k.md"
-BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def main() -> None:
         trained(run, corpora, seed, options.device)
         rows.append({"text": text, "seed": seed, "note": options.note} | scored(run, corpora, text))
         record(NAME, {"rows": rows})
-        print(fill(PAGE, rows))
+        put(PAGE, Path(__file__), "\n".join(table(rows)) + "\n", "")
 
 
 def known() -> list[dict[str, Any]]:
@@ -126,20 +126,15 @@ def scored(run: Path, corpora: dict[str, str], text: str) -> dict[str, Any]:
     }
 
 
-def fill(page: Path, rows: list[dict[str, Any]]) -> str:
-    """Write the table into the page and return it."""
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """Return a line for each kind of text."""
     lines = ["| text | seeds | BLEU, mean | BLEU of each | chrF, mean | million target pieces |"]
     lines += ["|---|---|---|---|---|---|"]
     for text in ("tokenised", "raw"):
         own = sorted((row for row in rows if row["text"] == text), key=lambda row: row["seed"])
         if own:
             lines.append(line_of(text, own))
-    table = "\n".join(lines)
-    whole = page.read_text("utf-8")
-    before, rest = whole.split(BEGIN)
-    after = rest.split(END)[1]
-    page.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", "utf-8")
-    return table
+    return lines
 
 
 def line_of(text: str, rows: list[dict[str, Any]]) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 from machine import record
 
 from heedful.evaluate import score
-from heedful.translator import Care, Translation, Translator, load
+from heedful.translator import BUNDLED, Care, Translation, Translator, load
 
 STRINGS = 2000
 SIGNS = re.compile(
@@ -55,7 +55,7 @@ def main() -> None:
     found = {name: measured(translator, kinds, care) for name, care in ways.items()}
     print(json.dumps(found, indent=2))
     strings = {kind: len(pairs) for kind, pairs in kinds.items()}
-    record("protect", {"model": "en-de", "beam": 4, "strings": strings, "ways": found})
+    record("protect", {"model": BUNDLED, "beam": 4, "strings": strings, "ways": found})
 
 
 def kind_of(text: str) -> str:

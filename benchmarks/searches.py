@@ -27,7 +27,7 @@ from search.table import fill
 from heedful.evaluate import compare, score
 from heedful.search import Beam, DiverseBeam, Greedy, MinimumBayesRisk, Sample, SearchConfig
 from heedful.text.chrf import chrf_matrix
-from heedful.translator import Care, Translation, Translator, load
+from heedful.translator import BUNDLED, Care, Translation, Translator, load
 
 DOCS = Path(__file__).parents[1] / "docs"
 RAW = Care(capitals=False, loops=False)
@@ -83,7 +83,7 @@ def measure_all(options: argparse.Namespace, data: Path) -> None:
     """Measure every search on the test sets and write the results."""
     models = {"Multi30k": options.multi30k} if options.multi30k else {}
     sets = {}
-    for name, model in (models | {"Tatoeba": "en-de"}).items():
+    for name, model in (models | {"Tatoeba": BUNDLED}).items():
         translator = load(model)
         translator.settle()
         pairs = captions(data) if name == "Multi30k" else tatoeba(data)

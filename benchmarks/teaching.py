@@ -19,6 +19,8 @@ from typing import Any
 from machine import RESULTS, one_core, record, train_if_asked
 from pages import put
 
+from heedful.model_path import BUNDLED
+
 NAME, MINUTES = "teaching", 20.0
 DOCS = Path(__file__).parents[1] / "docs"
 LIBREOFFICE = ["--data", "{data}/libreoffice_ui_en_de/ui.en,{data}/libreoffice_ui_en_de/ui.de"]
@@ -70,7 +72,7 @@ def known() -> list[dict[str, Any]]:
 def taught(name: str, data: str, core: int) -> dict[str, Any]:
     """Train, and return what has been gained and lost."""
     with tempfile.TemporaryDirectory() as folder:
-        words = ["train", "--quiet", "--start", "en-de", "--from", "en", "--to", "de"]
+        words = ["train", "--quiet", "--start", BUNDLED, "--from", "en", "--to", "de"]
         words += [word.format(data=data) for word in TAUGHT[name]]
         words += ["--general", f"{data}/tatoeba_en_de/test.tsv", "--out", f"{folder}/run"]
         words += ["--training.max-minutes", str(MINUTES)]

@@ -56,8 +56,8 @@ KINDS = [
     for path, kinds, group in GROUPS
     if "kind" in group.model_fields
 ]
-STARTING = ["--start", "en-de", "--from", "en", "--to", "de"]
-TAUGHT = ["--teacher", "en-de", "--dev", "d.tsv", "--test", "t.tsv"]
+STARTING = ["--start", "everyday", "--from", "en", "--to", "de"]
+TAUGHT = ["--teacher", "everyday", "--dev", "d.tsv", "--test", "t.tsv"]
 NEEDED: dict[str, list[str]] = {
     "--tokenizer.vocabulary-size": ["--tokenizer.exact", "true"],
     "--data.both-directions": ["--from", "en", "--to", "de"],

@@ -8,7 +8,7 @@ from pathlib import Path
 from heedful import pretrained
 from heedful.errors import ModelError, OutputError, did_you_mean
 
-BUNDLED = "en-de"
+BUNDLED = "everyday"
 """The model that comes with the package."""
 
 

@@ -217,7 +217,7 @@ def sentences(count: int) -> list[str]:
 
 def same_translations(folder: Path, count: int) -> None:
     """Translate with the bundled model, both engines greedy, and compare every piece."""
-    translator = load("en-de", "cpu")
+    translator = load("everyday", "cpu")
     loaded = LoadedModel(translator.model, translator.tokenizer, translator.languages)
     export(folder, loaded)
     engine = Engine(folder, loaded.tokenizer)
@@ -241,7 +241,7 @@ def same_translations(folder: Path, count: int) -> None:
 def test_the_bundled_model_token_for_token(tmp_path: Path) -> None:
     same_translations(tmp_path / "out", 50)
     text = "Where is the station?"
-    expected = load("en-de", "cpu").translate([text], "de", search=Greedy())
+    expected = load("everyday", "cpu").translate([text], "de", search=Greedy())
     assert run_readme(tmp_path / "out", text) == expected[0]
 
 

@@ -89,7 +89,7 @@ def test_every_variant(settings: Settings, tokenizer: Tokenizer, tmp_path: Path)
 
 @pytest.mark.slow
 def test_the_bundled_model_and_its_readme(tmp_path: Path) -> None:
-    translator = load("en-de", "cpu")
+    translator = load("everyday", "cpu")
     loaded = LoadedModel(translator.model, translator.tokenizer, translator.languages)
     agree(tmp_path / "out", loaded)
     text = "Where is the station?"

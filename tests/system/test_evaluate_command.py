@@ -309,5 +309,5 @@ def test_the_package_is_not_calibrated(capsys: pytest.CaptureFixture[str]) -> No
     words = ["evaluate", "--data", "test.tsv", "--to", "de", "--calibrate", "--quiet"]
     assert main(words) == 2
     assert "--calibrate: it is for one model that you can write to" in capsys.readouterr().err
-    assert main([*words, "--model", "en-de"]) == 2
+    assert main([*words, "--model", "everyday"]) == 2
     assert "belongs to the package and is not changed" in capsys.readouterr().err

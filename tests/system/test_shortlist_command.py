@@ -122,8 +122,8 @@ def test_a_large_corpus_is_thinned_out(
         ("--model photos --data my.tsv", "photos: no model is in this folder"),
         ("--model half --data my.tsv", "half: this training has not ended"),
         (
-            "--model en-de --data my.tsv",
-            "en-de: this model belongs to the package and is not changed; copy its folder (",
+            "--model everyday --data my.tsv",
+            "everyday: this model belongs to the package and is not changed; copy its folder (",
         ),
     ],
 )

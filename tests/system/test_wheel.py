@@ -14,7 +14,7 @@ pytest.importorskip("build", reason="needs the package build (make setup install
 pytest.importorskip("hatchling", reason="needs the package hatchling (make setup installs it)")
 
 ROOT = Path(__file__).resolve().parents[2]
-BUNDLED = ROOT / "src" / "heedful" / "pretrained" / "en-de"
+BUNDLED = ROOT / "src" / "heedful" / "pretrained" / "everyday"
 
 
 @pytest.fixture(scope="module")

@@ -241,7 +241,7 @@ def test_columns_are_those_of_the_corpora(files: Path, teacher: str, tmp_path: P
     ("words", "said"),
     [
         (["--distil"], "--distil is for a teacher: give --teacher MODEL"),
-        (["--teacher", "en-de"], "--teacher has nothing to do: give --distil"),
+        (["--teacher", "everyday"], "--teacher has nothing to do: give --distil"),
         (["--teacher", "nowhere", "--distil"], "nowhere: there is no such folder"),
         (
             ["--teacher", "TEACHER", "--distil", "--to", "fr"],

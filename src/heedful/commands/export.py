@@ -11,7 +11,7 @@ import tyro
 from heedful.errors import SettingError
 
 EXAMPLES = """
-heed export --to ctranslate2 -o en-de-ctranslate2
+heed export --to ctranslate2 -o everyday-ctranslate2
 heed export --model runs/mine --to ctranslate2 --quantization int8 -o mine-int8
 heed export --model runs/mine --to onnx -o mine-onnx
 heed export --model runs/mine --to heedful --quantization int8 -o mine-small

@@ -26,7 +26,7 @@ heed train --data my.tsv --out runs/mine
 heed train --data train.en,train.de --dev val.en,val.de --from en --to de --out runs/m30k
 heed train --data my.tsv --out runs/mine --resume
 heed train --recipe tiny --data my.tsv --out runs/x --training.max-steps 120 --model.d-model 256
-heed train --start en-de --data ours.tsv --from en --to de --mix general.tsv --out runs/ours
+heed train --start everyday --data ours.tsv --from en --to de --mix general.tsv --out runs/ours
 heed train --data de.tsv zh=zh.tsv --from en --to de --both-directions --out runs/three
 heed train --data my.tsv --dev d.tsv --test t.tsv --teacher runs/big --distil --out runs/small
 heed train --data my.tsv --out runs/z --batch-tokens auto --device cuda
@@ -61,7 +61,7 @@ class Options:
     skip_bad: bool = False
     """Drop rows that cannot be read, and count them, instead of stopping."""
     start: str | None = None
-    """A model to begin with, such as en-de or runs/mine: its weights learn your corpus."""
+    """A model to begin with, such as everyday or runs/mine: its weights learn your corpus."""
     mix: tuple[str, ...] = ()
     """With --start: other corpora; as many of their rows are learnt, against forgetting."""
     general: tuple[str, ...] = ()

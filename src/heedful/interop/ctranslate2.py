@@ -20,6 +20,7 @@ from heedful.errors import ModelError, SettingError, did_you_mean
 from heedful.interop.checking import Difference, compare, probes
 from heedful.interop.folder import (
     different,
+    example_tag,
     fresh_folder,
     needed,
     source_form,
@@ -342,7 +343,7 @@ def _readme(loaded: LoadedModel, quantization: str) -> str:
         source=source_form(tokenizer),
         source_file=files[0],
         target_file=files[-1],
-        tag=f'"{tags[-1]}", ' if tags else "",
+        tag=f'"{tag}", ' if (tag := example_tag(loaded)) else "",
         longest=loaded.model.config.max_length,
         suppressed=json.dumps([[piece] for piece in never]),
     )

@@ -1,6 +1,6 @@
 """The folder an export is written into: its name, its README, and the packages that it needs."""
 
-__all__ = ["different", "fresh_folder", "needed", "source_form", "tokenizer_files"]
+__all__ = ["different", "example_tag", "fresh_folder", "needed", "source_form", "tokenizer_files"]
 
 import os
 import shutil
@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from heedful.errors import ModelError, OutputError, SettingError
+from heedful.model_folder import LoadedModel
 from heedful.text.pieces import language_tag
 from heedful.text.tokenizer import SIDES, Tokenizer
 
@@ -68,6 +69,14 @@ def different(engine: str, how: str, folder: Path) -> ModelError:
 def tokenizer_files(tokenizer: Tokenizer) -> list[str]:
     """Return the names that `Tokenizer.save_sides` gives its files, the source's first."""
     return ["tokenizer.json"] if tokenizer.shared else [*SIDES]
+
+
+def example_tag(loaded: LoadedModel) -> str:
+    """Return the tag of the model's second language; empty where it has no tags."""
+    known, target = loaded.tokenizer.languages, loaded.languages.target
+    if not known:
+        return ""
+    return language_tag(target if target in known else known[-1])
 
 
 def source_form(tokenizer: Tokenizer) -> str:

@@ -25,6 +25,7 @@ from heedful.errors import ModelError
 from heedful.interop.checking import Difference, compare, probes
 from heedful.interop.folder import (
     different,
+    example_tag,
     fresh_folder,
     needed,
     source_form,
@@ -34,7 +35,7 @@ from heedful.model_folder import LoadedModel
 from heedful.models.transformer import DecoderLayer, Transformer
 from heedful.nn.attention import KeyValue
 from heedful.nn.cache import SelfCache
-from heedful.text.pieces import END, PAD, START, language_tag
+from heedful.text.pieces import END, PAD, START
 from heedful.translator import limits_of
 
 ENCODER, STEP = "encoder.onnx", "decoder_step.onnx"
@@ -306,7 +307,7 @@ def _describe(folder: Path, loaded: LoadedModel) -> None:
     }
     (folder / "config.json").write_text(json.dumps(known, indent=2) + "\n", "utf-8")
     files = tokenizer_files(tokenizer)
-    tags = [language_tag(language) for language in tokenizer.languages]
+    tag = example_tag(loaded)
     first = getattr(loaded.model.decoder[0], "attention")  # noqa: B009
     text = _README.format(
         version=onnxruntime.__version__,
@@ -314,7 +315,7 @@ def _describe(folder: Path, loaded: LoadedModel) -> None:
         longest=config.max_length,
         source_file=files[0],
         target_file=files[-1],
-        tag=f'source.token_to_id("{tags[-1]}"), ' if tags else "",
+        tag=f'source.token_to_id("{tag}"), ' if tag else "",
         heads=first.key_proj.out_features // first.d_k,
         d_k=first.d_k,
     )
