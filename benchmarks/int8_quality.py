@@ -38,15 +38,16 @@ def main() -> None:
         return
     data = Path(given)
     tatoeba, flickr = data / "tatoeba_en_de", data / "multi30k"
+    learnt = (str(tatoeba / "train.tsv"), f"zh={data / 'tatoeba_en_zh' / 'train.tsv'}")
     tests = {
-        "Tatoeba, en-de": (BUNDLED, tatoeba / "train.tsv", tatoeba / "test.tsv", "de"),
-        "Tatoeba, de-en": (BUNDLED, tatoeba / "train.tsv", tatoeba / "test.tsv", "en"),
+        "Tatoeba, en-de": (BUNDLED, learnt, str(tatoeba / "test.tsv"), ("en", "de")),
+        "Tatoeba, de-en": (BUNDLED, learnt, str(tatoeba / "test.tsv"), ("de", "en")),
     }
     if options.multi30k:
         train, test = (
             f"{flickr / part}.en,{flickr / part}.de" for part in ("train", "test_2016_flickr")
         )
-        tests["Multi30k, en-de"] = (options.multi30k, train, test, "de")
+        tests["Multi30k, en-de"] = (options.multi30k, (train,), test, ("en", "de"))
     found = {name: measured(*test) for name, test in tests.items()}
     models = [BUNDLED, *([options.multi30k] if options.multi30k else [])]
     names = ("bundled", "Multi30k en-de")
@@ -67,18 +68,22 @@ def sizes(model: str) -> dict[str, int]:
     return found
 
 
-def measured(model: str, train: Any, test: Any, to: str) -> dict[str, Any]:
+def measured(
+    model: str, learnt: tuple[str, ...], test: str, way: tuple[str, str]
+) -> dict[str, Any]:
     """Return BLEU and chrF of every way, greedily and with beam 4."""
     scores: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copytree(model_path(model), Path(folder) / "model")
-        heed("shortlist", "--model", str(copy), "--data", str(train), "--quiet")
-        for way, words in WAYS.items():
+        heed("shortlist", "--model", str(copy), "--data", *learnt, "--quiet")
+        for name, words in WAYS.items():
             for beam in ("1", "4"):
-                asked = ("--data", str(test), "--to", to, "--beam", beam, "--json", "--quiet")
-                said = json.loads(heed("evaluate", "--model", str(copy), *asked, *words))
-                scores[f"{way}, beam {beam}"] = {
-                    name: said[name] for name in ("bleu", "chrf", "sentences")
+                asked = ("--data", test, "--from", way[0], "--to", way[1], "--beam", beam)
+                said = json.loads(
+                    heed("evaluate", "--model", str(copy), *asked, "--json", "--quiet", *words)
+                )
+                scores[f"{name}, beam {beam}"] = {
+                    score: said[score] for score in ("bleu", "chrf", "sentences")
                 }
     return scores
 

@@ -19,21 +19,23 @@ ROWS = sentences(200)
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a model of one direction and one of both."""
+    """Return a folder with a model of one direction, one of both, one of three languages."""
     folder = tmp_path_factory.mktemp("models")
-    for name, languages in (("one", ()), ("both", ("en", "de"))):
+    for name, languages in (("one", ()), ("both", ("en", "de")), ("three", ("en", "de", "zh"))):
         config = BPE(vocabulary_size=400, exact=False)
         tokenizer = Tokenizer.train(lambda: ROWS, config, languages)
         model = random_model(tokenizer).model
-        save_model(folder / name, model, tokenizer, Languages(source="en", target="de"))
+        both, others = bool(languages), languages[2:]
+        named = Languages(source="en", target="de", both_directions=both, others=others)
+        save_model(folder / name, model, tokenizer, named)
     return folder
 
 
 @pytest.fixture(autouse=True)
 def in_folder(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work beside the models `one` and `both`, and `my.tsv` with 200 rows."""
+    """Work beside the models, and `my.tsv` with 200 rows."""
     monkeypatch.chdir(tmp_path)
-    for name in ("one", "both"):
+    for name in ("one", "both", "three"):
         shutil.copytree(models / name, name)
     Path("my.tsv").write_text(as_tsv(ROWS), encoding="utf-8")
 
@@ -46,6 +48,15 @@ def refused(words: str, capsys: pytest.CaptureFixture[str]) -> str:
     assert err.startswith("heed: ")
     assert err.count("\n") == 1
     return err
+
+
+def test_of_several_languages_it_learns_from_each(capsys: pytest.CaptureFixture[str]) -> None:
+    more = sentences(100)
+    Path("zh.tsv").write_text(as_tsv(more), encoding="utf-8")
+    assert main(["shortlist", "--model", "three", "--data", "my.tsv", "zh=zh.tsv"]) == 0
+    out, err = capsys.readouterr()
+    assert "learnt from 540 rows" in out
+    assert Shortlist.load(Path("three")) is not None
 
 
 @pytest.mark.parametrize("model", ["one", "both"])
@@ -112,6 +123,8 @@ def test_a_large_corpus_is_thinned_out(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        ("--model three --data my.tsv", "give texts of zh, too: --data zh=FILE"),
+        ("--model both --data zh=my.tsv", '--data zh=FILE: the model was not taught "zh"'),
         ("--model one --data none.tsv", "none.tsv: no such file"),
         ("--model one --data empty.tsv", "empty.tsv: the corpus is empty"),
         ("--model one --data bad.tsv", "bad.tsv:1: "),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 heed shortlist --model runs/mine --data my.tsv
 heed shortlist --model my-model --data train.en,train.de --dev val.en,val.de
+heed shortlist --model runs/three --data de.tsv zh=zh.tsv
 """
 
 
@@ -34,7 +35,7 @@ class Options:
     """A model folder or a run folder that you can write to."""
     data: tuple[str, ...]
     """Corpora to learn from, the model's first language first: a.tsv, a.jsonl, a.csv, a.parquet,
-    or a.en,a.de for two files."""
+    or a.en,a.de for two files. Of a model of several languages those of each: a.tsv zh=b.tsv."""
     dev: tuple[str, ...] = ()
     """Corpora to measure on; held out of --data if not given."""
     columns: str | None = None
@@ -49,7 +50,6 @@ class Options:
 
 def run(options: Options) -> int:
     """Learn, measure, write; say on standard output what was written and what it covers."""
-    from heedful.data.corpus import Corpus
     from heedful.decode.shortlist import FILE
     from heedful.kernels import available
     from heedful.model_folder import load_model
@@ -62,14 +62,9 @@ def run(options: Options) -> int:
     folder = writable_path(options.model)
     loaded = load_model(folder)
     progress = Progress(quiet=options.quiet)
-    config = _config(options, loaded)
+    configs = _configs(options, loaded)
     with tempfile.TemporaryDirectory() as scratch:
-        place = Path(scratch)
-        corpus = Corpus.examine(config, seed=options.seed, progress=progress, scratch=place)
-        progress.say(corpus.report.summary())
-        held = [pair for split in ("dev", "test") for pair in corpus.pairs(split)]
-        train = _train_store(place / "train", corpus, config, loaded, progress)
-        known = _store(place / "held", held, config, loaded, progress) if held else None
+        train, known = _stores(configs, loaded, Path(scratch), options.seed, progress)
         shortlist = learn(rows_of(train), loaded.tokenizer)
         covered = summary(shortlist, known, "held-out rows")
         shortlist.save(folder)
@@ -78,37 +73,74 @@ def run(options: Options) -> int:
     return 0
 
 
-def _config(options: Options, loaded: "LoadedModel") -> "DataConfig":
-    """Return the corpus's settings: the languages and directions are the model's."""
-    from heedful.data.corpus import DataConfig
+def _configs(options: Options, loaded: "LoadedModel") -> list["DataConfig"]:
+    """Return the settings of each corpus: the languages and directions are the model's."""
+    from heedful.data.corpus import DataConfig, named_language
 
-    if loaded.languages.others:
+    known, given = loaded.languages, {named_language(spec) for spec in options.data}
+    if lacking := [language for language in known.others if language not in given]:
         raise SettingError(
-            "a shortlist of several languages is learnt when they are",
+            "a shortlist holds what may be said in every language of the model",
             where=f"--model {options.model}",
-            fix="train it again: heed train learns one at its end",
+            fix=f"give texts of {' and '.join(lacking)}, too: --data {lacking[0]}=FILE",
         )
-    languages = loaded.tokenizer.languages or (loaded.languages.source, loaded.languages.target)
+    if strange := sorted(filter(None, given - {known.target, *known.others})):
+        raise SettingError(
+            f'the model was not taught "{strange[0]}" beside its first language',
+            where=f"--data {strange[0]}=FILE",
+            fix="leave it out, or name the language of --model",
+        )
+    languages = loaded.tokenizer.languages or (known.source, known.target)
     settings = DataConfig(
         train=options.data,
         dev=options.dev,
         columns=tuple(options.columns.split(",")) if options.columns else None,
         skip_bad=options.skip_bad,
-        source_language=languages[0],
-        target_language=languages[1],
+        source_language=known.source or languages[0],
+        target_language=known.target or languages[1],
         both_directions=bool(loaded.tokenizer.languages),
+        held_out=0 if options.dev else DataConfig().held_out,
     )
-    return settings.model_copy(update={"held_out": 0}) if options.dev else settings
+    return list(settings.of_languages().values())
+
+
+def _stores(
+    configs: list["DataConfig"],
+    loaded: "LoadedModel",
+    scratch: Path,
+    seed: int,
+    progress: "Progress",
+) -> tuple["TokenStore", "TokenStore | None"]:
+    """Return the rows to learn from and those held out, of all languages."""
+    from heedful.data.corpus import Corpus
+    from heedful.data.joined import Joined
+    from heedful.train.shortlist import MOST_ROWS
+
+    train, known = [], []
+    for number, config in enumerate(configs):
+        place = scratch / str(number)
+        place.mkdir()
+        corpus = Corpus.examine(config, seed=seed, progress=progress, scratch=place)
+        progress.say(corpus.report.summary())
+        most = MOST_ROWS // len(configs)
+        train.append(_train_store(place / "train", corpus, config, loaded, most, progress))
+        if held := [pair for split in ("dev", "test") for pair in corpus.pairs(split)]:
+            known.append(_store(place / "held", held, config, loaded, progress))
+    return Joined(*train), Joined(*known) if known else None
 
 
 def _train_store(
-    place: Path, corpus: "Corpus", config: "DataConfig", loaded: "LoadedModel", progress: "Progress"
+    place: Path,
+    corpus: "Corpus",
+    config: "DataConfig",
+    loaded: "LoadedModel",
+    rows: int,
+    progress: "Progress",
 ) -> "TokenStore":
     """Return the rows to learn from, of pairs that are evenly spread over the corpus."""
     from heedful.run_data import directions, spread
-    from heedful.train.shortlist import MOST_ROWS
 
-    size, most = corpus.size("train"), MOST_ROWS // len(directions(config, loaded.tokenizer))
+    size, most = corpus.size("train"), rows // len(directions(config, loaded.tokenizer))
     if most < size:
         progress.say(f"learning from {most:,} of {size:,} pairs")
     return _store(place, spread(corpus.pairs("train"), size, most), config, loaded, progress)
