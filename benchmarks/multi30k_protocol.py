@@ -84,7 +84,7 @@ def rows_of(path: Path) -> list[str]:
 def words_of(language: str, raw: bool) -> Callable[[str], str]:
     """Return what is done to a line before training and test."""
     if raw:
-        return str.strip
+        return lambda line: line.replace("\t", " ").strip()
     from sacremoses import MosesPunctNormalizer, MosesTokenizer
 
     normalizer, tokenizer = MosesPunctNormalizer(language), MosesTokenizer(language)

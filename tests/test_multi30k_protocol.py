@@ -17,7 +17,7 @@ def protocol(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_raw_text_stays_and_only_a_line_feed_ends_a_line(protocol: Any, tmp_path: Path) -> None:
     for part in protocol.PARTS:
-        (tmp_path / f"{part}.en").write_text("A\u2028man .\n Two\n", "utf-8")
+        (tmp_path / f"{part}.en").write_text("A\u2028man\t.\n Two\n", "utf-8")
         (tmp_path / f"{part}.de").write_text("Ein Mann .\nZwei\n", "utf-8")
     corpora = protocol.prepared(tmp_path, tmp_path / "out", raw=True)
     for part in protocol.PARTS:

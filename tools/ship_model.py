@@ -1,7 +1,7 @@
 """Put a trained model into the package, as the bundled one, and write its card.
 
     python tools/ship_model.py runs/everyday everyday     the weights, in bf16
-    python benchmarks/bundled_model.py                    measures them, in the installed wheel
+    python benchmarks/bundled_model.py --beside FOLDER    measures them, and the edition before
     python tools/ship_model.py runs/everyday everyday     again: the card now has the figures
 
 The card is tools/NAME.card.md and benchmarks/results/bundled_model.md.

@@ -165,6 +165,8 @@ def multi30k_protocol() -> RunConfig:
         training=TrainingConfig(
             max_steps=7700,
             batch_tokens=4096,
+            precision="float32",
+            clip_norm=10,
             validate_every=920,
             bleu_sentences=0,
             save_every=115,

@@ -47,6 +47,8 @@ def shown(model: Translator, typed: str) -> str:
         ("", None),
         ("猫", "zh"),
         ("猫です", None),
+        ("What does 猫 mean?", "en"),
+        ("汤姆用Linux。", "zh"),
     ],
 )
 def test_guess_language(text: str, language: str | None) -> None:

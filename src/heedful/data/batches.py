@@ -197,7 +197,7 @@ class BatchPlan:
         if self.respell is None:
             return ids
         spelled, counts = self.respell(ids, lengths, side, rows, epoch)
-        return spelled[:, : int(self._padded(counts.max()))]
+        return np.ascontiguousarray(spelled[:, : int(self._padded(counts.max()))])
 
     def fill(self, batches: Sequence[Rows]) -> float:
         """Return the share of the positions of both sides that hold a real token, 0 to 1."""
