@@ -177,8 +177,8 @@ def _protect(
 
     A model that loses a placeholder has not learnt what it is: what stands between is translated.
     Numbers it knows: they are made to appear, unless they are many. On 300 strings of LibreOffice's
-    and 400 descriptions of Debian's (first bundled model) that gave 2.3 and 0.5 BLEU more than to make
-    everything appear.
+    and 400 descriptions of Debian's (first bundled model) that gave 2.3 and 0.5 BLEU more than
+    making everything appear.
     """
     language = target.language
     for part in parts:

@@ -54,7 +54,7 @@ def test_of_several_languages_it_learns_from_each(capsys: pytest.CaptureFixture[
     more = sentences(100)
     Path("zh.tsv").write_text(as_tsv(more), encoding="utf-8")
     assert main(["shortlist", "--model", "three", "--data", "my.tsv", "zh=zh.tsv"]) == 0
-    out, err = capsys.readouterr()
+    out, _ = capsys.readouterr()
     assert "learnt from 540 rows" in out
     assert Shortlist.load(Path("three")) is not None
 
