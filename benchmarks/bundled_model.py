@@ -11,13 +11,12 @@ and random, untouched outputs, the measured part of src/heedful/pretrained/every
 
 import argparse
 import json
-import os
 import random
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from machine import RESULTS, heed, record
+from machine import RESULTS, data_folder, heed, lines_of, record
 
 SAMPLES = 50
 
@@ -43,15 +42,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--beside", type=Path, help="another model, of English and German")
     options = parser.parse_args()
-    data = os.environ.get("HEEDFUL_DATA")
+    data = data_folder(__file__)
     if data is None:
-        print("bundled_model: skipped, HEEDFUL_DATA does not name the folder with the data")
         return
     rows: list[dict[str, Any]] = []
     outputs: dict[str, list[Output]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for corpus, part in [(corpus, part) for corpus in CORPORA for part in ("test", "dev")]:
-            path = simplified(Path(data) / corpus.folder / f"{part}.tsv", corpus, Path(scratch))
+            path = simplified(data / corpus.folder / f"{part}.tsv", corpus, Path(scratch))
             for way in (("en", corpus.other), (corpus.other, "en")):
                 row, found = measured(path, corpus, part, way, options.beside)
                 rows.append(row)
@@ -74,11 +72,6 @@ def simplified(path: Path, corpus: Corpus, scratch: Path) -> Path:
     made = scratch / f"zh.{path.name}"
     made.write_text(text, "utf-8")
     return made
-
-
-def lines_of(path: Path) -> list[str]:
-    """Return the lines of a file, which only a line feed ends."""
-    return path.read_text("utf-8").removesuffix("\n").split("\n")
 
 
 def measured(

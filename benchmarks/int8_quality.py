@@ -10,13 +10,12 @@ Needs $HEEDFUL_DATA. Writes results/int8_quality.json.
 
 import argparse
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from machine import heed, record
+from machine import data_folder, heed, record
 
 from heedful.model_path import BUNDLED, model_path
 
@@ -32,14 +31,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--multi30k", help="a model trained on Multi30k, English to German")
     options = parser.parse_args()
-    given = os.environ.get("HEEDFUL_DATA")
-    if given is None:
-        print("int8_quality: skipped, HEEDFUL_DATA does not name the folder with the data")
+    data = data_folder(__file__)
+    if data is None:
         return
-    data = Path(given)
     tatoeba, flickr = data / "tatoeba_en_de", data / "multi30k"
     learnt = (str(tatoeba / "train.tsv"), f"zh={data / 'tatoeba_en_zh' / 'train.tsv'}")
-    tests = {
+    tests: dict[str, tuple[str, tuple[str, ...], str, tuple[str, str]]] = {
         "Tatoeba, en-de": (BUNDLED, learnt, str(tatoeba / "test.tsv"), ("en", "de")),
         "Tatoeba, de-en": (BUNDLED, learnt, str(tatoeba / "test.tsv"), ("de", "en")),
     }

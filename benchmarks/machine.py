@@ -1,6 +1,18 @@
 """What every benchmark records about where it ran, and how it writes its result."""
 
-__all__ = ["ONE_THREAD", "RESULTS", "heed", "one_core", "record", "train_if_asked"]
+__all__ = [
+    "ONE_THREAD",
+    "RESULTS",
+    "data_folder",
+    "heed",
+    "lines_of",
+    "log_of",
+    "one_core",
+    "record",
+    "recorded",
+    "train",
+    "train_if_asked",
+]
 
 import datetime
 import json
@@ -20,6 +32,34 @@ def heed(*words: str, **environment: str) -> str:
     env = os.environ | environment
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=env)
     return done.stdout
+
+
+def data_folder(script: str) -> Path | None:
+    """Return the folder with the corpora; None, and say that the script is skipped, without one."""
+    given = os.environ.get("HEEDFUL_DATA")
+    if given is None:
+        name = Path(script).stem
+        print(f"{name}: skipped, HEEDFUL_DATA does not name the folder with the data")
+        return None
+    return Path(given)
+
+
+def train(run: Path, words: list[str]) -> None:
+    """Train by these words of `heed train`, go on where a run was stopped, leave one that ended."""
+    if (run / "model").exists():
+        return
+    again = (run / "config.json").exists()
+    heed("train", *(["--resume"] if again else words), "--out", str(run))
+
+
+def log_of(run: Path) -> list[dict[str, Any]]:
+    """Return the entries of a run's log."""
+    return [json.loads(line) for line in lines_of(run / "log.jsonl")]
+
+
+def lines_of(path: Path) -> list[str]:
+    """Return the lines of a file, which only a line feed ends."""
+    return path.read_bytes().decode().removesuffix("\n").split("\n")
 
 
 _CHILD = "--train-on-core"
@@ -48,6 +88,13 @@ def train_if_asked() -> None:
     assert defaults is not None
     defaults["clock"] = time.process_time
     sys.exit(command(words))
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """Return what `record` has written; empty before that."""
+    path = RESULTS / f"{name}.json"
+    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return found
 
 
 def record(name: str, result: dict[str, Any]) -> Path:

@@ -17,7 +17,16 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from machine import ONE_THREAD, RESULTS, heed, one_core, record, train_if_asked
+from machine import (
+    ONE_THREAD,
+    heed,
+    lines_of,
+    log_of,
+    one_core,
+    record,
+    recorded,
+    train_if_asked,
+)
 from pages import put
 
 NAME, MINUTES = "monolingual", 12.0
@@ -90,12 +99,9 @@ def main() -> None:
 
 def known() -> list[dict[str, Any]]:
     """Return the trainings made so far; those of other settings are forgotten."""
-    path = RESULTS / f"{NAME}.json"
-    if not path.exists():
-        return []
-    found = json.loads(path.read_text("utf-8"))
+    found = recorded(NAME)
     now = json.loads(json.dumps([MINUTES, BASE, TRAININGS]))
-    same = [found["minutes"], found["base"], found["trainings"]] == now
+    same = [found.get(key) for key in ("minutes", "base", "trainings")] == now
     rows: list[dict[str, Any]] = found["rows"] if same else []
     return rows
 
@@ -103,7 +109,7 @@ def known() -> list[dict[str, Any]]:
 def divided(data: Path, out: Path) -> dict[str, str]:
     """Write the pairs that are shown, one side each of those that are hidden, and all."""
     out.mkdir(parents=True, exist_ok=True)
-    lines = (data / "train.tsv").read_text("utf-8").split("\n")
+    lines = lines_of(data / "train.tsv")
     shown, hidden = lines[:PAIRS], lines[PAIRS : PAIRS + HIDDEN]
     texts = {"shown.tsv": shown, "all.tsv": shown + hidden}
     for column, language in enumerate(("en", "de")):
@@ -132,12 +138,11 @@ def measured(name: str, corpora: dict[str, str], runs: Path, core: int) -> dict[
     test = ["--data", corpora["test"], *way, "--beam", "4", "--json"]
     test += ["--columns", "2,1"] if source == "de" else []
     found = json.loads(heed("evaluate", "--model", str(run), *test, **ONE_THREAD))
-    *_, last = (run / "log.jsonl").read_text("utf-8").strip().split("\n")
     row = {
         "name": name,
         "bleu": found["bleu"]["value"],
         "chrf": found["chrf"]["value"],
-        "steps": json.loads(last)["step"],
+        "steps": log_of(run)[-1]["step"],
     }
     print(row, flush=True)
     return row

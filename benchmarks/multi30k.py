@@ -8,10 +8,9 @@ that was stopped goes on; one that has ended is only scored. Writes results/mult
 
 import argparse
 import json
-import os
 from pathlib import Path
 
-from machine import heed, record
+from machine import data_folder, heed, log_of, record, train
 
 SETTINGS = ["--schedule.warmup-steps", "1500", "--training.bleu-sentences", "0"]
 
@@ -22,21 +21,17 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=73.5)
     parser.add_argument("--note", default="", help="what a reader must know of this run")
     options = parser.parse_args()
-    data = os.environ.get("HEEDFUL_DATA")
+    data = data_folder(__file__)
     if data is None:
-        print("multi30k: skipped, HEEDFUL_DATA does not name the folder with the data")
         return
     pair = {
         name: f"{data}/multi30k/{name}.en,{data}/multi30k/{name}.de"
         for name in ("train", "val", "test_2016_flickr")
     }
-    words = ["train", "--recipe", "low-resource", "--data", pair["train"], "--dev", pair["val"]]
+    words = ["--recipe", "low-resource", "--data", pair["train"], "--dev", pair["val"]]
     words += ["--test", pair["test_2016_flickr"], "--from", "en", "--to", "de", *SETTINGS]
     words += ["--training.max-minutes", str(options.minutes)]
-    out = ["--out", str(options.run)]
-    if not (options.run / "model").exists():
-        again = (options.run / "config.json").exists()
-        heed(*(["train", "--resume", *out] if again else [*words, *out]))
+    train(options.run, words)
     scores = {
         f"beam {beam}": json.loads(
             heed(
@@ -46,10 +41,9 @@ def main() -> None:
         )
         for beam in (1, 4)
     }
-    lines = (options.run / "log.jsonl").read_text("utf-8").strip().split("\n")
-    log = [json.loads(line) for line in lines]
+    log = log_of(options.run)
     last = [entry for entry in log if entry["kind"] == "train"][-1]
-    command = " ".join(["heed", *words, "--out", "runs/multi30k"]).replace(data, "$HEEDFUL_DATA")
+    command = " ".join(["heed", "train", *words, "--out", "runs/multi30k"])
     record(
         "multi30k",
         {

@@ -11,13 +11,12 @@ $HEEDFUL_DATA/multi30k; writes results/multi30k_protocol.json and the table in d
 
 import argparse
 import json
-import os
 import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from machine import RESULTS, heed, record
+from machine import data_folder, heed, lines_of, log_of, record, recorded, train
 from pages import put
 
 PARTS = ("train", "val", "test_2016_flickr")
@@ -34,32 +33,22 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--note", default="", help="what a reader must know of these runs")
     options = parser.parse_args()
-    data = os.environ.get("HEEDFUL_DATA")
+    data = data_folder(__file__)
     if data is None:
-        print("multi30k_protocol: skipped, HEEDFUL_DATA does not name the folder with the data")
         return
     text = "raw" if options.raw else "tokenised"
-    corpora = prepared(Path(data) / "multi30k", options.runs / text, options.raw)
+    corpora = prepared(data / "multi30k", options.runs / text, options.raw)
     rows = [
         row
-        for row in known()
+        for row in recorded(NAME).get("rows", [])
         if (row["text"], row["seed"]) not in {(text, seed) for seed in options.seeds}
     ]
     for seed in options.seeds:
         run = options.runs / text / f"seed-{seed}"
-        trained(run, corpora, seed, options.device)
+        train(run, words_for(corpora, seed, options.device))
         rows.append({"text": text, "seed": seed, "note": options.note} | scored(run, corpora, text))
         record(NAME, {"rows": rows})
         put(PAGE, Path(__file__), "\n".join(table(rows)) + "\n", "")
-
-
-def known() -> list[dict[str, Any]]:
-    """Return what was measured so far."""
-    path = RESULTS / f"{NAME}.json"
-    rows: list[dict[str, Any]] = (
-        json.loads(path.read_text("utf-8"))["rows"] if path.exists() else []
-    )
-    return rows
 
 
 def prepared(data: Path, out: Path, raw: bool) -> dict[str, str]:
@@ -68,17 +57,12 @@ def prepared(data: Path, out: Path, raw: bool) -> dict[str, str]:
     cut = {language: words_of(language, raw) for language in ("en", "de")}
     for part in PARTS:
         sides = [
-            [change(line) for line in rows_of(data / f"{part}.{name}")]
+            [change(line) for line in lines_of(data / f"{part}.{name}")]
             for name, change in cut.items()
         ]
         lines = [f"{source}\t{target}\n" for source, target in zip(*sides, strict=True)]
         (out / f"{part}.tsv").write_text("".join(lines), "utf-8")
     return {part: str(out / f"{part}.tsv") for part in PARTS}
-
-
-def rows_of(path: Path) -> list[str]:
-    """Return the lines of a file, which only a line feed ends."""
-    return path.read_text("utf-8").removesuffix("\n").split("\n")
 
 
 def words_of(language: str, raw: bool) -> Callable[[str], str]:
@@ -96,17 +80,11 @@ def words_of(language: str, raw: bool) -> Callable[[str], str]:
     return cut
 
 
-def trained(run: Path, corpora: dict[str, str], seed: int, device: str) -> None:
-    """Train a seed, if it is not trained already."""
-    if (run / "model").exists():
-        return
-    if (run / "config.json").exists():
-        heed("train", "--resume", "--out", str(run))
-        return
-    train, dev, test = (corpora[part] for part in PARTS)
-    words = ["--data", train, "--dev", dev, "--test", test, "--from", "en", "--to", "de"]
-    words += ["--seed", str(seed), "--device", device, "--out", str(run)]
-    heed("train", "--recipe", "multi30k-protocol", *words)
+def words_for(corpora: dict[str, str], seed: int, device: str) -> list[str]:
+    """Return the words of `heed train` for a seed."""
+    learnt, dev, test = (corpora[part] for part in PARTS)
+    words = ["--recipe", "multi30k-protocol", "--data", learnt, "--dev", dev, "--test", test]
+    return [*words, "--from", "en", "--to", "de", "--seed", str(seed), "--device", device]
 
 
 def scored(run: Path, corpora: dict[str, str], text: str) -> dict[str, Any]:
@@ -114,8 +92,7 @@ def scored(run: Path, corpora: dict[str, str], text: str) -> dict[str, Any]:
     words = ["--model", str(run), "--data", corpora[PARTS[-1]], "--beam", "5", "--json"]
     words += ["--tokenize", "none"] if text == "tokenised" else []
     found = json.loads(heed("evaluate", *words))
-    log = map(json.loads, (run / "log.jsonl").read_text("utf-8").splitlines())
-    end = [entry for entry in log if entry["kind"] == "train"][-1]
+    end = [entry for entry in log_of(run) if entry["kind"] == "train"][-1]
     return {
         "bleu": found["bleu"]["value"],
         "chrf": found["chrf"]["value"],

@@ -10,7 +10,6 @@ Needs $HEEDFUL_DATA. Prints and writes results/protect.json.
 """
 
 import json
-import os
 import re
 import time
 from collections import Counter
@@ -18,7 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from machine import record
+from machine import data_folder, record
 
 from heedful.evaluate import score
 from heedful.translator import BUNDLED, Care, Translation, Translator, load
@@ -41,9 +40,8 @@ KINDS = ("signs", "numbers", "marks", "others")
 
 def main() -> None:
     """Measure and write."""
-    data = os.environ.get("HEEDFUL_DATA")
+    data = data_folder(__file__)
     if data is None:
-        print("protect: skipped, HEEDFUL_DATA does not name the folder with the data")
         return
     texts = (
         Path(f"{data}/libreoffice_ui_en_de/ui.{side}").read_text("utf-8") for side in ("en", "de")

@@ -9,12 +9,11 @@ the sentence; apart for pieces inside words. Needs $HEEDFUL_DATA. Writes results
 """
 
 import argparse
-import os
 import time
 from pathlib import Path
 from typing import Any
 
-from machine import record
+from machine import data_folder, record
 
 from heedful.decode.engine import decode
 from heedful.decode.shortlist import Shortlist
@@ -28,16 +27,15 @@ Rows = list[tuple[list[int], list[int]]]
 
 
 def main() -> None:
-    data = os.environ.get("HEEDFUL_DATA")
+    data = data_folder(__file__)
     if data is None:
-        print("shortlist: skipped, HEEDFUL_DATA does not name the folder with the data")
         return
     parser = argparse.ArgumentParser()
     parser.add_argument("--multi30k", help="a model trained on Multi30k, English to German")
     multi30k = parser.parse_args().multi30k
-    found = {"Tatoeba, en-de and de-en": measured(load(), *tatoeba(Path(data)))}
+    found = {"Tatoeba, en-de and de-en": measured(load(), *tatoeba(data))}
     if multi30k:
-        found["Multi30k, en-de"] = measured(load(multi30k), *captions(Path(data)))
+        found["Multi30k, en-de"] = measured(load(multi30k), *captions(data))
     record("shortlist", {"always": ALWAYS, "most_listed": MOST_LISTED, "coverage": found})
 
 

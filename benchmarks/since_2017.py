@@ -24,7 +24,7 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
-from machine import ONE_THREAD, RESULTS, heed, one_core, record, train_if_asked
+from machine import ONE_THREAD, heed, log_of, one_core, record, recorded, train_if_asked
 from since.plot import draw
 from since.table import fill
 from since.variants import BASE, RATES, SEEDS, VARIANTS
@@ -59,11 +59,8 @@ def main() -> None:
 
 def known() -> list[dict[str, Any]]:
     """Return the trainings made so far; those of other settings are forgotten."""
-    path = RESULTS / f"{NAME}.json"
-    if not path.exists():
-        return []
-    found = json.loads(path.read_text("utf-8"))
-    if (found["minutes"], found["base"]) != (MINUTES, BASE):
+    found = recorded(NAME)
+    if (found.get("minutes"), found.get("base")) != (MINUTES, BASE):
         return []
     now = VARIANTS | RATES
     same = {name for name, words in now.items() if found["variants"].get(name) == words}
@@ -110,8 +107,7 @@ def measured(variant: str, seed: int, core: int, data: Path) -> dict[str, Any]:
         one_core(__file__, core, words)
         test = ["--data", pairs["test_2016_flickr"], "--beam", "4", "--json"]
         found = json.loads(heed("evaluate", "--model", f"{folder}/run", *test, **ONE_THREAD))
-        *_, last = Path(f"{folder}/run/log.jsonl").read_text("utf-8").strip().split("\n")
-    end = json.loads(last)
+        end = log_of(Path(folder) / "run")[-1]
     row = {
         "variant": variant,
         "seed": seed,

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from machine import RESULTS, one_core, record, train_if_asked
+from machine import log_of, one_core, record, recorded, train_if_asked
 from pages import put
 
 from heedful.model_path import BUNDLED
@@ -60,11 +60,8 @@ def main() -> None:
 
 def known() -> list[dict[str, Any]]:
     """Return the trainings made so far; those of other settings are forgotten."""
-    path = RESULTS / f"{NAME}.json"
-    found: dict[str, Any] = {"rows": [], "minutes": 0}
-    if path.exists():
-        found = json.loads(path.read_text("utf-8"))
-    if found["minutes"] != MINUTES:
+    found = recorded(NAME)
+    if found.get("minutes") != MINUTES:
         return []
     return [row for row in found["rows"] if found["taught"][row["name"]] == TAUGHT.get(row["name"])]
 
@@ -78,8 +75,8 @@ def taught(name: str, data: str, core: int) -> dict[str, Any]:
         words += ["--training.max-minutes", str(MINUTES)]
         one_core(__file__, core, words)
         gains = json.loads(Path(f"{folder}/run/gains.json").read_text("utf-8"))
-        *_, last = Path(f"{folder}/run/log.jsonl").read_text("utf-8").strip().split("\n")
-    return {"name": name, "steps": json.loads(last)["step"], "gains": gains}
+        steps = log_of(Path(folder) / "run")[-1]["step"]
+    return {"name": name, "steps": steps, "gains": gains}
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:

@@ -104,7 +104,9 @@ def modern_small() -> RunConfig:
     return RunConfig(
         recipe="modern-small",
         tokenizer=BPE(vocabulary_size=12_000, exact=False),
-        model=_modern(d_model=256, d_ff=704, n_heads=4, encoder_layers=6, decoder_layers=2),
+        model=_modern(
+            d_model=256, d_ff=704, n_heads=4, encoder_layers=6, decoder_layers=2, max_length=512
+        ),
         schedule=Linear(warmup_steps=1000, peak=2e-3),
         training=TrainingConfig(
             max_steps=12_000,

@@ -21,7 +21,7 @@ from heedful.config import RunConfig
 from heedful.data.corpus import Corpus, DataConfig, Split
 from heedful.data.formats.reading import open_bytes
 from heedful.data.held_out import write_held_out
-from heedful.data.joined import Joined
+from heedful.data.joined import joined
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
 from heedful.data.survey import Source
@@ -192,7 +192,7 @@ def _together(config: RunConfig, tokenizer: Tokenizer, parts: list[_Stores]) -> 
     for part, times in zip(parts, _times(config.data, parts), strict=True):
         train += [store for store in (part.train, part.mix) if store is not None] * times
     dev = [part.dev for part in parts if part.dev is not None]
-    return RunData(tokenizer, _joined(train), _joined(dev) if dev else None)
+    return RunData(tokenizer, joined(train), joined(dev) if dev else None)
 
 
 def _times(data: DataConfig, parts: list[_Stores]) -> list[int]:
@@ -203,10 +203,6 @@ def _times(data: DataConfig, parts: list[_Stores]) -> list[int]:
     """
     sizes = [len(part.train) for part in parts]
     return [round((max(sizes) / size) ** (1 - 1 / data.temperature)) for size in sizes]
-
-
-def _joined(stores: list[TokenStore]) -> TokenStore:
-    return stores[0] if len(stores) == 1 else Joined(*stores)
 
 
 def _remove(stores: Path, no_dev: bool, no_mix: bool) -> None:

@@ -124,6 +124,12 @@ def test_a_large_corpus_is_thinned_out(
     ("words", "sentence"),
     [
         ("--model three --data my.tsv", "give texts of zh, too: --data zh=FILE"),
+        ("--model three --data zh=my.tsv", "give texts of de, too: --data de=FILE"),
+        (
+            "--model three --data my.tsv zh=my.tsv --dev my.tsv",
+            "give texts of zh, too: --dev zh=FILE",
+        ),
+        ("--model both --data my.tsv --dev fr=my.tsv", "--dev fr=FILE: the model was not taught"),
         ("--model both --data zh=my.tsv", '--data zh=FILE: the model was not taught "zh"'),
         ("--model one --data none.tsv", "none.tsv: no such file"),
         ("--model one --data empty.tsv", "empty.tsv: the corpus is empty"),

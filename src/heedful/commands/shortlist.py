@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from heedful.data.corpus import Corpus, DataConfig
     from heedful.data.store import TokenStore
     from heedful.model_folder import LoadedModel
+    from heedful.model_header import Languages
     from heedful.progress import Progress
 
 EXAMPLES = """
@@ -75,21 +76,10 @@ def run(options: Options) -> int:
 
 def _configs(options: Options, loaded: "LoadedModel") -> list["DataConfig"]:
     """Return the settings of each corpus: the languages and directions are the model's."""
-    from heedful.data.corpus import DataConfig, named_language
+    from heedful.data.corpus import DataConfig
 
-    known, given = loaded.languages, {named_language(spec) for spec in options.data}
-    if lacking := [language for language in known.others if language not in given]:
-        raise SettingError(
-            "a shortlist holds what may be said in every language of the model",
-            where=f"--model {options.model}",
-            fix=f"give texts of {' and '.join(lacking)}, too: --data {lacking[0]}=FILE",
-        )
-    if strange := sorted(filter(None, given - {known.target, *known.others})):
-        raise SettingError(
-            f'the model was not taught "{strange[0]}" beside its first language',
-            where=f"--data {strange[0]}=FILE",
-            fix="leave it out, or name the language of --model",
-        )
+    known = loaded.languages
+    _check_languages(options, known)
     languages = loaded.tokenizer.languages or (known.source, known.target)
     settings = DataConfig(
         train=options.data,
@@ -99,9 +89,32 @@ def _configs(options: Options, loaded: "LoadedModel") -> list["DataConfig"]:
         source_language=known.source or languages[0],
         target_language=known.target or languages[1],
         both_directions=bool(loaded.tokenizer.languages),
-        held_out=0 if options.dev else DataConfig().held_out,
     )
+    if options.dev:
+        settings = settings.model_copy(update={"held_out": 0})
     return list(settings.of_languages().values())
+
+
+def _check_languages(options: Options, known: "Languages") -> None:
+    """Raise SettingError unless there are texts of each second language, and of no other."""
+    from heedful.data.corpus import named_language
+
+    seconds = (known.target, *known.others)
+    for option, specs in (("data", options.data), ("dev", options.dev)):
+        given = {named_language(spec) or known.target for spec in specs}
+        if strange := sorted(given - set(seconds)):
+            raise SettingError(
+                f'the model was not taught "{strange[0]}" beside its first language',
+                where=f"--{option} {strange[0]}=FILE",
+                fix="leave it out, or name the language of --model",
+            )
+        lacking = [language for language in seconds if language not in given]
+        if specs and lacking:
+            raise SettingError(
+                "a shortlist holds what may be said in every language of the model",
+                where=f"--model {options.model}",
+                fix=f"give texts of {' and '.join(lacking)}, too: --{option} {lacking[0]}=FILE",
+            )
 
 
 def _stores(
@@ -113,20 +126,20 @@ def _stores(
 ) -> tuple["TokenStore", "TokenStore | None"]:
     """Return the rows to learn from and those held out, of all languages."""
     from heedful.data.corpus import Corpus
-    from heedful.data.joined import Joined
+    from heedful.data.joined import joined
     from heedful.train.shortlist import MOST_ROWS
 
     train, known = [], []
+    most = MOST_ROWS // len(configs)
     for number, config in enumerate(configs):
         place = scratch / str(number)
         place.mkdir()
         corpus = Corpus.examine(config, seed=seed, progress=progress, scratch=place)
         progress.say(corpus.report.summary())
-        most = MOST_ROWS // len(configs)
         train.append(_train_store(place / "train", corpus, config, loaded, most, progress))
         if held := [pair for split in ("dev", "test") for pair in corpus.pairs(split)]:
             known.append(_store(place / "held", held, config, loaded, progress))
-    return Joined(*train), Joined(*known) if known else None
+    return joined(train), joined(known) if known else None
 
 
 def _train_store(

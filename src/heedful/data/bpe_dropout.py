@@ -7,9 +7,8 @@ a batch is made. Provilkov et al. 2020, "BPE-Dropout: Simple and Effective Subwo
 
 __all__ = ["BPEDropout"]
 
-from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,21 +16,11 @@ from heedful.data.store import Padded, Rows
 from heedful.text.pieces import BYTE_LETTERS
 from heedful.text.tokenizer import Tokenizer
 
-Ids = np.ndarray[Any, np.dtype[Any]]
+if TYPE_CHECKING:
+    from heedful.kernels.merges import Table
+
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 _SPACE = next(letter for letter, byte in BYTE_LETTERS.items() if byte == 0x20)
-
-
-@dataclass(frozen=True)
-class _Side:
-    """What `heedful.kernels.merges.respell_rows` knows of a vocabulary."""
-
-    starts: Ids
-    letters: Ids
-    space: int
-    pairs: Ids
-    ranks: Ids
-    made: Ids
 
 
 class BPEDropout:
@@ -56,17 +45,16 @@ class BPEDropout:
 
         place = np.array([self._seed, epoch, side], np.int64).tobytes()
         seed = int.from_bytes(blake2b(place, digest_size=8).digest()) >> 1
-        of = self._sides[side]
-        table = (of.starts, of.letters, of.space, of.pairs, of.ranks, of.made)
+        table = self._sides[side]
         out = np.empty((len(rows), max(self.most, ids.shape[1])), np.int64)
         counts = np.empty(len(rows), np.int64)
         which = np.asarray(rows, np.int64)
-        respell_rows(ids, lengths, which, *table, self._chance, seed, self.most, out, counts)
+        respell_rows(ids, lengths, which, table, self._chance, seed, self.most, out, counts)
         return out, counts
 
 
-def _side(model: dict[str, Any]) -> _Side:
-    """Return the tables of a BPE as the `tokenizers` library writes it."""
+def _side(model: dict[str, Any]) -> "Table":
+    """Return what `heedful.kernels.merges` knows of a BPE as the `tokenizers` library writes it."""
     numbers: dict[str, int] = model["vocab"]
     made = [left + right for left, right in model["merges"]]
     spelled: list[list[int]] = [[] for _ in range(max(numbers.values()) + 1)]
@@ -75,7 +63,7 @@ def _side(model: dict[str, Any]) -> _Side:
     merges = [(numbers[left] << 32) | numbers[right] for left, right in model["merges"]]
     keys = np.array(merges, np.int64)
     order = np.argsort(keys)
-    return _Side(
+    return (
         np.cumsum([0, *map(len, spelled)]),
         np.array([letter for piece in spelled for letter in piece], np.int64),
         numbers[_SPACE],

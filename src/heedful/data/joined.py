@@ -1,10 +1,17 @@
 """Several token stores as one: the rows of the first, then those of the second, and so on."""
 
-__all__ = ["Joined"]
+__all__ = ["Joined", "joined"]
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from heedful.data.store import Ids, Lengths, Padded, Rows, TokenStore
+
+
+def joined(stores: Sequence[TokenStore]) -> TokenStore:
+    """Return the stores as one."""
+    return stores[0] if len(stores) == 1 else Joined(*stores)
 
 
 class Joined(TokenStore):

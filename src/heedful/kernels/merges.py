@@ -14,6 +14,14 @@ from heedful.kernels.ordered import place_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+Table = tuple[Array, Array, int, Array, Array, Array]
+"""starts, letters, space, pairs, ranks, made: what is known of a vocabulary.
+
+`letters[starts[i]:starts[i + 1]]` are the letters of piece i, none of a control piece; `space`
+begins a word. The merge of rank r makes piece made[r]; `pairs` rise, and are left piece times 2^32
+plus right piece, each with its rank.
+"""
+
 _TOP = np.float64(2.0**-53)
 _STEP, _FIRST, _SECOND = (
     np.uint64(0x9E3779B97F4A7C15),
@@ -75,19 +83,9 @@ def _merge(
 
 
 @compiled()
-def _respell(
-    ids: Array,
-    starts: Array,
-    letters: Array,
-    space: int,
-    pairs: Array,
-    ranks: Array,
-    made: Array,
-    chance: float,
-    state: Array,
-    out: Array,
-) -> int:
+def _respell(ids: Array, table: Table, chance: float, state: Array, out: Array) -> int:
     """Write the ids of a row, spelled anew; return how many they are, -1 if they do not fit."""
+    starts, letters, space, pairs, ranks, made = table
     total = 0
     for i in ids:
         total += starts[i + 1] - starts[i]
@@ -122,12 +120,7 @@ def respell_rows(
     ids: Array,
     lengths: Array,
     rows: Array,
-    starts: Array,
-    letters: Array,
-    space: int,
-    pairs: Array,
-    ranks: Array,
-    made: Array,
+    table: Table,
     chance: float,
     seed: int,
     most: int,
@@ -137,17 +130,15 @@ def respell_rows(
     """Write the ids of each row, spelled anew, and how many; what would be over `most` stays.
 
     `ids[k, :lengths[k]]` are those of row number rows[k], which with the seed alone decides its
-    spelling. `letters[starts[i]:starts[i + 1]]` are the letters of piece i, none of a control
-    piece; `space` begins a word. The merge of rank r makes piece made[r]; `pairs` rise, and are
-    left piece times 2^32 plus right piece, each with its rank. A word is what may be merged: the
-    rest stays apart. Behind the ids of a row stands 0, which is padding.
+    spelling. A word is what may be merged: the rest stays apart. Behind the ids of a row stands 0,
+    which is padding.
     """
     state = np.empty(1, np.uint64)
     for k in range(lengths.size):
         own = ids[k, : lengths[k]]
         state[0] = _mixed(np.uint64(seed) ^ _mixed(np.uint64(rows[k])))
         fresh = out[k, :most]
-        count = _respell(own, starts, letters, space, pairs, ranks, made, chance, state, fresh)
+        count = _respell(own, table, chance, state, fresh)
         if count < 0:
             count = own.size
             out[k, :count] = own
