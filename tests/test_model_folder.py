@@ -194,10 +194,10 @@ def test_int8_again_is_the_same_file_and_the_same_whole_numbers(
     assert (tmp_path / "one" / WEIGHTS).read_bytes() == (tmp_path / "two" / WEIGHTS).read_bytes()
     before, after = (pack(x, "int8") for x in (model, again))
     rows = torch.arange(table.shape[0]) != 6  # too small to be kept
-    assert (before.project.whole[rows] == after.project.whole[rows]).all()
+    assert (before.table[rows] == after.table[rows]).all()
     for one, two in zip(before.decoder.layers, after.decoder.layers, strict=True):
-        assert (one.outer.whole == two.outer.whole).all()
-        assert (one.output.whole == two.output.whole).all()
+        assert (one.outer.arranged == two.outer.arranged).all()
+        assert (one.output.arranged == two.output.arranged).all()
 
 
 def test_further_files_are_kept_and_signed(

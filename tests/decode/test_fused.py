@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -123,22 +124,12 @@ def test_in_int8_as_its_eager_twin(changed: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("changed", list(changes()))
-def test_in_one_call_as_layer_by_layer(
-    changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """To the bit, as where PyTorch's int8 product is taken and the layers are called one by one."""
+def test_in_one_call_as_layer_by_layer(changed: dict[str, Any]) -> None:
+    """To the bit, as where the attention is wanted too and the layers are called one by one."""
     model, sources = model_of(changed), sources_of(5)
     packed = pack(model, "int8")
     at_once = fused(packed, sources, WIDTH)
-    apart = fused(packed, sources, WIDTH)
-    step = apart.step
-
-    def step_apart(*given: Any) -> Tensor:
-        with monkeypatch.context() as patched:
-            patched.setattr("heedful.decode.fused.by_kernel", lambda _: False)
-            return step(*given)
-
-    monkeypatch.setattr(apart, "step", step_apart)
+    apart = fused(replace(packed, stacked=None), sources, WIDTH)
     for found, expected in walk(apart, at_once, 5, WIDTH):
         assert torch.equal(found, expected)
 
@@ -204,11 +195,11 @@ def test_nothing_is_compiled_after_the_kernels_are_ready() -> None:
         "import torch\n"
         "from heedful.kernels.warm import ready\n"
         "assert ready(wait=True)\n"
-        "from heedful.kernels import attention, decoder_step, product, rows, whole\n"
-        "files = (attention, decoder_step, product, rows, whole)\n"
+        "from heedful.kernels import attention, decoder_step, listed, product, rows, whole\n"
+        "files = (attention, decoder_step, listed, product, rows, whole)\n"
         "kernels = [vars(m)[n] for m in files for n in m.__all__ if n.islower()]\n"
-        "for kernel in (whole.dot, whole.finish_row, whole.quantise_row):\n"
-        "    kernels.remove(kernel)  # only kernels call them\n"
+        "for other in (product.arranged, whole.dot, whole.finish_row, whole.quantise_row):\n"
+        "    kernels.remove(other)  # no kernel; only kernels call them\n"
         "before = [kernel.signatures[:] for kernel in kernels]\n"
         "assert all(map(len, before))\n"
         "from tests.decode.test_fused import MODERN, model_of, sources_of\n"

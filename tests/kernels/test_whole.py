@@ -1,5 +1,9 @@
 """Rows as whole numbers and their products against plain NumPy: exactly, in whichever way."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,14 +11,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numba.core.registry import cpu_target
 
-from heedful.decode import products
-from heedful.decode.products import Float32Product, Int8Product, Workspace
+from heedful.decode.products import Float32Product, Int8Product
 from heedful.decode.quantize import Int8Linear
-from heedful.kernels import choice
-from heedful.kernels.product import multiply_whole
+from heedful.kernels.listed import listed, listed_whole
+from heedful.kernels.pairs import multiply_pairs
+from heedful.kernels.product import arranged, multiply_whole
+from heedful.kernels.quads import LANES
 from heedful.kernels.whole import finish, quantise
-from heedful.models.int8 import to_int8
 from tests.kernels.test_rows import drawn
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -36,39 +41,100 @@ def whole_of(seed: int, rows: int, width: int) -> Array:
     return np.random.default_rng(seed).integers(-127, 128, (rows, width)).astype(np.int8)
 
 
+def exact(given: Array, weight: Array) -> Array:
+    return given.astype(np.int64) @ weight.astype(np.int64).T
+
+
 @given(
     seed=st.integers(0, 99),
-    rows=st.integers(1, 11),
+    rows=st.integers(1, 19),
     width=st.integers(1, 300),
     columns=st.integers(1, 150),
 )
 def test_rows_are_multiplied_exactly(seed: int, rows: int, width: int, columns: int) -> None:
-    """In registers and what is left of them, in fours, twos and ones."""
-    given, weight = whole_of(seed, rows, width), whole_of(seed + 1, columns, width)
-    sums = np.full((rows, columns), np.nan, np.float32)
-    multiply_whole(given, weight, sums)
-    assert (sums == given.astype(np.int64) @ weight.astype(np.int64).T).all()
+    """In registers and what is left of them, in whole tiles and parts of them."""
+    for count in (width, 4 * (width // 4 + 1)):
+        given, weight = whole_of(seed, rows, count), whole_of(seed + 1, columns, count)
+        for multiply, kept in ((multiply_whole, arranged(weight)), (multiply_pairs, weight)):
+            sums = np.full((rows, columns), np.nan, np.float32)
+            multiply(given, kept, sums)
+            assert (sums == exact(given, weight)).all()
 
 
-@pytest.mark.parametrize("kind", [np.float32, np.int32])
 @pytest.mark.parametrize("rows", [1, 4, 5, 17])
 @pytest.mark.parametrize("width", [48, 1024, 2048])
-def test_both_ways_give_the_same_sums(
-    kind: Any, rows: int, width: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At the largest magnitudes there are, too."""
-    monkeypatch.setattr(products, "sums_of_whole", lambda: np.dtype(kind))
-    weight = torch.from_numpy(drawn(5, 130, width))
-    weight[3] = weight[3].abs().amax()
-    product = Int8Product(weight, torch.zeros(130), torch.ones(130))
-    given = whole_of(rows, rows, width)
-    given[0] = 127
-    out = np.full((rows, 130), np.nan, np.float32)
-    nothing = np.empty((rows, 0), np.float32)
-    found = product.multiply(nothing, given, Workspace(), out)
-    exact = given.astype(np.int64) @ to_int8(weight)[0].numpy().astype(np.int64).T
-    assert (found == exact.astype(np.float32)).all()
-    assert found.dtype == (np.float32 if rows <= products.FEW else kind)
+def test_the_largest_numbers_are_multiplied_exactly(rows: int, width: int) -> None:
+    """What 24 bits do not hold is rounded once, at the end."""
+    given, weight = whole_of(rows, rows, width), whole_of(5, 130, width)
+    given[0], weight[3], weight[4] = 127, 127, -127
+    for multiply, kept in ((multiply_whole, arranged(weight)), (multiply_pairs, weight)):
+        sums = np.full((rows, 130), np.nan, np.float32)
+        multiply(given, kept, sums)
+        assert (sums == exact(given, weight).astype(np.float32)).all()
+
+
+@given(seed=st.integers(0, 99), width=st.integers(1, 300))
+def test_listed_pieces_have_the_logits_of_all(seed: int, width: int) -> None:
+    draw = np.random.default_rng(seed)
+    counts = draw.integers(1, 9, 5)
+    firsts = np.cumsum(counts) - counts
+    entries = draw.integers(0, 40, counts.sum()).astype(np.int32)
+    given, weight = whole_of(seed, 5, width), whole_of(seed + 1, 40, width)
+    scales, columns = drawn(1, 5), drawn(2, 40)
+    every = exact(given, weight).astype(np.float32) * (scales[:, None] * columns)
+    ids, logits = np.full((5, 8), -1), np.full((5, 8), np.nan, np.float32)
+    listed_whole(given, weight, scales, columns, entries, firsts, counts, ids, logits)
+    plain = logits.copy()
+    rows, table = given.astype(np.float32), weight.astype(np.float32)
+    listed(rows, table, entries, firsts, counts, ids, plain)
+    for r, (first, count) in enumerate(zip(firsts, counts, strict=True)):
+        chosen = entries[first : first + count]
+        assert (ids[r, :count] == chosen).all()
+        assert (logits[r, :count] == every[r, chosen]).all()
+        assert (plain[r, :count] == exact(given, weight)[r, chosen]).all()
+        assert (ids[r, count:] == 0).all()
+        assert (logits[r, count:] == -np.inf).all()
+
+
+WITHOUT = """
+import numpy as np
+from heedful.kernels.listed import listed_whole
+from heedful.kernels.product import arranged, multiply_whole
+from heedful.kernels.quads import LANES
+
+draw = np.random.default_rng(0)
+given, weight = (draw.integers(-127, 128, (n, 200)).astype(np.int8) for n in (13, 60))
+sums, ones = np.zeros((13, 60), np.float32), np.ones(60, np.float32)
+multiply_whole(given, arranged(weight), sums)
+assert (sums == given.astype(int) @ weight.astype(int).T).all()
+lists = (np.arange(60, dtype=np.int32), np.zeros(13, int), np.full(13, 60), np.zeros((13, 60), int))
+again = np.zeros_like(sums)
+listed_whole(given, weight, ones, ones, *lists, again)
+assert (again == sums).all()
+print(LANES)
+"""
+
+
+@pytest.mark.parametrize("lacking", [["avx512"], ["avx512", "avxvnni"]])
+def test_processors_with_less_find_the_same(lacking: list[str], tmp_path: Path) -> None:
+    """As if this one had no registers of 512 bits, and as if it had no VNNI at all."""
+    if not LANES:
+        pytest.skip("this processor has no VNNI")
+    name, features = cpu_target.target_context.codegen().magic_tuple()[1:]
+    dropped = [
+        f"-{one[1:]}" if any(word in one for word in lacking) else one
+        for one in features.split(",")
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT],
+        env=os.environ
+        | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ",".join(dropped)}
+        | {"NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) == (8 if "+avxvnni" in dropped else 0)
 
 
 def test_the_product_is_that_of_the_eager_twin() -> None:
@@ -78,27 +144,13 @@ def test_the_product_is_that_of_the_eager_twin() -> None:
     product = Int8Product(weight, bias, torch.full((12,), 0.5))
     whole, scales = np.empty((5, 40), np.int8), np.empty(5, np.float32)
     quantise(states, whole, scales)
-    sums = product.multiply(states, whole, Workspace(), np.empty((5, 12), np.float32))
-    out = np.empty((5, 12), np.float32)
+    sums, out = np.empty((5, 12), np.float32), np.empty((5, 12), np.float32)
+    product.multiply(states, whole, sums)
     finish(sums, scales, product.column_scales, product.bias, out)
     expected = 0.5 * Int8Linear(weight)(torch.from_numpy(states)) + bias
     np.testing.assert_allclose(out, expected.numpy(), rtol=1e-5, atol=1e-5)
-    exact = 0.5 * states @ weight.numpy().T + bias.numpy()
-    assert abs(out - exact).max() < 0.03 * abs(exact).max()
+    real = 0.5 * states @ weight.numpy().T + bias.numpy()
+    assert abs(out - real).max() < 0.03 * abs(real).max()
     plain = Float32Product(0.5 * weight, bias)
-    sums = plain.multiply(states, whole, Workspace(), np.empty((5, 12), np.float32))
-    np.testing.assert_allclose(sums + plain.bias, exact, rtol=1e-4, atol=1e-4)
-
-
-def test_which_product_is_faster_is_tried_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert choice.sums_of_whole() in (np.dtype(np.float32), np.dtype(np.int32))
-    times = iter([2.0, 1.0, 1.0, 2.0])
-    monkeypatch.setattr(choice, "_fastest", lambda _: next(times))
-    assert choice.sums_of_whole.__wrapped__() == np.float32
-    assert choice.sums_of_whole.__wrapped__() == np.int32
-
-    def missing(_: Any) -> float:
-        raise RuntimeError("no int8 here")
-
-    monkeypatch.setattr(choice, "_fastest", missing)
-    assert choice.sums_of_whole.__wrapped__() == np.float32
+    plain.multiply(states, whole, sums)
+    np.testing.assert_allclose(sums + plain.bias, real, rtol=1e-4, atol=1e-4)

@@ -17,7 +17,7 @@ import torch
 
 from heedful.decode.packed import Layer, Norm, PackedTransformer, Stack, Stacked
 from heedful.decode.pool import Pool
-from heedful.decode.products import Product, Workspace, by_kernel
+from heedful.decode.products import Product, Workspace
 from heedful.kernels import available
 from heedful.models.transformer import Transformer
 from heedful.shapes import Array, Float, Int, Tensor
@@ -65,7 +65,8 @@ class _Pass:
         """Return sums, row scales, column scales and bias of a product, as kernels take them."""
         rows = self.inner if inner else self._rows
         whole = self.whole_inner if inner else self.whole
-        sums = product.multiply(rows, whole, self.space, self.sums(product.n_out))
+        sums = self.sums(product.n_out)
+        product.multiply(rows, whole, sums)
         return sums, self.scales, product.column_scales, product.bias
 
     def sums(self, n_out: int) -> Array:
@@ -254,7 +255,7 @@ class FusedStepper:
         passing.begin(packed.decoder)
         past = (self.now, positions, self.places[chosen])
         across = (self.memory.firsts[chosen], self.memory.counts[chosen])
-        if packed.stacked is not None and by_kernel(count) and not self.attentive:
+        if packed.stacked is not None and not self.attentive:
             self._layers_at_once(passing, packed.stacked, past, across)
         else:
             for number, layer in enumerate(packed.decoder.layers):
@@ -351,25 +352,24 @@ class FusedStepper:
         if self.listed:
             return self._listed(passing, chosen)
         sums, row_scales, column_scales, bias = passing.multiply(self.packed.project)
-        if self.packed.format == "float32":
-            return torch.from_numpy(sums)
-        out = sums if sums.dtype == np.float32 else self.space.take("scaled logits", sums.shape)
-        finish(sums, row_scales, column_scales, bias, out)
-        return torch.from_numpy(out)
+        if self.packed.format == "int8":
+            finish(sums, row_scales, column_scales, bias, sums)
+        return torch.from_numpy(sums)
 
     def _listed(self, passing: _Pass, chosen: Any) -> Float[Tensor, "A N"]:
         """Return the logits of each row's candidates alone, and tell which they are."""
-        from heedful.kernels.whole import listed
+        from heedful.kernels.listed import listed, listed_whole
 
         firsts, counts = self.lists.firsts[chosen], self.lists.counts[chosen]
         shape = (passing.rows, int(counts.max()))
         ids = self.space.take("listed", shape, np.int64)
         logits = self.space.take("listed logits", shape)
-        project = self.packed.project
-        weights = (self.packed.table, passing.whole, project.whole)
-        scales = (passing.scales, project.column_scales)
-        lists = (self.lists.rows[:, 0], firsts, counts)
-        listed(passing.input, *weights, *scales, *lists, ids, logits)
+        lists = (self.lists.rows[:, 0], firsts, counts, ids, logits)
+        if self.packed.format == "int8":
+            scales = (passing.scales, self.packed.project.column_scales)
+            listed_whole(passing.whole, self.packed.table, *scales, *lists)
+        else:
+            listed(passing.input, self.packed.table, *lists)
         self.entries = torch.from_numpy(ids)
         return torch.from_numpy(logits)
 

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from heedful.decode.products import Float32Product, Int8Product, Product, floats
+from heedful.models.int8 import to_int8
 from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer
 from heedful.nn.attention import MultiHeadAttention
 from heedful.nn.feedforward import SwiGLU
@@ -100,7 +101,7 @@ class PackedTransformer:
     """Keys and values of the memory, layer by layer."""
     project: Product
     table: Array
-    """The weights of `project` as a float32 table, a row for each piece."""
+    """The weights of `project`, a row for each piece: float32, or int8 as its format is."""
     heads: int
     groups: int
     activation: int
@@ -128,6 +129,7 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
         angle = torch.outer(torch.arange(config.max_length).float(), turning.rate.float())
     linear = isinstance(config.position, ALiBi)
     table = model.tables.output.weight.detach().float()
+    project = _made(table, torch.zeros(len(table)), torch.ones(len(table)), format)
     slopes = layers[0].attention.position.slope if linear else torch.zeros(config.n_heads)
     activation, post = _activation(model), not isinstance(config.residual, PreNorm)
     groups = crosses[0].key_proj.out_features // d_k
@@ -140,8 +142,8 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
         encoder=_stack(model, model.encoder, model.encoder_norm, format),
         decoder=stack,
         memory=_product(both, format),
-        table=table.numpy(),
-        project=_made(table, torch.zeros(len(table)), torch.ones(len(table)), format),
+        table=(to_int8(table)[0] if format == "int8" else table).numpy(),
+        project=project,
         heads=config.n_heads,
         groups=groups,
         activation=activation,
@@ -166,9 +168,10 @@ def _stacked(
     together = list(zip(*(layer.products for layer in stack.layers), strict=True))
     weights = []
     for products in together:
-        weights.append(np.stack([one.whole for one in products]))
-        for one, whole in zip(products, weights[-1], strict=True):
-            cast(Int8Product, one).keep(whole)
+        some = cast(tuple[Int8Product, ...], products)
+        weights.append(np.stack([one.arranged for one in some]))
+        for one, kept in zip(some, weights[-1], strict=True):
+            one.arranged = kept
     return Stacked(
         tuple(weights),
         tuple(np.stack([one.column_scales for one in products]) for products in together),

@@ -1,12 +1,11 @@
 """Products of rows with weights, in float32 or exactly, in whole numbers.
 
 Rows as whole numbers and a scale each (`heedful.kernels.whole`) times weights as whole numbers and
-a scale for each column: the sums of such products are whole numbers again, the same on every
-machine and in any company. Where the processor has instructions for int8 (VNNI, AMX), PyTorch's
-product is the fastest for many rows, else a kernel of ours is (`heedful.kernels.product`).
+a scale for each column (`heedful.kernels.product`): the sums of such products are whole numbers
+again, the same on every machine and in any company.
 """
 
-__all__ = ["Float32Product", "Int8Product", "Product", "Workspace", "by_kernel", "floats"]
+__all__ = ["Float32Product", "Int8Product", "Product", "Workspace", "floats"]
 
 import math
 from collections.abc import Callable
@@ -16,16 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from heedful.kernels.choice import sums_of_whole
 from heedful.models.int8 import to_int8
 from heedful.shapes import Array, Float, Tensor
-
-FEW = 4
-"""Rows up to which the kernel is taken on every machine: for so few, PyTorch lays the weights out
-anew at every call."""
-
-TOGETHER = 8
-"""Rows are filled up to a multiple of this for int8: for each count oneDNN makes a new program."""
 
 
 class Workspace:
@@ -48,19 +39,14 @@ class Product(Protocol):
 
     column_scales: Array
     bias: Array
-    whole: Array
-    """The weights as whole numbers [N K] int8; none of float32."""
 
     @property
     def n_out(self) -> int:
         """N."""
         ...
 
-    def multiply(self, rows: Array, whole: Array, space: Workspace, out: Array) -> Array:
-        """Return the sums [R N] of rows [R K], or of `whole`, the same as whole numbers [R K].
-
-        They are in the memory of `out` or, if they are int32, in the workspace's.
-        """
+    def multiply(self, rows: Array, whole: Array, out: Array) -> None:
+        """Write the sums [R N] of rows [R K], or of `whole`, the same as whole numbers [R K]."""
         ...
 
 
@@ -69,7 +55,6 @@ class Float32Product:
 
     def __init__(self, weight: Float[Tensor, "N K"], bias: Float[Tensor, " N"]) -> None:
         self.weight = weight.t().contiguous()
-        self.whole = np.empty((0, weight.shape[1]), np.int8)
         self.column_scales = np.ones(len(weight), np.float32)
         self.bias = floats(bias)
 
@@ -78,10 +63,9 @@ class Float32Product:
         """N."""
         return len(self.bias)
 
-    def multiply(self, rows: Array, whole: Array, space: Workspace, out: Array) -> Array:
-        """Return the product."""
+    def multiply(self, rows: Array, whole: Array, out: Array) -> None:
+        """Write the product."""
         torch.mm(torch.from_numpy(rows), self.weight, out=torch.from_numpy(out))
-        return out
 
 
 class Int8Product:
@@ -93,42 +77,21 @@ class Int8Product:
         bias: Float[Tensor, " N"],
         factors: Float[Tensor, " N"],
     ) -> None:
+        from heedful.kernels.product import arranged  # numba takes a second to load
+
         whole, scales = to_int8(weight)
-        self.keep(whole.numpy())
+        self.arranged = arranged(whole.numpy())
         self.column_scales = floats(scales * factors)
         self.bias = floats(bias)
-
-    def keep(self, whole: Array) -> None:
-        """Keep the whole numbers in this memory, which holds the same already."""
-        self.whole = whole
-        self._across = torch.from_numpy(whole).t()
 
     @property
     def n_out(self) -> int:
         """N."""
         return len(self.bias)
 
-    def multiply(self, rows: Array, whole: Array, space: Workspace, out: Array) -> Array:
-        """Return the exact sums: float32, or int32 where that is faster."""
-        if not by_kernel(len(whole)):
-            return self._by_integers(whole, space)
-        _multiply_whole()(whole, self.whole, out)
-        return out
-
-    def _by_integers(self, whole: Array, space: Workspace) -> Array:
-        count = -(-len(whole) // TOGETHER) * TOGETHER
-        filled = space.take("filled", (count, whole.shape[1]), np.int8)
-        filled[: len(whole)] = whole
-        sums = space.take("integers", (count, self.n_out), np.int32)
-        torch.ops.aten._int_mm.out(
-            torch.from_numpy(filled), self._across, out=torch.from_numpy(sums)
-        )
-        return sums[: len(whole)]
-
-
-def by_kernel(rows: int) -> bool:
-    """Return whether so many rows in whole numbers are multiplied by the kernel."""
-    return rows <= FEW or sums_of_whole() == np.float32
+    def multiply(self, rows: Array, whole: Array, out: Array) -> None:
+        """Write the sums."""
+        _multiply_whole()(whole, self.arranged, out)
 
 
 @cache

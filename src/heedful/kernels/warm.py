@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from heedful.kernels import available
-from heedful.kernels.choice import sums_of_whole
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -93,8 +92,7 @@ def _calls() -> Iterator[Callable[[], object]]:
     from heedful.kernels.product import multiply_whole
     from heedful.kernels.rows import best_of_rows, log_softmax
 
-    for kind in {np.dtype(np.float32), sums_of_whole()}:
-        yield from _calls_with(kind)
+    yield from _calls_on_rows()
     yield _call_decoder
     numbers = np.ones((1, 1), np.int8)
     yield partial(multiply_whole, numbers, numbers, np.ones((1, 1), np.float32))
@@ -103,11 +101,12 @@ def _calls() -> Iterator[Callable[[], object]]:
     yield partial(log_softmax, floats, floats)
 
 
-def _calls_with(kind: np.dtype[Any]) -> Iterator[Callable[[], object]]:
-    """Yield calls of those that read a product's sums, sums of this kind."""
+def _calls_on_rows() -> Iterator[Callable[[], object]]:
+    """Yield calls of those that a stepper calls one by one."""
     from heedful.kernels.attention import attend_across, attend_back, attend_within
+    from heedful.kernels.listed import listed, listed_whole
     from heedful.kernels.rows import activate, add_and_normalise, normalise
-    from heedful.kernels.whole import finish, listed, quantise
+    from heedful.kernels.whole import finish, quantise
 
     row, none, table = np.ones(2, np.float32), np.zeros(0, np.float32), np.zeros((0, 2), np.float32)
     ones, number = np.ones(1, np.float32), np.zeros(1, np.int64)
@@ -118,7 +117,7 @@ def _calls_with(kind: np.dtype[Any]) -> Iterator[Callable[[], object]]:
 
     def sums(width: int) -> tuple[Array, Array, Array, Array]:
         return (
-            np.ones((1, width), kind),
+            rows(width),
             ones,
             np.ones(width, np.float32),
             np.ones(width, np.float32),
@@ -138,9 +137,9 @@ def _calls_with(kind: np.dtype[Any]) -> Iterator[Callable[[], object]]:
     yield partial(activate, *sums(2), 0, *end)
     yield partial(finish, *sums(2), rows(2))
     yield partial(quantise, rows(2), whole, ones)
-    entries = number.astype(np.int32)
-    given = (rows(2), rows(2), whole, whole, ones, ones)
-    yield partial(listed, *given, entries, number, number + 1, number[None], rows(1))
+    lists = (number.astype(np.int32), number, number + 1, number[None], rows(1))
+    yield partial(listed, rows(2), rows(2), *lists)
+    yield partial(listed_whole, whole, whole, ones, ones, *lists)
 
 
 def _call_decoder() -> None:

@@ -4,7 +4,7 @@ A row's scale is its largest magnitude / 127, so that what it becomes depends on
 sums of products of whole numbers are exact: in any order, in any company, on any machine the same.
 """
 
-__all__ = ["dot", "finish", "finish_row", "listed", "quantise", "quantise_row"]
+__all__ = ["dot", "finish", "finish_row", "quantise", "quantise_row"]
 
 from typing import Any
 
@@ -15,7 +15,6 @@ from heedful.kernels.compiled import compiled
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _ZERO = np.float32(0)
-_LEAST = np.float32(-np.inf)
 _LARGEST = np.float32(127)
 _ALL_BUT_SIGN = np.int32(0x7FFFFFFF)
 _TO_WHOLE = np.float32(1.5 * 2**23)  # added to a small float32, it leaves the nearest integer
@@ -69,46 +68,3 @@ def dot(first: Array, second: Array) -> Any:
     for k in range(first.size):
         total += first[k] * second[k]
     return total
-
-
-@compiled("contract", "reassoc")
-def _whole_dot(first: Array, second: Array) -> Any:
-    total = np.int32(0)
-    for k in range(first.size):
-        total += np.int32(first[k]) * np.int32(second[k])
-    return np.float32(np.int32(total))
-
-
-@compiled()
-def listed(
-    rows: Array,
-    weight: Array,
-    whole: Array,
-    whole_weight: Array,
-    row_scales: Array,
-    column_scales: Array,
-    entries: Array,
-    firsts: Array,
-    counts: Array,
-    ids: Array,
-    logits: Array,
-) -> None:
-    """Write the products of each row with some rows of the weights, those that its list names.
-
-    rows [R K] and weight [N K] are float32; in whole numbers, `whole` and `whole_weight` are int8
-    and taken in their place. The list of row r is counts[r] of the `entries` from firsts[r] on; it
-    is copied into ids [R L], and logits [R L] are -inf behind its end.
-    """
-    for r in range(ids.shape[0]):
-        for j in range(ids.shape[1]):
-            if j < counts[r]:
-                n = entries[firsts[r] + j]
-                ids[r, j] = n
-                if whole.shape[0]:
-                    total = _whole_dot(whole[r], whole_weight[n])
-                    logits[r, j] = total * (row_scales[r] * column_scales[n])
-                else:
-                    logits[r, j] = dot(rows[r], weight[n])
-            else:
-                ids[r, j] = 0
-                logits[r, j] = _LEAST
