@@ -136,24 +136,21 @@ def _multiply_block(wide: Array, weight: Array, sums: Array, first: int, last: i
     width = weight.shape[0]
     together = rows // 4 * 4
     for r in range(0, together, 4):
+        given = address(wide, r, 0)
         for n in range(first, last):
-            _four_rows(
-                address(wide, r, 0), count, address(weight, n, 0), count, address(sums, r, n), width
-            )
+            _four_rows(given, count, address(weight, n, 0), count, address(sums, r, n), width)
     if rows - together >= 2:
+        given = address(wide, together, 0)
         for n in range(first, last):
-            at, out = address(wide, together, 0), address(sums, together, n)
-            _two_rows(at, count, address(weight, n, 0), count, out, width)
+            out = address(sums, together, n)
+            _two_rows(given, count, address(weight, n, 0), count, out, width)
         together += 2
     for r in range(together, rows):
+        given = address(wide, r, 0)
         for n in range(first, last - 1, 2):  # four would leave the order memory is read ahead in
-            _two_columns(
-                address(wide, r, 0), count, address(weight, n, 0), count, address(sums, r, n), width
-            )
+            _two_columns(given, count, address(weight, n, 0), count, address(sums, r, n), width)
         for n in range(last - (last - first) % 2, last):
-            _one(
-                address(wide, r, 0), count, address(weight, n, 0), count, address(sums, r, n), width
-            )
+            _one(given, count, address(weight, n, 0), count, address(sums, r, n), width)
 
 
 @compiled()
