@@ -58,7 +58,7 @@ def four_by_four(builder: Any, sums: Any, weight: Any, row: Any) -> Any:
 
 
 class _Tile:
-    """Writes the code of `rows` by `panels` registers of sums; rows behind the last are it again."""
+    """Writes `rows` by `panels` registers of sums; rows beyond the last are it again."""
 
     def __init__(self, builder: Any, arguments: Any, rows: int, panels: int) -> None:
         self.builder = builder
