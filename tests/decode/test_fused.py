@@ -120,7 +120,7 @@ def test_in_int8_as_its_eager_twin(changed: dict[str, Any]) -> None:
     model, sources = model_of(changed), sources_of(5)
     stepper = fused(pack(model, "int8"), sources, WIDTH)
     for found, expected in walk(stepper, eager(as_int8(model), sources, WIDTH, STEPS), 5, WIDTH):
-        assert (found - expected).abs().max() < 0.02 * expected.abs().max()
+        assert (found - expected).abs().max() < 0.04 * expected.abs().max()
 
 
 @pytest.mark.parametrize("changed", list(changes()))

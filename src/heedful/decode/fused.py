@@ -22,9 +22,6 @@ from heedful.kernels import available
 from heedful.models.transformer import Transformer
 from heedful.shapes import Array, Float, Int, Tensor
 
-Sums = tuple[Array, Array, Array, Array]
-"""Sums of a product, row scales, column scales and bias, as kernels take them."""
-
 Candidates = Callable[[Sequence[int]], Array]
 """From a source, the pieces that its translation may be made of, ascending, int32."""
 
@@ -51,29 +48,29 @@ class _Pass:
         kept = rows if packed.format == "int8" else 0
         self.whole = space.take("whole", (kept, config.d_model), np.int8)
         self.whole_inner = space.take("whole inner", (kept, config.d_ff), np.int8)
-        self._sums: dict[int, Array] = {}
+        self._results: dict[int, Array] = {}
 
     def enter(self, table: Tensor, tokens: Int[Tensor, " R"], positions: Array | None) -> None:
         """Make the states of pieces: embeddings, with what is added for their positions."""
-        self.scales.fill(1)
         torch.index_select(table.detach(), 0, tokens, out=torch.from_numpy(self.states))
         self.states *= np.float32(self.packed.model.tables.scale)
         if positions is not None:
             self.states += positions
 
-    def multiply(self, product: Product, *, inner: bool = False) -> Sums:
-        """Return sums, row scales, column scales and bias of a product, as kernels take them."""
+    def multiply(self, product: Product, *, inner: bool = False) -> Array:
+        """Return the results of a product."""
         rows = self.inner if inner else self._rows
         whole = self.whole_inner if inner else self.whole
-        sums = self.sums(product.n_out)
-        product.multiply(rows, whole, sums)
-        return sums, self.scales, product.column_scales, product.bias
+        out = self.results(product.n_out)
+        product.multiply(rows, whole, self.scales, out)
+        return out
 
-    def sums(self, n_out: int) -> Array:
-        """Return memory for the sums of a product with so many outputs."""
-        out = self._sums.get(n_out)
+    def results(self, n_out: int) -> Array:
+        """Return memory for the results of a product with so many outputs."""
+        out = self._results.get(n_out)
         if out is None:
-            out = self._sums[n_out] = self.space.take(f"sums {n_out}", (self.rows, n_out))
+            name = f"results {n_out}"
+            out = self._results[n_out] = self.space.take(name, (self.rows, n_out))
         return out
 
     def begin(self, stack: Stack) -> None:
@@ -98,7 +95,7 @@ class _Pass:
         from heedful.kernels.rows import add_and_normalise
 
         add_and_normalise(
-            *self.multiply(product, inner=inner),
+            self.multiply(product, inner=inner),
             self.states,
             norm.weight,
             norm.shift,
@@ -115,8 +112,8 @@ class _Pass:
         """Go through the position-wise network (section 3.3)."""
         from heedful.kernels.rows import activate
 
-        sums = self.multiply(layer.inner)
-        activate(*sums, self.packed.activation, self.inner, self.whole_inner, self.scales)
+        results = self.multiply(layer.inner)
+        activate(results, self.packed.activation, self.inner, self.whole_inner, self.scales)
         self.add(layer.outer, norm, inner=True)
 
     def end(self, stack: Stack) -> None:
@@ -126,14 +123,13 @@ class _Pass:
 
 
 def encode(
-    packed: PackedTransformer, sources: Sequence[Sequence[int]], space: Workspace, out: Array
-) -> None:
-    """Read the sources (section 3.1); write what every layer of the decoder looks at.
+    packed: PackedTransformer, sources: Sequence[Sequence[int]], space: Workspace
+) -> Float[Array, "S N"]:
+    """Read the sources (section 3.1); return what every layer of the decoder looks at.
 
-    `out` [T N] gets keys and values of all layers of all pieces, one source after another.
+    That is keys and values of all layers of all pieces, one source after another.
     """
     from heedful.kernels.attention import attend_within
-    from heedful.kernels.whole import finish
 
     starts = np.array([0, *accumulate(map(len, sources))], np.int64)
     passing = _Pass(packed, space, int(starts[-1]))
@@ -147,7 +143,7 @@ def encode(
     passing.begin(packed.encoder)
     for number, layer in enumerate(packed.encoder.layers):
         attend_within(
-            *passing.multiply(layer.joint),
+            passing.multiply(layer.joint),
             packed.heads,
             packed.groups,
             starts,
@@ -160,7 +156,7 @@ def encode(
         passing.add(layer.output, packed.encoder.after[2 * number])
         passing.feed_forward(layer, packed.encoder.after[2 * number + 1])
     passing.end(packed.encoder)
-    finish(*passing.multiply(packed.memory), out)
+    return passing.multiply(packed.memory)
 
 
 def _portions(sources: Sequence[Sequence[int]]) -> Iterator[Sequence[Sequence[int]]]:
@@ -199,9 +195,12 @@ class FusedStepper:
         depth = packed.groups * (config.d_model // packed.heads)
         self.most = sentences * rows_per_sentence
         shape = (config.decoder_layers, self.most, columns, depth)
-        self.keys, self.values = space.take("keys", shape), space.take("values", shape)
-        self.memory = Pool(space, "memory", packed.memory.n_out)
-        self.lists = Pool(space, "lists", 1, np.int32)
+        self._kind: Any = np.uint16 if packed.format == "int8" else np.float32
+        self.keys, self.values = (
+            space.take(name, shape, self._kind) for name in ("keys", "values")
+        )
+        self.memory = Pool(space, "memory", (config.decoder_layers, 2 * depth), self._kind)
+        self.lists = Pool(space, "lists", (1, 1), np.int32)
         self.listed, self.attentive = listed, attentive
         self.attention: Float[Array, "A S"] | None = None
         self.entries: Int[Tensor, "A N"] | None = None
@@ -216,17 +215,19 @@ class FusedStepper:
         `lists`: the pieces that each translation may be made of, ascending, int32. Raises
         ValueError for more rows than the caches were made for.
         """
+        from heedful.kernels.attention import keep_memory
+
         fresh = len(sources) * self.width
         if len(self.positions) + fresh > self.most:
             raise ValueError(f"these caches were made for {self.most} rows, no more")
         if len(self.positions) + fresh > self.keys.shape[1]:
             self._move(self.most, self.places.shape[1])
         for some in _portions(sources):
-            room = self.memory.append(np.array([len(source) for source in some]), self.width)
-            encode(self.packed, some, self.space, room)
+            first = self.memory.append(np.array([len(source) for source in some]), self.width)
+            keep_memory(encode(self.packed, some, self.space), self.memory.rows, first)
         if lists is not None:
-            counts = np.array([len(entries) for entries in lists])
-            self.lists.append(counts, self.width)[:, 0] = np.concatenate(lists)
+            first = self.lists.append(np.array([len(entries) for entries in lists]), self.width)
+            self.lists.rows[0, first : self.lists.used, 0] = np.concatenate(lists)
         self.positions = np.append(self.positions, np.zeros(fresh, np.int64))
         added = np.zeros((fresh, self.places.shape[1]), np.int32)
         self.places = np.concatenate([self.places, added])
@@ -273,7 +274,7 @@ class FusedStepper:
         places = self.places.take(order, axis=1)
         for name in ("keys", "values"):
             kept = getattr(self, name)[:, places, order]
-            moved = self.space.take(name, (len(kept), rows, columns, kept.shape[3]))
+            moved = self.space.take(name, (len(kept), rows, columns, kept.shape[3]), self._kind)
             moved[:, :count, :before] = kept
             setattr(self, name, moved)
         self.places = np.zeros((count, columns), np.int32)
@@ -292,7 +293,7 @@ class FusedStepper:
 
         packed, after = self.packed, self.packed.decoder.after[3 * number : 3 * number + 3]
         attend_back(
-            *passing.multiply(layer.joint),
+            passing.multiply(layer.joint),
             packed.heads,
             packed.groups,
             *past,
@@ -310,11 +311,10 @@ class FusedStepper:
         asked = self.attentive and number + 1 == len(packed.decoder.layers)
         weights = np.zeros((passing.rows if asked else 0, int(across[1].max())), np.float32)
         attend_across(
-            *passing.multiply(layer.across),
+            passing.multiply(layer.across),
             packed.heads,
             packed.groups,
-            self.memory.rows,
-            number * 2 * self.keys.shape[-1],
+            self.memory.rows[number],
             *across,
             *passing.attended(),
             weights,
@@ -343,18 +343,13 @@ class FusedStepper:
             (self.memory.rows, *across),
             (passing.states, passing.input, passing.context, passing.inner),
             (passing.whole, passing.whole_inner, passing.scales),
-            tuple(passing.sums(stacked.biases[product].shape[1]) for product in (0, 1, 4)),
+            tuple(passing.results(width) for width in stacked.widths),
         )
 
     def _logits(self, passing: _Pass, chosen: Any) -> Float[Tensor, "A N"]:
-        from heedful.kernels.whole import finish
-
         if self.listed:
             return self._listed(passing, chosen)
-        sums, row_scales, column_scales, bias = passing.multiply(self.packed.project)
-        if self.packed.format == "int8":
-            finish(sums, row_scales, column_scales, bias, sums)
-        return torch.from_numpy(sums)
+        return torch.from_numpy(passing.multiply(self.packed.project))
 
     def _listed(self, passing: _Pass, chosen: Any) -> Float[Tensor, "A N"]:
         """Return the logits of each row's candidates alone, and tell which they are."""
@@ -364,7 +359,7 @@ class FusedStepper:
         shape = (passing.rows, int(counts.max()))
         ids = self.space.take("listed", shape, np.int64)
         logits = self.space.take("listed logits", shape)
-        lists = (self.lists.rows[:, 0], firsts, counts, ids, logits)
+        lists = (self.lists.rows[0, :, 0], firsts, counts, ids, logits)
         if self.packed.format == "int8":
             scales = (passing.scales, self.packed.project.column_scales)
             listed_whole(passing.whole, self.packed.table, *scales, *lists)

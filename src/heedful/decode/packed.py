@@ -86,6 +86,8 @@ class Stacked:
     kinds: tuple[float, bool, bool, int, int, int]
     """Epsilon, centred, post, activation, heads, groups."""
     positions: tuple[Array, Array, Array, Array]
+    widths: tuple[int, int, int]
+    """Outputs of the joint product, of those as wide as the model, and of the inner product."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ def _stacked(
     after = stack.after
     if not all(len(norm.weight) for norm in after):
         return None
+    layer = stack.layers[0]
     together = list(zip(*(layer.products for layer in stack.layers), strict=True))
     weights = []
     for products in together:
@@ -179,6 +182,7 @@ def _stacked(
         (np.stack([norm.weight for norm in after]), np.stack([norm.shift for norm in after])),
         (after[0].eps, after[0].centred, *kinds),
         (*positions, np.stack([layer.relative for layer in stack.layers])),
+        (layer.joint.n_out, layer.output.n_out, layer.inner.n_out),
     )
 
 

@@ -35,37 +35,29 @@ class Workspace:
 
 
 class Product(Protocol):
-    """`x W + bias` with K inputs and N outputs; a kernel scales the sums and adds the bias."""
+    """`x W + bias` with K inputs and N outputs."""
 
-    column_scales: Array
-    bias: Array
+    n_out: int
+    """N."""
 
-    @property
-    def n_out(self) -> int:
-        """N."""
-        ...
+    def multiply(self, rows: Array, whole: Array, scales: Array, out: Array) -> None:
+        """Write the product of rows [R K] to out [R N].
 
-    def multiply(self, rows: Array, whole: Array, out: Array) -> None:
-        """Write the sums [R N] of rows [R K], or of `whole`, the same as whole numbers [R K]."""
+        In whole numbers it is that of `whole` [R K] int8, times the row's scale.
+        """
         ...
 
 
 class Float32Product:
-    """Weights in float32, scales of one."""
+    """Weights in float32."""
 
     def __init__(self, weight: Float[Tensor, "N K"], bias: Float[Tensor, " N"]) -> None:
-        self.weight = weight.t().contiguous()
-        self.column_scales = np.ones(len(weight), np.float32)
-        self.bias = floats(bias)
+        self.n_out = len(weight)
+        self.weight, self.bias = weight.t().contiguous(), bias.contiguous()
 
-    @property
-    def n_out(self) -> int:
-        """N."""
-        return len(self.bias)
-
-    def multiply(self, rows: Array, whole: Array, out: Array) -> None:
-        """Write the product."""
-        torch.mm(torch.from_numpy(rows), self.weight, out=torch.from_numpy(out))
+    def multiply(self, rows: Array, whole: Array, scales: Array, out: Array) -> None:
+        """Write the product of the rows."""
+        torch.addmm(self.bias, torch.from_numpy(rows), self.weight, out=torch.from_numpy(out))
 
 
 class Int8Product:
@@ -80,22 +72,19 @@ class Int8Product:
         from heedful.kernels.product import arranged  # numba takes a second to load
 
         whole, scales = to_int8(weight)
+        self.n_out = len(weight)
         self.arranged = arranged(whole.numpy())
-        self.column_scales = floats(scales * factors)
-        self.bias = floats(bias)
+        more = (0, len(self.arranged) - self.n_out)
+        self.column_scales = np.pad(floats(scales * factors), more)
+        self.bias = np.pad(floats(bias), more)
 
-    @property
-    def n_out(self) -> int:
-        """N."""
-        return len(self.bias)
-
-    def multiply(self, rows: Array, whole: Array, out: Array) -> None:
-        """Write the sums."""
-        _multiply_whole()(whole, self.arranged, out)
+    def multiply(self, rows: Array, whole: Array, scales: Array, out: Array) -> None:
+        """Write the product of the whole numbers."""
+        _multiply_whole()(whole, scales, self.arranged, self.column_scales, self.bias, out)
 
 
 @cache
-def _multiply_whole() -> Callable[[Array, Array, Array], None]:
+def _multiply_whole() -> Callable[..., None]:
     from heedful.kernels.product import multiply_whole  # numba takes a second to load
 
     return multiply_whole

@@ -30,52 +30,52 @@ def decoder_step(
     across: tuple[Array, Array, Array],
     rows: tuple[Array, Array, Array, Array],
     whole: tuple[Array, Array, Array],
-    sums: tuple[Array, ...],
+    results: tuple[Array, ...],
 ) -> None:
     """Lead rows through the layers: `rows` begin as states and their norm, and end so.
 
     weights, scales and biases of the six products of a layer, each [L ...], in the order joint,
     output, across, across output, inner, outer; norms [3 L D] behind the sublayers; kinds: eps,
     centred, post, activation, heads, groups; positions: cosines, sines, slopes, Shaw's tables
-    [L ...]; past: now, positions of the rows, places, keys, values [L ...]; across: memory, where
-    each row's begins, how many they are; rows: states, input, context, inner; whole: input, inner
-    and row scales; sums of each product. Otherwise as `attend_back` and its kin.
+    [L ...]; past: now, positions of the rows, rows_of, keys, values [L ...]; across: memory
+    [L ...], where each row's begins, how many they are; rows: states, input, context, inner; whole:
+    input, inner and row scales; results of the products of three widths. Otherwise as `attend_back`
+    and its kin.
     """
     joint, output, query, across_output, inner, outer = weights
     eps, centred, post, activation, heads, groups = kinds
     cosines, sines, slopes, tables = positions
-    now, here, places, keys, values = past
+    now, here, rows_of, keys, values = past
     states, given, context, between = rows
     (memory, firsts, counts), (numbers, inner_numbers, row_scales) = across, whole
     unasked = np.empty((0, 0), np.float32)
     for n in range(joint.shape[0]):
-        multiply_whole(numbers, joint[n], sums[0])
+        multiply_whole(numbers, row_scales, joint[n], scales[0][n], biases[0][n], results[0])
         attend_back(
-            sums[0], row_scales, scales[0][n], biases[0][n], heads, groups, now, here, places,
-            keys[n], values[n], cosines, sines, slopes, tables[n], context, numbers, row_scales,
+            results[0], heads, groups, now, here, rows_of, keys[n], values[n], cosines, sines,
+            slopes, tables[n], context, numbers, row_scales,
         )  # fmt: skip
-        multiply_whole(numbers, output[n], sums[1])
+        multiply_whole(numbers, row_scales, output[n], scales[1][n], biases[1][n], results[1])
         add_and_normalise(
-            sums[1], row_scales, scales[1][n], biases[1][n], states, norms[0][3 * n],
-            norms[1][3 * n], eps, centred, post, given, numbers, row_scales,
+            results[1], states, norms[0][3 * n], norms[1][3 * n], eps, centred, post, given,
+            numbers, row_scales,
         )  # fmt: skip
-        multiply_whole(numbers, query[n], sums[1])
+        multiply_whole(numbers, row_scales, query[n], scales[2][n], biases[2][n], results[1])
         attend_across(
-            sums[1], row_scales, scales[2][n], biases[2][n], heads, groups, memory,
-            n * 2 * keys.shape[3], firsts, counts, context, numbers, row_scales, unasked,
+            results[1], heads, groups, memory[n], firsts, counts, context, numbers, row_scales,
+            unasked,
         )  # fmt: skip
-        multiply_whole(numbers, across_output[n], sums[1])
+        multiply_whole(
+            numbers, row_scales, across_output[n], scales[3][n], biases[3][n], results[1]
+        )
         add_and_normalise(
-            sums[1], row_scales, scales[3][n], biases[3][n], states, norms[0][3 * n + 1],
-            norms[1][3 * n + 1], eps, centred, post, given, numbers, row_scales,
+            results[1], states, norms[0][3 * n + 1], norms[1][3 * n + 1], eps, centred, post, given,
+            numbers, row_scales,
         )  # fmt: skip
-        multiply_whole(numbers, inner[n], sums[2])
-        activate(
-            sums[2], row_scales, scales[4][n], biases[4][n], activation, between, inner_numbers,
-            row_scales,
-        )  # fmt: skip
-        multiply_whole(inner_numbers, outer[n], sums[1])
+        multiply_whole(numbers, row_scales, inner[n], scales[4][n], biases[4][n], results[2])
+        activate(results[2], activation, between, inner_numbers, row_scales)
+        multiply_whole(inner_numbers, row_scales, outer[n], scales[5][n], biases[5][n], results[1])
         add_and_normalise(
-            sums[1], row_scales, scales[5][n], biases[5][n], states, norms[0][3 * n + 2],
-            norms[1][3 * n + 2], eps, centred, post, given, numbers, row_scales,
+            results[1], states, norms[0][3 * n + 2], norms[1][3 * n + 2], eps, centred, post, given,
+            numbers, row_scales,
         )  # fmt: skip

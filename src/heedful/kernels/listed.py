@@ -11,8 +11,8 @@ from llvmlite import ir
 from numba.extending import intrinsic
 
 from heedful.kernels.compiled import compiled
-from heedful.kernels.pointers import address
 from heedful.kernels.quads import LANES, four_by_four
+from heedful.kernels.vectors import place
 from heedful.kernels.whole import dot
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -55,8 +55,9 @@ _sum_of_quads: Any = intrinsic(_quads)
 
 @compiled()
 def _dot_by_quads(rows: Array, r: int, weight: Array, n: int, start: Any) -> Any:
-    registers = rows.shape[1] // _BYTES
-    total = _sum_of_quads(address(rows, r, 0), address(weight, n, 0), registers) + start
+    size = rows.shape[1]
+    registers = size // _BYTES
+    total = _sum_of_quads(place(rows, r * size), place(weight, n * size), registers) + start
     for k in range(registers * _BYTES, rows.shape[1]):
         total += np.int32(rows[r, k]) * np.int32(weight[n, k])
     return np.int32(total)

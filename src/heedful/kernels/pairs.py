@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba.extending import intrinsic
 
 from heedful.kernels.compiled import compiled
-from heedful.kernels.pointers import address
+from heedful.kernels.vectors import FUSED, place
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -40,7 +40,8 @@ class _Dots:
 
     def __init__(self, builder: Any, arguments: Any, rows: int, columns: int) -> None:
         self.builder = builder
-        self.given, self.stride, self.weight, self.count, self.out, self.width = arguments
+        self.given, self.stride, self.weight, self.count, self.out, self.width, *finish = arguments
+        self.row_scales, self.column_scales, self.bias = finish
         self.places = [(r, c) for r in range(rows) for c in range(columns)]
         self.rows, self.columns = range(rows), range(columns)
 
@@ -64,7 +65,18 @@ class _Dots:
             self._add_one(builder.add(loop.index, done), totals)
         for (r, c), total in totals.items():
             address = self._address(self.out, self.width, r, self._number(c))
-            builder.store(builder.sitofp(builder.load(total), ir.FloatType()), address)
+            builder.store(self._result(builder.load(total), r, c), address)
+
+    def _result(self, total: Any, row: int, column: int) -> Any:
+        """Return a sum times the scales of its row and column, and a bias."""
+        builder = self.builder
+        numbers = ((self.row_scales, row), (self.column_scales, column), (self.bias, column))
+        row_scale, column_scale, bias = (
+            builder.load(builder.gep(begin, [self._number(at)])) for begin, at in numbers
+        )
+        scale = builder.fmul(row_scale, column_scale)
+        product = builder.fmul(builder.sitofp(total, ir.FloatType()), scale, flags=FUSED)
+        return builder.fadd(product, bias, flags=FUSED)
 
     def _add_register(self, k: Any, sums: dict[tuple[int, int], Any]) -> None:
         builder = self.builder
@@ -106,21 +118,22 @@ class _Dots:
 
 
 def _dots(rows: int, columns: int) -> Any:
-    """Return a function of (given, its stride, weight, count, out, its stride), all in numbers.
-
-    given is int16, weight int8 with rows of `count`, out float32.
+    """Return a function of rows (int16) and their stride, weights (int8) with rows of `count`,
+    where the results are written (float32) and their stride, scales of rows and columns, bias.
     """
 
     def dots(
-        context: Any, given: Any, stride: Any, weight: Any, count: Any, out: Any, width: Any
-    ) -> Any:
+        context: Any, given: Any, stride: Any, weight: Any, count: Any, out: Any, width: Any,
+        row_scales: Any, column_scales: Any, bias: Any,
+    ) -> Any:  # fmt: skip
         def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             _Dots(builder, arguments, rows, columns).write()
             return context.get_dummy_value()
 
-        pointers = [types.CPointer(kind) for kind in (types.int16, types.int8, types.float32)]
+        given_at, weight_at, real = map(types.CPointer, (types.int16, types.int8, types.float32))
         number = types.intp
-        return types.void(pointers[0], number, pointers[1], number, pointers[2], number), write
+        some = (given_at, number, weight_at, number, real, number)
+        return types.void(*some, real, real, real), write
 
     return intrinsic(dots)
 
@@ -130,35 +143,44 @@ _two_columns, _one = _dots(1, 2), _dots(1, 1)
 
 
 @compiled()
-def _multiply_block(wide: Array, weight: Array, sums: Array, first: int, last: int) -> None:
+def _multiply_block(
+    wide: Array,
+    row_scales: Array,
+    weight: Array,
+    column_scales: Array,
+    bias: Array,
+    out: Array,
+    first: int,
+    last: int,
+) -> None:
     """Write the columns from first to last."""
     rows, count = wide.shape
-    width = weight.shape[0]
-    together = rows // 4 * 4
-    for r in range(0, together, 4):
-        given = address(wide, r, 0)
+    width, r = out.shape[1], 0
+    while r < rows:
+        given, scale = place(wide, r * count), place(row_scales, r)
+        step = 1
         for n in range(first, last):
-            _four_rows(given, count, address(weight, n, 0), count, address(sums, r, n), width)
-    if rows - together >= 2:
-        given = address(wide, together, 0)
-        for n in range(first, last):
-            out = address(sums, together, n)
-            _two_rows(given, count, address(weight, n, 0), count, out, width)
-        together += 2
-    for r in range(together, rows):
-        given = address(wide, r, 0)
-        for n in range(first, last - 1, 2):  # four would leave the order memory is read ahead in
-            _two_columns(given, count, address(weight, n, 0), count, address(sums, r, n), width)
-        for n in range(last - (last - first) % 2, last):
-            _one(given, count, address(weight, n, 0), count, address(sums, r, n), width)
+            some = (given, count, place(weight, n * count), count, place(out, r * width + n), width)
+            finish = (scale, place(column_scales, n), place(bias, n))
+            if rows - r >= 4:
+                _four_rows(*some, *finish)
+                step = 4
+            elif rows - r >= 2:
+                _two_rows(*some, *finish)
+                step = 2
+            elif n + 1 < last and (n - first) % 2 == 0:
+                _two_columns(*some, *finish)  # four would leave the order memory is read ahead in
+            elif (n - first) % 2 == 0:
+                _one(*some, *finish)
+        r += step
 
 
 @compiled()
-def multiply_pairs(rows: Array, weight: Array, sums: Array) -> None:
-    """Write rows W^T: rows [R K] and weight [N K] int8, sums [R N] float32.
-
-    They are exact up to 2^24, which no sum of 1,040 reaches; above, the nearest float32 is written.
-    """
-    wide = rows.astype(np.int16)
-    for first in range(0, weight.shape[0], BLOCK):
-        _multiply_block(wide, weight, sums, first, min(first + BLOCK, weight.shape[0]))
+def multiply_pairs(
+    rows: Array, row_scales: Array, weight: Array, column_scales: Array, bias: Array, out: Array
+) -> None:
+    """Write rows W^T, scaled, and a bias, as `heedful.kernels.product` says."""
+    wide, columns = rows.astype(np.int16), out.shape[1]
+    for first in range(0, columns, BLOCK):
+        last = min(first + BLOCK, columns)
+        _multiply_block(wide, row_scales, weight, column_scales, bias, out, first, last)

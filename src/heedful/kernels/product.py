@@ -21,17 +21,21 @@ _multiply_quads = quads.multiply_quads if LANES else multiply_pairs
 
 
 def arranged(whole: Array) -> Array:
-    """Return weights [N K] int8 as `multiply_whole` takes them."""
+    """Return weights [N K] int8 as `multiply_whole` takes them; there may be more rows of them."""
     return quads.arranged(whole) if LANES and whole.shape[1] % 4 == 0 else whole
 
 
 @compiled()
-def multiply_whole(rows: Array, weight: Array, sums: Array) -> None:
-    """Write rows W^T: rows [R K] int8, weight `arranged` of [N K] int8, sums [R N] float32.
+def multiply_whole(
+    rows: Array, row_scales: Array, weight: Array, column_scales: Array, bias: Array, out: Array
+) -> None:
+    """Write rows W^T, times the scales of row and column, plus a bias.
 
-    They are exact up to 2^24, which no sum of 1,040 reaches; above, the nearest float32 is written.
+    rows [R K] int8, weight `arranged` of [N K] int8, as many column_scales and numbers of bias as
+    it has rows, out [R N] float32. The sums that are scaled are exact up to 2^24, which none of
+    1,040 products reaches; above, they are the nearest float32.
     """
     if LANES and rows.shape[1] % 4 == 0:
-        _multiply_quads(rows, weight, sums)
+        _multiply_quads(rows, row_scales, weight, column_scales, bias, out)
     else:
-        multiply_pairs(rows, weight, sums)
+        multiply_pairs(rows, row_scales, weight, column_scales, bias, out)

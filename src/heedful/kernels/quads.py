@@ -22,7 +22,7 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from heedful.kernels.compiled import compiled
-from heedful.kernels.pointers import address
+from heedful.kernels.vectors import FUSED, place
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -62,12 +62,14 @@ class _Tile:
 
     def __init__(self, builder: Any, arguments: Any, rows: int, panels: int) -> None:
         self.builder = builder
-        given, stride, weight, panel, self.quads, starts, out, width, last = arguments
+        given, stride, weight, panel, self.quads, starts, last, *finish = arguments
+        out, width, row_scales, self.column_scales, self.bias = finish
         place = [self._number(0)]
         for r in range(1, rows):
             place.append(builder.select(self._is_beyond(last, r), last, self._number(r)))
         self.rows = [self._at(given, r, stride) for r in place]
         self.outs = [self._at(out, r, width) for r in place]
+        self.row_scales = [builder.gep(row_scales, [r]) for r in place]
         self.panels = [self._at(weight, self._number(c), panel) for c in range(panels)]
         self.sums = {}
         for r in range(rows):
@@ -86,10 +88,8 @@ class _Tile:
         done = builder.mul(whole, many)
         with cgutils.for_range(builder, builder.sub(self.quads, done)) as loop:
             self._add(builder.add(loop.index, done))
-        for (r, c), total in self.sums.items():
-            place = builder.gep(self.outs[r], [self._number(LANES * c)])
-            place = builder.bitcast(place, _FLOATS.as_pointer())
-            builder.store(builder.sitofp(builder.load(total), _FLOATS), place, align=4)
+        for c in range(len(self.panels)):
+            self._finish(c)
 
     def _add(self, quad: Any) -> None:
         """Multiply the four numbers `quad` of each row with those of each column."""
@@ -101,14 +101,29 @@ class _Tile:
                 total = self.sums[r, c]
                 builder.store(four_by_four(builder, builder.load(total), weight, four), total)
 
+    def _finish(self, panel: int) -> None:
+        """Write the results of a panel: its sums times the scales of row and column, and a bias."""
+        builder, at = self.builder, self._number(LANES * panel)
+
+        def floats(begin: Any) -> Any:
+            return builder.bitcast(builder.gep(begin, [at]), _FLOATS.as_pointer())
+
+        scales = builder.load(floats(self.column_scales), align=4)
+        bias = builder.load(floats(self.bias), align=4)
+        for r, out in enumerate(self.outs):
+            scale = builder.fmul(self._everywhere(builder.load(self.row_scales[r])), scales)
+            sums = builder.sitofp(builder.load(self.sums[r, panel]), _FLOATS)
+            result = builder.fadd(builder.fmul(sums, scale, flags=FUSED), bias, flags=FUSED)
+            builder.store(result, floats(out), align=4)
+
     def _load(self, begin: Any, index: Any, kind: Any, size: int) -> Any:
         place = self.builder.gep(begin, [self.builder.mul(index, self._number(size))])
         return self.builder.load(self.builder.bitcast(place, kind.as_pointer()), align=1)
 
     def _everywhere(self, number: Any) -> Any:
         """Return a register with this number in every lane."""
-        nothing, first = ir.Constant(_REGISTER, ir.Undefined), ir.Constant(_I32, 0)
-        one = self.builder.insert_element(nothing, number, first)
+        nothing = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
+        one = self.builder.insert_element(nothing, number, ir.Constant(_I32, 0))
         return self.builder.shuffle_vector(one, nothing, ir.Constant(_REGISTER, [0] * LANES))
 
     def _at(self, begin: Any, count: Any, step: Any) -> Any:
@@ -126,12 +141,13 @@ def _tile(rows: int, panels: int, at_once: int = 1) -> Any:
     """Return a function that multiplies up to so many rows with so many panels.
 
     Its arguments: the rows (int8) and their stride; the panels (int8), the size of one and the
-    quads of a row; what the sums start at (int32); where they are written (float32), their stride;
-    the number of the last row.
+    quads of a row; what the sums start at (int32); the number of the last row; where the results
+    are written (float32) and their stride; scales of the rows and of the columns, bias.
     """
     small, whole, real = map(types.CPointer, (types.int8, types.int32, types.float32))
     number = types.intp
-    takes = types.void(small, number, small, number, number, whole, real, number, number)
+    some = (small, number, small, number, number, whole, number)
+    takes = types.void(*some, real, number, real, real, real)
 
     def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _Tile(builder, arguments, rows, panels).write(at_once)
@@ -139,7 +155,7 @@ def _tile(rows: int, panels: int, at_once: int = 1) -> Any:
 
     def tile(
         context: Any, given: Any, stride: Any, weight: Any, panel: Any, quads: Any, starts: Any,
-        out: Any, width: Any, last: Any,
+        last: Any, out: Any, width: Any, row_scales: Any, column_scales: Any, bias: Any,
     ) -> Any:  # fmt: skip
         return takes, write
 
@@ -166,71 +182,94 @@ def arranged(whole: Array) -> Array:
 @compiled("reassoc")
 def _starts_of(rows: Array) -> Array:
     """Return -128 times the sum of each row."""
-    starts = np.empty((1, rows.shape[0]), np.int32)
+    starts = np.empty(rows.shape[0], np.int32)
     for r in range(rows.shape[0]):
         total = np.int32(0)
         for k in range(rows.shape[1]):
             total += np.int32(rows[r, k])
-        starts[0, r] = np.int32(-128) * total
+        starts[r] = np.int32(-128) * total
     return starts
 
 
 @compiled()
 def _many_rows(
-    rows: Array, weight: Array, starts: Array, panel: int, together: bool, sums: Array, column: int
+    rows: Array,
+    row_scales: Array,
+    weight: Array,
+    column_scales: Array,
+    bias: Array,
+    starts: Array,
+    panel: int,
+    together: bool,
+    out: Array,
+    column: int,
 ) -> None:
-    """Write what rows make of two panels, `together`, or of one, from a column of the sums on."""
+    """Write what rows make of two panels, `together`, or of one, to `out` from a column on."""
     count, size = rows.shape
-    width, quads, length = sums.shape[1], size // 4, LANES * size
-    begin = address(weight, panel * LANES, 0)
+    width, quads, length = out.shape[1], size // 4, LANES * size
+    begin, here = place(weight, panel * length), panel * LANES
+    columns, biases = place(column_scales, here), place(bias, here)
     for r in range(0, count, 8):
-        given, start, out = address(rows, r, 0), address(starts, 0, r), address(sums, r, column)
-        last = min(count - r, 8) - 1
+        given, start, row = place(rows, r * size), place(starts, r), place(row_scales, r)
+        to, last = place(out, r * width + column), min(count - r, 8) - 1
+        some = (given, size, begin, length, quads, start, last, to, width, row, columns, biases)
         if together and last >= 4:
-            _eight_rows(given, size, begin, length, quads, start, out, width, last)
+            _eight_rows(*some)
         elif together:
-            _four_rows(given, size, begin, length, quads, start, out, width, last)
+            _four_rows(*some)
         elif last >= 4:
-            _eight_rows_of_one(given, size, begin, length, quads, start, out, width, last)
+            _eight_rows_of_one(*some)
         else:
-            _four_rows_of_one(given, size, begin, length, quads, start, out, width, last)
+            _four_rows_of_one(*some)
 
 
 @compiled()
 def _single_row(
-    rows: Array, weight: Array, starts: Array, r: int, panels: int, sums: Array
+    row: Array,
+    scale: Array,
+    weight: Array,
+    column_scales: Array,
+    bias: Array,
+    start: Array,
+    out: Array,
 ) -> None:
     """Write what one row makes of whole panels, four at a time."""
-    size = rows.shape[1]
-    width, quads, length = sums.shape[1], size // 4, LANES * size
-    given, start = address(rows, r, 0), address(starts, 0, r)
+    size, width, panels = row.size, out.size, out.size // LANES
+    quads, length = size // 4, LANES * size
     done = panels // PANELS_OF_ONE * PANELS_OF_ONE
+    given, first, own = place(row, 0), place(start, 0), place(scale, 0)
     for panel in range(0, done, PANELS_OF_ONE):
-        begin, out = address(weight, panel * LANES, 0), address(sums, r, panel * LANES)
-        _one_row(given, size, begin, length, quads, start, out, width, 0)
+        begin, here = place(weight, panel * length), panel * LANES
+        some = (given, size, begin, length, quads, first, 0, place(out, here), width, own)
+        _one_row(*some, place(column_scales, here), place(bias, here))
     for panel in range(done, panels):
-        begin, out = address(weight, panel * LANES, 0), address(sums, r, panel * LANES)
-        _one_row_of_one(given, size, begin, length, quads, start, out, width, 0)
+        begin, here = place(weight, panel * length), panel * LANES
+        some = (given, size, begin, length, quads, first, 0, place(out, here), width, own)
+        _one_row_of_one(*some, place(column_scales, here), place(bias, here))
 
 
 @compiled()
-def multiply_quads(rows: Array, weight: Array, sums: Array) -> None:
-    """Write rows W^T: rows [R K] int8, weight `arranged` of [N K], sums [R N] float32.
-
-    They are exact up to 2^24, which no sum of 1,040 reaches; above, the nearest float32 is written.
-    """
-    starts = _starts_of(rows)
-    columns = sums.shape[1]
-    panels = columns // LANES
-    alone = rows.shape[0] % 8 == 1
-    many = rows[: rows.shape[0] - alone]
+def multiply_quads(
+    rows: Array, row_scales: Array, weight: Array, column_scales: Array, bias: Array, out: Array
+) -> None:
+    """Write rows W^T, scaled, and a bias, as `heedful.kernels.product` says; K a multiple of 4."""
+    starts, columns, count = _starts_of(rows), out.shape[1], rows.shape[0]
+    panels, alone = columns // LANES, count % 8 == 1
+    many = rows[: count - alone]
     for panel in range(0, panels - 1, PANELS):
-        _many_rows(many, weight, starts, panel, True, sums, panel * LANES)
+        _many_rows(
+            *(many, row_scales, weight, column_scales, bias, starts),
+            *(panel, True, out, panel * LANES),
+        )
     if panels % PANELS:
-        _many_rows(many, weight, starts, panels - 1, False, sums, (panels - 1) * LANES)
+        _many_rows(
+            *(many, row_scales, weight, column_scales, bias, starts),
+            *(panels - 1, False, out, (panels - 1) * LANES),
+        )
     if alone:
-        _single_row(rows, weight, starts, rows.shape[0] - 1, panels, sums)
+        r = count - 1
+        _single_row(*(rows[r], row_scales[r:], weight, column_scales, bias, starts[r:]), out[r])
     if columns % LANES:
-        edge = np.empty((rows.shape[0], LANES), np.float32)
-        _many_rows(rows, weight, starts, panels, False, edge, 0)
-        sums[:, panels * LANES :] = edge[:, : columns % LANES]
+        edge = np.empty((count, LANES), np.float32)
+        _many_rows(rows, row_scales, weight, column_scales, bias, starts, panels, False, edge, 0)
+        out[:, panels * LANES :] = edge[:, : columns % LANES]

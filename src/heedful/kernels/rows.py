@@ -1,10 +1,8 @@
 """What is done to the rows of states between the products of a Transformer that translates.
 
-A product before a kernel left `sums`, which times the scales of their row and column, plus a bias,
-are its result (scales are ones for float32 weights). What is written to `out` is written as whole
-numbers too, with their scale, where `whole` has room for it: see `heedful.kernels.whole`. All that
-a row gets depends on that row alone. Called by `heedful.decode`; the tests have the same in plain
-NumPy.
+What is written to `out` is written as whole numbers too, with their scale, where `whole` has room
+for it: see `heedful.kernels.whole`. All that a row gets depends on that row alone. Called by
+`heedful.decode`; the tests have the same in plain NumPy.
 """
 
 __all__ = [
@@ -31,6 +29,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 RELU, GELU, SWIGLU = 0, 1, 2
 """What `activate` computes."""
+
+BLOCK = 128
+"""Numbers of a row that are passed over together when none of them is among the best."""
 
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
 _LEAST = np.float32(-np.inf)
@@ -77,10 +78,7 @@ def normalise(
 
 @compiled("contract")
 def add_and_normalise(
-    sums: Array,
-    row_scales: Array,
-    column_scales: Array,
-    bias: Array,
+    results: Array,
     states: Array,
     weight: Array,
     shift: Array,
@@ -91,14 +89,14 @@ def add_and_normalise(
     whole: Array,
     scales: Array,
 ) -> None:
-    """Add a sublayer's result to `states`; write the norm of the sum to `out`.
+    """Add a sublayer's results to `states`; write the norm of the sum to `out`.
 
     `post`: the norm replaces the sum in `states` too (the paper's order).
     """
-    for r in range(sums.shape[0]):
-        row, scale = states[r], row_scales[r]
+    for r in range(results.shape[0]):
+        row = states[r]
         for k in range(row.size):
-            row[k] += np.float32(sums[r, k]) * (scale * column_scales[k]) + bias[k]
+            row[k] += results[r, k]
         _norm_of(row, weight, shift, np.float32(eps), centred, out[r])
         if post:
             row[:] = out[r]
@@ -107,32 +105,38 @@ def add_and_normalise(
 
 
 @compiled("contract")
-def activate(
-    sums: Array,
-    row_scales: Array,
-    column_scales: Array,
-    bias: Array,
-    kind: int,
-    out: Array,
-    whole: Array,
-    scales: Array,
-) -> None:
+def _relu(given: Array, out: Array) -> None:
+    for k in range(out.size):
+        out[k] = (given[k] + abs(given[k])) * _HALF
+
+
+@compiled("contract")
+def _gelu(given: Array, out: Array) -> None:
+    for k in range(out.size):
+        x = given[k]
+        out[k] = _HALF * x * (_ONE + np.float32(math.erf(x * _ROOT_HALF)))
+
+
+@compiled("contract")
+def _swiglu(gates: Array, inner: Array, out: Array) -> None:
+    for k in range(out.size):
+        x = gates[k]
+        small = exp(-abs(x))
+        gate = (_ONE if x >= _ZERO else small) / (_ONE + small)
+        out[k] = x * gate * inner[k]
+
+
+@compiled("contract")
+def activate(results: Array, kind: int, out: Array, whole: Array, scales: Array) -> None:
     """Write the inner activations of a feed-forward network; of SwiGLU, gates stand first."""
     width = out.shape[1]
-    for r in range(sums.shape[0]):
-        scale = row_scales[r]
-        for k in range(width):
-            x = np.float32(sums[r, k]) * (scale * column_scales[k]) + bias[k]
-            if kind == RELU:
-                out[r, k] = (x + abs(x)) * _HALF
-            elif kind == GELU:
-                out[r, k] = _HALF * x * (_ONE + np.float32(math.erf(x * _ROOT_HALF)))
-            else:
-                j = k + width
-                inner = np.float32(sums[r, j]) * (scale * column_scales[j]) + bias[j]
-                small = exp(-abs(x))
-                gate = _ONE / (_ONE + small) if x >= _ZERO else small / (_ONE + small)
-                out[r, k] = x * gate * inner
+    for r in range(results.shape[0]):
+        if kind == RELU:
+            _relu(results[r], out[r])
+        elif kind == GELU:
+            _gelu(results[r], out[r])
+        else:
+            _swiglu(results[r, :width], results[r, width:], out[r])
         if whole.shape[0]:
             scales[r] = quantise_row(out[r], whole[r])
 
@@ -180,34 +184,46 @@ def _is_among(k: int, forbidden: Array) -> bool:
 
 
 @compiled()
+def _highest_of_blocks(row: Array, highest: Array) -> None:
+    """Write the largest number of each `BLOCK` of a row."""
+    for b in range(highest.size):
+        highest[b] = _highest(row[b * BLOCK : (b + 1) * BLOCK])
+
+
+@compiled()
 def best_of_rows(logits: Array, forbidden: Array, log_probs: Array, ids: Array) -> bool:
     """Write the likeliest entries of each row, best first, of equal ones the lower id first.
 
     `forbidden` entries have log-probability -inf; their share is not given to the others. Returns
     False when a row has a number that is none. logits [R N], log_probs and ids [R K], K <= N.
     """
-    count = ids.shape[1]
+    count, width = ids.shape[1], logits.shape[1]
+    highest = np.empty((width + BLOCK - 1) // BLOCK, np.float32)
     for r in range(logits.shape[0]):
         row, best, places = logits[r], log_probs[r], ids[r]
         normaliser = _normaliser(row)
         if not np.isfinite(normaliser):
             return False
+        _highest_of_blocks(row, highest)
         filled, worst = 0, _LEAST
-        for k in range(row.size):
-            x = row[k] - normaliser
-            if filled == count and not x > worst:
+        for b in range(highest.size):
+            if filled == count and not highest[b] - normaliser > worst:
                 continue
-            if _is_among(k, forbidden):
-                x = _LEAST
-                if filled == count:
+            for k in range(b * BLOCK, min((b + 1) * BLOCK, width)):
+                x = row[k] - normaliser
+                if filled == count and not x > worst:
                     continue
-            at = min(filled, count - 1)
-            while at > 0 and x > best[at - 1]:
-                best[at] = best[at - 1]
-                places[at] = places[at - 1]
-                at -= 1
-            best[at] = x
-            places[at] = k
-            filled = min(filled + 1, count)
-            worst = best[filled - 1]
+                if _is_among(k, forbidden):
+                    x = _LEAST
+                    if filled == count:
+                        continue
+                at = min(filled, count - 1)
+                while at > 0 and x > best[at - 1]:
+                    best[at] = best[at - 1]
+                    places[at] = places[at - 1]
+                    at -= 1
+                best[at] = x
+                places[at] = k
+                filled = min(filled + 1, count)
+                worst = best[filled - 1]
     return True

@@ -93,53 +93,56 @@ def _calls() -> Iterator[Callable[[], object]]:
     from heedful.kernels.rows import best_of_rows, log_softmax
 
     yield from _calls_on_rows()
+    for kind in (np.float32, np.uint16):
+        yield from _calls_on_memory(kind)
     yield _call_decoder
-    numbers = np.ones((1, 1), np.int8)
-    yield partial(multiply_whole, numbers, numbers, np.ones((1, 1), np.float32))
-    ids, floats = np.ones((1, 1), np.int64), np.ones((1, 1), np.float32)
+    numbers, floats = np.ones((1, 1), np.int8), np.ones((1, 1), np.float32)
+    yield partial(multiply_whole, numbers, floats[0], numbers, floats[0], floats[0], floats)
+    ids = np.ones((1, 1), np.int64)
     yield partial(best_of_rows, floats, ids[0], floats, ids)
     yield partial(log_softmax, floats, floats)
 
 
 def _calls_on_rows() -> Iterator[Callable[[], object]]:
     """Yield calls of those that a stepper calls one by one."""
-    from heedful.kernels.attention import attend_across, attend_back, attend_within
+    from heedful.kernels.attention import attend_within
     from heedful.kernels.listed import listed, listed_whole
     from heedful.kernels.rows import activate, add_and_normalise, normalise
-    from heedful.kernels.whole import finish, quantise
+    from heedful.kernels.whole import quantise
 
     row, none, table = np.ones(2, np.float32), np.zeros(0, np.float32), np.zeros((0, 2), np.float32)
     ones, number = np.ones(1, np.float32), np.zeros(1, np.int64)
-    whole = np.ones((1, 2), np.int8)
-
-    def rows(width: int) -> Array:
-        return np.ones((1, width), np.float32)
-
-    def sums(width: int) -> tuple[Array, Array, Array, Array]:
-        return (
-            rows(width),
-            ones,
-            np.ones(width, np.float32),
-            np.ones(width, np.float32),
-        )
-
-    places, past = np.zeros((1, 1), np.int32), np.zeros((1, 1, 2), np.float32)
-    turn = np.zeros((0, 1), np.float32)
-    end = (rows(2), whole, ones)
-    yield partial(attend_within, *sums(6), 1, 1, np.array([0, 1]), turn, turn, ones, table, *end)
-    yield partial(
-        attend_back, *sums(6), 1, 1, 0, number, places, past, past, turn, turn, ones, table, *end
-    )
-    across = (*sums(2), 1, 1, rows(4), 0, number, number + 1)
-    yield partial(attend_across, *across, *end, rows(1))
-    yield partial(normalise, rows(2), none, none, 0.0, False, *end)
-    yield partial(add_and_normalise, *sums(2), rows(2), row, row, 1.0, True, True, *end)
-    yield partial(activate, *sums(2), 0, *end)
-    yield partial(finish, *sums(2), rows(2))
-    yield partial(quantise, rows(2), whole, ones)
-    lists = (number.astype(np.int32), number, number + 1, number[None], rows(1))
-    yield partial(listed, rows(2), rows(2), *lists)
+    whole, turn = np.ones((1, 2), np.int8), np.zeros((0, 1), np.float32)
+    end = (_rows(2), whole, ones)
+    yield partial(attend_within, _rows(6), 1, 1, np.array([0, 1]), turn, turn, ones, table, *end)
+    yield partial(normalise, _rows(2), none, none, 0.0, False, *end)
+    yield partial(add_and_normalise, _rows(2), _rows(2), row, row, 1.0, True, True, *end)
+    yield partial(activate, _rows(2), 0, *end)
+    yield partial(quantise, _rows(2), whole, ones)
+    lists = (number.astype(np.int32), number, number + 1, number[None], _rows(1))
+    yield partial(listed, _rows(2), _rows(2), *lists)
     yield partial(listed_whole, whole, whole, ones, ones, *lists)
+
+
+def _rows(width: int) -> Array:
+    return np.ones((1, width), np.float32)
+
+
+def _calls_on_memory(kind: Any) -> Iterator[Callable[[], object]]:
+    """Yield calls of those that read keys and values, kept as numbers of this kind."""
+    from heedful.kernels.attention import attend_across, attend_back, keep_memory
+
+    ones, number = np.ones(1, np.float32), np.zeros(1, np.int64)
+    turn, table = np.zeros((0, 1), np.float32), np.zeros((0, 2), np.float32)
+    end = (_rows(2), np.ones((1, 2), np.int8), ones)
+    rows_of, past = np.zeros((1, 1), np.int32), np.zeros((1, 1, 2), kind)
+    yield partial(
+        attend_back,
+        *(_rows(6), 1, 1, 0, number, rows_of, past, past, turn, turn, ones, table, *end),
+    )
+    memory = np.zeros((1, 1, 4), kind)
+    yield partial(keep_memory, _rows(4), memory, 0)
+    yield partial(attend_across, _rows(2), 1, 1, memory[0], number, number + 1, *end, _rows(1))
 
 
 def _call_decoder() -> None:
@@ -147,7 +150,7 @@ def _call_decoder() -> None:
     from heedful.kernels.decoder_step import decoder_step
 
     outputs = (6, 2, 2, 2, 2, 2)
-    layers = np.zeros((1, 1, 1, 2), np.float32)
+    layers = np.zeros((1, 1, 1, 2), np.uint16)
     tables = np.zeros((1, 0, 2), np.float32)
     turn, number = tables[0, :, :1], np.zeros(1, np.int64)
     rows = np.zeros((1, 2), np.float32)
@@ -159,7 +162,7 @@ def _call_decoder() -> None:
         (1.0, True, True, 0, 1, 1),
         (turn, turn, np.zeros(1, np.float32), tables),
         (0, number, np.zeros((1, 1), np.int32), layers, layers),
-        (np.zeros((1, 4), np.float32), number, number + 1),
+        (np.zeros((1, 1, 4), np.uint16), number, number + 1),
         (rows, rows, rows, rows),
         (np.zeros((1, 2), np.int8), np.zeros((1, 2), np.int8), np.zeros(1, np.float32)),
         (np.zeros((1, 6), np.float32), rows, rows),

@@ -4,7 +4,7 @@ A row's scale is its largest magnitude / 127, so that what it becomes depends on
 sums of products of whole numbers are exact: in any order, in any company, on any machine the same.
 """
 
-__all__ = ["dot", "finish", "finish_row", "quantise", "quantise_row"]
+__all__ = ["dot", "quantise", "quantise_row"]
 
 from typing import Any
 
@@ -45,20 +45,6 @@ def quantise(states: Array, out: Array, scales: Array) -> None:
     """Do that for every row: states [R K] float32, out [R K] int8, scales [R]."""
     for r in range(states.shape[0]):
         scales[r] = quantise_row(states[r], out[r])
-
-
-@compiled("contract")
-def finish_row(sums: Array, row_scale: Any, column_scales: Array, bias: Array, out: Array) -> None:
-    """Write one row of a product's result: its sums, scaled, and the bias."""
-    for k in range(out.size):
-        out[k] = np.float32(sums[k]) * (row_scale * column_scales[k]) + bias[k]
-
-
-@compiled()
-def finish(sums: Array, row_scales: Array, column_scales: Array, bias: Array, out: Array) -> None:
-    """Do that for every row."""
-    for r in range(sums.shape[0]):
-        finish_row(sums[r], row_scales[r], column_scales, bias, out[r])
 
 
 @compiled("contract", "reassoc")
