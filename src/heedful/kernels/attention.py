@@ -14,7 +14,7 @@ import numpy as np
 
 from heedful.kernels.compiled import compiled
 from heedful.kernels.exponential import exp
-from heedful.kernels.vectors import WIDE, dots, keep, mixture, place
+from heedful.kernels.vectors import WIDE, dots, fetch, keep, mixture, place
 from heedful.kernels.whole import dot, quantise_row
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -49,7 +49,7 @@ def _softmax(scores: Array, count: int) -> None:
         scores[j] *= factor
 
 
-@compiled()
+@compiled(makes_arrays=True)
 def _room(count: int) -> Array:
     """Return room for so many scores."""
     return np.empty(count + WIDE, np.float32)
@@ -77,7 +77,7 @@ def _add_bias(scores: Array, count: int, query: Array, here: int, slope: Any, ta
             scores[j] += dot(query, table[min(max(distance, -most), most) + most])
 
 
-@compiled("contract")
+@compiled(makes_arrays=True)
 def attend_back(
     joint: Array,
     heads: int,
@@ -102,9 +102,35 @@ def attend_back(
     its earlier ones stand in the columns before, one a step, behind the first comes the last.
     `rows_of` [R C] tells for each row in which row of the caches its position of a column stands.
     """
+    columns = rows_of.shape[1]
+    _attend_back(
+        joint, heads, groups, now, positions, rows_of, keys, values, cosines, sines, slopes, table,
+        out, whole, scales, _room(columns), np.empty(columns, np.int64),
+    )  # fmt: skip
+
+
+@compiled("contract")
+def _attend_back(
+    joint: Array,
+    heads: int,
+    groups: int,
+    now: int,
+    positions: Array,
+    rows_of: Array,
+    keys: Array,
+    values: Array,
+    cosines: Array,
+    sines: Array,
+    slopes: Array,
+    table: Array,
+    out: Array,
+    whole: Array,
+    scales: Array,
+    scores: Array,
+    places: Array,
+) -> None:
     width, depth, columns = out.shape[1], keys.shape[2], rows_of.shape[1]
     d_k = width // heads
-    scores, places = _room(columns), np.empty(columns, np.int64)
     for r in range(joint.shape[0]):
         here = positions[r]
         if cosines.shape[0]:
@@ -138,7 +164,7 @@ def keep_memory(results: Array, memory: Array, first: int) -> None:
             keep(results[s, start : start + width], memory[layer, first + s])
 
 
-@compiled("contract")
+@compiled(makes_arrays=True)
 def attend_across(
     queries: Array,
     heads: int,
@@ -157,11 +183,36 @@ def attend_across(
     from `firsts[r]` on. To `weights` [R S], where it has rows, what is mixed by is added, the mean
     of all heads.
     """
+    longest = 0
+    for r in range(counts.size):
+        longest = max(longest, counts[r])
+    _attend_across(
+        queries, heads, groups, memory, firsts, counts, out, whole, scales, weights,
+        _room(longest), np.empty(longest, np.int64),
+    )  # fmt: skip
+
+
+@compiled("contract")
+def _attend_across(
+    queries: Array,
+    heads: int,
+    groups: int,
+    memory: Array,
+    firsts: Array,
+    counts: Array,
+    out: Array,
+    whole: Array,
+    scales: Array,
+    weights: Array,
+    scores: Array,
+    places: Array,
+) -> None:
     width, depth = out.shape[1], memory.shape[1] // 2
-    d_k, longest = width // heads, counts.max()
-    scores, places = _room(longest), np.empty(longest, np.int64)
+    d_k = width // heads
     for r in range(queries.shape[0]):
         count = counts[r]
+        if r + 1 < queries.shape[0] and firsts[r + 1] != firsts[r]:
+            fetch(place(memory, firsts[r + 1] * 2 * depth), counts[r + 1] * 2 * depth)
         for j in range(count):
             places[j] = (firsts[r] + j) * 2 * depth
         for h in range(heads):
@@ -212,7 +263,7 @@ def _attend_within_one(
             mixture(place(scores, 0), values, place(places, 0), count, d_k, mine)
 
 
-@compiled("contract")
+@compiled(makes_arrays=True)
 def attend_within(
     joint: Array,
     heads: int,
@@ -233,7 +284,28 @@ def attend_within(
     longest = 0
     for s in range(starts.size - 1):
         longest = max(longest, starts[s + 1] - starts[s])
-    scores, places = _room(longest), np.empty(longest, np.int64)
+    _attend_within(
+        joint, heads, groups, starts, cosines, sines, slopes, table, out, whole, scales,
+        _room(longest), np.empty(longest, np.int64),
+    )  # fmt: skip
+
+
+@compiled()
+def _attend_within(
+    joint: Array,
+    heads: int,
+    groups: int,
+    starts: Array,
+    cosines: Array,
+    sines: Array,
+    slopes: Array,
+    table: Array,
+    out: Array,
+    whole: Array,
+    scales: Array,
+    scores: Array,
+    places: Array,
+) -> None:
     for s in range(starts.size - 1):
         mine = slice(starts[s], starts[s + 1])
         _attend_within_one(

@@ -35,17 +35,23 @@ class _Plain:
 cast(Any, numba.core.errors)._termcolor_inst = _Plain()
 
 
-def compiled(*relaxed: str) -> Callable[[Function], Function]:
+def compiled(*relaxed: str, makes_arrays: bool = False) -> Callable[[Function], Function]:
     """Return a decorator that compiles for one thread, without Python's lock, and keeps the code.
 
     `relaxed` are LLVM's fast-math flags: "contract" allows fused multiply-add, "reassoc" sums in
-    any order (without it no sum is vectorised). NaN and infinities always keep their meaning.
+    any order (without it no sum is vectorised), "nnan" knows no NaN. A function that
+    `makes_arrays`, or gets one back, counts who uses each array, at every slice, some ten
+    nanoseconds each: its loops had better be functions of their own.
     """
 
     def decorate(function: Function) -> Function:
         def njit(keep: bool) -> Function:
             compiler = numba.njit(
-                cache=keep, nogil=True, error_model="numpy", fastmath=set(relaxed)
+                cache=keep,
+                nogil=True,
+                error_model="numpy",
+                fastmath=set(relaxed),
+                _nrt=makes_arrays,
             )
             return cast(Function, compiler(function))
 

@@ -134,7 +134,7 @@ def _row(scores: Array, answer: Any, highest: Any, total: Any, smoothing: Any, l
     return _losses(math.log(sum_exp), right, mean, smoothing)
 
 
-@compiled()
+@compiled(makes_arrays=True)
 def _bfloat16(logits: Array, target: Array, smoothing: Any, learn: Any) -> Any:
     scores = np.empty(logits.shape[1], np.float32)
     smoothed, nll = 0.0, 0.0
@@ -150,7 +150,7 @@ def _bfloat16(logits: Array, target: Array, smoothing: Any, learn: Any) -> Any:
     return smoothed, nll
 
 
-@compiled()
+@compiled(makes_arrays=True)
 def _float32(logits: Array, target: Array, smoothing: Any, learn: Any) -> Any:
     smoothed, nll = 0.0, 0.0
     for t in range(len(logits)):
@@ -173,7 +173,7 @@ def _rounded(value: Any) -> Any:
     return np.uint16((bits + _BELOW_HALF + (bits >> _HALF_WORD & _ONE_BIT)) >> _HALF_WORD)
 
 
-@compiled()
+@compiled(makes_arrays=True)
 def _float64(logits: Array, target: Array, smoothing: Any, learn: Any) -> Any:
     """The same without tricks: float64 is for tests."""
     n = logits.shape[1]

@@ -18,7 +18,7 @@ from heedful.kernels.rows import activate, add_and_normalise
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-@compiled("contract")
+@compiled(makes_arrays=True)
 def decoder_step(
     weights: tuple[Array, ...],
     scales: tuple[Array, ...],

@@ -106,7 +106,7 @@ def _draw(factors: Array, words: Array, begin: Any, key: Any, n_dropped: Any) ->
         factors[i] = scale if pieces[i] >= n_dropped else zero
 
 
-@compiled()
+@compiled(makes_arrays=True)
 def _float32(values: Array, residual: Array, out: Array, key: Any, n_dropped: Any) -> None:
     words = np.empty(_BLOCK // 4, np.uint64)
     sums = np.empty(_BLOCK, np.float32)  # not at once into out, which may be an input
@@ -123,7 +123,7 @@ def _float32(values: Array, residual: Array, out: Array, key: Any, n_dropped: An
             o[i] = sums[i]
 
 
-@compiled()
+@compiled(makes_arrays=True)
 def _bfloat16(values: Array, residual: Array, out: Array, key: Any, n_dropped: Any) -> None:
     words = np.empty(_BLOCK // 4, np.uint64)
     sums = np.empty(_BLOCK, np.float32)

@@ -91,9 +91,11 @@ _dot, _start = (_dot_by_quads, _start_of) if LANES else (_plain_dot, _no_start)
 @compiled()
 def _copy_list(entries: Array, first: int, count: int, ids: Array, logits: Array) -> None:
     """Write the list of a row, and what stands behind its end."""
-    ids[:count] = entries[first : first + count]
-    ids[count:] = 0
-    logits[count:] = _LEAST
+    for j in range(count):
+        ids[j] = entries[first + j]
+    for j in range(count, ids.size):
+        ids[j] = 0
+        logits[j] = _LEAST
 
 
 @compiled()

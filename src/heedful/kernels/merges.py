@@ -52,7 +52,7 @@ def _rank(left: Any, right: Any, pairs: Array, ranks: Array) -> Any:
     return ranks[place] if place >= 0 else -1
 
 
-@compiled()
+@compiled(makes_arrays=True)
 def _merge(
     word: Array, count: int, pairs: Array, ranks: Array, made: Array, chance: float, state: Array
 ) -> int:
@@ -82,7 +82,7 @@ def _merge(
     return count
 
 
-@compiled()
+@compiled(makes_arrays=True)
 def _respell(ids: Array, table: Table, chance: float, state: Array, out: Array) -> int:
     """Write the ids of a row, spelled anew; return how many they are, -1 if they do not fit."""
     starts, letters, space, pairs, ranks, made = table
@@ -115,7 +115,7 @@ def _respell(ids: Array, table: Table, chance: float, state: Array, out: Array) 
     return used
 
 
-@compiled()
+@compiled(makes_arrays=True)
 def respell_rows(
     ids: Array,
     lengths: Array,

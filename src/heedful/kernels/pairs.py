@@ -175,7 +175,7 @@ def _multiply_block(
         r += step
 
 
-@compiled()
+@compiled(makes_arrays=True)
 def multiply_pairs(
     rows: Array, row_scales: Array, weight: Array, column_scales: Array, bias: Array, out: Array
 ) -> None:

@@ -25,7 +25,7 @@ def arranged(whole: Array) -> Array:
     return quads.arranged(whole) if LANES and whole.shape[1] % 4 == 0 else whole
 
 
-@compiled()
+@compiled(makes_arrays=True)
 def multiply_whole(
     rows: Array, row_scales: Array, weight: Array, column_scales: Array, bias: Array, out: Array
 ) -> None:

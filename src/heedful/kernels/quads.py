@@ -180,15 +180,13 @@ def arranged(whole: Array) -> Array:
 
 
 @compiled("reassoc")
-def _starts_of(rows: Array) -> Array:
-    """Return -128 times the sum of each row."""
-    starts = np.empty(rows.shape[0], np.int32)
+def _write_starts(rows: Array, starts: Array) -> None:
+    """Write -128 times the sum of each row."""
     for r in range(rows.shape[0]):
         total = np.int32(0)
         for k in range(rows.shape[1]):
             total += np.int32(rows[r, k])
         starts[r] = np.int32(-128) * total
-    return starts
 
 
 @compiled()
@@ -249,27 +247,45 @@ def _single_row(
 
 
 @compiled()
-def multiply_quads(
-    rows: Array, row_scales: Array, weight: Array, column_scales: Array, bias: Array, out: Array
+def _multiply(
+    rows: Array,
+    row_scales: Array,
+    weight: Array,
+    column_scales: Array,
+    bias: Array,
+    out: Array,
+    starts: Array,
+    edge: Array,
 ) -> None:
-    """Write rows W^T, scaled, and a bias, as `heedful.kernels.product` says; K a multiple of 4."""
-    starts, columns, count = _starts_of(rows), out.shape[1], rows.shape[0]
+    _write_starts(rows, starts)
+    columns, count = out.shape[1], rows.shape[0]
     panels, alone = columns // LANES, count % 8 == 1
     many = rows[: count - alone]
     for panel in range(0, panels - 1, PANELS):
         _many_rows(
-            *(many, row_scales, weight, column_scales, bias, starts),
-            *(panel, True, out, panel * LANES),
+            many, row_scales, weight, column_scales, bias, starts, panel, True, out, panel * LANES
         )
     if panels % PANELS:
+        last = panels - 1
         _many_rows(
-            *(many, row_scales, weight, column_scales, bias, starts),
-            *(panels - 1, False, out, (panels - 1) * LANES),
+            many, row_scales, weight, column_scales, bias, starts, last, False, out, last * LANES
         )
     if alone:
         r = count - 1
-        _single_row(*(rows[r], row_scales[r:], weight, column_scales, bias, starts[r:]), out[r])
+        _single_row(rows[r], row_scales[r:], weight, column_scales, bias, starts[r:], out[r])
     if columns % LANES:
-        edge = np.empty((count, LANES), np.float32)
         _many_rows(rows, row_scales, weight, column_scales, bias, starts, panels, False, edge, 0)
-        out[:, panels * LANES :] = edge[:, : columns % LANES]
+        for r in range(count):
+            for n in range(columns % LANES):
+                out[r, panels * LANES + n] = edge[r, n]
+
+
+@compiled(makes_arrays=True)
+def multiply_quads(
+    rows: Array, row_scales: Array, weight: Array, column_scales: Array, bias: Array, out: Array
+) -> None:
+    """Write rows W^T, scaled, and a bias, as `heedful.kernels.product` says; K a multiple of 4."""
+    count = rows.shape[0]
+    starts = np.empty(count, np.int32)
+    edge = np.empty((count if out.shape[1] % LANES else 0, LANES), np.float32)
+    _multiply(rows, row_scales, weight, column_scales, bias, out, starts, edge)

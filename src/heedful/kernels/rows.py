@@ -43,7 +43,8 @@ _ALL_BUT_SIGN = np.int32(0x7FFFFFFF)
 def _norm_of(row: Array, weight: Array, shift: Array, eps: Any, centred: bool, out: Array) -> None:
     """Write the layer norm (`centred`) or root-mean-square norm; without weights, a copy."""
     if not weight.size:
-        out[:] = row
+        for k in range(row.size):
+            out[k] = row[k]
         return
     mean = _ZERO
     if centred:
@@ -99,7 +100,8 @@ def add_and_normalise(
             row[k] += results[r, k]
         _norm_of(row, weight, shift, np.float32(eps), centred, out[r])
         if post:
-            row[:] = out[r]
+            for k in range(row.size):
+                row[k] = out[r, k]
         if whole.shape[0]:
             scales[r] = quantise_row(out[r], whole[r])
 
@@ -191,39 +193,52 @@ def _highest_of_blocks(row: Array, highest: Array) -> None:
 
 
 @compiled()
+def _best_of_row(
+    row: Array, normaliser: Any, forbidden: Array, highest: Array, best: Array, places: Array
+) -> None:
+    """Write the likeliest entries of one row; `highest` is room for a number of each block."""
+    _highest_of_blocks(row, highest)
+    count, filled, worst = best.size, 0, _LEAST
+    for b in range(highest.size):
+        if filled == count and not highest[b] - normaliser > worst:
+            continue
+        for k in range(b * BLOCK, min((b + 1) * BLOCK, row.size)):
+            x = row[k] - normaliser
+            if filled == count and not x > worst:
+                continue
+            if _is_among(k, forbidden):
+                x = _LEAST
+                if filled == count:
+                    continue
+            at = min(filled, count - 1)
+            while at > 0 and x > best[at - 1]:
+                best[at] = best[at - 1]
+                places[at] = places[at - 1]
+                at -= 1
+            best[at] = x
+            places[at] = k
+            filled = min(filled + 1, count)
+            worst = best[filled - 1]
+
+
+@compiled()
+def _best_of_rows(
+    logits: Array, forbidden: Array, log_probs: Array, ids: Array, highest: Array
+) -> bool:
+    for r in range(logits.shape[0]):
+        normaliser = _normaliser(logits[r])
+        if not np.isfinite(normaliser):
+            return False
+        _best_of_row(logits[r], normaliser, forbidden, highest, log_probs[r], ids[r])
+    return True
+
+
+@compiled(makes_arrays=True)
 def best_of_rows(logits: Array, forbidden: Array, log_probs: Array, ids: Array) -> bool:
     """Write the likeliest entries of each row, best first, of equal ones the lower id first.
 
     `forbidden` entries have log-probability -inf; their share is not given to the others. Returns
     False when a row has a number that is none. logits [R N], log_probs and ids [R K], K <= N.
     """
-    count, width = ids.shape[1], logits.shape[1]
-    highest = np.empty((width + BLOCK - 1) // BLOCK, np.float32)
-    for r in range(logits.shape[0]):
-        row, best, places = logits[r], log_probs[r], ids[r]
-        normaliser = _normaliser(row)
-        if not np.isfinite(normaliser):
-            return False
-        _highest_of_blocks(row, highest)
-        filled, worst = 0, _LEAST
-        for b in range(highest.size):
-            if filled == count and not highest[b] - normaliser > worst:
-                continue
-            for k in range(b * BLOCK, min((b + 1) * BLOCK, width)):
-                x = row[k] - normaliser
-                if filled == count and not x > worst:
-                    continue
-                if _is_among(k, forbidden):
-                    x = _LEAST
-                    if filled == count:
-                        continue
-                at = min(filled, count - 1)
-                while at > 0 and x > best[at - 1]:
-                    best[at] = best[at - 1]
-                    places[at] = places[at - 1]
-                    at -= 1
-                best[at] = x
-                places[at] = k
-                filled = min(filled + 1, count)
-                worst = best[filled - 1]
-    return True
+    highest = np.empty((logits.shape[1] + BLOCK - 1) // BLOCK, np.float32)
+    return _best_of_rows(logits, forbidden, log_probs, ids, highest)

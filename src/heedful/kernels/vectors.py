@@ -185,6 +185,33 @@ def _place(context: Any, array: Any, at: Any) -> Any:
 place: Any = intrinsic(_place)
 
 
+LINE = 64
+"""Bytes that memory is fetched in."""
+
+
+def _write_fetch(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    begin, size = arguments
+    kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), _I32, _I32, _I32])
+    fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    step = LINE * 8 // signature.args[0].dtype.bitwidth
+    many = builder.udiv(
+        builder.add(size, ir.Constant(size.type, step - 1)), ir.Constant(size.type, step)
+    )
+    with cgutils.for_range(builder, many) as line:
+        place = builder.gep(begin, [builder.mul(line.index, ir.Constant(size.type, step))])
+        place = builder.bitcast(place, ir.IntType(8).as_pointer())
+        builder.call(fetch, [place, *(ir.Constant(_I32, x) for x in (0, 3, 1))])
+    return context.get_dummy_value()
+
+
+def _fetch(context: Any, begin: Any, size: Any) -> Any:
+    return types.void(begin, types.intp), _write_fetch
+
+
+fetch: Any = intrinsic(_fetch)
+"""Let the processor fetch so many numbers, while it goes on."""
+
+
 def _write_halves(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     numbers, size, out = arguments
     rows = _Rows(builder, types.float32, size.type)
@@ -223,7 +250,8 @@ def keep(numbers: Array, out: Array) -> None:
 @overload(keep)
 def _keep(numbers: Any, out: Any) -> Any:
     def copy(numbers: Any, out: Any) -> Any:
-        out[:] = numbers
+        for k in range(numbers.size):
+            out[k] = numbers[k]
 
     def halve(numbers: Any, out: Any) -> Any:
         _halve(place(numbers, 0), numbers.size, place(out, 0))
