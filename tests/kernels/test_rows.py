@@ -64,16 +64,12 @@ def test_norms(centred: bool, seed: int, rows: int, width: int) -> None:
 
 
 @pytest.mark.parametrize("post", [False, True])
-@pytest.mark.parametrize("whole", [False, True])
-def test_a_sublayer_is_added_and_normalised(post: bool, whole: bool) -> None:
-    """From sums of float32, or of whole numbers with scales."""
-    sums = np.round(drawn(3, 4, 9) * 50).astype(np.int32) if whole else drawn(3, 4, 9)
-    row_scales, column_scales = abs(drawn(4, 4)), abs(drawn(5, 9))
-    bias, states, weight, shift = drawn(6, 9), drawn(7, 4, 9), drawn(8, 9), drawn(9, 9)
-    added = states + sums * row_scales[:, None] * column_scales + bias
+def test_a_sublayer_is_added_and_normalised(post: bool) -> None:
+    results, states, weight, shift = drawn(3, 4, 9), drawn(7, 4, 9), drawn(8, 9), drawn(9, 9)
+    added = states + results
     expected = norm(added, weight, shift, 1e-5, True)
     out = np.full_like(states, np.nan)
-    args = (sums, row_scales, column_scales, bias, states, weight, shift, 1e-5, True, post, out)
+    args = (results, states, weight, shift, 1e-5, True, post, out)
     kept = end(4, 9)
     add_and_normalise(*args, *kept)
     check_whole(out, *kept)
@@ -84,14 +80,12 @@ def test_a_sublayer_is_added_and_normalised(post: bool, whole: bool) -> None:
 @pytest.mark.parametrize("kind", [RELU, GELU, SWIGLU])
 def test_activations(kind: int) -> None:
     width = 11
-    n_sums = 2 * width if kind == SWIGLU else width
-    sums, bias = 3 * drawn(1, 5, n_sums), drawn(2, n_sums)
-    rows, columns = abs(drawn(3, 5)), abs(drawn(4, n_sums))
+    results = 6 * drawn(1, 5, 2 * width if kind == SWIGLU else width)
     out = np.full((5, width), np.nan, np.float32)
     kept = end(5, width)
-    activate(sums, rows, columns, bias, kind, out, *kept)
+    activate(results, kind, out, *kept)
     check_whole(out, *kept)
-    x = torch.from_numpy(sums * (rows[:, None] * columns) + bias)
+    x = torch.from_numpy(results)
     functions = {RELU: torch.relu, GELU: torch.nn.functional.gelu}
     if kind == SWIGLU:
         expected = torch.nn.functional.silu(x[:, :width]) * x[:, width:]
@@ -140,3 +134,14 @@ def test_what_is_no_number_is_said(bad: float) -> None:
     assert not best_of_rows(logits, np.zeros(0, np.int64), *found)
     assert not log_softmax(logits, np.zeros((2, 2), np.float32))
     assert not best_of_rows(np.full((1, 2), -np.inf, np.float32), np.zeros(0, np.int64), *found)
+
+
+def test_the_best_of_many() -> None:
+    """Of rows of several blocks, with ties across them."""
+    logits = np.round(drawn(5, 6, 1000), 1)
+    logits[2, ::90] = 50
+    forbidden = np.array([90, 7])
+    log_probs, ids = np.empty((6, 9), np.float32), np.empty((6, 9), np.int64)
+    assert best_of_rows(logits, forbidden, log_probs, ids)
+    logits[:, forbidden] = -np.inf
+    assert (ids == np.argsort(-logits, axis=1, kind="stable")[:, :9]).all()

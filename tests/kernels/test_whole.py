@@ -15,11 +15,12 @@ from numba.core.registry import cpu_target
 
 from heedful.decode.products import Float32Product, Int8Product
 from heedful.decode.quantize import Int8Linear
+from heedful.kernels.attention import keep_memory
 from heedful.kernels.listed import listed, listed_whole
 from heedful.kernels.pairs import multiply_pairs
 from heedful.kernels.product import arranged, multiply_whole
 from heedful.kernels.quads import LANES
-from heedful.kernels.whole import finish, quantise
+from heedful.kernels.whole import quantise
 from tests.kernels.test_rows import drawn
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -45,6 +46,17 @@ def exact(given: Array, weight: Array) -> Array:
     return given.astype(np.int64) @ weight.astype(np.int64).T
 
 
+def products(given: Array, weight: Array, rows: Array, columns: Array, bias: Array) -> list[Array]:
+    """Return what each way of multiplying makes of them."""
+    kept, found = arranged(weight), []
+    more = (0, len(kept) - len(weight))
+    for multiply, some, behind in ((multiply_whole, kept, more), (multiply_pairs, weight, (0, 0))):
+        out = np.full((len(given), len(weight)), np.nan, np.float32)
+        multiply(given, rows, some, np.pad(columns, behind), np.pad(bias, behind), out)
+        found.append(out)
+    return found
+
+
 @given(
     seed=st.integers(0, 99),
     rows=st.integers(1, 19),
@@ -55,10 +67,19 @@ def test_rows_are_multiplied_exactly(seed: int, rows: int, width: int, columns: 
     """In registers and what is left of them, in whole tiles and parts of them."""
     for count in (width, 4 * (width // 4 + 1)):
         given, weight = whole_of(seed, rows, count), whole_of(seed + 1, columns, count)
-        for multiply, kept in ((multiply_whole, arranged(weight)), (multiply_pairs, weight)):
-            sums = np.full((rows, columns), np.nan, np.float32)
-            multiply(given, kept, sums)
-            assert (sums == exact(given, weight)).all()
+        ones, none = np.ones(columns, np.float32), np.zeros(columns, np.float32)
+        for found in products(given, weight, ones[:1].repeat(rows), ones, none):
+            assert (found == exact(given, weight)).all()
+
+
+@given(seed=st.integers(0, 99), rows=st.integers(1, 9), columns=st.integers(1, 40))
+def test_sums_are_scaled(seed: int, rows: int, columns: int) -> None:
+    given, weight = whole_of(seed, rows, 64), whole_of(seed + 1, columns, 64)
+    scales, factors, bias = drawn(seed, rows), drawn(2, columns), drawn(3, columns)
+    expected = exact(given, weight) * (scales[:, None] * factors).astype(np.float64) + bias
+    one, other = products(given, weight, scales, factors, bias)
+    np.testing.assert_allclose(one, expected, rtol=1e-6, atol=1e-4)
+    assert (one == other).all()
 
 
 @pytest.mark.parametrize("rows", [1, 4, 5, 17])
@@ -67,10 +88,9 @@ def test_the_largest_numbers_are_multiplied_exactly(rows: int, width: int) -> No
     """What 24 bits do not hold is rounded once, at the end."""
     given, weight = whole_of(rows, rows, width), whole_of(5, 130, width)
     given[0], weight[3], weight[4] = 127, 127, -127
-    for multiply, kept in ((multiply_whole, arranged(weight)), (multiply_pairs, weight)):
-        sums = np.full((rows, 130), np.nan, np.float32)
-        multiply(given, kept, sums)
-        assert (sums == exact(given, weight).astype(np.float32)).all()
+    ones, none = np.ones(130, np.float32), np.zeros(130, np.float32)
+    for found in products(given, weight, ones[:rows], ones, none):
+        assert (found == exact(given, weight).astype(np.float32)).all()
 
 
 @given(seed=st.integers(0, 99), width=st.integers(1, 300))
@@ -98,14 +118,15 @@ def test_listed_pieces_have_the_logits_of_all(seed: int, width: int) -> None:
 
 WITHOUT = """
 import numpy as np
+from heedful.kernels.attention import keep_memory
 from heedful.kernels.listed import listed_whole
 from heedful.kernels.product import arranged, multiply_whole
 from heedful.kernels.quads import LANES
 
 draw = np.random.default_rng(0)
 given, weight = (draw.integers(-127, 128, (n, 200)).astype(np.int8) for n in (13, 60))
-sums, ones = np.zeros((13, 60), np.float32), np.ones(60, np.float32)
-multiply_whole(given, arranged(weight), sums)
+sums, ones = np.zeros((13, 60), np.float32), np.ones(64, np.float32)
+multiply_whole(given, ones, arranged(weight), ones, 0 * ones, sums)
 assert (sums == given.astype(int) @ weight.astype(int).T).all()
 lists = (np.arange(60, dtype=np.int32), np.zeros(13, int), np.full(13, 60), np.zeros((13, 60), int))
 again = np.zeros_like(sums)
@@ -144,13 +165,27 @@ def test_the_product_is_that_of_the_eager_twin() -> None:
     product = Int8Product(weight, bias, torch.full((12,), 0.5))
     whole, scales = np.empty((5, 40), np.int8), np.empty(5, np.float32)
     quantise(states, whole, scales)
-    sums, out = np.empty((5, 12), np.float32), np.empty((5, 12), np.float32)
-    product.multiply(states, whole, sums)
-    finish(sums, scales, product.column_scales, product.bias, out)
+    out = np.empty((5, 12), np.float32)
+    product.multiply(states, whole, scales, out)
     expected = 0.5 * Int8Linear(weight)(torch.from_numpy(states)) + bias
     np.testing.assert_allclose(out, expected.numpy(), rtol=1e-5, atol=1e-5)
     real = 0.5 * states @ weight.numpy().T + bias.numpy()
     assert abs(out - real).max() < 0.03 * abs(real).max()
-    plain = Float32Product(0.5 * weight, bias)
-    plain.multiply(states, whole, sums)
-    np.testing.assert_allclose(sums + plain.bias, real, rtol=1e-4, atol=1e-4)
+    Float32Product(0.5 * weight, bias).multiply(states, whole, scales, out)
+    np.testing.assert_allclose(out, real, rtol=1e-4, atol=1e-4)
+
+
+def test_halves_are_those_of_numpy() -> None:
+    """Rounded to the nearest; what is too large becomes the largest there is."""
+    numbers = np.concatenate(
+        [drawn(4, 1, 50), [[1e5, -1e9, 65519.0, 65520.0, 1e-7, 0.0, np.nan]]], 1
+    )
+    numbers = numbers.astype(np.float32)
+    memory = np.zeros((1, 3, 57), np.uint16)
+    keep_memory(numbers, memory, 1)
+    expected = np.clip(numbers, -65504, 65504).astype(np.float16)
+    np.testing.assert_array_equal(memory[0, 1].view(np.float16), expected[0])
+    assert not memory[0, ::2].any()
+    plain = np.zeros((1, 3, 57), np.float32)
+    keep_memory(numbers, plain, 1)
+    np.testing.assert_array_equal(plain[0, 1], numbers[0])

@@ -10,14 +10,14 @@ __all__ = ["Candidates", "FusedStepper", "fusible"]
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from heedful.decode.packed import Layer, Norm, PackedTransformer, Stack, Stacked
 from heedful.decode.pool import Pool
-from heedful.decode.products import Product, Workspace
+from heedful.decode.products import Int8Product, Product, Workspace
 from heedful.kernels import available
 from heedful.models.transformer import Transformer
 from heedful.shapes import Array, Float, Int, Tensor
@@ -361,7 +361,8 @@ class FusedStepper:
         logits = self.space.take("listed logits", shape)
         lists = (self.lists.rows[0, :, 0], firsts, counts, ids, logits)
         if self.packed.format == "int8":
-            scales = (passing.scales, self.packed.project.column_scales)
+            project = cast(Int8Product, self.packed.project)
+            scales = (passing.scales, project.column_scales)
             listed_whole(passing.whole, self.packed.table, *scales, *lists)
         else:
             listed(passing.input, self.packed.table, *lists)

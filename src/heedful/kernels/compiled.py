@@ -46,7 +46,7 @@ def compiled(*relaxed: str, makes_arrays: bool = False) -> Callable[[Function], 
 
     def decorate(function: Function) -> Function:
         def njit(keep: bool) -> Function:
-            compiler = numba.njit(
+            compiler = cast(Any, numba.njit)(  # _nrt is no option that numba tells of
                 cache=keep,
                 nogil=True,
                 error_model="numpy",

@@ -21,71 +21,124 @@ cgutils: Any = numba.core.cgutils  # neither says its types
 types: Any = numba.types
 
 _LEAST = np.float32(-np.inf)
-_BYTES = 4 * LANES
+BYTES, FOUR = 4 * LANES, 4
+"""Bytes of a register, and how many rows of the weights are multiplied with a row together."""
+
+_I32 = ir.IntType(32)
 
 
-def _write_quads(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """Write the loop over registers: the sum of products of a row and weights with 128 added."""
-    given, weight, registers = arguments
-    register = ir.VectorType(ir.IntType(32), LANES)
-    bits = ir.Constant(register, [-0x7F7F7F80] * LANES)
-    total = cgutils.alloca_once_value(builder, ir.Constant(register, [0] * LANES))
-    with cgutils.for_range(builder, registers) as loop:
-        distance = builder.mul(loop.index, ir.Constant(registers.type, _BYTES))
-        places = [builder.gep(begin, [distance]) for begin in (given, weight)]
-        row, whole = (
-            builder.load(builder.bitcast(place, register.as_pointer()), align=1) for place in places
-        )
-        sums = four_by_four(builder, builder.load(total), builder.xor(whole, bits), row)
-        builder.store(sums, total)
-    kind = ir.FunctionType(ir.IntType(32), [register])
-    reduce = cgutils.get_or_insert_function(
-        builder.module, kind, f"llvm.vector.reduce.add.v{LANES}i32"
-    )
-    return builder.call(reduce, [builder.load(total)])
+def _write_four(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Write the loop over registers, then the logits of the four."""
+    given, size, start, row_scale, table, ids, column_scales, out = arguments
+    register = ir.VectorType(_I32, LANES)
+    shifts = ir.Constant(register, [-0x7F7F7F80] * LANES)  # adds 128 to each of four bytes
+    entries = [builder.load(builder.gep(ids, [ir.Constant(size.type, n)])) for n in range(FOUR)]
+    weights = [builder.gep(table, [builder.mul(entry, size)]) for entry in entries]
+    totals = [
+        cgutils.alloca_once_value(builder, ir.Constant(register, [0] * LANES)) for _ in weights
+    ]
+    with cgutils.for_range(builder, builder.udiv(size, ir.Constant(size.type, BYTES))) as loop:
+        distance = builder.mul(loop.index, ir.Constant(size.type, BYTES))
+
+        def load(begin: Any) -> Any:
+            place = builder.bitcast(builder.gep(begin, [distance]), register.as_pointer())
+            return builder.load(place, align=1)
+
+        row = load(given)
+        for weight, total in zip(weights, totals, strict=True):
+            shifted = builder.xor(load(weight), shifts)
+            builder.store(four_by_four(builder, builder.load(total), shifted, row), total)
+    sums = _sums_of_four(builder, [builder.load(total) for total in totals])
+    scales = [builder.load(builder.gep(column_scales, [entry])) for entry in entries]
+    floats = ir.VectorType(ir.FloatType(), FOUR)
+    sums = builder.sitofp(builder.add(sums, _together(builder, [start] * FOUR)), floats)
+    scale = builder.fmul(_together(builder, [row_scale] * FOUR), _together(builder, scales))
+    place = builder.bitcast(out, floats.as_pointer())
+    builder.store(builder.fmul(sums, scale), place, align=4)
+    return context.get_dummy_value()
 
 
-def _quads(context: Any, given: Any, weight: Any, registers: Any) -> Any:
-    small = types.CPointer(types.int8)
-    return types.int32(small, small, types.intp), _write_quads
+def _together(builder: Any, numbers: list[Any]) -> Any:
+    """Return a register of some numbers."""
+    found = ir.Constant(ir.VectorType(numbers[0].type, len(numbers)), ir.Undefined)
+    for lane, number in enumerate(numbers):
+        found = builder.insert_element(found, number, ir.Constant(_I32, lane))
+    return found
 
 
-_sum_of_quads: Any = intrinsic(_quads)
+def _sums_of_four(builder: Any, registers: list[Any]) -> Any:
+    """Return the sums of four registers, in a register of four."""
+
+    def chosen(pair: list[Any], lanes: list[int]) -> Any:
+        return builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(_I32, len(lanes)), lanes))
+
+    def added(pair: list[Any], lanes: list[int], behind: int) -> Any:
+        both = [chosen(pair, lanes), chosen(pair, [lane + behind for lane in lanes])]
+        return builder.add(*both)
+
+    firsts = [lane + side for lane in range(0, LANES, 2) for side in (0, LANES)]
+    pairs = [added(registers[at : at + 2], firsts, 1) for at in (0, 2)]
+    firsts = [lane + n + side for lane in range(0, LANES, 4) for side in (0, LANES) for n in (0, 1)]
+    sums, width = added(pairs, firsts, 2), LANES
+    while width > FOUR:
+        width //= 2
+        sums = added([sums, sums], list(range(width)), width)
+    return sums
 
 
-@compiled()
-def _dot_by_quads(rows: Array, r: int, weight: Array, n: int, start: Any) -> Any:
-    size = rows.shape[1]
-    registers = size // _BYTES
-    total = _sum_of_quads(place(rows, r * size), place(weight, n * size), registers) + start
-    for k in range(registers * _BYTES, rows.shape[1]):
-        total += np.int32(rows[r, k]) * np.int32(weight[n, k])
-    return np.int32(total)
+def _four(
+    context: Any, given: Any, size: Any, start: Any, row_scale: Any, table: Any, ids: Any,
+    column_scales: Any, out: Any,
+) -> Any:  # fmt: skip
+    small, whole, real = map(types.CPointer, (types.int8, types.int64, types.float32))
+    numbers = (types.intp, types.int32, types.float32)
+    return types.void(small, *numbers, small, whole, real, real), _write_four
+
+
+_four_of_quads: Any = intrinsic(_four)
+"""Write the logits of four entries: of a row, its size, what its sums start at, and its scale."""
 
 
 @compiled("reassoc")
 def _start_of(row: Array) -> Any:
-    """Return -128 times the sum of a row's whole registers."""
+    """Return -128 times the sum of a row."""
     total = np.int32(0)
-    for k in range(row.size // _BYTES * _BYTES):
+    for k in range(row.size):
         total += np.int32(row[k])
     return np.int32(-128 * total)
 
 
 @compiled("reassoc")
-def _plain_dot(rows: Array, r: int, weight: Array, n: int, start: Any) -> Any:
+def _whole_dot(first: Array, second: Array) -> Any:
     total = np.int32(0)
-    for k in range(rows.shape[1]):
-        total += np.int32(rows[r, k]) * np.int32(weight[n, k])
-    return np.int32(total)
+    for k in range(first.size):
+        total += np.int32(first[k]) * np.int32(second[k])
+    return np.float32(np.int32(total))
 
 
 @compiled()
-def _no_start(row: Array) -> Any:
-    return np.int32(0)
+def _by_quads(
+    row: Array, scale: Any, weight: Array, column_scales: Array, ids: Array, logits: Array
+) -> int:
+    """Write the logits of as many entries as there are whole fours of; return how many."""
+    size, start = row.size, _start_of(row)
+    done = ids.size // FOUR * FOUR
+    for j in range(0, done, FOUR):
+        _four_of_quads(
+            place(row, 0), size, start, scale, place(weight, 0), place(ids, j),
+            place(column_scales, 0), place(logits, j),
+        )  # fmt: skip
+    return done
 
 
-_dot, _start = (_dot_by_quads, _start_of) if LANES else (_plain_dot, _no_start)
+@compiled()
+def _by_none(
+    row: Array, scale: Any, weight: Array, column_scales: Array, ids: Array, logits: Array
+) -> int:
+    return 0
+
+
+_many = _by_quads if LANES else _by_none
 
 
 @compiled()
@@ -133,9 +186,11 @@ def listed_whole(
 ) -> None:
     """Do that for rows and weights in whole numbers, int8 with their scales."""
     for r in range(ids.shape[0]):
-        _copy_list(entries, firsts[r], counts[r], ids[r], logits[r])
-        start = _start(rows[r])
-        for j in range(counts[r]):
+        count, done = counts[r], 0
+        _copy_list(entries, firsts[r], count, ids[r], logits[r])
+        if BYTES and rows.shape[1] % max(BYTES, 1) == 0:
+            some = (ids[r, :count], logits[r])
+            done = _many(rows[r], row_scales[r], weight, column_scales, *some)
+        for j in range(done, count):
             n = ids[r, j]
-            total = np.float32(_dot(rows, r, weight, n, start))
-            logits[r, j] = total * (row_scales[r] * column_scales[n])
+            logits[r, j] = _whole_dot(rows[r], weight[n]) * (row_scales[r] * column_scales[n])
