@@ -165,13 +165,14 @@ def test_the_same_on_any_number_of_cores(
 def test_when_the_kernels_are_asked_for(
     kept: bool, model: Transformer, sources: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Never for one small job; for further ones if the disk has them; for much work in any case."""
+    """They are waited for where the disk has them, and else compiled for much work alone."""
     monkeypatch.setattr(engine, "fusible", lambda *_: True)
     monkeypatch.setattr(engine, "SMALL", 3 * len(sources[0]))
     assert ready(wait=True)
     asked = []
 
-    def there(*, compiling: bool) -> bool:
+    def there(*, compiling: bool = True, wait: bool = False) -> bool:
+        assert wait is not compiling
         asked.append(compiling)
         return compiling or kept
 
@@ -181,8 +182,8 @@ def test_when_the_kernels_are_asked_for(
     for _ in range(4):
         one.decode(sources[:1], Greedy(), LIMITS)
         packed.append(one._packed is not None)
-    assert packed == [False, kept, True, True]
-    assert asked == [False] if kept else [False, True]
+    assert packed == [kept, kept, True, True]
+    assert asked == ([False] if kept else [False, False, False, True])
 
 
 def test_what_fails_in_a_thread_is_raised(way: str, sources: list[list[int]]) -> None:
@@ -237,7 +238,7 @@ def test_cached_equals_uncached(
 def test_scores_are_the_probabilities_that_the_model_gives(
     way: str, model: Transformer, sources: list[list[int]]
 ) -> None:
-    same_kind, near = (model, 1e-4) if "float32" in way else (as_int8(model), 0.02)
+    same_kind, near = (model, 1e-4) if "float32" in way else (as_int8(model), 0.05)
     found = decode(model, sources[:12], Beam(n_best=4, max_extra=5), limits=LIMITS)
     for source, hypotheses in zip(sources, found, strict=False):
         for hypothesis in hypotheses:

@@ -40,8 +40,8 @@ BATCH_TOKENS = 4096
 """Source pieces times rows decoded at once."""
 
 SMALL = 10_000
-"""Pieces of all sources so far below which the kernels are not asked for: the first time on a
-machine they are compiled, half a minute during which a job of a few seconds would be slowed."""
+"""Pieces of all sources so far below which no kernel is compiled: the first time on a machine that
+takes half a minute, during which a job of a few seconds would be slowed."""
 
 Found = tuple[list[int], list[list[Hypothesis]]]
 """Some of the sources and their hypotheses."""
@@ -90,7 +90,7 @@ class Engine:
             check_precision(precision, one, self.device)
         self._lowered: list[Seq2Seq] | None = None
         self._packed: list[PackedTransformer] | None = None
-        self._seen = self._calls = 0
+        self._seen = 0
         self._spaces: list[list[Workspace]] = []
         """Memory of threads that have ended: new memory costs a tenth of the time, page by page."""
 
@@ -114,14 +114,11 @@ class Engine:
         """
         limits = self._within_model(limits)
         _check(sources, limits)
-        for model in self.models:
-            model.eval()
         every = [Asked(x) for x in sources] if wishes is None else list(map(Asked, sources, wishes))
         job = _Job(every, search, limits, watch)
         lengths = [len(source) for source in sources]
         waiting = batches(lengths, search.build().rows_per_sentence, batch_tokens)[::-1]
         found: list[list[Hypothesis]] = [[] for _ in sources]
-        self._calls += bool(sources)
         self._seen += sum(lengths)
         while waiting:
             if self._ready():
@@ -147,21 +144,21 @@ class Engine:
 
         The first time on a machine they are compiled, half a minute.
         """
-        if all(fusible(model, self.device) for model in self.models) and ready(wait=True):
-            self._calls += 1
+        if all(fusible(model, self.device) for model in self.models):
+            ready(wait=True)
 
     def _ready(self) -> bool:
         """Return whether to go the fused way; set to work on what is missing for it.
 
-        The kernels are compiled for a large job; who asks a second time gets those that an earlier
-        job has compiled.
+        Kernels that an earlier job has compiled are loaded, which takes no longer than the eager
+        way needs for one sentence; for a large job they are compiled, while it begins without.
         """
         if self._packed is not None:
             return True
+        if not all(fusible(model, self.device) for model in self.models):
+            return False
         large = self._seen >= SMALL
-        fit = all(fusible(model, self.device) for model in self.models)
-        wanted = (large or self._calls > 1) and fit
-        if not wanted or not ready(compiling=large):
+        if not ready(compiling=False, wait=True) and not (large and ready()):
             return False
         self._lowered = None  # never asked for again
         kept: Format = "int8" if self.precision == "int8" else "float32"
@@ -172,6 +169,8 @@ class Engine:
         """Take a batch from the end and yield its results; put back what must be halved."""
         rows = waiting.pop()
         asked = [job.asked[row] for row in rows]
+        for model in self.models:
+            model.eval()
         try:
             yield rows, self._run(asked, replace(job, watch=job.watching(rows)))
         except torch.OutOfMemoryError:

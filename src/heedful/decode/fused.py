@@ -25,7 +25,7 @@ from heedful.shapes import Array, Float, Int, Tensor
 Candidates = Callable[[Sequence[int]], Array]
 """From a source, the pieces that its translation may be made of, ascending, int32."""
 
-AT_ONCE = 1024
+AT_ONCE = 256
 """Source pieces that go through the encoder together: more would leave the processor's caches."""
 
 

@@ -32,11 +32,12 @@ def ready(*, compiling: bool = True, wait: bool = False) -> bool:
     Without `compiling` they are loaded, if this machine has compiled them before, and else left
     alone.
     """
-    if not available():
-        return False
-    thread = _begun(compiling)
-    if wait:
-        thread.join()
+    if not are_ready():
+        if not available():
+            return False
+        thread = _begun(compiling)
+        if wait:
+            thread.join()
     return are_ready()
 
 
@@ -61,17 +62,20 @@ def _end(thread: threading.Thread) -> None:
 
 
 def _call_if_kept() -> None:
-    """Call each kernel if its code is found in numba's cache; half of it found is rest compiled."""
-    from heedful.kernels.attention import attend_back
+    """Call each kernel if the code of the last one is found in numba's cache."""
+    from heedful.kernels.rows import log_softmax
 
-    if _kept(attend_back):
+    if _kept(log_softmax):
         _call_all()
 
 
 def _kept(kernel: Any) -> bool:
-    """Return whether numba has this kernel's code on disk, made from the source as it is now."""
+    """Return whether numba has this kernel's code on disk, of this source and this processor."""
+    from numba.core.registry import cpu_target
+
+    machine = cpu_target.target_context.codegen().magic_tuple()
     try:
-        return bool(kernel._cache._cache_file._load_index())
+        return any(key[1] == machine for key in kernel._cache._cache_file._load_index())
     except (AttributeError, OSError):  # numba's own affair: without an answer, nothing is loaded
         return False
 
