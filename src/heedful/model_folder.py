@@ -242,7 +242,10 @@ def _check_outline(
 
 def _fill(path: Path, model: Transformer) -> None:
     for name, weight in model.named_parameters():
-        with safe_open(path, "pt") as tensors, torch.no_grad():  # anew: what is read stays in memory
+        with (
+            safe_open(path, "pt") as tensors,
+            torch.no_grad(),
+        ):  # anew: what is read stays in memory
             values = tensors.get_tensor(name)
             if values.dtype == torch.int8:
                 values = _floats(path, name, values, tensors.get_tensor(name + _SCALES))

@@ -129,7 +129,8 @@ def test_in_one_call_as_layer_by_layer(changed: dict[str, Any]) -> None:
     model, sources = model_of(changed), sources_of(5)
     packed = pack(model, "int8")
     at_once = fused(packed, sources, WIDTH)
-    apart = fused(replace(packed, stacked=None), sources, WIDTH)
+    stacks = [replace(stack, stacked=None) for stack in (packed.encoder, packed.decoder)]
+    apart = fused(replace(packed, encoder=stacks[0], decoder=stacks[1]), sources, WIDTH)
     for found, expected in walk(apart, at_once, 5, WIDTH):
         assert torch.equal(found, expected)
 
@@ -195,8 +196,9 @@ def test_nothing_is_compiled_after_the_kernels_are_ready() -> None:
         "import torch\n"
         "from heedful.kernels.warm import ready\n"
         "assert ready(wait=True)\n"
-        "from heedful.kernels import attention, decoder_step, listed, product, rows, whole\n"
-        "files = (attention, decoder_step, listed, product, rows, whole)\n"
+        "from heedful.kernels import attention, decoder_step, encoder_pass, listed\n"
+        "from heedful.kernels import product, rows, whole\n"
+        "files = (attention, decoder_step, encoder_pass, listed, product, rows, whole)\n"
         "kernels = [vars(m)[n] for m in files for n in m.__all__ if n.islower()]\n"
         "for other in (product.arranged, whole.dot, whole.quantise_row):\n"
         "    kernels.remove(other)  # no kernel; only kernels call them\n"

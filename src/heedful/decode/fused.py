@@ -29,6 +29,9 @@ AT_ONCE = 256
 """Source pieces that go through the encoder together: more would leave the processor's caches."""
 
 
+_NOTHING = np.zeros((0, 0), np.float32)
+
+
 def fusible(model: object, device: torch.device | str) -> bool:
     """Return whether a model can be translated with this way."""
     return isinstance(model, Transformer) and torch.device(device).type == "cpu" and available()
@@ -50,12 +53,16 @@ class _Pass:
         self.whole_inner = space.take("whole inner", (kept, config.d_ff), np.int8)
         self._results: dict[int, Array] = {}
 
-    def enter(self, table: Tensor, tokens: Int[Tensor, " R"], positions: Array | None) -> None:
-        """Make the states of pieces: embeddings, with what is added for their positions."""
-        torch.index_select(table.detach(), 0, tokens, out=torch.from_numpy(self.states))
-        self.states *= np.float32(self.packed.model.tables.scale)
-        if positions is not None:
-            self.states += positions
+    def enter(
+        self, table: Tensor, tokens: Int[Array, " R"], position: Any, places: Int[Array, " R"]
+    ) -> None:
+        """Make the states of pieces: embeddings, with what is added for their places."""
+        from heedful.kernels.rows import embed
+
+        known = getattr(position, "table", None)
+        positions = _NOTHING if known is None else known.detach().numpy()
+        scale = np.float32(self.packed.model.tables.scale)
+        embed(table.detach().numpy(), tokens, scale, positions, places, self.states)
 
     def multiply(self, product: Product, *, inner: bool = False) -> Array:
         """Return the results of a product."""
@@ -72,6 +79,17 @@ class _Pass:
             name = f"results {n_out}"
             out = self._results[n_out] = self.space.take(name, (self.rows, n_out))
         return out
+
+    def whole_stack(self, stacked: Stacked, between: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return what all layers take in one call, `between` in the middle; the end is in place."""
+        self._rows = self.input
+        return (
+            *(stacked.weights, stacked.scales, stacked.biases, stacked.norms, stacked.kinds),
+            *(stacked.positions, *between),
+            (self.states, self.input, self.context, self.inner),
+            (self.whole, self.whole_inner, self.scales),
+            tuple(self.results(width) for width in stacked.widths),
+        )
 
     def begin(self, stack: Stack) -> None:
         """Make the input of the first sublayer from the states."""
@@ -129,18 +147,28 @@ def encode(
 
     That is keys and values of all layers of all pieces, one source after another.
     """
-    from heedful.kernels.attention import attend_within
+    from heedful.kernels.encoder_pass import encoder_pass
 
     starts = np.array([0, *accumulate(map(len, sources))], np.int64)
     passing = _Pass(packed, space, int(starts[-1]))
     model = packed.model
-    tokens = torch.tensor([piece for source in sources for piece in source])
-    positions = None
-    if (table := getattr(model.source_position, "table", None)) is not None:
-        known = table.detach().numpy()
-        positions = np.concatenate([known[: len(source)] for source in sources])
-    passing.enter(model.tables.source.weight, tokens, positions)
+    tokens = np.array([piece for source in sources for piece in source])
+    places = np.arange(len(tokens)) - np.repeat(starts[:-1], np.diff(starts))
+    passing.enter(model.tables.source.weight, tokens, model.source_position, places)
     passing.begin(packed.encoder)
+    if packed.encoder.stacked is None:
+        _layer_by_layer(passing, starts)
+    else:
+        encoder_pass(*passing.whole_stack(packed.encoder.stacked, (starts,)))
+    passing.end(packed.encoder)
+    return passing.multiply(packed.memory)
+
+
+def _layer_by_layer(passing: _Pass, starts: Int[Array, " B"]) -> None:
+    """Go through the encoder."""
+    from heedful.kernels.attention import attend_within
+
+    packed = passing.packed
     for number, layer in enumerate(packed.encoder.layers):
         attend_within(
             passing.multiply(layer.joint),
@@ -155,8 +183,6 @@ def encode(
         )
         passing.add(layer.output, packed.encoder.after[2 * number])
         passing.feed_forward(layer, packed.encoder.after[2 * number + 1])
-    passing.end(packed.encoder)
-    return passing.multiply(packed.memory)
 
 
 def _portions(sources: Sequence[Sequence[int]]) -> Iterator[Sequence[Sequence[int]]]:
@@ -236,6 +262,8 @@ class FusedStepper:
         self, tokens: Int[Array, " R"], rows: Int[Array, " A"] | None = None
     ) -> Float[Tensor, "A N"]:
         """Take the newest piece of every row; return logits for the position after it."""
+        from heedful.kernels.decoder_step import decoder_step
+
         chosen = slice(None) if rows is None else rows
         positions = self.positions[chosen]
         if positions.max() >= self.places.shape[1]:
@@ -247,17 +275,14 @@ class FusedStepper:
             self._passing = _Pass(self.packed, self.space, count)
         packed, passing = self.packed, self._passing
         model = packed.model
-        known = getattr(model.target_position, "table", None)
-        passing.enter(
-            model.tables.target.weight,
-            torch.from_numpy(tokens[chosen]),
-            None if known is None else known.detach().numpy()[positions],
-        )
+        table, newest = model.tables.target.weight, tokens[chosen]
+        passing.enter(table, newest, model.target_position, positions)
         passing.begin(packed.decoder)
         past = (self.now, positions, self.places[chosen])
         across = (self.memory.firsts[chosen], self.memory.counts[chosen])
-        if packed.stacked is not None and not self.attentive:
-            self._layers_at_once(passing, packed.stacked, past, across)
+        if packed.decoder.stacked is not None and not self.attentive:
+            between = ((*past, self.keys, self.values), (self.memory.rows, *across))
+            decoder_step(*passing.whole_stack(packed.decoder.stacked, between))
         else:
             for number, layer in enumerate(packed.decoder.layers):
                 self._layer(passing, number, layer, past, across)
@@ -322,29 +347,6 @@ class FusedStepper:
         self.attention = weights if asked else None
         passing.add(layer.across_output, after[1])
         passing.feed_forward(layer, after[2])
-
-    def _layers_at_once(
-        self,
-        passing: _Pass,
-        stacked: Stacked,
-        past: tuple[int, Array, Array],
-        across: tuple[Array, Array],
-    ) -> None:
-        from heedful.kernels.decoder_step import decoder_step
-
-        decoder_step(
-            stacked.weights,
-            stacked.scales,
-            stacked.biases,
-            stacked.norms,
-            stacked.kinds,
-            stacked.positions,
-            (*past, self.keys, self.values),
-            (self.memory.rows, *across),
-            (passing.states, passing.input, passing.context, passing.inner),
-            (passing.whole, passing.whole_inner, passing.scales),
-            tuple(passing.results(width) for width in stacked.widths),
-        )
 
     def _logits(self, passing: _Pass, chosen: Any) -> Float[Tensor, "A N"]:
         if self.listed:

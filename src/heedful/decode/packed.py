@@ -7,7 +7,7 @@ of the memory for all layers of the decoder).
 __all__ = ["Format", "Layer", "Norm", "PackedTransformer", "Stack", "Stacked", "pack"]
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -54,11 +54,24 @@ class Layer:
 
     @property
     def products(self) -> tuple[Product, ...]:
-        """Those of a decoder's layer, in the order of its sublayers."""
-        assert self.across is not None
-        assert self.across_output is not None
-        look = (self.joint, self.output, self.across, self.across_output)
-        return (*look, self.inner, self.outer)
+        """All, in the order of the sublayers."""
+        every = (self.joint, self.output, self.across, self.across_output, self.inner, self.outer)
+        return tuple(product for product in every if product is not None)
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """A stack's products and norms, layer upon layer, for all layers in one call."""
+
+    weights: tuple[Array, ...]
+    scales: tuple[Array, ...]
+    biases: tuple[Array, ...]
+    norms: tuple[Array, Array]
+    kinds: tuple[float, bool, bool, int, int, int]
+    """Epsilon, centred, post, activation, heads, groups."""
+    positions: tuple[Array, Array, Array, Array]
+    widths: tuple[int, int, int]
+    """Outputs of the joint product, of those as wide as the model, and of the inner product."""
 
 
 @dataclass(frozen=True)
@@ -73,21 +86,8 @@ class Stack:
     first: Norm
     after: list[Norm]
     last: Norm
-
-
-@dataclass(frozen=True)
-class Stacked:
-    """A decoder's products and norms, layer upon layer, for `heedful.kernels.decoder_step`."""
-
-    weights: tuple[Array, ...]
-    scales: tuple[Array, ...]
-    biases: tuple[Array, ...]
-    norms: tuple[Array, Array]
-    kinds: tuple[float, bool, bool, int, int, int]
-    """Epsilon, centred, post, activation, heads, groups."""
-    positions: tuple[Array, Array, Array, Array]
-    widths: tuple[int, int, int]
-    """Outputs of the joint product, of those as wide as the model, and of the inner product."""
+    stacked: Stacked | None = None
+    """The same of int8 in one piece; none of float32."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,6 @@ class PackedTransformer:
     sines: Array
     slopes: Array
 
-    stacked: Stacked | None
-    """The decoder of int8, for a step in one call; None in float32."""
-
 
 def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
     """Copy the weights of a model on CPU; what they become later is not noticed."""
@@ -135,14 +132,19 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
     slopes = layers[0].attention.position.slope if linear else torch.zeros(config.n_heads)
     activation, post = _activation(model), not isinstance(config.residual, PreNorm)
     groups = crosses[0].key_proj.out_features // d_k
-    stack = _stack(model, model.decoder, model.decoder_norm, format)
+    stacks = [
+        _stack(model, model.encoder, model.encoder_norm, format),
+        _stack(model, model.decoder, model.decoder_norm, format),
+    ]
     positions = (floats(angle.cos()), floats(angle.sin()), floats(slopes))
     kinds = (post, activation, config.n_heads, groups)
+    if format == "int8":
+        stacks = [replace(one, stacked=_stacked(one, kinds, positions)) for one in stacks]
     return PackedTransformer(
         format=format,
         model=model,
-        encoder=_stack(model, model.encoder, model.encoder_norm, format),
-        decoder=stack,
+        encoder=stacks[0],
+        decoder=stacks[1],
         memory=_product(both, format),
         table=(to_int8(table)[0] if format == "int8" else table).numpy(),
         project=project,
@@ -153,14 +155,13 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
         cosines=positions[0],
         sines=positions[1],
         slopes=positions[2],
-        stacked=_stacked(stack, kinds, positions) if format == "int8" else None,
     )
 
 
 def _stacked(
     stack: Stack, kinds: tuple[bool, int, int, int], positions: tuple[Array, Array, Array]
 ) -> Stacked | None:
-    """Return a decoder's arrays, layer upon layer; its products become parts of them.
+    """Return a stack's arrays, layer upon layer; its products become parts of them.
 
     None where one of its norms is none at all, and so of no length.
     """

@@ -12,6 +12,7 @@ __all__ = [
     "activate",
     "add_and_normalise",
     "best_of_rows",
+    "embed",
     "log_softmax",
     "normalise",
 ]
@@ -57,6 +58,22 @@ def _norm_of(row: Array, weight: Array, shift: Array, eps: Any, centred: bool, o
     factor = _ONE / np.float32(math.sqrt(square / np.float32(row.size) + eps))
     for k in range(row.size):
         out[k] = (row[k] - mean) * factor * weight[k] + shift[k]
+
+
+@compiled()
+def embed(
+    table: Array, pieces: Array, scale: Any, positions: Array, places: Array, states: Array
+) -> None:
+    """Write rows of an embedding table [N D], scaled, and what is added at each one's place.
+
+    `positions` [P D] may have no rows: then nothing is added.
+    """
+    for r in range(pieces.size):
+        for k in range(states.shape[1]):
+            states[r, k] = table[pieces[r], k] * scale
+        if positions.shape[0]:
+            for k in range(states.shape[1]):
+                states[r, k] += positions[places[r], k]
 
 
 @compiled()

@@ -99,6 +99,7 @@ def _calls() -> Iterator[Callable[[], object]]:
     yield from _calls_on_rows()
     for kind in (np.float32, np.uint16):
         yield from _calls_on_memory(kind)
+    yield _call_encoder
     yield _call_decoder
     numbers, floats = np.ones((1, 1), np.int8), np.ones((1, 1), np.float32)
     yield partial(multiply_whole, numbers, floats[0], numbers, floats[0], floats[0], floats)
@@ -111,7 +112,7 @@ def _calls_on_rows() -> Iterator[Callable[[], object]]:
     """Yield calls of those that a stepper calls one by one."""
     from heedful.kernels.attention import attend_within
     from heedful.kernels.listed import listed, listed_whole
-    from heedful.kernels.rows import activate, add_and_normalise, normalise
+    from heedful.kernels.rows import activate, add_and_normalise, embed, normalise
     from heedful.kernels.whole import quantise
 
     row, none, table = np.ones(2, np.float32), np.zeros(0, np.float32), np.zeros((0, 2), np.float32)
@@ -119,6 +120,9 @@ def _calls_on_rows() -> Iterator[Callable[[], object]]:
     whole, turn = np.ones((1, 2), np.int8), np.zeros((0, 1), np.float32)
     end = (_rows(2), whole, ones)
     yield partial(attend_within, _rows(6), 1, 1, np.array([0, 1]), turn, turn, ones, table, *end)
+    yield partial(
+        embed, _rows(2), number, np.float32(1), np.zeros((0, 0), np.float32), number, _rows(2)
+    )
     yield partial(normalise, _rows(2), none, none, 0.0, False, *end)
     yield partial(add_and_normalise, _rows(2), _rows(2), row, row, 1.0, True, True, *end)
     yield partial(activate, _rows(2), 0, *end)
@@ -149,25 +153,41 @@ def _calls_on_memory(kind: Any) -> Iterator[Callable[[], object]]:
     yield partial(attend_across, _rows(2), 1, 1, memory[0], number, number + 1, *end, _rows(1))
 
 
+def _call_encoder() -> None:
+    """Call a pass: one row, one layer, one head of width 2."""
+    from heedful.kernels.encoder_pass import encoder_pass
+
+    given = (*_stacked((6, 2, 2, 2), 2), np.array([0, 1]), *_passing())
+    encoder_pass(*given)
+
+
 def _call_decoder() -> None:
-    """Call a step: one row, one layer, one head of width 2."""
+    """Call a step of the same size."""
     from heedful.kernels.decoder_step import decoder_step
 
-    outputs = (6, 2, 2, 2, 2, 2)
-    layers = np.zeros((1, 1, 1, 2), np.uint16)
+    layers, number = np.zeros((1, 1, 1, 2), np.uint16), np.zeros(1, np.int64)
+    past = (0, number, np.zeros((1, 1), np.int32), layers, layers)
+    across = (np.zeros((1, 1, 4), np.uint16), number, number + 1)
+    given = (*_stacked((6, 2, 2, 2, 2, 2), 3), past, across, *_passing())
+    decoder_step(*given)
+
+
+def _stacked(outputs: tuple[int, ...], norms: int) -> tuple[Any, ...]:
+    """Return products of these widths, norms, kinds and positions."""
     tables = np.zeros((1, 0, 2), np.float32)
-    turn, number = tables[0, :, :1], np.zeros(1, np.int64)
-    rows = np.zeros((1, 2), np.float32)
-    decoder_step(
+    turn, norm = tables[0, :, :1], np.zeros((norms, 2), np.float32)
+    return (
         tuple(np.zeros((1, width, 2), np.int8) for width in outputs),
         tuple(np.zeros((1, width), np.float32) for width in outputs),
         tuple(np.zeros((1, width), np.float32) for width in outputs),
-        (np.zeros((3, 2), np.float32), np.zeros((3, 2), np.float32)),
+        (norm, norm),
         (1.0, True, True, 0, 1, 1),
         (turn, turn, np.zeros(1, np.float32), tables),
-        (0, number, np.zeros((1, 1), np.int32), layers, layers),
-        (np.zeros((1, 1, 4), np.uint16), number, number + 1),
-        (rows, rows, rows, rows),
-        (np.zeros((1, 2), np.int8), np.zeros((1, 2), np.int8), np.zeros(1, np.float32)),
-        (np.zeros((1, 6), np.float32), rows, rows),
     )
+
+
+def _passing() -> tuple[Any, ...]:
+    """Return one row in the memory that it passes through."""
+    whole, scales = np.zeros((1, 2), np.int8), np.zeros(1, np.float32)
+    rows = (_rows(2), _rows(2), _rows(2), _rows(2))
+    return rows, (whole, whole, scales), (_rows(6), _rows(2), _rows(2))

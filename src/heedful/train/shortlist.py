@@ -21,13 +21,13 @@ from heedful.decode.shortlist import Shortlist
 from heedful.text.pieces import CONTROL
 from heedful.text.tokenizer import Tokenizer
 
-LEAST = 5e-5
+LEAST = 5e-4
 """Probability from which a target piece is listed."""
 
 MOST_LISTED = 1000
 """Target pieces listed of one source piece."""
 
-ALWAYS = 500
+ALWAYS = 200
 """Most frequent target pieces, candidates of every sentence."""
 
 MOST_ROWS = 1_000_000
