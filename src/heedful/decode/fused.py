@@ -8,192 +8,29 @@ searches drive it as they drive the other. Source sentences come in without padd
 
 __all__ = ["Candidates", "FusedStepper", "fusible"]
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
 import torch
 
-from heedful.decode.packed import Layer, Norm, PackedTransformer, Stack, Stacked
+from heedful.decode.packed import Layer, PackedTransformer
+from heedful.decode.passing import Pass, encode, portions
 from heedful.decode.pool import Pool
-from heedful.decode.products import Int8Product, Product, Workspace
+from heedful.decode.products import Int8Product, Workspace
+from heedful.decode.striding import stride
 from heedful.kernels import available
 from heedful.models.transformer import Transformer
+from heedful.search.stride import Books
 from heedful.shapes import Array, Float, Int, Tensor
 
 Candidates = Callable[[Sequence[int]], Array]
 """From a source, the pieces that its translation may be made of, ascending, int32."""
 
-AT_ONCE = 256
-"""Source pieces that go through the encoder together: more would leave the processor's caches."""
-
-
-_NOTHING = np.zeros((0, 0), np.float32)
-
 
 def fusible(model: object, device: torch.device | str) -> bool:
     """Return whether a model can be translated with this way."""
     return isinstance(model, Transformer) and torch.device(device).type == "cpu" and available()
-
-
-class _Pass:
-    """Some rows on their way through the layers of a stack."""
-
-    def __init__(self, packed: PackedTransformer, space: Workspace, rows: int) -> None:
-        config = packed.model.config
-        self.packed, self.space, self.rows = packed, space, rows
-        self.states = space.take("states", (rows, config.d_model))
-        self.input = space.take("input", (rows, config.d_model))
-        self.context = space.take("context", (rows, config.d_model))
-        self.inner = space.take("inner", (rows, config.d_ff))
-        self.scales = space.take("scales", (rows,))
-        kept = rows if packed.format == "int8" else 0
-        self.whole = space.take("whole", (kept, config.d_model), np.int8)
-        self.whole_inner = space.take("whole inner", (kept, config.d_ff), np.int8)
-        self._results: dict[int, Array] = {}
-
-    def enter(
-        self, table: Tensor, tokens: Int[Array, " R"], position: Any, places: Int[Array, " R"]
-    ) -> None:
-        """Make the states of pieces: embeddings, with what is added for their places."""
-        from heedful.kernels.rows import embed
-
-        known = getattr(position, "table", None)
-        positions = _NOTHING if known is None else known.detach().numpy()
-        scale = np.float32(self.packed.model.tables.scale)
-        embed(table.detach().numpy(), tokens, scale, positions, places, self.states)
-
-    def multiply(self, product: Product, *, inner: bool = False) -> Array:
-        """Return the results of a product."""
-        rows = self.inner if inner else self._rows
-        whole = self.whole_inner if inner else self.whole
-        out = self.results(product.n_out)
-        product.multiply(rows, whole, self.scales, out)
-        return out
-
-    def results(self, n_out: int) -> Array:
-        """Return memory for the results of a product with so many outputs."""
-        out = self._results.get(n_out)
-        if out is None:
-            name = f"results {n_out}"
-            out = self._results[n_out] = self.space.take(name, (self.rows, n_out))
-        return out
-
-    def whole_stack(self, stacked: Stacked, between: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return what all layers take in one call, `between` in the middle; the end is in place."""
-        self._rows = self.input
-        return (
-            *(stacked.weights, stacked.scales, stacked.biases, stacked.norms, stacked.kinds),
-            *(stacked.positions, *between),
-            (self.states, self.input, self.context, self.inner),
-            (self.whole, self.whole_inner, self.scales),
-            tuple(self.results(width) for width in stacked.widths),
-        )
-
-    def begin(self, stack: Stack) -> None:
-        """Make the input of the first sublayer from the states."""
-        self.normalise(stack.first)
-
-    def normalise(self, norm: Norm) -> None:
-        """Make the norm of the states the rows of the next product."""
-        from heedful.kernels.rows import normalise
-
-        given = (self.states, norm.weight, norm.shift, norm.eps, norm.centred)
-        normalise(*given, self.input, self.whole, self.scales)
-        self._rows = self.input
-
-    def attended(self) -> tuple[Array, Array, Array]:
-        """Return where attention writes, which are the rows of the next product."""
-        self._rows = self.context
-        return self.context, self.whole, self.scales
-
-    def add(self, product: Product, norm: Norm, *, inner: bool = False) -> None:
-        """End a sublayer: multiply, add to the states, normalise into the next one's input."""
-        from heedful.kernels.rows import add_and_normalise
-
-        add_and_normalise(
-            self.multiply(product, inner=inner),
-            self.states,
-            norm.weight,
-            norm.shift,
-            norm.eps,
-            norm.centred,
-            self.packed.post,
-            self.input,
-            self.whole,
-            self.scales,
-        )
-        self._rows = self.input
-
-    def feed_forward(self, layer: Layer, norm: Norm) -> None:
-        """Go through the position-wise network (section 3.3)."""
-        from heedful.kernels.rows import activate
-
-        results = self.multiply(layer.inner)
-        activate(results, self.packed.activation, self.inner, self.whole_inner, self.scales)
-        self.add(layer.outer, norm, inner=True)
-
-    def end(self, stack: Stack) -> None:
-        """Make what the stack makes of the rows those of the next product."""
-        if len(stack.last.weight):
-            self.normalise(stack.last)
-
-
-def encode(
-    packed: PackedTransformer, sources: Sequence[Sequence[int]], space: Workspace
-) -> Float[Array, "S N"]:
-    """Read the sources (section 3.1); return what every layer of the decoder looks at.
-
-    That is keys and values of all layers of all pieces, one source after another.
-    """
-    from heedful.kernels.encoder_pass import encoder_pass
-
-    starts = np.array([0, *accumulate(map(len, sources))], np.int64)
-    passing = _Pass(packed, space, int(starts[-1]))
-    model = packed.model
-    tokens = np.array([piece for source in sources for piece in source])
-    places = np.arange(len(tokens)) - np.repeat(starts[:-1], np.diff(starts))
-    passing.enter(model.tables.source.weight, tokens, model.source_position, places)
-    passing.begin(packed.encoder)
-    if packed.encoder.stacked is None:
-        _layer_by_layer(passing, starts)
-    else:
-        encoder_pass(*passing.whole_stack(packed.encoder.stacked, (starts,)))
-    passing.end(packed.encoder)
-    return passing.multiply(packed.memory)
-
-
-def _layer_by_layer(passing: _Pass, starts: Int[Array, " B"]) -> None:
-    """Go through the encoder."""
-    from heedful.kernels.attention import attend_within
-
-    packed = passing.packed
-    for number, layer in enumerate(packed.encoder.layers):
-        attend_within(
-            passing.multiply(layer.joint),
-            packed.heads,
-            packed.groups,
-            starts,
-            packed.cosines,
-            packed.sines,
-            packed.slopes,
-            layer.relative,
-            *passing.attended(),
-        )
-        passing.add(layer.output, packed.encoder.after[2 * number])
-        passing.feed_forward(layer, packed.encoder.after[2 * number + 1])
-
-
-def _portions(sources: Sequence[Sequence[int]]) -> Iterator[Sequence[Sequence[int]]]:
-    """Yield the sources, in their order, so many at a time as the encoder reads together."""
-    begin = pieces = 0
-    for number, source in enumerate(sources):
-        if pieces and pieces + len(source) > AT_ONCE:
-            yield sources[begin:number]
-            begin, pieces = number, 0
-        pieces += len(source)
-    yield sources[begin:]
 
 
 class FusedStepper:
@@ -233,7 +70,7 @@ class FusedStepper:
         self.places = np.zeros((0, columns), np.int32)
         self.positions = np.zeros(0, np.int64)
         self.now = 0
-        self._passing: _Pass | None = None
+        self._passing: Pass | None = None
 
     def admit(self, sources: Sequence[Sequence[int]], lists: Sequence[Array] | None = None) -> None:
         """Read further sources; their rows stand behind the others.
@@ -248,7 +85,7 @@ class FusedStepper:
             raise ValueError(f"these caches were made for {self.most} rows, no more")
         if len(self.positions) + fresh > self.keys.shape[1]:
             self._move(self.most, self.places.shape[1])
-        for some in _portions(sources):
+        for some in portions(sources):
             first = self.memory.append(np.array([len(source) for source in some]), self.width)
             keep_memory(encode(self.packed, some, self.space), self.memory.rows, first)
         if lists is not None:
@@ -266,14 +103,10 @@ class FusedStepper:
 
         chosen = slice(None) if rows is None else rows
         positions = self.positions[chosen]
-        if positions.max() >= self.places.shape[1]:
-            columns = self.places.shape[1]
-            self._move(len(self.positions), columns + columns // 2 + 1)
+        self.make_room(positions)
         count = len(positions)
         self.places[chosen, self.now] = np.arange(count)
-        if self._passing is None or self._passing.rows != count:
-            self._passing = _Pass(self.packed, self.space, count)
-        packed, passing = self.packed, self._passing
+        packed, passing = self.packed, self.passing_of(count)
         model = packed.model
         table, newest = model.tables.target.weight, tokens[chosen]
         passing.enter(table, newest, model.target_position, positions)
@@ -292,6 +125,22 @@ class FusedStepper:
         self.now = (self.now + 1) % self.places.shape[1]
         return logits
 
+    def stride(self, books: Books) -> bool:
+        """Take many steps of greedy search: see `heedful.search.stride`."""
+        return stride(self, books)
+
+    def passing_of(self, count: int) -> Pass:
+        """Return the memory that so many rows pass through."""
+        if self._passing is None or self._passing.rows != count:
+            self._passing = Pass(self.packed, self.space, count)
+        return self._passing
+
+    def make_room(self, positions: Int[Array, " A"]) -> None:
+        """Move to longer caches where there is no column for the next of these positions."""
+        columns = self.places.shape[1]
+        if positions.max() >= columns:
+            self._move(len(self.positions), columns + columns // 2 + 1)
+
     def _move(self, rows: int, columns: int) -> None:
         """Move what the rows there are need into caches of this size, the oldest column first."""
         count, before = self.places.shape
@@ -308,7 +157,7 @@ class FusedStepper:
 
     def _layer(
         self,
-        passing: _Pass,
+        passing: Pass,
         number: int,
         layer: Layer,
         past: tuple[int, Array, Array],
@@ -348,19 +197,17 @@ class FusedStepper:
         passing.add(layer.across_output, after[1])
         passing.feed_forward(layer, after[2])
 
-    def _logits(self, passing: _Pass, chosen: Any) -> Float[Tensor, "A N"]:
+    def _logits(self, passing: Pass, chosen: Any) -> Float[Tensor, "A N"]:
         if self.listed:
             return self._listed(passing, chosen)
         return torch.from_numpy(passing.multiply(self.packed.project))
 
-    def _listed(self, passing: _Pass, chosen: Any) -> Float[Tensor, "A N"]:
+    def _listed(self, passing: Pass, chosen: Any) -> Float[Tensor, "A N"]:
         """Return the logits of each row's candidates alone, and tell which they are."""
         from heedful.kernels.listed import listed, listed_whole
 
         firsts, counts = self.lists.firsts[chosen], self.lists.counts[chosen]
-        shape = (passing.rows, int(counts.max()))
-        ids = self.space.take("listed", shape, np.int64)
-        logits = self.space.take("listed logits", shape)
+        ids, logits = self.room_of_lists(int(counts.max()), passing.rows)
         lists = (self.lists.rows[0, :, 0], firsts, counts, ids, logits)
         if self.packed.format == "int8":
             project = cast(Int8Product, self.packed.project)
@@ -370,6 +217,11 @@ class FusedStepper:
             listed(passing.input, self.packed.table, *lists)
         self.entries = torch.from_numpy(ids)
         return torch.from_numpy(logits)
+
+    def room_of_lists(self, longest: int, rows: int) -> tuple[Array, Array]:
+        """Return memory for the pieces on lists, and for their logits."""
+        shape = (rows, longest)
+        return self.space.take("listed", shape, np.int64), self.space.take("listed logits", shape)
 
     def select(self, rows: Int[Array, " Q"], sentences: Int[Array, " C"] | None = None) -> None:
         """Make row i a copy of the old row `rows[i]`; rows of other sentences are gone."""

@@ -101,6 +101,7 @@ def _calls() -> Iterator[Callable[[], object]]:
         yield from _calls_on_memory(kind)
     yield _call_encoder
     yield _call_decoder
+    yield _call_greedy
     numbers, floats = np.ones((1, 1), np.int8), np.ones((1, 1), np.float32)
     yield partial(multiply_whole, numbers, floats[0], numbers, floats[0], floats[0], floats)
     ids = np.ones((1, 1), np.int64)
@@ -170,6 +171,27 @@ def _call_decoder() -> None:
     across = (np.zeros((1, 1, 4), np.uint16), number, number + 1)
     given = (*_stacked((6, 2, 2, 2, 2, 2), 3), past, across, *_passing())
     decoder_step(*given)
+
+
+def _call_greedy() -> None:
+    """Call steps of the same size, none of which is taken."""
+    from heedful.kernels.greedy_steps import greedy_steps
+
+    number, floats = np.zeros(1, np.int64), np.zeros(1, np.float32)
+    table, whole, kept = _rows(2), np.zeros((1, 2), np.int8), np.zeros((1, 1, 1, 2), np.uint16)
+    given = (
+        _stacked((6, 2, 2, 2, 2, 2), 3),
+        (table, np.float32(1), np.zeros((0, 0), np.float32)),
+        (floats, floats, floats, floats),
+        (whole, floats, floats, _rows(1)),
+        (whole, np.zeros(0, np.int32), number, number, number[None]),
+        (0, np.zeros((1, 1), np.int32), kept, kept),
+        (np.zeros((1, 1, 4), np.uint16), number, number + 1),
+        (number, number, number[None], number, number, floats),
+        *_passing(),
+        (number, 0, 1),
+    )
+    greedy_steps(*given)
 
 
 def _stacked(outputs: tuple[int, ...], norms: int) -> tuple[Any, ...]:

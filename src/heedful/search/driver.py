@@ -163,6 +163,11 @@ class Course:
         """Which of its sentence's rows each hypothesis was."""
         self._shaping = shaping
 
+    @property
+    def free(self) -> bool:
+        """Whether no rules stand in the way and nobody watches."""
+        return self.watch is None and not self.rules.active
+
     def run(self, way: Way[State], asked: Sequence[Asked], more: More) -> list[list[Hypothesis]]:
         """Return what is found of all sentences, those that come later among them."""
         growing = way.start(self, asked)

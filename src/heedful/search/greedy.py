@@ -33,6 +33,8 @@ class Greedy(Shaping):
 class _Likeliest(Choice):
     """The choice of greedy search."""
 
+    free = True
+
     def choose(
         self,
         course: Course,

@@ -16,6 +16,7 @@ from heedful.errors import SettingError
 from heedful.search.driver import Course, Hypothesis, Limits, More, Stepper, Watch, nothing_more
 from heedful.search.growing import Growing
 from heedful.search.shaping import Shaping
+from heedful.search.stride import Books, Striding
 from heedful.search.wish import Asked
 from heedful.shapes import Array, Bool, Float, Int, Tensor
 
@@ -27,6 +28,8 @@ class Choice:
     """W: rows of each sentence."""
     begun = 1
     """How many of them are under way from the start."""
+    free = False
+    """Whether it always takes the likeliest piece, so that a stepper may take many by itself."""
     ranked = True
     """Whether hypotheses are sorted by score; else they stay in the order of the rows."""
 
@@ -95,7 +98,12 @@ class _EachItsOwn:
         return growing
 
     def grow(self, course: Course, growing: Growing) -> Int[Array, "B W"] | None:
-        """Let every row under way grow by a piece; return the slots that they continue."""
+        """Let every row under way grow; return the slots that they continue.
+
+        By one piece, or by many where the choice is free for them.
+        """
+        if self.choice.free and course.free and _stride(course, growing):
+            return None
         logits, asked = course.logits(growing)
         values, pieces, parents = self.choice.choose(course, growing, logits, asked)
         if parents is not None:
@@ -128,6 +136,25 @@ class _EachItsOwn:
             course.collect(growing, leaving, ended, growing.log_prob)
             growing.log_prob[leaving] = -np.inf
         return np.flatnonzero((growing.log_prob > -np.inf).any(axis=1))
+
+
+def _stride(course: Course, growing: Growing) -> bool:
+    """Let the stepper take many steps, if it can."""
+    stepper, limits = course.stepper, course.limits
+    if not isinstance(stepper, Striding):
+        return False
+    count = len(growing.sentences)
+    growing.last = growing.last.copy()
+    books = Books(
+        newest=growing.last.reshape(count),
+        tokens=growing.tokens.reshape(count, growing.tokens.shape[2]),
+        length=growing.length,
+        log_prob=growing.log_prob.reshape(count),
+        room=growing.room,
+        forbidden=np.array(limits.forbidden, np.int64),
+        end_id=limits.end_id,
+    )
+    return stepper.stride(books)
 
 
 def _by_slot(hypotheses: list[Hypothesis], slots: list[int]) -> list[Hypothesis]:
