@@ -30,7 +30,7 @@ from machine import RESULTS, record
 
 from heedful.data.workers import usable_cores
 
-SAMPLE = 200
+SAMPLE = 500
 """Sentences on which the batch sizes are tried."""
 
 

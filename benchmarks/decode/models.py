@@ -23,7 +23,7 @@ class Part:
     fixed: int | None = None
     """So many pieces in every answer; None where the model ends it."""
     beams: tuple[int, ...] = (1, 4)
-    sizes: tuple[int, ...] = (1024, 4096)
+    sizes: tuple[int, ...] = (1024, 2048, 4096)
     """Batch sizes, in source pieces times rows, that every engine is tried with."""
     rounds: int = 3
     without: tuple[str, ...] = field(default=())

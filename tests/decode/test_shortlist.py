@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save, save_file
 
+from heedful.decode import shortlist
 from heedful.decode.shortlist import FILE, Coverage, Shortlist
 from heedful.errors import ModelError
 from heedful.model_folder import load_model, save_model
@@ -45,9 +46,13 @@ def folder(pristine: Path, tmp_path: Path) -> Path:
 
 @given(lists=all_lists, always=list_of_ids, source=sentences)
 def test_candidates(lists: list[list[int]], always: list[int], source: list[int]) -> None:
-    found = shortlist_of(lists, always).candidates(source)
-    assert found.dtype == np.int32
-    assert found.tolist() == sorted({*always, *(t for s in source for t in lists[s])})
+    """With the kernel and without it."""
+    for there in (False, True):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(shortlist, "are_ready", lambda there=there: there)
+            found = shortlist_of(lists, always).candidates(source)
+        assert found.dtype == np.int32
+        assert found.tolist() == sorted({*always, *(t for s in source for t in lists[s])})
 
 
 @given(

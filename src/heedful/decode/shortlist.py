@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from heedful.errors import ModelError
+from heedful.kernels.warm import are_ready
 from heedful.model_header import add_file, added_file
 
 FILE = "shortlist.safetensors"
@@ -73,6 +74,14 @@ class Shortlist:
         [2, 3, 5, 7]
         """
         ids = np.asarray(source_ids, np.int64)
+        if are_ready():
+            from heedful.kernels.listed import union
+
+            marks, found = (
+                np.zeros(self.target_size, np.bool_),
+                np.empty(self.target_size, np.int32),
+            )
+            return found[: union(self.starts, self.targets, self.always, ids, marks, found)]
         places = zip(self.starts[ids].tolist(), self.starts[ids + 1].tolist(), strict=True)
         lists = [self.targets[start:end] for start, end in places]
         wanted = np.zeros(self.target_size, np.bool_)  # its own, since threads call this

@@ -1,6 +1,6 @@
 """The logits of some pieces alone: those on the list of a row, each row with its own list."""
 
-__all__ = ["listed", "listed_whole"]
+__all__ = ["listed", "listed_whole", "union"]
 
 from typing import Any
 
@@ -139,6 +139,28 @@ def _by_none(
 
 
 _many = _by_quads if LANES else _by_none
+
+
+@compiled()
+def union(
+    starts: Array, targets: Array, always: Array, ids: Array, marks: Array, out: Array
+) -> int:
+    """Write every number of some lists once, in ascending order; return how many they are.
+
+    List i is targets[starts[i] : starts[i + 1]]; those of `ids` are taken, and `always`. `marks`
+    are as many as there can be numbers, all False.
+    """
+    for n in always:
+        marks[n] = True
+    for i in ids:
+        for j in range(starts[i], starts[i + 1]):
+            marks[targets[j]] = True
+    count = 0
+    for n in range(marks.size):
+        if marks[n]:
+            out[count] = n
+            count += 1
+    return count
 
 
 @compiled()

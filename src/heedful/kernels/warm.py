@@ -112,7 +112,7 @@ def _calls() -> Iterator[Callable[[], object]]:
 def _calls_on_rows() -> Iterator[Callable[[], object]]:
     """Yield calls of those that a stepper calls one by one."""
     from heedful.kernels.attention import attend_within
-    from heedful.kernels.listed import listed, listed_whole
+    from heedful.kernels.listed import listed, listed_whole, union
     from heedful.kernels.rows import activate, add_and_normalise, embed, normalise
     from heedful.kernels.whole import quantise
 
@@ -130,6 +130,9 @@ def _calls_on_rows() -> Iterator[Callable[[], object]]:
     yield partial(quantise, _rows(2), whole, ones)
     lists = (number.astype(np.int32), number, number + 1, number[None], _rows(1))
     yield partial(listed, _rows(2), _rows(2), *lists)
+    for kind in (np.uint16, np.int32):
+        lists_of = (np.array([0, 1], np.int32), np.zeros(1, kind), number.astype(np.int32))
+        yield partial(union, *lists_of, number, np.zeros(1, np.bool_), number.astype(np.int32))
     yield partial(listed_whole, whole, whole, ones, ones, *lists)
 
 
