@@ -5,6 +5,7 @@ __all__ = [
     "low_resource",
     "modern_base",
     "modern_small",
+    "multi30k",
     "multi30k_protocol",
     "paper_base",
     "paper_big",
@@ -177,6 +178,15 @@ def multi30k_protocol() -> RunConfig:
     )
 
 
+def multi30k() -> RunConfig:
+    """Multi30k's own text in an hour on two cores: the tiny model of multi30k-protocol."""
+    protocol = multi30k_protocol()
+    training = {"max_steps": 20_000, "max_minutes": 60.0, "precision": "auto"}
+    return protocol.model_copy(
+        update={"recipe": "multi30k", "training": protocol.training.model_copy(update=training)}
+    )
+
+
 def tune() -> RunConfig:
     """For a model that knows the language and shall learn a domain: 1,000 small steps."""
     return RunConfig(
@@ -231,6 +241,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "paper-big": paper_big,
     "modern-small": modern_small,
     "modern-base": modern_base,
+    "multi30k": multi30k,
     "multi30k-protocol": multi30k_protocol,
     "tune": tune,
 }
