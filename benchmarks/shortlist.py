@@ -22,7 +22,7 @@ from heedful.text.tokenizer import Tokenizer
 from heedful.train.shortlist import ALWAYS, LEAST, MOST_LISTED, learn
 from heedful.translator import Translator, load
 
-LEASTS = (5e-4, 1e-4, 5e-5)
+LEASTS = (2e-3, 1e-3, 5e-4, 1e-4)
 Rows = list[tuple[list[int], list[int]]]
 
 
