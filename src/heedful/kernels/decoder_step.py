@@ -13,7 +13,7 @@ import numpy as np
 from heedful.kernels.attention import attend_across, attend_back
 from heedful.kernels.compiled import compiled
 from heedful.kernels.product import multiply_whole
-from heedful.kernels.rows import activate, add_and_normalise
+from heedful.kernels.sublayers import end_sublayer, feed_forward
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -43,11 +43,11 @@ def decoder_step(
     and its kin.
     """
     joint, output, query, across_output, inner, outer = weights
-    eps, centred, post, activation, heads, groups = kinds
+    heads, groups = kinds[4], kinds[5]
     cosines, sines, slopes, tables = positions
     now, here, rows_of, keys, values = past
-    states, given, context, between = rows
-    (memory, firsts, counts), (numbers, inner_numbers, row_scales) = across, whole
+    states, given, context, _ = rows
+    (memory, firsts, counts), (numbers, _, row_scales) = across, whole
     unasked = np.empty((0, 0), np.float32)
     for n in range(joint.shape[0]):
         multiply_whole(numbers, row_scales, joint[n], scales[0][n], biases[0][n], results[0])
@@ -55,27 +55,18 @@ def decoder_step(
             results[0], heads, groups, now, here, rows_of, keys[n], values[n], cosines, sines,
             slopes, tables[n], context, numbers, row_scales,
         )  # fmt: skip
-        multiply_whole(numbers, row_scales, output[n], scales[1][n], biases[1][n], results[1])
-        add_and_normalise(
-            results[1], states, norms[0][3 * n], norms[1][3 * n], eps, centred, post, given,
-            numbers, row_scales,
-        )  # fmt: skip
+        norm = (norms[0][3 * n], norms[1][3 * n])
+        product = (output[n], scales[1][n], biases[1][n])
+        end_sublayer(numbers, product, norm, kinds, results[1], states, given, numbers, row_scales)
         multiply_whole(numbers, row_scales, query[n], scales[2][n], biases[2][n], results[1])
         attend_across(
             results[1], heads, groups, memory[n], firsts, counts, context, numbers, row_scales,
             unasked,
         )  # fmt: skip
-        multiply_whole(
-            numbers, row_scales, across_output[n], scales[3][n], biases[3][n], results[1]
-        )
-        add_and_normalise(
-            results[1], states, norms[0][3 * n + 1], norms[1][3 * n + 1], eps, centred, post, given,
-            numbers, row_scales,
-        )  # fmt: skip
-        multiply_whole(numbers, row_scales, inner[n], scales[4][n], biases[4][n], results[2])
-        activate(results[2], activation, between, inner_numbers, row_scales)
-        multiply_whole(inner_numbers, row_scales, outer[n], scales[5][n], biases[5][n], results[1])
-        add_and_normalise(
-            results[1], states, norms[0][3 * n + 2], norms[1][3 * n + 2], eps, centred, post, given,
-            numbers, row_scales,
-        )  # fmt: skip
+        norm = (norms[0][3 * n + 1], norms[1][3 * n + 1])
+        product = (across_output[n], scales[3][n], biases[3][n])
+        end_sublayer(numbers, product, norm, kinds, results[1], states, given, numbers, row_scales)
+        norm = (norms[0][3 * n + 2], norms[1][3 * n + 2])
+        first = (inner[n], scales[4][n], biases[4][n])
+        second = (outer[n], scales[5][n], biases[5][n])
+        feed_forward(first, second, norm, kinds, rows, whole, results)

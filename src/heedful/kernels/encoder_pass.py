@@ -13,7 +13,7 @@ import numpy as np
 from heedful.kernels.attention import attend_within
 from heedful.kernels.compiled import compiled
 from heedful.kernels.product import multiply_whole
-from heedful.kernels.rows import activate, add_and_normalise
+from heedful.kernels.sublayers import end_sublayer, feed_forward
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -38,25 +38,20 @@ def encoder_pass(
     else as `heedful.kernels.decoder_step` does.
     """
     joint, output, inner, outer = weights
-    eps, centred, post, activation, heads, groups = kinds
+    heads, groups = kinds[4], kinds[5]
     cosines, sines, slopes, tables = positions
-    states, given, context, between = rows
-    numbers, inner_numbers, row_scales = whole
+    states, given, context, _ = rows
+    numbers, _, row_scales = whole
     for n in range(joint.shape[0]):
         multiply_whole(numbers, row_scales, joint[n], scales[0][n], biases[0][n], results[0])
         attend_within(
             results[0], heads, groups, starts, cosines, sines, slopes, tables[n], context, numbers,
             row_scales,
         )  # fmt: skip
-        multiply_whole(numbers, row_scales, output[n], scales[1][n], biases[1][n], results[1])
-        add_and_normalise(
-            results[1], states, norms[0][2 * n], norms[1][2 * n], eps, centred, post, given,
-            numbers, row_scales,
-        )  # fmt: skip
-        multiply_whole(numbers, row_scales, inner[n], scales[2][n], biases[2][n], results[2])
-        activate(results[2], activation, between, inner_numbers, row_scales)
-        multiply_whole(inner_numbers, row_scales, outer[n], scales[3][n], biases[3][n], results[1])
-        add_and_normalise(
-            results[1], states, norms[0][2 * n + 1], norms[1][2 * n + 1], eps, centred, post, given,
-            numbers, row_scales,
-        )  # fmt: skip
+        norm = (norms[0][2 * n], norms[1][2 * n])
+        product = (output[n], scales[1][n], biases[1][n])
+        end_sublayer(numbers, product, norm, kinds, results[1], states, given, numbers, row_scales)
+        norm = (norms[0][2 * n + 1], norms[1][2 * n + 1])
+        first = (inner[n], scales[2][n], biases[2][n])
+        second = (outer[n], scales[3][n], biases[3][n])
+        feed_forward(first, second, norm, kinds, rows, whole, results)
