@@ -1,9 +1,11 @@
 """Decoding with a real, tiny, untrained Transformer: no batch, order or cache changes a token."""
 
 import copy
+import gc
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from heedful.decode import engine
+from heedful.decode.collecting import nothing_collected
 from heedful.decode.engine import Engine, batches
 from heedful.decode.products import Float32Product, Int8Product
 from heedful.decode.quantize import Precision, as_int8
@@ -184,6 +187,63 @@ def test_when_the_kernels_are_asked_for(
         packed.append(one._packed is not None)
     assert packed == [kept, kept, True, True]
     assert asked == ([False] if kept else [False, False, False, True])
+
+
+@pytest.mark.parametrize("batch_tokens", [20, 300, 4096])
+@pytest.mark.parametrize("listed", [False, True])
+def test_many_steps_at_once_are_as_many_single_ones(
+    way: str, model: Transformer, sources: list[list[int]], batch_tokens: int, listed: bool
+) -> None:
+    """To the bit; one who watches is told of every step. Some translations need longer caches."""
+
+    def candidates(source: Sequence[int]) -> Any:
+        draw = random.Random(str(source))
+        return np.array(sorted({2, *draw.sample(range(4, ENTRIES), draw.randint(6, 30))}), np.int32)
+
+    lists = candidates if listed else None
+    one = Engine(model, precision=cast(Precision, way.split()[1]), candidates=lists)
+    given = (sources, Greedy(max_extra=24), LIMITS, batch_tokens)
+    single = one.decode(*given, watch=lambda *_: None)
+    assert one.decode(*given) == single
+    assert max(len(found[0].tokens) for found in single) > 20
+
+
+def test_a_step_at_which_nothing_may_follow_is_left_to_the_search(
+    way: str, model: Transformer, sources: list[list[int]]
+) -> None:
+    limits = replace(LIMITS, forbidden=tuple(range(ENTRIES)))
+    one = Engine(model, precision=cast(Precision, way.split()[1]))
+    given = (sources[:9], Greedy(), limits)
+    found = one.decode(*given)
+    assert found == one.decode(*given, watch=lambda *_: None)
+    assert [(each[0].tokens, each[0].finished) for each in found] == [((), False)] * 9
+
+
+@pytest.mark.parametrize("piece", [-1, ENTRIES, 10**9])
+def test_a_piece_that_the_model_does_not_know(way: str, model: Transformer, piece: int) -> None:
+    one = Engine(model, precision=cast(Precision, way.split()[1]))
+    with pytest.raises(ModelError, match="source 2 has a piece beyond the 40 that the model knows"):
+        one.decode([[5, 2], [5, piece, 2]], Greedy(), LIMITS)
+
+
+def test_python_collects_again_when_the_last_has_translated(
+    way: str, model: Transformer, sources: list[list[int]]
+) -> None:
+    assert gc.isenabled()
+    with nothing_collected(None), nothing_collected(None):
+        assert not gc.isenabled()
+        Engine(model, precision=cast(Precision, way.split()[1])).decode(sources, Greedy(), LIMITS)
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with nothing_collected(lambda *_: None):
+        assert gc.isenabled()
+    gc.disable()
+    try:
+        with nothing_collected(None):
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_what_fails_in_a_thread_is_raised(way: str, sources: list[list[int]]) -> None:

@@ -55,6 +55,16 @@ def test_candidates(lists: list[list[int]], always: list[int], source: list[int]
         assert found.tolist() == sorted({*always, *(t for s in source for t in lists[s])})
 
 
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("piece", [-9, SOURCE])
+def test_a_source_piece_that_is_not_known(
+    there: bool, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shortlist, "are_ready", lambda: there)
+    with pytest.raises(IndexError):
+        shortlist_of([[1]] * SOURCE, [0]).candidates([0, piece])
+
+
 @given(
     lists=all_lists,
     always=list_of_ids,

@@ -19,7 +19,6 @@ from heedful.kernels.attention import keep_memory
 from heedful.kernels.listed import listed, listed_whole
 from heedful.kernels.pairs import multiply_pairs
 from heedful.kernels.product import arranged, multiply_whole
-from heedful.kernels.quads import LANES
 from heedful.kernels.whole import quantise
 from tests.kernels.test_rows import drawn
 
@@ -93,7 +92,7 @@ def test_the_largest_numbers_are_multiplied_exactly(rows: int, width: int) -> No
         assert (found == exact(given, weight).astype(np.float32)).all()
 
 
-@given(seed=st.integers(0, 99), width=st.integers(1, 300))
+@given(seed=st.integers(0, 99), width=st.integers(1, 300) | st.sampled_from([64, 128, 192]))
 def test_listed_pieces_have_the_logits_of_all(seed: int, width: int) -> None:
     draw = np.random.default_rng(seed)
     counts = draw.integers(1, 9, 5)
@@ -119,12 +118,14 @@ def test_listed_pieces_have_the_logits_of_all(seed: int, width: int) -> None:
 WITHOUT = """
 import numpy as np
 from heedful.kernels.attention import keep_memory
+from heedful.kernels.attention import keep_memory
 from heedful.kernels.listed import listed_whole
 from heedful.kernels.product import arranged, multiply_whole
 from heedful.kernels.quads import LANES
+from heedful.kernels.vectors import KEPT
 
 draw = np.random.default_rng(0)
-given, weight = (draw.integers(-127, 128, (n, 200)).astype(np.int8) for n in (13, 60))
+given, weight = (draw.integers(-127, 128, (n, 192)).astype(np.int8) for n in (13, 60))
 sums, ones = np.zeros((13, 60), np.float32), np.ones(64, np.float32)
 multiply_whole(given, ones, arranged(weight), ones, 0 * ones, sums)
 assert (sums == given.astype(int) @ weight.astype(int).T).all()
@@ -132,16 +133,18 @@ lists = (np.arange(60, dtype=np.int32), np.zeros(13, int), np.full(13, 60), np.z
 again = np.zeros_like(sums)
 listed_whole(given, weight, ones, ones, *lists, again)
 assert (again == sums).all()
-print(LANES)
+rows, memory = draw.normal(size=(2, 40)).astype(np.float32), np.zeros((1, 2, 40), KEPT)
+keep_memory(rows, memory, 0)
+kept = memory[0].view(np.float16) if KEPT == np.uint16 else memory[0]
+assert abs(kept - rows).max() < 1e-2
+print(LANES, np.dtype(KEPT).name)
 """
 
 
-@pytest.mark.parametrize("lacking", [["avx512"], ["avx512", "avxvnni"]])
+@pytest.mark.parametrize("lacking", [["avx512"], ["avx512", "avxvnni"], ["avx", "f16c", "fma"]])
 def test_processors_with_less_find_the_same(lacking: list[str], tmp_path: Path) -> None:
-    """As if this one had no registers of 512 bits, and as if it had no VNNI at all."""
-    if not LANES:
-        pytest.skip("this processor has no VNNI")
-    features = cpu_target.target_context.codegen().magic_tuple()[2]
+    """As if this one had no registers of 512 bits, no VNNI, nothing that is younger than SSE4."""
+    machine, _, features = cpu_target.target_context.codegen().magic_tuple()
     dropped = [
         f"-{one[1:]}" if any(word in one for word in lacking) else one
         for one in features.split(",")
@@ -155,7 +158,10 @@ def test_processors_with_less_find_the_same(lacking: list[str], tmp_path: Path) 
         text=True,
         check=True,
     )
-    assert int(done.stdout) == (8 if "+avxvnni" in dropped else 0)
+    lanes, kept = done.stdout.split()
+    assert int(lanes) == (8 if "+avxvnni" in dropped else 0)
+    halves = "+f16c" in dropped or not machine.startswith("x86")
+    assert kept == ("uint16" if halves else "float32")
 
 
 def test_the_product_is_that_of_the_eager_twin() -> None:

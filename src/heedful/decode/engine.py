@@ -7,16 +7,16 @@ tokenizer is known here. The translator and the validation during training call 
 __all__ = ["BATCH_TOKENS", "Engine", "batches", "decode"]
 
 import copy
-import gc
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 import torch
 
+from heedful.decode.collecting import nothing_collected
 from heedful.decode.fused import Candidates, FusedStepper, fusible
 from heedful.decode.packed import Format, PackedTransformer, pack
 from heedful.decode.products import Workspace
@@ -69,8 +69,9 @@ class Engine:
     Their weights must not change meanwhile.
 
     On CPU a Transformer goes the fused way (`heedful.decode.fused`), a thread for each core with
-    sentences of its own; places that become free are given to the next ones. Until its kernels are
-    there, for small jobs and for any other model it is the eager way. Both give the same tokens.
+    sentences of its own; places that become free are given to the next ones. Until its kernels
+    have been compiled on this machine, and for any other model, it is the eager way. Both give the
+    same tokens.
     `candidates` are the only pieces that a source's translation is made of (see `shortlist.py`).
     Raises SettingError for a precision that is not for the device.
     """
@@ -111,11 +112,11 @@ class Engine:
         `wishes` are what each translation must be like; `watch` is told of each source's best
         beginning as it grows. Switches the model's dropout off. The longest sources come first, so
         that a lack of memory shows at once; a batch that is too large for the GPU is halved. Raises
-        ModelError for a source that is empty or longer than the model knows, and when a single one
-        does not fit into memory.
+        ModelError for a source that is empty, longer than the model knows or of other pieces, and
+        when a single one does not fit into memory.
         """
         limits = self._within_model(limits)
-        _check(sources, limits)
+        _check(sources, limits, self._known())
         every = [Asked(x) for x in sources] if wishes is None else list(map(Asked, sources, wishes))
         job = _Job(every, search, limits, watch)
         lengths = [len(source) for source in sources]
@@ -140,6 +141,13 @@ class Engine:
         if limits.max_length is not None:
             known.append(limits.max_length)
         return replace(limits, max_length=min(known, default=None))
+
+    def _known(self) -> float:
+        """Return how many source pieces every model has an embedding of."""
+        known = [
+            one.tables.source.num_embeddings for one in self.models if isinstance(one, Transformer)
+        ]
+        return min(known, default=math.inf)
 
     def settle(self) -> None:
         """Wait for the kernels, where there can be any, so that all that follows is computed alike.
@@ -251,12 +259,12 @@ class Engine:
             return found
 
         if threads == 1:  # a thread takes a millisecond to begin, as long as a piece or two
-            with _nothing_collected():
+            with nothing_collected(job.watch):
                 yield from run()
             return
         try:
             with (
-                _nothing_collected(),
+                nothing_collected(job.watch),
                 ThreadPoolExecutor(threads, "decode", torch.set_num_threads, (1,)) as pool,
             ):
                 for running in [pool.submit(run) for _ in range(threads)]:
@@ -311,22 +319,6 @@ class Engine:
         return rows, runner.run(_joint(steppers), first, job.limits, more, watch)
 
 
-@contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Let Python look for cycles later: it looks at all of torch, a tenth of a second at a time.
-
-    Translating leaves none behind.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 @dataclass(frozen=True)
 class _Job:
     """All that one call of `decode` is about."""
@@ -347,7 +339,8 @@ def _joint(steppers: Sequence[Stepper]) -> Stepper:
     return steppers[0] if len(steppers) == 1 else Together(steppers)
 
 
-def _check(sources: Sequence[Sequence[int]], limits: Limits) -> None:
+def _check(sources: Sequence[Sequence[int]], limits: Limits, known: float) -> None:
+    """Raise ModelError for a source that the model cannot read; it knows so many pieces."""
     longest = limits.max_length
     for number, source in enumerate(sources, start=1):
         if not source:
@@ -356,6 +349,11 @@ def _check(sources: Sequence[Sequence[int]], limits: Limits) -> None:
             raise ModelError(
                 f"source {number} has {len(source):,} pieces and the model knows {longest:,}",
                 fix="split it",
+            )
+        if min(source) < 0 or max(source) >= known:
+            raise ModelError(
+                f"source {number} has a piece beyond the {known:,} that the model knows",
+                fix="encode it with the model's own tokenizer",
             )
 
 

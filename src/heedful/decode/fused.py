@@ -53,12 +53,14 @@ class FusedStepper:
         listed: bool = False,
         attentive: bool = False,
     ) -> None:
+        from heedful.kernels.vectors import KEPT  # numba takes a second to load
+
         self.packed, self.space, self.width = packed, space, rows_per_sentence
         config = packed.model.config
         depth = packed.groups * (config.d_model // packed.heads)
         self.most = sentences * rows_per_sentence
         shape = (config.decoder_layers, self.most, columns, depth)
-        self._kind: Any = np.uint16 if packed.format == "int8" else np.float32
+        self._kind: Any = KEPT if packed.format == "int8" else np.float32
         self.keys, self.values = (
             space.take(name, shape, self._kind) for name in ("keys", "values")
         )
@@ -219,8 +221,14 @@ class FusedStepper:
         return torch.from_numpy(logits)
 
     def room_of_lists(self, longest: int, rows: int) -> tuple[Array, Array]:
-        """Return memory for the pieces on lists, and for their logits."""
-        shape = (rows, longest)
+        """Return memory for the pieces on lists, and for their logits.
+
+        Rows are filled up to whole blocks: sums over them are then the same, however long the
+        longest list of a row's company is.
+        """
+        from heedful.kernels.rows import BLOCK
+
+        shape = (rows, -(-longest // BLOCK) * BLOCK)
         return self.space.take("listed", shape, np.int64), self.space.take("listed logits", shape)
 
     def select(self, rows: Int[Array, " Q"], sentences: Int[Array, " C"] | None = None) -> None:

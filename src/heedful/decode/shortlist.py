@@ -77,6 +77,8 @@ class Shortlist:
         if are_ready():
             from heedful.kernels.listed import union
 
+            if ids.size and not 0 <= ids.min() <= ids.max() < self.source_size:
+                raise IndexError("a source piece that this shortlist does not know")
             marks, found = (
                 np.zeros(self.target_size, np.bool_),
                 np.empty(self.target_size, np.int32),

@@ -83,6 +83,72 @@ def _named(ids: Array, count: int, found: Array) -> None:
 
 
 @compiled(makes_arrays=True)
+def _lead_through(
+    stack: tuple[Any, ...],
+    embedding: tuple[Array, Any, Array],
+    norms: tuple[Array, Array, Array, Array],
+    caches: tuple[int, Array, Array],
+    memory: Array,
+    rows: tuple[Array, Array, Array, Array],
+    whole: tuple[Array, Array, Array],
+    results: tuple[Array, Array, Array],
+    under_way: tuple[Array, Array, Array, Array, Array],
+) -> None:
+    """Lead the newest pieces of the rows under way through the decoder, up to the projection.
+
+    under_way: pieces, positions, rows of the caches, first pieces and counts of the memory.
+    """
+    kinds, (pieces, here, some_rows, firsts, counts) = stack[4], under_way
+    first_weight, first_shift, last_weight, last_shift = norms
+    states, given = rows[0], rows[1]
+    numbers, row_scales = whole[0], whole[2]
+    embed(embedding[0], pieces, embedding[1], embedding[2], here, states)
+    normalise(states, first_weight, first_shift, kinds[0], kinds[1], given, numbers, row_scales)
+    decoder_step(
+        stack[0], stack[1], stack[2], stack[3], kinds, stack[5],
+        (caches[0], here, some_rows, caches[1], caches[2]), (memory, firsts, counts), rows, whole,
+        results,
+    )  # fmt: skip
+    if last_weight.size:
+        normalise(states, last_weight, last_shift, kinds[0], kinds[1], given, numbers, row_scales)
+
+
+@compiled(makes_arrays=True)
+def _find_best(
+    projection: tuple[Array, Array, Array, Array],
+    lists: tuple[Array, Array, Array, Array, Array],
+    forbidden: Array,
+    numbers: Array,
+    row_scales: Array,
+    order: Array,
+    scratch: tuple[Array, Array],
+    values: Array,
+    found: Array,
+) -> bool:
+    """Write the likeliest piece of each row; return whether it is a number and may be taken."""
+    count = numbers.shape[0]
+    weight, column_scales, bias, every = projection
+    logits = every[:count]
+    if lists[1].size:
+        firsts, counts = scratch
+        _gather(lists[2], order, count, firsts)
+        _gather(lists[3], order, count, counts)
+        listed_whole(
+            numbers, lists[0], row_scales, column_scales, lists[1], firsts[:count], counts[:count],
+            lists[4][:count], logits,
+        )  # fmt: skip
+    else:
+        multiply_whole(numbers, row_scales, weight, column_scales, bias, logits)
+    if not best_of_rows(logits, forbidden, values[:count], found[:count]):
+        return False
+    if _is_stuck(values, count):
+        return False
+    if lists[1].size:
+        _named(lists[4], count, found)
+    return True
+
+
+@compiled(makes_arrays=True)
 def greedy_steps(
     stack: tuple[Any, ...],
     embedding: tuple[Array, Any, Array],
@@ -108,65 +174,34 @@ def greedy_steps(
     log-probabilities; ends: forbidden pieces, the last piece, and the rows. It stops before a step
     for which the caches have no room, that finds no number, or nothing that may follow.
     """
-    weights, scales, biases, layer_norms, kinds, positions_of = stack
-    first_weight, first_shift, last_weight, last_shift = norms
-    now, rows_of, keys, values = caches
-    memory, firsts, counts = across
-    positions, newest = books[0], books[1]
-    states, given, context, between = rows
-    numbers, inner_numbers, row_scales = whole
-    forbidden, end_id, least = ends
+    (now, rows_of, keys, values), (memory, firsts, counts) = caches, across
+    positions, newest, (forbidden, end_id, least) = books[0], books[1], ends
     every, columns = positions.size, rows_of.shape[1]
-    order, pieces = np.arange(every), np.empty(every, np.int64)
-    here, some_rows = np.empty(every, np.int64), np.empty((every, columns), np.int32)
+    order, pieces, here = np.arange(every), np.empty(every, np.int64), np.empty(every, np.int64)
+    some_rows = np.empty((every, columns), np.int32)
     some_firsts, some_counts = np.empty(every, np.int64), np.empty(every, np.int64)
-    found, values_found = np.empty((every, 1), np.int64), np.empty((every, 1), np.float32)
+    found, shares = np.empty((every, 1), np.int64), np.empty((every, 1), np.float32)
     count, steps = every, 0
     while count > least and _has_room(positions, order, count, columns):
         _gather_rows(rows_of, order, count, now, some_rows)
-        _gather(positions, order, count, here)
-        _gather(newest, order, count, pieces)
-        _gather(firsts, order, count, some_firsts)
-        _gather(counts, order, count, some_counts)
-        embed(
-            embedding[0], pieces[:count], embedding[1], embedding[2], here[:count], states[:count]
-        )
-        normalise(
-            states[:count], first_weight, first_shift, kinds[0], kinds[1], given[:count],
-            numbers[:count], row_scales[:count],
-        )  # fmt: skip
-        decoder_step(
-            weights, scales, biases, layer_norms, kinds, positions_of,
-            (now, here[:count], some_rows[:count], keys, values),
-            (memory, some_firsts[:count], some_counts[:count]),
-            (states[:count], given[:count], context[:count], between[:count]),
-            (numbers[:count], inner_numbers[:count], row_scales[:count]),
+        for numbers, out in (
+            (positions, here), (newest, pieces), (firsts, some_firsts), (counts, some_counts)
+        ):  # fmt: skip
+            _gather(numbers, order, count, out)
+        _lead_through(
+            stack, embedding, norms, (now, keys, values), memory,
+            (rows[0][:count], rows[1][:count], rows[2][:count], rows[3][:count]),
+            (whole[0][:count], whole[1][:count], whole[2][:count]),
             (results[0][:count], results[1][:count], results[2][:count]),
+            (pieces[:count], here[:count], some_rows[:count], some_firsts[:count],
+             some_counts[:count]),
         )  # fmt: skip
-        if last_weight.size:
-            normalise(
-                states[:count], last_weight, last_shift, kinds[0], kinds[1], given[:count],
-                numbers[:count], row_scales[:count],
-            )  # fmt: skip
-        logits = projection[3][:count]
-        if lists[1].size:
-            _gather(lists[2], order, count, some_firsts)
-            _gather(lists[3], order, count, some_counts)
-            listed_whole(
-                numbers[:count], lists[0], row_scales[:count], projection[1], lists[1],
-                some_firsts[:count], some_counts[:count], lists[4][:count], logits,
-            )  # fmt: skip
-        else:
-            multiply_whole(
-                numbers[:count], row_scales[:count], projection[0], projection[1], projection[2],
-                logits,
-            )  # fmt: skip
-        is_number = best_of_rows(logits, forbidden, values_found[:count], found[:count])
-        if not is_number or _is_stuck(values_found, count):
-            return steps
-        if lists[1].size:
-            _named(lists[4], count, found)
-        count = _take(books, order, count, values_found, found, end_id)
+        if not _find_best(
+            projection, lists, forbidden, whole[0][:count], whole[2][:count], order,
+            (some_firsts, some_counts), shares, found,
+        ):  # fmt: skip
+            break
+        count = _take(books, order, count, shares, found, end_id)
         now = (now + 1) % columns
         steps += 1
     return steps

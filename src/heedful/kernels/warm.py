@@ -1,8 +1,8 @@
 """The kernels of translating are loaded, or compiled once for this machine, beside other work.
 
 numba compiles at a kernel's first call, half a minute for all of them the first time on a machine
-and a second or two from its cache later. Nobody waits for it: `ready` starts a thread that calls
-every kernel on a few numbers, and says whether it has ended. `heedful.decode.engine` asks.
+and a second from its cache later. `ready` starts a thread that calls every kernel on a few numbers,
+and says whether it has ended; nobody waits for it to compile. `heedful.decode.engine` asks.
 When the process ends, the thread stops after the kernel that it is at: one that Python ends inside
 C++ code of torch or LLVM aborts the process (of one sentence, 2 of 8).
 """
@@ -62,10 +62,12 @@ def _end(thread: threading.Thread) -> None:
 
 
 def _call_if_kept() -> None:
-    """Call each kernel if the code of the last one is found in numba's cache."""
+    """Call each kernel if the code of the longest and of the last is found in numba's cache."""
+    from heedful.kernels.encoder_pass import encoder_pass
+    from heedful.kernels.greedy_steps import greedy_steps
     from heedful.kernels.rows import log_softmax
 
-    if _kept(log_softmax):
+    if all(map(_kept, (encoder_pass, greedy_steps, log_softmax))):
         _call_all()
 
 
@@ -95,10 +97,11 @@ def _calls() -> Iterator[Callable[[], object]]:
     """Yield a call of every kernel."""
     from heedful.kernels.product import multiply_whole
     from heedful.kernels.rows import best_of_rows, log_softmax
+    from heedful.kernels.vectors import KEPT
 
     yield from _calls_on_rows()
-    for kind in (np.float32, np.uint16):
-        yield from _calls_on_memory(kind)
+    for memory in {np.dtype(np.float32), np.dtype(KEPT)}:
+        yield from _calls_on_memory(memory)
     yield _call_encoder
     yield _call_decoder
     yield _call_greedy
@@ -168,10 +171,11 @@ def _call_encoder() -> None:
 def _call_decoder() -> None:
     """Call a step of the same size."""
     from heedful.kernels.decoder_step import decoder_step
+    from heedful.kernels.vectors import KEPT
 
-    layers, number = np.zeros((1, 1, 1, 2), np.uint16), np.zeros(1, np.int64)
+    layers, number = np.zeros((1, 1, 1, 2), KEPT), np.zeros(1, np.int64)
     past = (0, number, np.zeros((1, 1), np.int32), layers, layers)
-    across = (np.zeros((1, 1, 4), np.uint16), number, number + 1)
+    across = (np.zeros((1, 1, 4), KEPT), number, number + 1)
     given = (*_stacked((6, 2, 2, 2, 2, 2), 3), past, across, *_passing())
     decoder_step(*given)
 
@@ -179,9 +183,10 @@ def _call_decoder() -> None:
 def _call_greedy() -> None:
     """Call steps of the same size, none of which is taken."""
     from heedful.kernels.greedy_steps import greedy_steps
+    from heedful.kernels.vectors import KEPT
 
     number, floats = np.zeros(1, np.int64), np.zeros(1, np.float32)
-    table, whole, kept = _rows(2), np.zeros((1, 2), np.int8), np.zeros((1, 1, 1, 2), np.uint16)
+    table, whole, kept = _rows(2), np.zeros((1, 2), np.int8), np.zeros((1, 1, 1, 2), KEPT)
     given = (
         _stacked((6, 2, 2, 2, 2, 2), 3),
         (table, np.float32(1), np.zeros((0, 0), np.float32)),
@@ -189,7 +194,7 @@ def _call_greedy() -> None:
         (whole, floats, floats, _rows(1)),
         (whole, np.zeros(0, np.int32), number, number, number[None]),
         (0, np.zeros((1, 1), np.int32), kept, kept),
-        (np.zeros((1, 1, 4), np.uint16), number, number + 1),
+        (np.zeros((1, 1, 4), KEPT), number, number + 1),
         (number, number, number[None], number, number, floats),
         *_passing(),
         (number, 0, 1),
