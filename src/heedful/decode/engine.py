@@ -117,6 +117,9 @@ class Engine:
         """
         limits = self._within_model(limits)
         _check(sources, limits, self._known())
+        if self._packed is None:  # else the models' own layers are not asked
+            for model in self.models:
+                model.eval()
         every = [Asked(x) for x in sources] if wishes is None else list(map(Asked, sources, wishes))
         job = _Job(every, search, limits, watch)
         lengths = [len(source) for source in sources]
@@ -179,8 +182,6 @@ class Engine:
         """Take a batch from the end and yield its results; put back what must be halved."""
         rows = waiting.pop()
         asked = [job.asked[row] for row in rows]
-        for model in self.models:
-            model.eval()
         try:
             yield rows, self._run(asked, replace(job, watch=job.watching(rows)))
         except torch.OutOfMemoryError:

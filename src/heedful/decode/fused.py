@@ -208,9 +208,8 @@ class FusedStepper:
         """Return the logits of each row's candidates alone, and tell which they are."""
         from heedful.kernels.listed import listed, listed_whole
 
-        firsts, counts = self.lists.firsts[chosen], self.lists.counts[chosen]
-        ids, logits = self.room_of_lists(int(counts.max()), passing.rows)
-        lists = (self.lists.rows[0, :, 0], firsts, counts, ids, logits)
+        entries, firsts, counts, ids, logits = self.lists_of(chosen, passing.rows)
+        lists = (entries, firsts, counts, ids, logits)
         if self.packed.format == "int8":
             project = cast(Int8Product, self.packed.project)
             scales = (passing.scales, project.column_scales)
@@ -220,16 +219,19 @@ class FusedStepper:
         self.entries = torch.from_numpy(ids)
         return torch.from_numpy(logits)
 
-    def room_of_lists(self, longest: int, rows: int) -> tuple[Array, Array]:
-        """Return memory for the pieces on lists, and for their logits.
+    def lists_of(self, chosen: Any, rows: int) -> tuple[Array, Array, Array, Array, Array]:
+        """Return all entries, where those of chosen rows begin, how many they are, and memory.
 
-        Rows are filled up to whole blocks: sums over them are then the same, however long the
-        longest list of a row's company is.
+        The memory is for the pieces on the lists and for their logits, filled up to whole blocks:
+        sums over a row are then the same, however long the longest list of its company is.
         """
         from heedful.kernels.rows import BLOCK
 
-        shape = (rows, -(-longest // BLOCK) * BLOCK)
-        return self.space.take("listed", shape, np.int64), self.space.take("listed logits", shape)
+        firsts, counts = self.lists.firsts[chosen], self.lists.counts[chosen]
+        shape = (rows, -(-int(counts.max()) // BLOCK) * BLOCK)
+        ids = self.space.take("listed", shape, np.int64)
+        logits = self.space.take("listed logits", shape)
+        return self.lists.rows[0, :, 0], firsts, counts, ids, logits
 
     def select(self, rows: Int[Array, " Q"], sentences: Int[Array, " C"] | None = None) -> None:
         """Make row i a copy of the old row `rows[i]`; rows of other sentences are gone."""

@@ -58,7 +58,5 @@ def _lists(stepper: "FusedStepper", passing: Pass, books: Books) -> tuple[Any, A
         nothing = np.zeros(0, np.int64)
         none = (table, _EVERY_PIECE, nothing, nothing, nothing[None])
         return none, passing.results(stepper.packed.project.n_out), books.forbidden
-    pool = stepper.lists
-    ids, logits = stepper.room_of_lists(int(pool.counts.max()), passing.rows)
-    lists = (table, pool.rows[0, :, 0], pool.firsts, pool.counts, ids)
-    return lists, logits, books.forbidden[:0]
+    *lists, logits = stepper.lists_of(slice(None), passing.rows)
+    return (table, *lists), logits, books.forbidden[:0]

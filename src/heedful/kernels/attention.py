@@ -15,7 +15,7 @@ import numpy as np
 from heedful.kernels.compiled import compiled
 from heedful.kernels.exponential import exp
 from heedful.kernels.vectors import WIDE, dots, fetch, keep, mixture, place
-from heedful.kernels.whole import dot, quantise_row
+from heedful.kernels.whole import dot, quantise, quantise_row
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -284,33 +284,11 @@ def attend_within(
     longest = 0
     for s in range(starts.size - 1):
         longest = max(longest, starts[s + 1] - starts[s])
-    _attend_within(
-        joint, heads, groups, starts, cosines, sines, slopes, table, out, whole, scales,
-        _room(longest), np.empty(longest, np.int64),
-    )  # fmt: skip
-
-
-@compiled()
-def _attend_within(
-    joint: Array,
-    heads: int,
-    groups: int,
-    starts: Array,
-    cosines: Array,
-    sines: Array,
-    slopes: Array,
-    table: Array,
-    out: Array,
-    whole: Array,
-    scales: Array,
-    scores: Array,
-    places: Array,
-) -> None:
+    scores, places = _room(longest), np.empty(longest, np.int64)
     for s in range(starts.size - 1):
         mine = slice(starts[s], starts[s + 1])
         _attend_within_one(
             joint[mine], heads, groups, cosines, sines, slopes, table, scores, places, out[mine]
         )
     if whole.shape[0]:
-        for r in range(out.shape[0]):
-            scales[r] = quantise_row(out[r], whole[r])
+        quantise(out, whole, scales)

@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba.extending import intrinsic
 
 from heedful.kernels.compiled import compiled
-from heedful.kernels.quads import LANES, four_by_four
+from heedful.kernels.quads import LANES, four_by_four, start_of
 from heedful.kernels.vectors import place
 from heedful.kernels.whole import dot
 
@@ -100,15 +100,6 @@ _four_of_quads: Any = intrinsic(_four)
 
 
 @compiled("reassoc")
-def _start_of(row: Array) -> Any:
-    """Return -128 times the sum of a row."""
-    total = np.int32(0)
-    for k in range(row.size):
-        total += np.int32(row[k])
-    return np.int32(-128 * total)
-
-
-@compiled("reassoc")
 def _whole_dot(first: Array, second: Array) -> Any:
     total = np.int32(0)
     for k in range(first.size):
@@ -120,8 +111,13 @@ def _whole_dot(first: Array, second: Array) -> Any:
 def _by_quads(
     row: Array, scale: Any, weight: Array, column_scales: Array, ids: Array, logits: Array
 ) -> int:
-    """Write the logits of as many entries as there are whole fours of; return how many."""
-    size, start = row.size, _start_of(row)
+    """Write the logits of as many entries as there are whole fours of; return how many.
+
+    Of rows that are not of whole registers there are none.
+    """
+    size, start = row.size, start_of(row)
+    if size % BYTES:
+        return 0
     done = ids.size // FOUR * FOUR
     for j in range(0, done, FOUR):
         _four_of_quads(
@@ -208,11 +204,9 @@ def listed_whole(
 ) -> None:
     """Do that for rows and weights in whole numbers, int8 with their scales."""
     for r in range(ids.shape[0]):
-        count, done = counts[r], 0
+        count = counts[r]
         _copy_list(entries, firsts[r], count, ids[r], logits[r])
-        if BYTES and rows.shape[1] % max(BYTES, 1) == 0:
-            some = (ids[r, :count], logits[r])
-            done = _many(rows[r], row_scales[r], weight, column_scales, *some)
+        done = _many(rows[r], row_scales[r], weight, column_scales, ids[r, :count], logits[r])
         for j in range(done, count):
             n = ids[r, j]
             logits[r, j] = _whole_dot(rows[r], weight[n]) * (row_scales[r] * column_scales[n])

@@ -10,7 +10,7 @@ of eight rows or more (a register a cycle and half), 300 of four and 90 to 150 o
 PyTorch multiplies with, 450, 40 and 10 to 15.
 """
 
-__all__ = ["LANES", "arranged", "four_by_four", "multiply_quads"]
+__all__ = ["LANES", "arranged", "four_by_four", "multiply_quads", "start_of"]
 
 from typing import Any
 
@@ -180,13 +180,12 @@ def arranged(whole: Array) -> Array:
 
 
 @compiled("reassoc")
-def _write_starts(rows: Array, starts: Array) -> None:
-    """Write -128 times the sum of each row."""
-    for r in range(rows.shape[0]):
-        total = np.int32(0)
-        for k in range(rows.shape[1]):
-            total += np.int32(rows[r, k])
-        starts[r] = np.int32(-128) * total
+def start_of(row: Array) -> Any:
+    """Return what the sums of a row begin at: -128 times its own sum."""
+    total = np.int32(0)
+    for k in range(row.size):
+        total += np.int32(row[k])
+    return np.int32(-128 * total)
 
 
 @compiled()
@@ -257,7 +256,8 @@ def _multiply(
     starts: Array,
     edge: Array,
 ) -> None:
-    _write_starts(rows, starts)
+    for r in range(rows.shape[0]):
+        starts[r] = start_of(rows[r])
     columns, count = out.shape[1], rows.shape[0]
     panels, alone = columns // LANES, count % 8 == 1
     many = rows[: count - alone]

@@ -15,7 +15,7 @@ from heedful.shapes import Array, Float, Int
 
 @dataclass(frozen=True)
 class Books:
-    """What is known of the rows under way, one a sentence; a stride changes all but the last four.
+    """What is known of the rows under way, one a sentence; a stride changes all but the last three.
 
     A row that has taken `end_id`, or has no room left, has ended.
     """
