@@ -188,11 +188,17 @@ def test_r_drop_is_its_definition(guided: float) -> None:
     ours = torch.autograd.grad(found.smoothed, list(model.parameters()))
 
     with dropout_seed(7):
-        plain, hidden = Translation(guided_alignment=guided)._of_pass(model, batch.twice())
-    p, q = (model.project(half).softmax(-1) for half in hidden.chunk(2))
-    assert not torch.allclose(p, q)
-    apart = (F.kl_div(p.log(), q, reduction="sum") + F.kl_div(q.log(), p, reduction="sum")) / 2
-    expected = (plain.smoothed + 5 * apart) / 2
+        plain = Translation(guided_alignment=guided).loss(model, batch.twice())
+    with dropout_seed(7):
+        both = batch.twice()
+        states = model.hidden(both.target_in, model.encode(both.source, both.source_mask))
+    log_p, log_q = model.project(states[both.target_mask]).log_softmax(-1).chunk(2)
+    assert not torch.allclose(log_p, log_q)
+    apart = sum(
+        F.kl_div(one, other, reduction="sum", log_target=True)
+        for one, other in ((log_p, log_q), (log_q, log_p))
+    )
+    expected = (plain.smoothed + 5 * apart / 2) / 2
     torch.testing.assert_close(found.smoothed, expected)
     torch.testing.assert_close(found.nll, plain.nll / 2)
     assert found.tokens == batch.n_target

@@ -14,7 +14,6 @@ from heedful.data.batches import Batch
 from heedful.models.seq2seq import Seq2Seq
 from heedful.models.transformer import Transformer
 from heedful.nn.cross_entropy import projected_cross_entropy
-from heedful.nn.divergence import symmetric_divergence
 from heedful.settings import Settings
 from heedful.shapes import Float, Tensor
 
@@ -52,15 +51,12 @@ class Translation(Settings):
         so that they are those of one pass.
         """
         if not self.r_drop or not model.training:
-            return self._of_pass(model, batch)[0]
-        found, hidden = self._of_pass(model, batch.twice())
-        first, second = hidden.chunk(2)
-        apart = symmetric_divergence(first, second, model.project)
-        smoothed = found.smoothed + self.r_drop * apart
-        return Loss(smoothed / 2, found.nll / 2, batch.n_target)
+            return self._of_passes(model, batch, r_drop=0.0)
+        found = self._of_passes(model, batch.twice(), self.r_drop)
+        return Loss(found.smoothed / 2, found.nll / 2, batch.n_target)
 
-    def _of_pass(self, model: Seq2Seq, batch: Batch) -> tuple[Loss, Float[Tensor, "N D"]]:
-        """Return the loss of one pass, and the states of the real pieces."""
+    def _of_passes(self, model: Seq2Seq, batch: Batch, r_drop: float) -> Loss:
+        """Return the loss of a batch, whose two halves are alike if there is R-Drop."""
         memory = model.encode(batch.source, batch.source_mask)
         guided = None
         if self.guided_alignment and batch.alignment is not None:
@@ -73,17 +69,17 @@ class Translation(Settings):
         else:
             states = model.hidden(batch.target_in, memory)
         real = batch.target_mask.flatten().nonzero_static(size=batch.n_target).squeeze(1)
-        hidden = states.flatten(0, 1)[real]
         smoothed, nll = projected_cross_entropy(
-            hidden,
+            states.flatten(0, 1)[real],
             batch.target_out.flatten()[real],
             model.project,
             model.parameters(),
             self.label_smoothing,
+            r_drop,
         )
         if guided is not None:
             smoothed = smoothed + self.guided_alignment * guided
-        return Loss(smoothed, nll, batch.n_target), hidden
+        return Loss(smoothed, nll, batch.n_target)
 
 
 def alignment_loss(

@@ -1,5 +1,7 @@
 """The fused loss and its gradients against PyTorch's: in pieces, with a kernel or without."""
 
+from unittest.mock import patch
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,11 +16,20 @@ D = 6
 
 
 def plain(
-    hidden: torch.Tensor, weight: torch.Tensor, target: torch.Tensor, smoothing: float
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    target: torch.Tensor,
+    smoothing: float,
+    r_drop: float = 0.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the sums, written out with PyTorch's own, in float64."""
     logits = hidden.double() @ weight.double().T
     smoothed = F.cross_entropy(logits, target, label_smoothing=smoothing, reduction="sum")
+    if r_drop:
+        log_p, log_q = logits.log_softmax(-1).chunk(2)
+        for one, other in ((log_p, log_q), (log_q, log_p)):
+            apart = F.kl_div(one, other, reduction="sum", log_target=True)
+            smoothed = smoothed + r_drop / 2 * apart
     return smoothed, F.cross_entropy(logits, target, reduction="sum")
 
 
@@ -31,12 +42,15 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
-@pytest.mark.parametrize(("rows", "pieces"), [(1, 1), (7, 2), (40, 2048), (40, 7), (100, 33)])
+@pytest.mark.parametrize(
+    ("smoothing", "r_drop"), [(0.0, 0.0), (0.1, 0.0), (0.6, 0.0), (0.0, 3.0), (0.1, 5.0)]
+)
+@pytest.mark.parametrize(("rows", "pieces"), [(2, 1), (8, 2), (40, 2048), (40, 7), (100, 33)])
 def test_loss_and_gradients_are_pytorchs(
     way: str,
     dtype: torch.dtype,
     smoothing: float,
+    r_drop: float,
     rows: int,
     pieces: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -46,14 +60,14 @@ def test_loss_and_gradients_are_pytorchs(
     torch.manual_seed(rows)
     hidden = torch.randn(rows, D, dtype=dtype, requires_grad=True)
     weight = nn.Parameter(torch.randn(11, D, dtype=dtype))
-    target = torch.randint(0, 11, (rows,))
+    target = torch.randint(0, 11, (rows // 2,)).repeat(2)
     before = hidden.detach().clone()
     smoothed, nll = projected_cross_entropy(
-        hidden, target, lambda x: x @ weight.T, [weight], smoothing
+        hidden, target, lambda x: x @ weight.T, [weight], smoothing, r_drop
     )
     (smoothed * 0.25).backward()
     found = hidden.grad, weight.grad
-    expected, expected_nll = plain(hidden, weight, target, smoothing)
+    expected, expected_nll = plain(hidden, weight, target, smoothing, r_drop)
     wanted = torch.autograd.grad(expected * 0.25, (hidden, weight))
     exact = {"rtol": 1e-9, "atol": 1e-9} if dtype == torch.float64 else {"rtol": 1e-5, "atol": 1e-5}
     torch.testing.assert_close(smoothed.double(), expected, **exact)
@@ -65,14 +79,21 @@ def test_loss_and_gradients_are_pytorchs(
 
 
 @settings(max_examples=30, deadline=None)
-@given(rows=st.integers(1, 20), entries=st.integers(1, 40), seed=st.integers(0, 999))
-def test_kernel_and_torch_agree_in_bf16(rows: int, entries: int, seed: int) -> None:
+@given(
+    rows=st.integers(1, 20),
+    entries=st.integers(1, 40),
+    r_drop=st.sampled_from([0.0, 2.0]),
+    seed=st.integers(0, 999),
+)
+def test_kernel_and_torch_agree_in_bf16(rows: int, entries: int, r_drop: float, seed: int) -> None:
     torch.manual_seed(seed)
-    logits = (torch.randn(rows, entries) * 3).bfloat16()
+    logits = (torch.randn(2 * rows if r_drop else rows, entries) * 3).bfloat16()
     target = torch.randint(0, entries, (rows,))
     one, other = logits.clone(), logits.clone()
-    sums = cross_entropy._loss_into_gradient(one, target, 0.1, True)
-    twins = cross_entropy._loss_by_torch(other, target, 0.1, True)
+    loss = cross_entropy._Loss(0.1, r_drop, learn=True)
+    sums = cross_entropy._loss_into_gradient(one, target, loss)
+    with patch.object(cross_entropy, "available", lambda: False):
+        twins = cross_entropy._loss_into_gradient(other, target, loss)
     torch.testing.assert_close(sums, twins, rtol=1e-5, atol=1e-4)
     # Both round to bf16 once; a hair's difference before it may round the other way.
     torch.testing.assert_close(one.float(), other.float(), rtol=2**-7, atol=1e-6)

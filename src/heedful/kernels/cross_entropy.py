@@ -6,7 +6,16 @@ vectorised exponential and vectorises no maximum of floats, so both are spelled 
 bits of a float. Called by `heedful.nn.cross_entropy`.
 """
 
-__all__ = ["rows_into_gradients"]
+__all__ = [
+    "Array",
+    "exponentials",
+    "losses",
+    "read_bfloat16",
+    "read_float32",
+    "rounded",
+    "rows_into_gradients",
+    "unscaled",
+]
 
 import math
 from typing import Any
@@ -71,8 +80,14 @@ def _down(x: Any) -> Any:
     return x * _DOWN_32
 
 
+@compiled()
+def unscaled(total: Any, n: Any) -> Any:
+    """Return the mean of n logits from their sum times `_DOWN`."""
+    return np.float64(total) / (_DOWN * n)
+
+
 @compiled("reassoc")
-def _read_bfloat16(row: Array, scores: Array) -> Any:
+def read_bfloat16(row: Array, scores: Array) -> Any:
     """Copy a row into `scores`; return its maximum and its sum times `_DOWN`."""
     highest, total = _LEAST, _ZERO
     for k in range(row.size):
@@ -85,7 +100,7 @@ def _read_bfloat16(row: Array, scores: Array) -> Any:
 
 
 @compiled("reassoc")
-def _read_float32(row: Array) -> Any:
+def read_float32(row: Array) -> Any:
     """Return a row's maximum and its sum times `_DOWN`."""
     highest, total = _LEAST, _ZERO
     for k in range(row.size):
@@ -96,7 +111,7 @@ def _read_float32(row: Array) -> Any:
 
 
 @compiled("reassoc")
-def _exponentials(scores: Array, highest: Any) -> Any:
+def exponentials(scores: Array, highest: Any) -> Any:
     """Overwrite each score by e^(score - highest) and return their sum."""
     total = _ZERO
     for k in range(scores.size):
@@ -107,7 +122,7 @@ def _exponentials(scores: Array, highest: Any) -> Any:
 
 
 @compiled()
-def _losses(log_sum: Any, right: Any, mean: Any, smoothing: Any) -> Any:
+def losses(log_sum: Any, right: Any, mean: Any, smoothing: Any) -> Any:
     """Return one row's two losses from log sum exp, the right logit and the mean logit.
 
     All three are relative to the highest logit. Without smoothing the mean, perhaps -inf, is out.
@@ -123,15 +138,15 @@ def _row(scores: Array, answer: Any, highest: Any, total: Any, smoothing: Any, l
     """Return a row's two losses; turn its scores into exponentials or, if `learn`, gradients."""
     n = scores.size
     right = np.float64(scores[answer]) - highest
-    sum_exp = _exponentials(scores, highest)
-    mean = np.float64(total) / (_DOWN * n) - highest
+    sum_exp = exponentials(scores, highest)
+    mean = unscaled(total, n) - highest
     if learn:
         scale, share = np.float32(1 / sum_exp), np.float32(smoothing / n)
         at_answer = scores[answer] / sum_exp - smoothing / n - (1 - smoothing)
         for k in range(n):
             scores[k] = scores[k] * scale - share
         scores[answer] = at_answer
-    return _losses(math.log(sum_exp), right, mean, smoothing)
+    return losses(math.log(sum_exp), right, mean, smoothing)
 
 
 @compiled(makes_arrays=True)
@@ -140,13 +155,13 @@ def _bfloat16(logits: Array, target: Array, smoothing: Any, learn: Any) -> Any:
     smoothed, nll = 0.0, 0.0
     for t in range(len(logits)):
         row = logits[t]
-        highest, total = _read_bfloat16(row, scores)
-        losses = _row(scores, target[t], highest, total, smoothing, learn)
-        smoothed += losses[0]
-        nll += losses[1]
+        highest, total = read_bfloat16(row, scores)
+        found = _row(scores, target[t], highest, total, smoothing, learn)
+        smoothed += found[0]
+        nll += found[1]
         if learn:
             for k in range(row.size):
-                row[k] = _rounded(scores[k])
+                row[k] = rounded(scores[k])
     return smoothed, nll
 
 
@@ -155,15 +170,15 @@ def _float32(logits: Array, target: Array, smoothing: Any, learn: Any) -> Any:
     smoothed, nll = 0.0, 0.0
     for t in range(len(logits)):
         scores = logits[t] if learn else logits[t].copy()
-        highest, total = _read_float32(scores)
-        losses = _row(scores, target[t], highest, total, smoothing, learn)
-        smoothed += losses[0]
-        nll += losses[1]
+        highest, total = read_float32(scores)
+        found = _row(scores, target[t], highest, total, smoothing, learn)
+        smoothed += found[0]
+        nll += found[1]
     return smoothed, nll
 
 
 @compiled()
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """Return the bits of the nearest bfloat16, of two the even one.
 
     A NaN stays one: the lower half of every NaN met here is 0 (it comes from a bfloat16 or is the
@@ -189,9 +204,9 @@ def _float64(logits: Array, target: Array, smoothing: Any, learn: Any) -> Any:
             p[k] = math.exp(row[k] - highest)
             sum_exp += p[k]
             mean += (row[k] - highest) / n
-        losses = _losses(math.log(sum_exp), row[answer] - highest, mean, smoothing)
-        smoothed += losses[0]
-        nll += losses[1]
+        found = losses(math.log(sum_exp), row[answer] - highest, mean, smoothing)
+        smoothed += found[0]
+        nll += found[1]
         if learn:
             for k in range(n):
                 row[k] = p[k] / sum_exp - smoothing / n
