@@ -4,16 +4,18 @@ Commands write their lines into what `open_output` opens; see `heedful.resuming`
 later run goes on with.
 """
 
-__all__ = ["STANDARD", "is_plain", "open_output", "refuse_protected", "unwritable"]
+__all__ = ["STANDARD", "is_plain", "open_output", "refuse_protected", "unwritable", "write_whole"]
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO, TypeVar
 
 from heedful.errors import OutputError
+
+File = TypeVar("File", TextIO, BinaryIO)
 
 STANDARD = Path("-")
 """What stands for standard input or output among files."""
@@ -45,12 +47,25 @@ def open_output(path: Path | None) -> Iterator[TextIO]:
     if path is None or path == STANDARD:
         yield sys.stdout
         return
+    with _whole(path, lambda part: part.open("w", encoding="utf-8", newline="\n")) as file:
+        yield file
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all; raises OutputError where that cannot be done."""
+    with _whole(path, lambda part: part.open("wb")) as file:
+        file.write(content)
+
+
+@contextmanager
+def _whole(path: Path, opened: Callable[[Path], File]) -> Iterator[File]:
+    """Open a file beside the path, which gets its name when the block has ended well."""
     target = path.resolve()
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     plain = is_plain(target)
     try:
         refuse_protected(target)
-        file = (part if plain else target).open("w", encoding="utf-8", newline="\n")
+        file = opened(part if plain else target)
     except OSError as error:
         raise unwritable(path, error) from None
     try:

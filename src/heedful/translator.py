@@ -30,7 +30,7 @@ from heedful.confidence import Calibration, Confidence
 from heedful.data.windows import LARGEST, windows
 from heedful.decode.engine import Engine
 from heedful.decode.quantize import pick_precision
-from heedful.decode.shortlist import Shortlist
+from heedful.decode.shortlist import Shortlist, shortlist_of
 from heedful.device import pick_device
 from heedful.errors import ModelError, SettingError, did_you_mean
 from heedful.model_folder import LoadedModel, load_model
@@ -38,7 +38,7 @@ from heedful.model_header import Languages
 from heedful.model_path import BUNDLED, model_path
 from heedful.pipeline import How, Pipeline
 from heedful.request import Request, sound
-from heedful.search import Alternatives, Beam, Limits, SearchConfig
+from heedful.search import Alternatives, Beam, Hypothesis, Limits, SearchConfig
 from heedful.text.pieces import CONTROL, UNKNOWN
 from heedful.text.tokenizer import Tokenizer
 from heedful.translation import Candidate, Translation
@@ -142,7 +142,7 @@ class Translator:
         others = [load_model(model_path(path), chosen) for path in ensemble]
         for path, other in zip(ensemble, others, strict=True):
             _check_alike(first, other, str(path))
-        shortlist = _shortlist(folder, first.tokenizer) if fast else None
+        shortlist = shortlist_of(folder, first.tokenizer) if fast else None
         return cls([first, *others], chosen, precision, shortlist, folder)
 
     def settle(self) -> None:
@@ -339,6 +339,12 @@ class Translator:
         finally:
             stopped.set()
 
+    def search(
+        self, sources: Sequence[Sequence[int]], search: SearchConfig
+    ) -> list[list[Hypothesis]]:
+        """Return what the engine finds for sources that are pieces already."""
+        return self._engine.decode(sources, search, self.limits)
+
     def alternatives(
         self,
         text: str,
@@ -386,14 +392,3 @@ def _check_alike(first: LoadedModel, other: LoadedModel, name: str) -> None:
         )
     if first.languages != other.languages:
         raise ModelError("its languages are others than the first model's", where=name)
-
-
-def _shortlist(folder: Path, tokenizer: Tokenizer) -> Shortlist:
-    """Return the shortlist of a model; raises ModelError if it has none, or another's."""
-    found = Shortlist.load(folder)
-    fix = f"learn one: heed shortlist --model {folder} --data CORPUS"
-    if found is None:
-        raise ModelError("this model has no shortlist to be fast with", where=str(folder), fix=fix)
-    if (found.source_size, found.target_size) != (tokenizer.source_size, tokenizer.target_size):
-        raise ModelError("its shortlist is of another vocabulary", where=str(folder), fix=fix)
-    return found

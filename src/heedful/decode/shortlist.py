@@ -6,7 +6,7 @@ and those that are always possible; a sentence's candidates are all of them toge
 `heedful.train.shortlist`, kept in the model folder, asked by the engine (`heed translate --fast`).
 """
 
-__all__ = ["FILE", "Coverage", "Shortlist"]
+__all__ = ["FILE", "Coverage", "Shortlist", "shortlist_of"]
 
 import json
 from collections.abc import Iterable, Sequence
@@ -22,6 +22,7 @@ from safetensors.numpy import save
 from heedful.errors import ModelError
 from heedful.kernels.warm import are_ready
 from heedful.model_header import add_file, added_file
+from heedful.text.tokenizer import Tokenizer
 
 FILE = "shortlist.safetensors"
 FORMAT = "heedful-shortlist"
@@ -152,3 +153,14 @@ class Shortlist:
         for ids in (self.targets, self.always):
             if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < self.target_size:
                 raise ValueError("a piece is not of the vocabulary")
+
+
+def shortlist_of(folder: Path, tokenizer: Tokenizer) -> Shortlist:
+    """Return the shortlist of a model; raises ModelError if it has none, or another's."""
+    found = Shortlist.load(folder)
+    fix = f"learn one: heed shortlist --model {folder} --data CORPUS"
+    if found is None:
+        raise ModelError("this model has no shortlist to be fast with", where=str(folder), fix=fix)
+    if (found.source_size, found.target_size) != (tokenizer.source_size, tokenizer.target_size):
+        raise ModelError("its shortlist is of another vocabulary", where=str(folder), fix=fix)
+    return found

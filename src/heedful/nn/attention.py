@@ -149,6 +149,17 @@ class MultiHeadAttention(nn.Module):
         key = self.position.turn(self._split(self.key_proj(states)), start)
         return KeyValue(key, self._split(self.value_proj(states)))
 
+    def look(
+        self,
+        query: Float[Tensor, "B H Q K"],
+        memory: KeyValue,
+        mask: Bool[Tensor, "#B #H #Q M"] | None,
+        bias: Float[Tensor, "#B #H Q M"] | None,
+        causal: bool,
+    ) -> Float[Tensor, "B H Q K"]:
+        """Return what each head mixes of the values: the step that `heedful.inspect` looks into."""
+        return fused_attend(query, memory.key, memory.value, mask, bias, causal)
+
     def forward(
         self,
         query: Float[Tensor, "R H Q K"],
@@ -167,7 +178,7 @@ class MultiHeadAttention(nn.Module):
         if rows != sentences:
             together = query.view(sentences, -1, heads, length, d_k).transpose(1, 2).flatten(2, 3)
         bias = self.position.bias(together, memory.key.shape[2])
-        context = fused_attend(together, memory.key, memory.value, mask, bias, causal)
+        context = self.look(together, memory, mask, bias, causal)
         if rows != sentences:
             apart = context.reshape(sentences, heads, -1, length, d_k)
             context = apart.transpose(1, 2).flatten(0, 1)

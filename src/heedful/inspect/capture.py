@@ -1,0 +1,128 @@
+"""What the attention of a model looked at, without taking it off its fast path.
+
+A model runs as it always does; what comes into each attention is kept, and the weights of a layer
+or a head are computed from it when they are asked for. Of a sentence of 30 pieces and the paper's
+base model that is 2 MB. `heedful.inspect.trace` and the measures of heads call it.
+"""
+
+__all__ = ["Look", "Looking", "Looks", "record", "replaced"]
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from heedful.errors import ModelError, SettingError
+from heedful.inspect.names import Kind, modules
+from heedful.models.transformer import Transformer
+from heedful.nn.attention import KeyValue, MultiHeadAttention, attention_weights
+from heedful.nn.mask import causal_mask
+from heedful.shapes import Bool, Float, Tensor
+
+
+class Look(NamedTuple):
+    """What came into one attention, after the projections and the positions."""
+
+    query: Float[Tensor, "B H Q K"]
+    key: Float[Tensor, "B G M K"]
+    value: Float[Tensor, "B G M K"]
+    mask: Bool[Tensor, "#B #H #Q M"] | None
+    """True where a query may look; None: everywhere."""
+    bias: Float[Tensor, "#B #H Q M"] | None
+
+    def weights(self, head: int | None = None) -> Float[Tensor, "B H Q M"]:
+        """Return the softmax in float32, of all heads or of one.
+
+        Raises ModelError where a query may look at nothing: it has no weights.
+        """
+        heads = slice(None) if head is None else slice(head, head + 1)
+        if self.mask is not None and not self.mask.any(-1).all():
+            raise ModelError("a query may look at nothing, and so has no attention weights")
+        mask = self.mask
+        if mask is not None and mask.shape[1] > 1:
+            mask = mask[:, heads]
+        bias = None if self.bias is None else self.bias.float()
+        if bias is not None and bias.shape[1] > 1:
+            bias = bias[:, heads]
+        return attention_weights(
+            self.query[:, heads].float(), self._each(self.key)[:, heads].float(), mask, bias
+        )
+
+    def context(self) -> Float[Tensor, "B H Q K"]:
+        """Return the weights times the values: what each head hands on."""
+        return self.weights() @ self._each(self.value).float()
+
+    def values(self) -> Float[Tensor, "B H M K"]:
+        """Return the values as each head sees them."""
+        return self._each(self.value)
+
+    def _each(self, shared: Float[Tensor, "B G M K"]) -> Float[Tensor, "B H M K"]:
+        """Give key-value heads to each head that they serve."""
+        return shared.repeat_interleave(self.query.shape[1] // shared.shape[1], dim=1)
+
+
+Looks = dict[tuple[Kind, int], Look]
+"""The attention of one pass, by kind and layer."""
+
+
+Looking = Callable[
+    [Tensor, KeyValue, Tensor | None, Tensor | None, bool],
+    Tensor,
+]
+"""`MultiHeadAttention.look`: queries, memory, mask, bias and whether the mask is the causal one."""
+
+
+@contextmanager
+def record(model: Transformer) -> Iterator[Looks]:
+    """Keep what comes into every attention while the block runs; of several passes the last.
+
+    The pass is computed as it would be without. Raises SettingError for a model in training mode,
+    whose dropout would change what is seen.
+    """
+    if model.training:
+        raise SettingError(
+            "the model is in training mode, and dropout would change what is seen",
+            fix="call model.eval() first",
+        )
+    looks: Looks = {}
+
+    def listening(kind: Kind, layer: int, inner: Looking) -> Looking:
+        def look(
+            query: Tensor,
+            memory: KeyValue,
+            mask: Tensor | None,
+            bias: Tensor | None,
+            causal: bool,
+        ) -> Tensor:
+            key, value = memory.key.detach(), memory.value.detach()
+            seen = _causal(query, memory.key) if causal else mask
+            own = None if bias is None else bias.detach()
+            looks[kind, layer] = Look(query.detach(), key, value, seen, own)
+            return inner(query, memory, mask, bias, causal)
+
+        return look
+
+    places = [
+        (module, listening(kind, layer, module.look)) for kind, layer, module in modules(model)
+    ]
+    with replaced(places):
+        yield looks
+
+
+@contextmanager
+def replaced(places: Sequence[tuple[MultiHeadAttention, Looking]]) -> Iterator[None]:
+    """Let attentions look another way while the block runs; the weights and all else stay."""
+    before: list[Looking | None] = [vars(module).get("look") for module, _ in places]
+    try:
+        for module, look in places:
+            vars(module)["look"] = look
+        yield
+    finally:
+        for (module, _), own in zip(places, before, strict=True):
+            if own is None:
+                vars(module).pop("look", None)
+            else:
+                vars(module)["look"] = own
+
+
+def _causal(query: Float[Tensor, "B H Q K"], key: Float[Tensor, "B G M K"]) -> Tensor:
+    return causal_mask(query.shape[2], key.shape[2], query.device)[None, None]

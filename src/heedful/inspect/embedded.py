@@ -1,0 +1,60 @@
+"""A model that is given vectors in place of pieces, so that they can be changed and derived by.
+
+Embeddings come in, log-probabilities of one step go out; the methods of `heedful.inspect.attribute`
+are made of it.
+"""
+
+__all__ = ["Vectors", "averages", "of_step", "vectors"]
+
+from typing import NamedTuple
+
+import torch
+
+from heedful.models.transformer import Transformer
+from heedful.shapes import Float, Tensor
+from heedful.text.pieces import START
+
+
+class Vectors(NamedTuple):
+    """What stands for the pieces of some variants of a pair, before positions are added."""
+
+    source: Float[Tensor, "B S D"]
+    target: Float[Tensor, "B T D"]
+
+
+@torch.no_grad()
+def vectors(model: Transformer, source: tuple[int, ...], target: tuple[int, ...]) -> Vectors:
+    """Return the embeddings of a source and of what the decoder reads to write a target."""
+    device = next(model.parameters()).device
+    read = torch.tensor([source], device=device)
+    written = torch.tensor([[START, *target[:-1]]], device=device)
+    return Vectors(model.tables.embed_source(read), model.tables.embed_target(written))
+
+
+@torch.no_grad()
+def averages(model: Transformer) -> Vectors:
+    """Return the mean of all pieces, of either side: a place from which to look at one of them.
+
+    Zeros would not do: before a norm the shortest vector is worth as much as the whole.
+    """
+    source, target = (
+        model.tables.scale * side.weight.mean(0)[None, None]
+        for side in (model.tables.source, model.tables.target)
+    )
+    return Vectors(source, target)
+
+
+def of_step(model: Transformer, given: Vectors, step: int) -> Float[Tensor, "B N"]:
+    """Return the log-probabilities of all pieces at a step, of every variant."""
+    tables = vars(model.tables)
+    rows, n_source, _ = given.source.shape
+    blank = torch.zeros(rows, n_source, dtype=torch.int64, device=given.source.device)
+    target = given.target[:, : step + 1]
+    tables["embed_source"] = lambda _: given.source
+    tables["embed_target"] = lambda _: target
+    try:
+        memory = model.encode(blank, torch.ones_like(blank, dtype=torch.bool))
+        hidden = model.hidden(blank.new_zeros(rows, step + 1), memory)
+    finally:
+        del tables["embed_source"], tables["embed_target"]
+    return model.project(hidden[:, step]).float().log_softmax(-1)

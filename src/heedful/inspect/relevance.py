@@ -1,0 +1,108 @@
+"""Attention followed through all layers: rollout, and relevance by gradients.
+
+What a model looked at comes in, a matrix of steps by pieces of the source, and one of steps by
+pieces that the decoder had read, go out.
+"""
+
+__all__ = ["chefer", "rollout"]
+
+from collections.abc import Callable
+
+import torch
+
+from heedful.inspect.capture import Looking, Looks, replaced
+from heedful.inspect.names import Kind, modules
+from heedful.models.transformer import Transformer
+from heedful.nn.attention import KeyValue, attention_weights
+from heedful.nn.mask import causal_mask
+from heedful.shapes import Array, Float, Tensor
+
+Maps = dict[tuple[Kind, int], Float[Tensor, "Q M"]]
+"""A map for each layer of each kind."""
+
+Shares = tuple[Float[Array, "T S"], Float[Array, "T T"]]
+
+
+def rollout(looks: Looks) -> Shares:
+    """Return A-hat_L ... A-hat_1, with A-hat = (mean over heads of A + I) / 2 for the residual.
+
+    Abnar and Zuidema 2020 (arXiv 2005.00928). At an attention to the source half comes from there
+    and half from the decoder's own state, so that the two rows of a step sum to 1. Feed-forward
+    networks, values and the output projection are left out: it is an approximation.
+    """
+    maps = {place: look.weights()[0].mean(0) for place, look in looks.items()}
+    source = _identity(maps["encoder", 0])
+    for layer in range(_layers(maps, "encoder")):
+        source = (source + maps["encoder", layer] @ source) / 2
+    own = _identity(maps["decoder", 0])
+    across = torch.zeros_like(maps["cross", 0])
+    for layer in range(_layers(maps, "decoder")):
+        mixed = maps["decoder", layer]
+        own, across = (own + mixed @ own) / 2, (across + mixed @ across) / 2
+        own, across = own / 2, (across + maps["cross", layer] @ source) / 2
+    return across.cpu().numpy(), own.cpu().numpy()
+
+
+def chefer(model: Transformer, predicted: Callable[[], Float[Tensor, ""]]) -> Shares:
+    """Return the relevance of Chefer et al. 2021 (arXiv 2103.15679), rules 5 to 10.
+
+    A-bar is the mean over heads of what is positive in A times its gradient. Self-attention adds
+    A-bar R to each relevance; attention to the source adds N(R_tt)^T A-bar N(R_ss), where N makes
+    what was added to the identity sum to 1 in each row.
+    """
+    maps = _weighted(model, predicted)
+    source = _identity(maps["encoder", 0])
+    for layer in range(_layers(maps, "encoder")):
+        source = source + maps["encoder", layer] @ source
+    own = _identity(maps["decoder", 0])
+    across = torch.zeros_like(maps["cross", 0])
+    for layer in range(_layers(maps, "decoder")):
+        mixed = maps["decoder", layer]
+        across = across + mixed @ across
+        own = own + mixed @ own
+        across = across + _normalised(own).T @ maps["cross", layer] @ _normalised(source)
+    return across.cpu().numpy(), own.cpu().numpy()
+
+
+def _identity(like: Float[Tensor, "Q Q"]) -> Float[Tensor, "Q Q"]:
+    return torch.eye(len(like), device=like.device)
+
+
+def _layers(maps: Maps, kind: Kind) -> int:
+    return sum(found == kind for found, _ in maps)
+
+
+def _normalised(own: Float[Tensor, "Q Q"]) -> Float[Tensor, "Q Q"]:
+    """Return the identity, and what was added to it as shares of 1."""
+    identity = _identity(own)
+    added = own - identity
+    return identity + added / added.sum(-1, keepdim=True).clamp(min=1e-30)
+
+
+def _weighted(model: Transformer, predicted: Callable[[], Float[Tensor, ""]]) -> Maps:
+    """Return A-bar of every layer: the model is run in the way that shows its weights."""
+    shown: dict[tuple[Kind, int], Tensor] = {}
+
+    def showing(kind: Kind, layer: int) -> Looking:
+        def look(
+            query: Tensor, memory: KeyValue, mask: Tensor | None, bias: Tensor | None, causal: bool
+        ) -> Tensor:
+            if causal:
+                mask = causal_mask(query.shape[2], memory.key.shape[2], query.device)[None, None]
+            served = query.shape[1] // memory.key.shape[1]
+            key, value = (side.repeat_interleave(served, dim=1) for side in memory)
+            weights = attention_weights(query, key, mask, bias)
+            if not weights.requires_grad:  # weights that are not learnt
+                weights.requires_grad_()
+            shown[kind, layer] = weights
+            return weights @ value
+
+        return look
+
+    places = [(module, showing(kind, layer)) for kind, layer, module in modules(model)]
+    with torch.enable_grad(), replaced(places):
+        slopes = torch.autograd.grad(predicted(), list(shown.values()))
+    return {
+        place: (weights.detach() * slope).clamp(min=0)[0].mean(0)
+        for (place, weights), slope in zip(shown.items(), slopes, strict=True)
+    }

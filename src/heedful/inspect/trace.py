@@ -1,0 +1,321 @@
+"""One sentence and its translation, and what the model did to get from one to the other.
+
+A translator and a text come in, a `Trace` goes out. The translation is the one that the translator
+gives; then the model reads it once more, all of it at once, and what it looks at is kept. Layers
+and heads are counted from 0. Row i of the decoder's maps is where it reads piece i - 1 of the
+translation (`<s>` before the first) and predicts piece i.
+"""
+
+__all__ = ["LONGEST", "Look", "Step", "Trace", "finished", "logits_of", "read", "trace"]
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from heedful.errors import DataError, ModelError
+from heedful.inspect.capture import Looks, record
+from heedful.inspect.names import Head, Kind, check
+from heedful.inspect.sides import Side, source_side, target_side
+from heedful.inspect.tree import Beam as Tree
+from heedful.inspect.tree import grown
+from heedful.models.transformer import Transformer
+from heedful.search import Beam, Hypothesis
+from heedful.shapes import Array, Float, Int, Tensor
+from heedful.text.pieces import START
+from heedful.text.tokenizer import Tokenizer
+from heedful.translator import Translator
+
+if TYPE_CHECKING:
+    from heedful.inspect.ablate import How
+    from heedful.inspect.attribute import Attribution, Method
+    from heedful.inspect.lens import Said
+    from heedful.inspect.what_if import Difference
+
+LONGEST = 512
+"""Pieces of a side, at most."""
+
+TOP = 10
+"""Pieces whose probabilities are kept of each step."""
+
+
+class Look(NamedTuple):
+    """What one head looks at from one word."""
+
+    layer: int
+    head: int
+    words: tuple[tuple[str, float], ...]
+    """The words that got most, with their shares."""
+    elsewhere: float
+    """What went to `</s>`, `<s>` and the language tag."""
+
+
+class Step(NamedTuple):
+    """One piece of the translation."""
+
+    reads: str
+    """The piece before it."""
+    predicts: str
+    log_prob: float
+    rank: int
+    """0: no piece was likelier."""
+    top: tuple[tuple[str, float], ...]
+    """The likeliest pieces with the logarithms of their probabilities."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What happened to one sentence; made by `trace`."""
+
+    translator: Translator = field(repr=False)
+    to: str | None
+    """The language tag that was asked for."""
+    source: Side
+    target: Side
+    search: Beam
+    forced: bool
+    """Whether the target was given, and not found by the search."""
+    looks: Looks = field(repr=False)
+    log_probs: Float[Tensor, "T N"] = field(repr=False)
+    """Of every piece of the vocabulary at every step."""
+
+    @property
+    def model(self) -> Transformer:
+        """Return the model that was looked into."""
+        return self.translator.model
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Return the model's tokenizer."""
+        return self.translator.tokenizer
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Return the pieces as the decoder reads them: `<s>`, then all but the last."""
+        [start] = self.tokenizer.target_pieces([START])
+        return (start, *self.target.tokens[:-1])
+
+    def axes(self, kind: Kind) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return what the queries and the keys of a kind of attention stand for."""
+        if kind == "encoder":
+            return self.source.tokens, self.source.tokens
+        return self.reads, self.reads if kind == "decoder" else self.source.tokens
+
+    def attention(
+        self, kind: Kind, layer: int, head: int | None = None
+    ) -> Float[Array, "*head query key"]:
+        """Return the weights in float32, of all heads or one: softmax(Q K^T / sqrt(d_k)).
+
+        Where a head read from; not proof of why the model answered as it did. Raises SettingError
+        for a kind, layer or head that there is not.
+        """
+        check(self.model, kind, layer, head)
+        weights = self.looks[kind, layer].weights(head)[0].cpu().numpy()
+        return weights if head is None else weights[0]
+
+    def by_words(self, kind: Kind, layer: int, head: int) -> Float[Array, "words words"]:
+        """Return the weights of a head by words: the mean over a word's pieces, the sum to them.
+
+        A word of the translation looks from where its pieces are predicted, and is looked at where
+        they are read. A row lacks of 1 what went to no word.
+        """
+        weights = self.attention(kind, layer, head)
+        queries, keys = self.sides(kind)
+        return keys.to_words(queries.of_words(weights))
+
+    def looks_at(self, word: str | int, kind: Kind = "encoder", top: int = 5) -> list[Look]:
+        """Return what every head looks at from a word, the head that is surest of itself first.
+
+        Raises SettingError for a word that is not there or not the only one of its kind.
+        """
+        check(self.model, kind, None)
+        queries, keys = self.sides(kind)
+        place = queries.find(word)
+        found = []
+        for layer in range(self.n_layers(kind)):
+            rows = np.stack(
+                [queries.of_words(weights)[place] for weights in self.attention(kind, layer)]
+            )
+            for head, row in enumerate(keys.to_words(rows)):
+                best = np.argsort(-row, kind="stable")[:top]
+                words = tuple((keys.words[one], float(row[one])) for one in best)
+                found.append(Look(layer, head, words, 1 - float(row.sum())))
+        return sorted(found, key=lambda look: -look.words[0][1] if look.words else 0.0)
+
+    def n_layers(self, kind: Kind) -> int:
+        config = self.model.config
+        return config.encoder_layers if kind == "encoder" else config.decoder_layers
+
+    def sides(self, kind: Kind) -> tuple[Side, Side]:
+        """Return the sides that queries and keys are words of."""
+        if kind == "encoder":
+            return self.source, self.source
+        return self.target, self._as_read if kind == "decoder" else self.source
+
+    @cached_property
+    def _as_read(self) -> Side:
+        """Return the target where its pieces are read: one row later than they are predicted."""
+        shares = np.roll(self.target.shares, 1, axis=0)
+        shares[0] = 0
+        return Side(
+            self.target.text,
+            (START, *self.target.ids[:-1]),
+            self.reads,
+            self.target.spans,
+            shares,
+        )
+
+    def steps(self, top: int = TOP) -> list[Step]:
+        """Return what was predicted at each step, and what else could have been."""
+        chosen = torch.tensor(self.target.ids, device=self.log_probs.device)
+        own = self.log_probs.gather(1, chosen[:, None])
+        ranks = (self.log_probs > own).sum(1).tolist()
+        best = self.log_probs.topk(min(top, self.log_probs.shape[1]))
+        return [
+            Step(
+                reads,
+                predicts,
+                float(log_prob),
+                rank,
+                tuple(zip(self.tokenizer.target_pieces(pieces), values, strict=True)),
+            )
+            for reads, predicts, log_prob, rank, pieces, values in zip(
+                self.reads,
+                self.target.tokens,
+                own[:, 0].tolist(),
+                ranks,
+                best.indices.tolist(),
+                best.values.tolist(),
+                strict=True,
+            )
+        ]
+
+    @property
+    def log_prob(self) -> float:
+        """Return the logarithm of the translation's probability."""
+        return sum(step.log_prob for step in self.steps(1))
+
+    @cached_property
+    def beam(self) -> Tree:
+        """Return the tree of the search, as the model's float32 weights grow it."""
+        return grown(
+            self.model,
+            self.source.ids,
+            self.search,
+            self.translator.limits,
+            self.tokenizer.target_pieces,
+            shown=self.search.beam_size + 3,
+        )
+
+    def attribute(
+        self, step: int, method: "Method" = "grad_x_input", against: str | None = None
+    ) -> "Attribution":
+        """Return what the prediction of a step rests on; see `heedful.inspect.attribute`."""
+        from heedful.inspect.attribute import attribute
+
+        return attribute(self, step, method, against)
+
+    def what_if(
+        self,
+        *,
+        ablate: Iterable[str | Head] = (),
+        how: "How" = "mean",
+        replace: Mapping[str, str] | None = None,
+        prefix: str | None = None,
+    ) -> "Difference":
+        """Return what would be otherwise; see `heedful.inspect.what_if`."""
+        from heedful.inspect.what_if import what_if
+
+        return what_if(self, ablate=ablate, how=how, replace=replace, prefix=prefix)
+
+    def lens(self, top: int = 5) -> "list[list[Said]]":
+        """Return what each decoder layer would say at each step; see `heedful.inspect.lens`."""
+        from heedful.inspect.lens import logit_lens
+
+        return logit_lens(self, top)
+
+    def save(self, path: str | Path, name: str = "") -> None:
+        """Write a file as its ending says; see `heedful.inspect.saving`."""
+        from heedful.inspect.saving import save
+
+        save(self, path, name)
+
+
+def trace(
+    translator: Translator,
+    text: str,
+    target: str | None = None,
+    *,
+    to: str | None = None,
+    from_: str | None = None,
+    beam: int = 4,
+    length_penalty: float = 0.6,
+) -> Trace:
+    """Translate a text and keep what the model looked at; or, with a `target`, what it would.
+
+    The text is one sentence, which is not cut. Raises DataError for a text that is empty, longer
+    than 512 pieces or than the model can read, or a target that the tokenizer cannot spell;
+    SettingError for a language the model has not or a model in training mode.
+
+    >>> seen = trace(load(), "The cat ate the fish because it was hungry.", to="de")
+    ... # doctest: +SKIP
+    >>> seen.looks_at("it")[0]  # doctest: +SKIP
+    """
+    tag = translator.target(to, from_)
+    search = Beam(beam_size=beam, length_penalty=length_penalty)
+    source = source_side(translator.tokenizer, text.strip(), tag)
+    _check(translator, source, "text")
+    if target is None:
+        [[best, *_]] = translator.search([source.ids], search)
+        side = finished(translator.tokenizer, best)
+    else:
+        side = target_side(translator.tokenizer, target.strip())
+    _check(translator, side, "target")
+    looks, log_probs = read(translator.model, source.ids, side.ids)
+    return Trace(translator, tag, source, side, search, target is not None, looks, log_probs)
+
+
+def _check(translator: Translator, side: Side, name: str) -> None:
+    """Raise DataError for a side that is empty or too long to be looked at."""
+    if not side.spans and name == "text":
+        raise DataError("there is nothing to look at", where=name, fix="give a sentence")
+    longest = min(LONGEST, translator.model.config.max_length)
+    if len(side.ids) > longest:
+        raise DataError(
+            f"{len(side.ids)} pieces are more than the {longest} that are looked into at once",
+            where=name,
+            fix="give one sentence at a time",
+        )
+
+
+def finished(tokenizer: Tokenizer, found: Hypothesis) -> Side:
+    """Return what a search found as a side; raises ModelError for what came to no end."""
+    if not found.finished:
+        raise ModelError("the translation came to no end", fix="give a target to look at")
+    ids = (*found.tokens, tokenizer.end_id)
+    [text] = tokenizer.decode_target([ids])
+    return target_side(tokenizer, text, ids)
+
+
+def read(
+    model: Transformer, source: Sequence[int], target: Sequence[int]
+) -> tuple[Looks, Float[Tensor, "T N"]]:
+    """Let the model read a pair once; return what it looked at and what it predicted."""
+    with torch.inference_mode(), record(model) as looks:
+        logits = logits_of(model, source, target)
+    return looks, logits.float().log_softmax(-1)
+
+
+def logits_of(
+    model: Transformer, source: Sequence[int], target: Sequence[int]
+) -> Float[Tensor, "T N"]:
+    """Return the logits of every piece of a target, given the pieces before it."""
+    device = next(model.parameters()).device
+    read: Int[Tensor, "1 S"] = torch.tensor([source], device=device)
+    target_in = torch.tensor([[START, *target[:-1]]], device=device)
+    memory = model.encode(read, torch.ones_like(read, dtype=torch.bool))
+    return model.project(model.hidden(target_in, memory))[0]

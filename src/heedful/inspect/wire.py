@@ -1,0 +1,167 @@
+"""A trace as plain data: what the page draws, and what is saved as JSON.
+
+A trace comes in, a dictionary of version 1 goes out. Maps are numbers in base 64, in the order
+layer, head, query, key: float32, so that what is shown is what Python says, or for large traces a
+byte each with every row's sum exactly 255. Layers and heads are counted from 0.
+"""
+
+__all__ = ["EXACT", "LARGEST", "VERSION", "rows_of_255", "to_wire"]
+
+import base64
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+import heedful
+from heedful.errors import DataError
+from heedful.inspect.lens import logit_lens
+from heedful.inspect.names import KINDS, Kind
+from heedful.inspect.sides import Side
+from heedful.inspect.trace import Trace
+from heedful.inspect.tree import Beam
+from heedful.shapes import Array, Float
+
+VERSION = 1
+
+EXACT = 600_000
+"""Weights up to which they are written in float32: 3.2 MB."""
+LARGEST = 10_000_000
+"""Weights that are written at all: 13 MB."""
+
+
+def to_wire(seen: Trace, name: str = "") -> dict[str, Any]:
+    """Return a trace as data that JSON can hold; `name` is the model's.
+
+    Raises DataError for one with more than `LARGEST` weights.
+    """
+    maps = {kind: _maps(seen, kind) for kind in KINDS}
+    count = sum(weights.size for weights in maps.values())
+    if count > LARGEST:
+        raise DataError(
+            f"{count:,} attention weights are more than the {LARGEST:,} that a page holds",
+            where="save",
+            fix="save an .npz, or a shorter sentence",
+        )
+    return {
+        "v": VERSION,
+        "heedful": heedful.__version__,
+        "model": _model(seen, name),
+        "to": seen.to,
+        "forced": seen.forced,
+        "source": _side(seen.source),
+        "target": _side(seen.target),
+        "attention": [
+            _attention(seen, kind, weights, exact=count <= EXACT) for kind, weights in maps.items()
+        ],
+        "steps": [_step(number, step) for number, step in enumerate(seen.steps())],
+        "lens": [
+            [{"top": list(map(list, said.top)), "logp": said.log_prob} for said in layer]
+            for layer in logit_lens(seen)
+        ],
+        "beam": _beam(seen.beam, seen),
+    }
+
+
+def _model(seen: Trace, name: str) -> dict[str, Any]:
+    config = seen.model.config
+    languages = seen.translator.languages
+    return {
+        "name": name,
+        "from": languages.source,
+        "to": languages.target,
+        "encoder_layers": config.encoder_layers,
+        "decoder_layers": config.decoder_layers,
+        "heads": config.n_heads,
+        "d_model": config.d_model,
+        "vocabulary": [seen.tokenizer.source_size, seen.tokenizer.target_size],
+    }
+
+
+def _maps(seen: Trace, kind: Kind) -> Float[Array, "layers H Q M"]:
+    config = seen.model.config
+    layers = config.encoder_layers if kind == "encoder" else config.decoder_layers
+    return np.stack([seen.attention(kind, layer) for layer in range(layers)])
+
+
+def _side(side: Side) -> dict[str, Any]:
+    """Return a side: its text, pieces and words, and the word in which each piece mostly lies."""
+    owner = [int(row.argmax()) if row.any() else None for row in side.shares]
+    pieces = [
+        {"id": number, "s": token, "word": word}
+        for number, token, word in zip(side.ids, side.tokens, owner, strict=True)
+    ]
+    return {"text": side.text, "pieces": pieces, "words": side.words}
+
+
+def _attention(
+    seen: Trace, kind: Kind, weights: Float[Array, "layers H Q M"], exact: bool
+) -> dict[str, Any]:
+    """Return the maps of a kind, with the entropy of each row and what goes to no word."""
+    queries, keys = seen.axes(kind)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        nats = -np.where(weights > 0, weights * np.log(weights), 0).sum(-1)
+    sink = seen.sides(kind)[1].elsewhere(weights)
+    written = weights.astype("<f4") if exact else rows_of_255(weights)
+    return {
+        "kind": kind,
+        "layers": len(weights),
+        "heads": weights.shape[1],
+        "queries": list(queries),
+        "keys": list(keys),
+        "enc": "f32le" if exact else "u8-rowsum255",
+        "order": "layer,head,query,key",
+        "data": base64.b64encode(written.tobytes()).decode("ascii"),
+        "entropy": np.round(nats, 4).tolist(),
+        "sink": np.round(sink, 4).tolist(),
+    }
+
+
+def rows_of_255(weights: Float[Array, "*rows M"]) -> Array:
+    """Return shares as bytes, the sum of each row exactly 255 (by largest remainders).
+
+    >>> rows_of_255(np.array([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]])).tolist()
+    [[127, 64, 64], [255, 0, 0]]
+    """
+    scaled = weights.astype(np.float64) / weights.sum(-1, keepdims=True) * 255
+    whole = np.floor(scaled)
+    missing = np.rint(255 - whole.sum(-1, keepdims=True))
+    order = np.argsort(-(scaled - whole), axis=-1, kind="stable")
+    rank = np.argsort(order, axis=-1, kind="stable")
+    found: Array = (whole + (rank < missing)).astype(np.uint8)
+    return found
+
+
+def _step(number: int, step: Any) -> dict[str, Any]:
+    return {
+        "i": number,
+        "reads": step.reads,
+        "predicts": step.predicts,
+        "logp": step.log_prob,
+        "rank": step.rank,
+        "top": [list(one) for one in step.top],
+    }
+
+
+def _beam(tree: Beam, seen: Trace) -> dict[str, Any]:
+    texts: Sequence[str] = seen.tokenizer.decode_target([one.tokens for one in tree.found])
+    end = seen.translator.limits.end_id
+    found = []
+    for text, one in zip(texts, tree.found, strict=True):
+        leaf = tree.leaf(one, end)
+        found.append(
+            {
+                "text": text,
+                "score": one.score,
+                "logp": one.log_prob,
+                "finished": one.finished,
+                "node": None if leaf is None else leaf.number,
+            }
+        )
+    return {
+        "size": tree.beam_size,
+        "length_penalty": tree.length_penalty,
+        "nodes": [asdict(node) for node in tree.nodes],
+        "found": found,
+    }
