@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from heedful.data.batches import Batch
-from heedful.inspect.alignment import cross_attention
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.attention import Attention, GroupedQuery, MultiHead
 from heedful.objectives import Translation, alignment_loss
 from heedful.train.gradient import Gradients
+from tests.inspect.looking import cross_attention
 
 
 def batch_of(alignment: torch.Tensor | None = None) -> Batch:

@@ -28,6 +28,7 @@ COMMANDS = {
     "plan": "say what a training will need: operations, memory, days",
     "evaluate": "score a model on a test set, or compare two models",
     "score": "say how likely a model finds given translations",
+    "inspect": "show what a model looks at while it translates a sentence, and why it matters",
     "export": "write a model for CTranslate2 or ONNX, or smaller for heedful, checked",
     "shortlist": "learn which pieces a model may translate with, for faster translation",
     "recipes": "list the named experiments that `heed train --recipe` knows",

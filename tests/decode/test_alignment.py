@@ -6,11 +6,11 @@ import torch
 
 from heedful.decode.alignment import Link, WordAttention, pharaoh, word_attention, word_links
 from heedful.errors import DataError, SettingError
-from heedful.inspect.alignment import cross_attention
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.attention import Attention, GroupedQuery, MultiHead
 from heedful.text.spans import spaced_words, words
 from heedful.text.tokenizer import BPE, Tokenizer
+from tests.inspect.looking import cross_attention
 
 PAIRS = [
     ("The cat sleeps in Boston.", "Die Katze schläft."),

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heedful.errors import DataError, SettingError
-from heedful.inspect.alignment import align, cross_attention
+from heedful.inspect.alignment import align
 from heedful.nn.attention import Attention, GroupedQuery, MultiHead, MultiHeadAttention
 from heedful.text.spans import words
 from heedful.text.tokenizer import BPE, Tokenizer
 from tests.decode.test_alignment import model_of
+from tests.inspect.looking import cross_attention
 
 PAIRS = [
     ("The cat sleeps in Boston.", "Die Katze schläft in Boston."),

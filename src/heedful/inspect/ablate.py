@@ -54,7 +54,7 @@ Edits = Mapping[tuple[Kind, int], Edit]
 def ablate(
     model: Transformer,
     heads: Iterable[str | Head],
-    how: How = "zero",
+    how: How | str = "zero",
     reference: Looks | None = None,
 ) -> Iterator[None]:
     """Compute without these heads while the block runs.
@@ -89,7 +89,7 @@ def means(reference: Looks, heads: Iterable[Head]) -> Means:
     }
 
 
-def _edits(heads: Sequence[Head], how: How, given: Means) -> Edits:
+def _edits(heads: Sequence[Head], how: str, given: Means) -> Edits:
     edits = {}
     for place in {head[:2] for head in heads}:
         numbers = tuple(sorted({head.head for head in heads if head[:2] == place}))

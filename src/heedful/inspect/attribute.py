@@ -55,7 +55,7 @@ class Attribution:
 
 
 def attribute(
-    seen: Trace, step: int, method: Method = "grad_x_input", against: str | None = None
+    seen: Trace, step: int, method: Method | str = "grad_x_input", against: str | None = None
 ) -> Attribution:
     """Return what the prediction of a step rests on: of its log-probability in nats.
 

@@ -3,7 +3,7 @@
 A trace and a path come in; a file is written whole or not at all.
 """
 
-__all__ = ["FORMATS", "save"]
+__all__ = ["FORMATS", "check_format", "save"]
 
 import io
 import json
@@ -28,6 +28,11 @@ def save(seen: Trace, path: str | Path, name: str = "") -> None:
     written.
     """
     path = Path(path)
+    write_whole(path, check_format(path)(seen, name))
+
+
+def check_format(path: Path) -> "Format":
+    """Return what writes files of the path's ending; raises SettingError where nothing does."""
     written = FORMATS.get(path.suffix.lower())
     if written is None:
         raise SettingError(
@@ -35,7 +40,7 @@ def save(seen: Trace, path: str | Path, name: str = "") -> None:
             where=str(path),
             fix=f"give it one of the endings {', '.join(FORMATS)}",
         )
-    write_whole(path, written(seen, name))
+    return written
 
 
 def _json(seen: Trace, name: str) -> bytes:
@@ -60,7 +65,9 @@ def _npz(seen: Trace, name: str) -> bytes:
     return held.getvalue()
 
 
-FORMATS: dict[str, Callable[[Trace, str], bytes]] = {
+Format = Callable[[Trace, str], bytes]
+
+FORMATS: dict[str, Format] = {
     ".json": _json,
     ".npz": _npz,
     ".svg": lambda seen, name: picture(seen, "svg"),

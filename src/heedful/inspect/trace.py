@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from heedful.errors import DataError, ModelError
 from heedful.inspect.capture import Looks, record
@@ -25,6 +26,7 @@ from heedful.inspect.tree import Beam as Tree
 from heedful.inspect.tree import grown
 from heedful.models.transformer import Transformer
 from heedful.search import Beam, Hypothesis
+from heedful.setting_errors import plain
 from heedful.shapes import Array, Float, Int, Tensor
 from heedful.text.pieces import START
 from heedful.text.tokenizer import Tokenizer
@@ -212,7 +214,7 @@ class Trace:
         )
 
     def attribute(
-        self, step: int, method: "Method" = "grad_x_input", against: str | None = None
+        self, step: int, method: "Method | str" = "grad_x_input", against: str | None = None
     ) -> "Attribution":
         """Return what the prediction of a step rests on; see `heedful.inspect.attribute`."""
         from heedful.inspect.attribute import attribute
@@ -223,7 +225,7 @@ class Trace:
         self,
         *,
         ablate: Iterable[str | Head] = (),
-        how: "How" = "mean",
+        how: "How | str" = "mean",
         replace: Mapping[str, str] | None = None,
         prefix: str | None = None,
     ) -> "Difference":
@@ -266,7 +268,7 @@ def trace(
     >>> seen.looks_at("it")[0]  # doctest: +SKIP
     """
     tag = translator.target(to, from_)
-    search = Beam(beam_size=beam, length_penalty=length_penalty)
+    search = _beam(beam, length_penalty)
     source = source_side(translator.tokenizer, text.strip(), tag)
     _check(translator, source, "text")
     if target is None:
@@ -277,6 +279,15 @@ def trace(
     _check(translator, side, "target")
     looks, log_probs = read(translator.model, source.ids, side.ids)
     return Trace(translator, tag, source, side, search, target is not None, looks, log_probs)
+
+
+def _beam(beam: int, length_penalty: float) -> Beam:
+    """Return the search; raises SettingError for what it cannot be."""
+    asked = {"beam_size": beam, "length_penalty": length_penalty}
+    try:
+        return Beam.model_validate(asked)
+    except ValidationError as error:
+        raise plain(error.errors()[0], asked, Beam) from None
 
 
 def _check(translator: Translator, side: Side, name: str) -> None:

@@ -59,7 +59,7 @@ def what_if(
     seen: Trace,
     *,
     ablate: Iterable[str | Head] = (),
-    how: How = "mean",
+    how: How | str = "mean",
     replace: Mapping[str, str] | None = None,
     prefix: str | None = None,
 ) -> Difference:
@@ -83,7 +83,7 @@ def what_if(
 
 
 @contextmanager
-def _without(seen: Trace, heads: Sequence[str | Head], how: How) -> Iterator[None]:
+def _without(seen: Trace, heads: Sequence[str | Head], how: str) -> Iterator[None]:
     with ExitStack() as stack:
         if heads:
             stack.enter_context(ablated(seen.model, heads, how, seen.looks))

@@ -1,0 +1,154 @@
+"""`heed inspect`: what a model looks at while it translates a sentence, and what that is worth."""
+
+__all__ = ["EXAMPLES", "Options", "run"]
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from heedful.errors import SettingError
+
+if TYPE_CHECKING:
+    from heedful.inspect.trace import Trace
+
+EXAMPLES = """
+heed inspect --to de "The cat ate the fish because it was hungry."
+heed inspect --to en 猫吃鱼,因为它饿了。 --word 它
+heed inspect runs/mine "A dog runs." -o trace.html
+heed inspect --to de "The cat ate the fish because it was hungry." --explain hungrig
+heed inspect --to de "The cat ate the fish because it was hungry." --ablate encoder.4.3 cross.1
+heed inspect --to de "The cat ate the fish because it was hungry." --replace hungry=tasty
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Show what a model looks at while it translates a sentence, and what its answer rests on.
+
+    Give the sentence, or a model and the sentence. Layers and heads are counted from 0: encoder.4.3
+    is the fourth head of the encoder's fifth layer, cross.1 all heads by which the decoder's second
+    layer looks at the source. What a head looks at is no proof of why the model answers as it does:
+    switch the head off, or change a word, and see.
+    """
+
+    words: tyro.conf.Positional[tuple[str, ...]] = ()
+    """The sentence; before it, if you like, a model folder, a run folder or a bundled name."""
+    model: str | None = None
+    """The same model by name; the bundled model if none is given."""
+    target: str | None = None
+    """A translation to look at, in place of the model's own."""
+    to: str | None = None
+    """The language to translate to, where the model has several."""
+    from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
+    """The language of the sentence."""
+    beam: int = 4
+    """Hypotheses that the search keeps."""
+    length_penalty: float = 0.6
+    """Alpha of the length penalty."""
+    word: str | None = None
+    """Show what every head looks at from this word; a number is the word's place, from 0."""
+    kind: Literal["encoder", "decoder", "cross"] = "encoder"
+    """Which attention --word is about: encoder has words of the source, others of the target."""
+    explain: str | None = None
+    """Show what the prediction of this word of the translation rests on, or of this step."""
+    method: str = "occlusion"
+    """How: grad_x_input, integrated_gradients, value_zeroing, occlusion, rollout or chefer."""
+    ablate: tuple[str, ...] = ()
+    """Heads or layers to switch off, to see what changes."""
+    how: Literal["zero", "mean", "uniform"] = "mean"
+    """What an ablated head does: hand on nothing, its mean, or look at everything alike."""
+    replace: tuple[str, ...] = ()
+    """Words of the source to replace, such as hungry=tasty, to see what changes."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
+    """Write all of it: .html to look at, .json or .npz to compute with, .svg or .png to print."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    json: bool = False
+    """Print everything as JSON, as the page draws it."""
+
+
+def run(options: Options) -> int:
+    """Translate, look, and show what was asked for on standard output."""
+    model, text = _words(options)
+    changes = _changes(options)
+    if options.json and (options.word or options.explain or options.ablate or changes):
+        raise SettingError("it has the whole trace, and none of what else is asked", where="--json")
+    from heedful.inspect.saving import check_format
+    from heedful.inspect.trace import trace
+    from heedful.model_path import BUNDLED
+    from heedful.translator import Translator
+
+    if options.output is not None:
+        check_format(options.output)
+    name = BUNDLED if model is None else model
+    seen = trace(
+        Translator.load(name, options.device),
+        text,
+        options.target,
+        to=options.to,
+        from_=options.from_,
+        beam=options.beam,
+        length_penalty=options.length_penalty,
+    )
+    if options.output is not None:
+        seen.save(options.output, name)
+    for line in _lines(options, seen, name, changes):
+        print(line)
+    return 0
+
+
+def _words(options: Options) -> tuple[str | None, str]:
+    """Return the model, if one is named, and the sentence."""
+    if not 1 <= len(options.words) <= 2:
+        raise SettingError(
+            "the sentence is missing" if not options.words else "there are too many words",
+            where="heed inspect",
+            fix='give one sentence in quotes: heed inspect "The cat sleeps."',
+        )
+    named = options.words[0] if len(options.words) == 2 else None
+    if named is not None and options.model is not None:
+        raise SettingError("the model is named twice", where="--model", fix="leave one out")
+    return named or options.model, options.words[-1]
+
+
+def _changes(options: Options) -> dict[str, str]:
+    """Return which words are to be replaced by what."""
+    changes = {}
+    for change in options.replace:
+        word, equals, other = change.partition("=")
+        if not (word and equals):
+            raise SettingError(
+                "it is no replacement", where=f"--replace {change}", fix="write word=other"
+            )
+        changes[word] = other
+    return changes
+
+
+def _lines(options: Options, seen: "Trace", name: str, changes: dict[str, str]) -> list[str]:
+    """Return what is printed."""
+    from heedful.inspect import telling
+
+    if options.json:
+        import json
+
+        from heedful.inspect.wire import to_wire
+
+        return [json.dumps(to_wire(seen, name), ensure_ascii=False)]
+    told = []
+    if options.word is not None:
+        told += telling.looks(seen, _number(options.word), options.kind)
+    if options.explain is not None:
+        told += telling.reasons(seen, _number(options.explain), options.method)
+    if options.ablate or changes:
+        difference = seen.what_if(ablate=options.ablate, how=options.how, replace=changes)
+        told += telling.difference(difference)
+    if options.output is not None:
+        told.append(f"{options.output}: written")
+    return told or telling.overview(seen)
+
+
+def _number(word: str) -> str | int:
+    """Return a word, or the number of one."""
+    return int(word) if word.isdecimal() else word
