@@ -1,4 +1,4 @@
-"""A trace becomes a file: .json and .npz to compute with, .svg and .png to print.
+"""A trace becomes a file: .html to look at, .json and .npz to compute with, .svg and .png to print.
 
 A trace and a path come in; a file is written whole or not at all.
 """
@@ -15,6 +15,7 @@ import numpy as np
 
 from heedful.errors import SettingError
 from heedful.inspect.names import KINDS
+from heedful.inspect.page import page
 from heedful.inspect.picture import picture
 from heedful.inspect.trace import Trace
 from heedful.inspect.wire import to_wire
@@ -22,7 +23,7 @@ from heedful.output import write_whole
 
 
 def save(seen: Trace, path: str | Path, name: str = "") -> None:
-    """Write a trace as the ending of the path says: .json, .npz, .svg or .png.
+    """Write a trace as the ending of the path says: .html, .json, .npz, .svg or .png.
 
     `name` is the model's. Raises SettingError for another ending, OutputError where it cannot be
     written.
@@ -68,6 +69,7 @@ def _npz(seen: Trace, name: str) -> bytes:
 Format = Callable[[Trace, str], bytes]
 
 FORMATS: dict[str, Format] = {
+    ".html": lambda seen, name: page(to_wire(seen, name)).encode(),
     ".json": _json,
     ".npz": _npz,
     ".svg": lambda seen, name: picture(seen, "svg"),

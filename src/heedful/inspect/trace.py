@@ -119,7 +119,7 @@ class Trace:
         weights = self.looks[kind, layer].weights(head)[0].cpu().numpy()
         return weights if head is None else weights[0]
 
-    def by_words(self, kind: Kind, layer: int, head: int) -> Float[Array, "words words"]:
+    def by_words(self, kind: Kind, layer: int, head: int) -> Float[Array, "words looked_at"]:
         """Return the weights of a head by words: the mean over a word's pieces, the sum to them.
 
         A word of the translation looks from where its pieces are predicted, and is looked at where
@@ -245,6 +245,18 @@ class Trace:
         from heedful.inspect.saving import save
 
         save(self, path, name)
+
+    def show(self, name: str = "") -> None:
+        """Show the page: in a notebook below its cell, elsewhere in the browser."""
+        from heedful.inspect.showing import show
+
+        show(self, name)
+
+    def _repr_html_(self) -> str:
+        """Return the page in a frame, which notebooks show."""
+        from heedful.inspect.showing import framed
+
+        return framed(self)
 
 
 def trace(

@@ -86,11 +86,18 @@ def _maps(seen: Trace, kind: Kind) -> Float[Array, "layers H Q M"]:
 
 
 def _side(side: Side) -> dict[str, Any]:
-    """Return a side: its text, pieces and words, and the word in which each piece mostly lies."""
-    owner = [int(row.argmax()) if row.any() else None for row in side.shares]
+    """Return a side: its text, its words, and its pieces with the words that they lie in.
+
+    `word` is the word in which a piece mostly lies, `shares` are all its words with their shares.
+    """
     pieces = [
-        {"id": number, "s": token, "word": word}
-        for number, token, word in zip(side.ids, side.tokens, owner, strict=True)
+        {
+            "id": number,
+            "s": token,
+            "word": int(row.argmax()) if row.any() else None,
+            "shares": [[int(word), float(row[word])] for word in row.nonzero()[0]],
+        }
+        for number, token, row in zip(side.ids, side.tokens, side.shares, strict=True)
     ]
     return {"text": side.text, "pieces": pieces, "words": side.words}
 

@@ -1,0 +1,134 @@
+/**
+ * `<heed-arcs>`: the fewest edges that carry 75 % of a head's weight, from left to right.
+ *
+ * On the left stands what looks, on the right what is looked at. Pointing at a row tells `pick`.
+ */
+
+import { draw, drawPieces, make, tell } from "heedful/dom.js";
+import { percent } from "heedful/numbers.js";
+import { fewestEdges, ranked, rowOf } from "heedful/views.js";
+
+const SHARE = 0.75;
+const STEP = 26;
+const TOP = 30;
+/** Letters of a label at most; the rest is in its title. */
+const LETTERS = 14;
+
+export class Arcs extends HTMLElement {
+  #asked;
+
+  connectedCallback() {
+    if (this.svg) return;
+    this.svg = draw("svg", { role: "img" });
+    this.note = make("p", { class: "soft" });
+    this.append(this.svg, this.note);
+    new ResizeObserver(() => this.#draw()).observe(this);
+  }
+
+  /**
+   * Draw a view with a row chosen, in the colour of its head.
+   * @param {import("heedful/views.js").View} view
+   * @param {number} row
+   * @param {number} column
+   * @param {string} colour
+   */
+  show(view, row, column, colour) {
+    this.#asked = { view, row, column, colour };
+    this.#draw();
+  }
+
+  #draw() {
+    if (!this.#asked || this.clientWidth === 0) return;
+    const { view, row, column, colour } = this.#asked;
+    const { rows, columns, weights } = view;
+    const width = Math.max(this.clientWidth, 280);
+    const height = TOP + STEP * Math.max(rows.length, columns.length);
+    const sides = [Math.round(width * (rows[0].reads === undefined ? 0.34 : 0.44)), width * 0.7];
+    const every = fewestEdges(weights, columns.length, SHARE);
+    const own = fewestEdges(rowOf(view, row), columns.length, SHARE);
+    const carried = every.reduce((sum, edge) => sum + edge.weight, 0);
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const kept = `${every.length} of ${weights.length} edges`;
+    const share = percent(carried / (total || 1), view.exact);
+    const rule = `Drawn are the fewest edges that carry ${100 * SHARE}\u00a0%`;
+    this.note.textContent = `${rule}: ${kept}, with ${share}.`;
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.svg.setAttribute("width", width);
+    this.svg.setAttribute("height", height);
+    this.svg.setAttribute("aria-label", `${kept} of what looks at what`);
+    const line = (edge, from) => curve(sides, from, edge.column);
+    this.svg.replaceChildren(
+      heading("looks from", sides[0] - 10, "end"),
+      heading("looks at", sides[1] + 10, "start"),
+      ...every
+        .filter((edge) => edge.row !== row)
+        .map((edge) => path(line(edge, edge.row), edge.weight, "edge")),
+      ...own.map((edge) => path(line(edge, row), edge.weight, "case")),
+      ...own.map((edge) => path(line(edge, row), edge.weight, "own", colour)),
+      ...rows.map((one, place) => this.#name(one, place, sides[0], place === row)),
+      ...columns.map((one, place) => target(one, place, sides[1], place === column)),
+    );
+  }
+
+  #name(row, place, x, chosen) {
+    const texts = row.reads === undefined ? [row.text] : [row.reads, " → ", row.text];
+    const group = draw(
+      "g",
+      { class: chosen ? "row chosen" : "row" },
+      draw("rect", { x: 0, y: TOP + place * STEP, width: x, height: STEP, rx: 4 }),
+      name(texts, x - 10, place, "end", row.special),
+    );
+    const pick = () => {
+      const { view, row: chosenRow } = this.#asked;
+      if (chosenRow === place) return;
+      tell(this, "pick", { row: place, column: ranked(view, place)[0] ?? 0 });
+    };
+    group.addEventListener("pointerenter", pick);
+    group.addEventListener("click", pick);
+    return group;
+  }
+}
+
+const middle = (place) => TOP + (place + 0.5) * STEP;
+
+function curve([left, right], row, column) {
+  const bend = (right - left) / 2;
+  return (
+    `M${left} ${middle(row)} C${left + bend} ${middle(row)} ` +
+    `${right - bend} ${middle(column)} ${right} ${middle(column)}`
+  );
+}
+
+function path(d, weight, kind, colour) {
+  const found = draw("path", { d, class: kind });
+  found.style.strokeWidth = `${1 + 6 * weight + (kind === "case" ? 2 : 0)}px`;
+  if (colour) found.style.stroke = colour;
+  return found;
+}
+
+function heading(text, x, anchor) {
+  return draw("text", { x, y: 15, "text-anchor": anchor, class: "heading", text });
+}
+
+function name(texts, x, place, anchor, special) {
+  const found = drawPieces(texts.map(shortened), {
+    ...{ x, y: middle(place), "text-anchor": anchor, "dominant-baseline": "central" },
+    class: special ? "special" : undefined,
+  });
+  found.append(draw("title", { text: texts.join("") }));
+  return found;
+}
+
+function shortened(text) {
+  return text.length > LETTERS ? `${text.slice(0, LETTERS - 1)}…` : text;
+}
+
+function target(column, place, x, chosen) {
+  return draw(
+    "g",
+    { class: chosen ? "column chosen" : "column" },
+    name([column.text], x + 10, place, "start", column.special),
+  );
+}
+
+customElements.define("heed-arcs", Arcs);

@@ -1,0 +1,15 @@
+/**
+ * Shows the trace that is written in the page itself.
+ */
+
+import "heedful/trace-view.js";
+import { make } from "heedful/dom.js";
+import { read } from "heedful/wire.js";
+
+const shown = document.querySelector("heed-trace");
+try {
+  shown.show(read(JSON.parse(document.getElementById("trace").textContent)));
+} catch (error) {
+  shown.replaceChildren(make("p", { role: "alert", text: error.message }));
+  throw error;
+}
