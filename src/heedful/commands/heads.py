@@ -1,0 +1,162 @@
+"""`heed heads`: what each attention head of a model is for, and whether any follows "it"."""
+
+__all__ = ["EXAMPLES", "Options", "run"]
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from heedful.errors import DataError, OutputError, SettingError
+
+if TYPE_CHECKING:
+    from heedful.inspect.heads.measure import Report, Texts
+    from heedful.translator import Translator
+
+EXAMPLES = """
+heed heads --to de
+heed heads --from zh --to en
+heed heads runs/mine --data my.tsv
+heed heads runs/mine --json
+heed heads --to de -o heads.html
+heed heads --to de -o heads.svg
+"""
+
+ENDINGS = (".html", ".json", ".svg", ".png")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Measure every attention head: what it is for, and whether any follows "it" to its noun.
+
+    Roles (positional, syntactic, rare-word, coreference, sink) are given by rules with baselines.
+    Whether a model resolves "it" is said only where attention, what cutting it changes, and the
+    gender of the German output agree. Layers and heads are counted from 0.
+    """
+
+    named: tyro.conf.Positional[tuple[str, ...]] = ()
+    """A model folder, a run folder or a bundled name; the bundled model if not given."""
+    model: str | None = None
+    """The same model by name."""
+    data: str | None = None
+    """Sentences to measure positions, rare words and specials on, in place of the templates: a
+    corpus of the model's pair, such as dev.tsv, dev.jsonl, or dev.en,dev.de for two files."""
+    columns: str | None = None
+    """Which two columns hold the model's first and second language, such as 1,2 or en,de."""
+    from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
+    """Language that is translated from, such as en."""
+    to: str | None = None
+    """Language that is translated to."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
+    """Write a page, data or a picture there, as the ending says: .html, .json, .svg or .png."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    json: bool = False
+    """Print one JSON object instead of tables."""
+    quiet: bool = False
+    """Show no progress."""
+
+
+def run(options: Options) -> int:
+    """Measure, print, write; raises a HeedfulError for a bad model, language, corpus or file."""
+    from heedful.inspect.heads.measure import measure
+    from heedful.inspect.heads.table import lines, plain
+    from heedful.progress import Progress
+    from heedful.translator import BUNDLED, Translator
+
+    if options.output is not None:
+        _check_output(options.output)
+    model = _model(options) or BUNDLED
+    translator = Translator.load(model, options.device, "float32")
+    tag, way = _way(options, translator)
+    texts = None if options.data is None else _texts(options, translator, tag)
+    progress = Progress(quiet=options.quiet)
+    progress.say(f"{model}: reading sentences and measuring every head, about half a minute")
+    report = measure(translator, tag, way, texts, model)
+    if options.output is not None:
+        _write(options.output, report)
+    if options.json:
+        print(json.dumps(plain(report), ensure_ascii=False))
+    else:
+        print("\n".join(lines(report)))
+    return 0
+
+
+def _model(options: Options) -> str | None:
+    """Return the model that is named, if one is."""
+    given = [*options.named, *([] if options.model is None else [options.model])]
+    if len(given) > 1:
+        raise SettingError(
+            "more than one model is named", where="heed heads", fix="measure one at a time"
+        )
+    return given[0] if given else None
+
+
+def _way(options: Options, translator: "Translator") -> tuple[str | None, tuple[str, str]]:
+    """Return the tag to ask for, and from which language to which that is.
+
+    Raises SettingError where a model reads several languages and nobody says which.
+    """
+    tag = translator.target(options.to, options.from_)
+    languages = translator.languages
+    source = options.from_ or languages.known_source(tag)
+    if not source and languages.source:
+        known = [a for a, b in translator.ways() if b == tag]
+        raise SettingError(
+            f"the model translates into {tag} from {' and '.join(known)}",
+            where=f"--to {tag}",
+            fix=f"give {' or '.join(f'--from {one}' for one in known)}",
+        )
+    return tag, (source, tag or languages.target)
+
+
+def _texts(options: Options, translator: "Translator", tag: str | None) -> "Texts":
+    """Read evenly spread sentences of the corpus, and all that pieces are counted in."""
+    from heedful.data.evenly import evenly
+    from heedful.data.formats import open_corpus
+    from heedful.inspect.heads.measure import SENTENCES, Texts
+
+    assert options.data is not None
+    columns = options.columns.split(",") if options.columns else None
+    swapped = translator.languages.swapped(tag)
+    sources, targets = [], []
+    for row in open_corpus(options.data, columns=columns):
+        source, target = (row.target, row.source) if swapped else (row.source, row.target)
+        if source.strip():
+            sources.append(source.strip())
+            targets.append(target.strip())
+    if not sources:
+        raise DataError("no row has a source", where=options.data, fix="give a file of pairs")
+    places = evenly(len(sources), SENTENCES)
+    return Texts(options.data, sources, targets, tuple(places))
+
+
+def _check_output(path: Path) -> None:
+    """Raise before any work for a file that cannot be written as its ending says."""
+    if path.suffix not in ENDINGS:
+        raise SettingError(
+            "its ending says what to write",
+            where=f"--output {path}",
+            fix=f"end the name in {', '.join(ENDINGS)}",
+        )
+    if path.is_dir():
+        raise OutputError("this is a folder", where=str(path), fix="name a file in it")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise OutputError("its folder cannot be written to", where=str(path))
+
+
+def _write(path: Path, report: "Report") -> None:
+    from heedful.inspect.heads.page import page
+    from heedful.inspect.heads.picture import picture
+    from heedful.inspect.heads.table import plain
+    from heedful.output import write_whole
+
+    if path.suffix == ".html":
+        write_whole(path, page(report).encode())
+    elif path.suffix == ".json":
+        write_whole(path, (json.dumps(plain(report), ensure_ascii=False, indent=2) + "\n").encode())
+    else:
+        write_whole(path, picture(report, "svg" if path.suffix == ".svg" else "png"))
