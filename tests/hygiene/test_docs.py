@@ -183,6 +183,10 @@ def check_options(name: str, command: ModuleType, words: list[str]) -> None:
 
         short = {name: getattr(options, name, None) for name in ("nbest", "length_penalty")}
         search_of(settings[0], beam=options.beam, **short)
+    elif settings and hasattr(options, "port"):
+        from heedful.serve.limits import limits_of
+
+        limits_of(settings[0])
     elif settings:
         from heedful.config import merged
         from heedful.recipes import recipe

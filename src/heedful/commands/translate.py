@@ -33,6 +33,7 @@ EXAMPLES = """\
 heed translate --to de "Where is the station?"
 heed translate --to en -i letter.txt -o brief.txt
 cat letter.txt | heed translate --from de > brief.txt
+heed translate --to de notes.md -o notes.de.md
 heed translate --model runs/mine -i test.en -o test.out --beam 1
 heed translate --to de -i book.txt -o buch.txt --resume
 heed translate --to de --beam 8 --nbest 3 --json -i test.en
@@ -55,19 +56,14 @@ _SAME_RESULTS = (
 _SHORT = {"beam_size": "beam", "n_best": "nbest", "length_penalty": "length-penalty"}
 """Settings of a search that have options of their own."""
 
-_DROPPED = {
-    "blank": "blank, kept as they are",
-    "bom": "byte-order mark dropped",
-    "crlf": "carriage returns at line ends dropped",
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """Translate lines of text: a file, standard input, or the words given."""
 
     texts: tyro.conf.Positional[tuple[str, ...]] = ()
-    """What to translate; without it --input or standard input is read, line by line."""
+    """What to translate: texts, or with -o one document (.md, .html, .srt, .txt); without it
+    --input or standard input is read, line by line."""
     model: str | None = None
     """A model folder, a run folder or a bundled name; the bundled model if not given."""
     ensemble: Annotated[
@@ -151,6 +147,8 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         if getattr(options, name) and search.returned > 1 and not options.json:
             problem = "they are of the best translation alone, and several are printed"
             raise SettingError(problem, where=f"--{name}", fix="give --json, or leave it out")
+    if options.texts and _is_document(options, search):
+        return 0
     source = nullcontext(None) if options.texts else open_input(options.input)
     with source as lines, _open_output(options) as out:
         _translate(options, search, lines, out)
@@ -163,14 +161,9 @@ def _translate(
     from heedful.data.arriving import Arriving
     from heedful.line_input import counted, lines_of, name_of, words_given
     from heedful.progress import Progress
-    from heedful.translated_line import written
-    from heedful.translator import BUNDLED, load
+    from heedful.translated_line import summary, written
 
-    if options.workers is not None:
-        _employ(options.workers, quiet=options.quiet)
-    model = BUNDLED if options.model is None else options.model
-    translator = load(model, options.device, options.precision, options.fast, options.ensemble)
-    translator.target(options.to, options.from_)
+    translator = _translator(options)
     given = _asked_for(options, search)
     typing = lines is not None and lines.isatty()
     if typing and not options.quiet:
@@ -213,7 +206,45 @@ def _translate(
         else:
             print(result, file=out)
     if not options.quiet:
-        _tell(counts, time.perf_counter() - started, short=lines is None, done=done)
+        told = summary(counts, time.perf_counter() - started, short=lines is None, done=done)
+        if told:
+            print(told, file=sys.stderr)
+
+
+def _translator(options: Options) -> "Translator":
+    """Load the translator; raises SettingError for languages that it does not translate."""
+    from heedful.translator import BUNDLED, load
+
+    if options.workers is not None:
+        _employ(options.workers, quiet=options.quiet)
+    model = BUNDLED if options.model is None else options.model
+    translator = load(model, options.device, options.precision, options.fast, options.ensemble)
+    translator.target(options.to, options.from_)
+    return translator
+
+
+def _is_document(options: Options, search: "SearchConfig") -> bool:
+    """Translate a document, if that is what is given."""
+    from heedful.document_job import job_of
+
+    job = job_of(options.texts, options.output, quiet=options.quiet)
+    if job is None:
+        return False
+    given = {f"--{name}": getattr(options, name) for name in _OF_LINES}
+    job.refuse({**given, "--nbest": search.returned > 1})
+    job.run(
+        _translator(options),
+        options.to,
+        options.from_,
+        lambda text: _request(text, options),
+        _asked_for(options, search),
+        quiet=options.quiet,
+    )
+    return True
+
+
+_OF_LINES = ("resume", "json", "alignments", "confidence", "live")
+"""Options that no document has."""
 
 
 def _asked_for(options: Options, search: "SearchConfig") -> "Asked":
@@ -356,24 +387,3 @@ def _flushing(texts: Iterator[str], counts: Counter[str], out: TextIO | Part) ->
         if counts["lines"] > sent:
             sent = counts["lines"]
             out.flush()
-
-
-def _tell(counts: Counter[str], seconds: float, *, short: bool, done: int) -> None:
-    """Print the summary on standard error; `short`: only what needs to be known.
-
-    `done` lines were there before, and are in the notes as well.
-    """
-    from heedful.pipeline import FLAGS
-
-    told = _DROPPED | FLAGS
-    notes = [f"{counts[name]:,} {what}" for name, what in told.items() if counts[name]]
-    if short:
-        notes = [note for note in notes if "blank" not in note]
-    lines = counts["lines"]
-    head = f"{done:,} line{'s' * (done != 1)} were there already, " if done else ""
-    head += f"{lines:,} line{'s' * (lines != 1)} in {seconds:.1f} s"
-    speed = f" ({lines / seconds:,.1f} a second)" if seconds else ""
-    if not short:
-        print("; ".join([head + speed, *notes]), file=sys.stderr)
-    elif notes:
-        print("; ".join(notes), file=sys.stderr)
