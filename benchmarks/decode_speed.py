@@ -9,7 +9,8 @@ processes and threads, first gets the batch size that is fastest for it on a par
 then all take turns for three rounds. Measured: sentences and tokens a second over the whole set,
 one sentence alone, start-up, peak memory, BLEU. Greedily all choose the same; a beam is ranked by
 each engine's own formula, as its users get it. heedful "fast" chooses among pieces of a shortlist
-learned from Multi30k's training pairs. Prints the tables, and which goals hold; writes
+learned from Multi30k's training pairs. Marian runs only models of the paper's kind
+(`heed train --model.residual.kind post_norm`). Prints the tables, and which goals hold; writes
 results/decode_speed.{json,md}; of a part (--parts, --only, --sentences) it is just printed.
 """
 

@@ -53,12 +53,18 @@ def paper_big() -> RunConfig:
 
 
 def small() -> RunConfig:
-    """For 50,000 to a million pairs on a laptop: 4 + 2 layers of 256, 8,000 pieces."""
+    """For 50,000 to a million pairs on a laptop: 4 + 2 layers of 256, norms before them."""
     return RunConfig(
         recipe="small",
         tokenizer=BPE(vocabulary_size=8000, exact=False),
         model=TransformerConfig(
-            d_model=256, d_ff=1024, n_heads=4, encoder_layers=4, decoder_layers=2, max_length=512
+            d_model=256,
+            d_ff=1024,
+            n_heads=4,
+            encoder_layers=4,
+            decoder_layers=2,
+            max_length=512,
+            residual=PreNorm(),
         ),
         schedule=InverseSqrt(warmup_steps=2000),
         training=TrainingConfig(
@@ -74,7 +80,7 @@ def small() -> RunConfig:
 
 
 def low_resource() -> RunConfig:
-    """For up to 50,000 pairs: 3 + 3 layers of 256, strong dropout, long training, averaging."""
+    """For up to 50,000 pairs: 3 + 3 layers of 256, norms before them, dropout, averaging."""
     return RunConfig(
         recipe="low-resource",
         tokenizer=BPE(vocabulary_size=6000, exact=False),
@@ -86,6 +92,7 @@ def low_resource() -> RunConfig:
             decoder_layers=3,
             dropout=0.3,
             max_length=512,
+            residual=PreNorm(),
         ),
         schedule=InverseSqrt(warmup_steps=1000),
         training=TrainingConfig(
