@@ -8,6 +8,7 @@ BASE = [
     *("--recipe", "low-resource", "--tokenizer.vocabulary-size", "4000"),
     *("--model.d-model", "128", "--model.d-ff", "512", "--model.n-heads", "4"),
     *("--model.encoder-layers", "3", "--model.decoder-layers", "3", "--model.dropout", "0.1"),
+    *("--model.residual.kind", "post_norm"),
     *("--training.batch-tokens", "1024", "--schedule.warmup-steps", "400"),
     *("--schedule.scale", "0.5"),
     *("--training.validate-every", "100000", "--training.bleu-sentences", "0"),

@@ -5,7 +5,17 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "pydantic", "tyro", "rich", "numpy", "tokenizers", "pyarrow", "sacrebleu"}
+HEAVY = {
+    "torch",
+    "fastapi",
+    "pydantic",
+    "tyro",
+    "rich",
+    "numpy",
+    "tokenizers",
+    "pyarrow",
+    "sacrebleu",
+}
 
 
 def loaded_by(code: str) -> set[str]:

@@ -1,0 +1,137 @@
+"""The application: both dialects and the health of the server, behind the guard.
+
+Models with limits come in, an ASGI application goes out; `server` runs it, and so do the tests.
+"""
+
+__all__ = ["Service", "create_app"]
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from heedful import __version__
+from heedful.serve.detecting import Detector
+from heedful.serve.guard import FAULT, Guard
+from heedful.serve.health import health_routes
+from heedful.serve.libretranslate import FORM_PATHS, libretranslate_routes
+from heedful.serve.limits import ServerLimits
+from heedful.serve.metrics import Metrics
+from heedful.serve.models import Models
+from heedful.serve.native import native_routes
+from heedful.serve.refusal import RefusalError
+from heedful.serve.schemas import TranslateAsked
+from heedful.serve.security import Access
+
+_NAMES = {field.alias or name for name, field in TranslateAsked.model_fields.items()} | {"text"}
+"""Names of fields, the only words of a body that an answer repeats."""
+
+
+class Service:
+    """The ASGI application, and what its runner must know of it."""
+
+    def __init__(self, guard: Guard, models: Models) -> None:
+        self._guard, self._models = guard, models
+        self.draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._guard(scope, receive, send)
+
+    def drain(self) -> None:
+        """Refuse what comes from now on; what has been asked is answered. Any thread may call."""
+        self.draining = True
+        self._models.drain()
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was asked has been translated."""
+        return self._models.idle
+
+
+def create_app(
+    models: Models,
+    limits: ServerLimits | None = None,
+    access: Access | None = None,
+    metrics: Metrics | None = None,
+) -> Service:
+    """Return the application; its models begin to work when it is started."""
+    limits, access = limits or ServerLimits(), access or Access()
+    metrics = metrics or Metrics()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        for model in models.loaded:
+            model.batcher.start()
+        yield
+        for model in models.loaded:
+            await model.batcher.stop()
+
+    app = FastAPI(
+        title="heedful",
+        summary="Translates, with models of one's own",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,  # its page would ask another server for scripts
+        redoc_url=None,
+    )
+    detector = Detector(list(dict.fromkeys(source for source, _ in models.ways())))
+    service = Service(Guard(app, limits, access, metrics, FORM_PATHS), models)
+    routers = (
+        native_routes(models, limits, access, detector),
+        libretranslate_routes(models, limits, access, detector),
+        health_routes(models, metrics, access, lambda: service.draining),
+    )
+    for router in routers:
+        app.include_router(router)
+    metrics.look_at(models)
+    metrics.know(str(getattr(one, "path", "")) for router in routers for one in router.routes)
+    app.add_exception_handler(RefusalError, _refused)
+    app.add_exception_handler(RequestValidationError, _misshapen)
+    app.add_exception_handler(HTTPException, _impossible)
+    app.add_exception_handler(Exception, _faulty)
+    return service
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusalError)
+    headers = {"content-type": "application/json"} | error.headers()
+    return Response(error.body(), error.status, headers)
+
+
+async def _misshapen(request: Request, error: Exception) -> Response:
+    """Say what is wrong with a body, and where, but never repeat it."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return await _refused(request, RefusalError(400, "the body is not JSON"))
+    places = [str(part) for part in first["loc"][1:] if isinstance(part, int) or part in _NAMES]
+    message = str(first["msg"]).removeprefix("Value error, ")
+    sentence = f"{'.'.join(places) or 'the body'}: {message[:1].lower()}{message[1:]}"
+    return await _refused(request, RefusalError(422, sentence))
+
+
+async def _faulty(request: Request, _: Exception) -> Response:
+    """Answer where we are at fault; the guard, which is raised it too, writes it down."""
+    return await _refused(request, RefusalError(500, FAULT))
+
+
+async def _impossible(request: Request, error: Exception) -> Response:
+    """Answer an unknown path, a wrong method, a form that cannot be read."""
+    assert isinstance(error, HTTPException)
+    sentence = _SENTENCES.get(error.status_code, "the request cannot be answered")
+    answer = await _refused(request, RefusalError(error.status_code, sentence))
+    for name, value in (error.headers or {}).items():
+        answer.headers[name] = value
+    return answer
+
+
+_SENTENCES = {
+    400: "the body cannot be read",
+    404: "there is nothing at this address",
+    405: "there is no such method at this address",
+}

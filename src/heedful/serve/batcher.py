@@ -1,0 +1,355 @@
+"""Requests of many clients share batches: what waits for a model is translated together.
+
+Texts with how to translate them come in, translations go out in the order of each request. One
+thread per model computes; all else happens in the event loop. `native` and `libretranslate` ask,
+`translating` computes. Nothing here knows HTTP, and tests give an engine of their own.
+"""
+
+__all__ = ["Batch", "Batcher", "Engine", "How"]
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from heedful.careful import Care
+from heedful.data.glossary import Term
+from heedful.errors import HeedfulError, lacks_memory
+from heedful.request import Request
+from heedful.search import Beam, SearchConfig
+from heedful.serve.limits import ServerLimits
+from heedful.serve.model_thread import ModelThread
+from heedful.serve.refusal import RefusalError, refusal_of
+from heedful.translation import Translation
+
+LONGEST_PAUSE = 30.0
+"""Seconds, at most, between two attempts to use a model that has failed."""
+
+AT_ONCE = 2_000
+"""Characters that are cut into pieces in the event loop: to hand them to a thread takes longer."""
+
+log = logging.getLogger("heedful.serve")
+
+
+@dataclass(frozen=True)
+class How:
+    """How texts are translated; those with the same can be translated together."""
+
+    to: str | None = None
+    from_: str | None = None
+    search: SearchConfig = field(default_factory=Beam)
+    care: Care = field(default_factory=Care)
+    terms: tuple[Term, ...] = ()
+    """Terms of a glossary."""
+    align: bool = False
+    confidence: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Hypotheses of each text that are computed at once."""
+        return int(getattr(self.search, "beam_size", 1))
+
+
+class Engine(Protocol):
+    """What translates; only the model thread calls it, but for `sizes`."""
+
+    def sizes(self, texts: Sequence[str], how: How) -> list[int]:
+        """Return the number of pieces of every text. Any thread may ask."""
+        ...
+
+    def translate(self, requests: Sequence[Request], how: How) -> list[Translation]:
+        """Return the translation of every text, in order; HeedfulError for a client's mistake."""
+        ...
+
+    def prove(self) -> None:
+        """Translate something, to show that it can; raises whatever is wrong."""
+        ...
+
+
+class Batch(NamedTuple):
+    """What was translated in one go."""
+
+    texts: int
+    requests: int
+    seconds: float
+
+
+@dataclass(eq=False)
+class _Job:
+    """One request on its way."""
+
+    requests: list[Request]
+    how: How
+    sizes: list[int]
+    found: list[Translation | None]
+    taken: int = 0
+    """Texts that have been given to the model."""
+    left: int = 0
+    """Source pieces that have not been given to the model."""
+    error: RefusalError | None = None
+    gone: bool = False
+    """Whether nobody waits for it any more."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there are texts to be given to the model, and somebody to give them to."""
+        return not self.gone and self.error is None and self.taken < len(self.requests)
+
+    def fail(self, error: RefusalError) -> None:
+        """Refuse what has not been answered."""
+        self.error = error
+        self.changed.set()
+
+
+_Place = tuple[_Job, int]
+"""A text of a request."""
+
+
+class Batcher:
+    """Lets the requests for one model share its time.
+
+    `told` is called with every batch, `sleep` waits between attempts to use a model that failed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        engine: Engine,
+        limits: ServerLimits,
+        *,
+        told: Callable[[Batch], None] = lambda _: None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name, self.limits = name, limits
+        self._engine, self._told, self._sleep, self._clock = engine, told, sleep, clock
+        self._jobs: list[_Job] = []  # all that are not answered, the first comer first
+        self._works = False
+        self._draining = False
+        self._began: float | None = None
+        self._more = asyncio.Event()
+        self._thread: ModelThread | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # How it stands
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are taken: the model has shown that it works, and does not hang."""
+        return self._works and not self._draining and not self._hangs
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing is being translated."""
+        return not self._jobs and self._began is None
+
+    @property
+    def pending(self) -> int:
+        """Requests that have not been answered in whole."""
+        return len(self._jobs)
+
+    @property
+    def _hangs(self) -> bool:
+        began = self._began
+        return began is not None and self._clock() - began > self.limits.request_seconds
+
+    # Beginning and end
+
+    def start(self) -> None:
+        """Begin to work, in the running event loop; it is ready once the model has shown it."""
+        self._thread = ModelThread(self.name)
+        self._task = asyncio.create_task(self._serve(self._thread), name=f"batcher {self.name}")
+
+    def drain(self) -> None:
+        """Refuse what comes from now on; what has been asked is answered. Any thread may call."""
+        self._draining = True
+
+    async def stop(self) -> None:
+        """End; what still waits is refused."""
+        self.drain()
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        for job in self._jobs:
+            job.fail(self._refusal("the server is stopping"))
+        if self._thread is not None:
+            self._thread.close()
+
+    # Asking
+
+    async def translate(self, requests: Sequence[Request], how: How) -> list[Translation]:
+        """Return the translation of every text; see `stream`."""
+        return [found async for found in self.stream(requests, how)]
+
+    async def stream(self, requests: Sequence[Request], how: How) -> AsyncGenerator[Translation]:
+        """Yield the translation of every text, in order, as soon as it is there.
+
+        Raises RefusalError at once if the queue is full or the model is not ready, for a text that
+        is too long, and when it has taken too long. Whoever stops waiting leaves the queue; what
+        the model has begun it ends, since others' texts are in it.
+        """
+        until = asyncio.get_running_loop().time() + self.limits.request_seconds
+        self._check()
+        texts = [one.text for one in requests]
+        sizes = await self._sizes(texts, how)
+        for number, size in enumerate(sizes):
+            if size > self.limits.tokens:
+                raise RefusalError(
+                    413,
+                    f"text {number + 1} has {size:,} pieces and {self.limits.tokens:,} are allowed;"
+                    " send it in parts",
+                )
+        self._check(sum(sizes))
+        job = _Job(list(requests), how, sizes, [None] * len(sizes), left=sum(sizes))
+        self._jobs.append(job)
+        self._more.set()
+        try:
+            for number in range(len(sizes)):
+                yield await self._answer(job, number, until)
+        finally:
+            job.gone = True
+            self._jobs.remove(job)
+
+    async def _sizes(self, texts: Sequence[str], how: How) -> list[int]:
+        try:
+            if sum(map(len, texts)) <= AT_ONCE:
+                return self._engine.sizes(texts, how)
+            return await asyncio.to_thread(self._engine.sizes, texts, how)
+        except HeedfulError as error:
+            raise refusal_of(error) from error
+
+    async def _answer(self, job: _Job, number: int, until: float) -> Translation:
+        try:
+            async with asyncio.timeout_at(until):
+                while (found := job.found[number]) is None:
+                    if job.error is not None:
+                        raise job.error
+                    job.changed.clear()
+                    await job.changed.wait()
+                return found
+        except TimeoutError:
+            raise self._refusal("the server was too busy to answer in time") from None
+
+    def _check(self, size: int = 0) -> None:
+        """Raise RefusalError unless a request, of so many pieces, may wait."""
+        if self._draining:
+            raise self._refusal("the server is stopping")
+        if not self.ready:
+            raise self._refusal(f"the model {self.name} is not ready")
+        waiting = sum(job.left for job in self._jobs)
+        full = len(self._jobs) >= self.limits.queue
+        if full or (waiting and waiting + size > self.limits.queue_tokens):
+            raise self._refusal("too many requests are waiting", status=429)
+
+    def _refusal(self, sentence: str, *, status: int = 503) -> RefusalError:
+        retry = self.limits.retry_seconds
+        return RefusalError(status, f"{sentence}; try again later", retry=retry)
+
+    # Translating
+
+    async def _serve(self, thread: ModelThread) -> None:
+        await self._recover(thread)
+        while True:
+            places = self._take()
+            if not places:
+                self._more.clear()
+                await self._more.wait()
+                continue
+            for how, some in _groups(places).items():
+                await self._translate(thread, how, some)
+            self._began = None
+
+    def _take(self) -> list[_Place]:
+        """Return what is translated next: a text of each request in turn, while there is room."""
+        room = self.limits.batch_tokens
+        places: list[_Place] = []
+        turn = deque(job for job in self._jobs if job.waits)
+        while turn:
+            job = turn.popleft()
+            size = job.sizes[job.taken]
+            if places and size * job.how.rows > room:
+                continue
+            room -= size * job.how.rows
+            places.append((job, job.taken))
+            job.taken += 1
+            job.left -= size
+            if job.waits:
+                turn.append(job)
+        if places:
+            self._began = self._clock()
+        return places
+
+    async def _translate(self, thread: ModelThread, how: How, places: list[_Place]) -> None:
+        """Translate texts of the same kind, and hand the translations over."""
+        places = [(job, at) for job, at in places if not job.gone and job.error is None]
+        if not places:
+            return
+        self._began = self._clock()
+        texts = [job.requests[at] for job, at in places]
+        try:
+            found = await thread.run(partial(self._engine.translate, texts, how))
+            pairs = list(zip(places, found, strict=True))
+        except HeedfulError as error:
+            await self._blame(thread, how, places, error)
+        except Exception as error:
+            await self._crashed(thread, places, error)
+        else:
+            for (job, at), translation in pairs:
+                job.found[at] = translation
+                job.changed.set()
+            seconds = self._clock() - self._began
+            self._told(Batch(len(places), len({id(job) for job, _ in places}), seconds))
+
+    async def _blame(
+        self, thread: ModelThread, how: How, places: list[_Place], error: HeedfulError
+    ) -> None:
+        """Refuse the request that something is wrong with; the others are translated without it."""
+        by_job: dict[int, list[_Place]] = {}
+        for place in places:
+            by_job.setdefault(id(place[0]), []).append(place)
+        if len(by_job) == 1:
+            places[0][0].fail(refusal_of(error))
+            return
+        for some in by_job.values():
+            await self._translate(thread, how, some)
+
+    async def _crashed(self, thread: ModelThread, places: list[_Place], error: Exception) -> None:
+        """Refuse what was being translated, and take nothing until the model works again."""
+        what = "lack of memory" if lacks_memory(error) else type(error).__name__
+        log.error("the model %s failed (%s) on %d texts", self.name, what, len(places))
+        for job, _ in places:
+            job.fail(self._refusal("the model failed on this batch"))
+        await self._recover(thread)
+
+    async def _recover(self, thread: ModelThread) -> None:
+        """Return once the model has translated something."""
+        self._works = False
+        pause = self.limits.recovery_seconds
+        while True:
+            self._began = None
+            try:
+                await thread.run(self._engine.prove)
+            except Exception as error:
+                log.error("the model %s does not work (%s)", self.name, type(error).__name__)
+                for job in self._jobs:
+                    job.fail(self._refusal(f"the model {self.name} is not ready"))
+                await self._sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                self._works = True
+                return
+
+
+def _groups(places: Sequence[_Place]) -> dict[How, list[_Place]]:
+    """Return the texts by how they are translated."""
+    groups: dict[How, list[_Place]] = {}
+    for place in places:
+        groups.setdefault(place[0].how, []).append(place)
+    return groups

@@ -1,0 +1,311 @@
+"""The dialect of LibreTranslate, so that its clients work unchanged.
+
+`/translate`, `/detect`, `/languages` and `/frontend/settings` take and give the same JSON; a body
+may be a form as well. Suggestions and files are refused as by a server that has them switched off.
+`app` mounts it.
+"""
+
+__all__ = ["FORM_PATHS", "libretranslate_routes"]
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from heedful.careful import Care
+from heedful.request import Request as Wanted
+from heedful.search import Beam
+from heedful.serve.batcher import How
+from heedful.serve.detecting import Detector
+from heedful.serve.guard import FORMS
+from heedful.serve.limits import ServerLimits
+from heedful.serve.models import Models, Way, language_name
+from heedful.serve.native import key_of
+from heedful.serve.parted import Html, Lines, Parted, Said
+from heedful.serve.refusal import RefusalError, shown
+from heedful.serve.schemas import Failure
+from heedful.serve.security import Access
+from heedful.translation import Translation, blank
+
+FORM_PATHS = ("/translate", "/detect", "/suggest", "/translate_file")
+"""Where a body may be a form."""
+
+MOST_FIELDS = 20
+BEAM = 4
+_NUMBER = re.compile("-?[0-9]{1,8}")
+
+_TEXT = {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+_FIELDS: dict[str, Any] = {
+    "q": _TEXT,
+    "source": {"type": "string", "description": 'A language code, or "auto"'},
+    "target": {"type": "string"},
+    "format": {"type": "string", "enum": ["text", "html"]},
+    "alternatives": {"type": "integer", "minimum": 0},
+    "api_key": {"type": "string"},
+}
+
+
+def _described(*names: str, required: Sequence[str]) -> dict[str, Any]:
+    """Return how a body is described in the OpenAPI document."""
+    fields = {name: _FIELDS[name] for name in names}
+    schema = {"type": "object", "properties": fields, "required": list(required)}
+    kinds = ("application/json", FORMS[0])
+    return {"requestBody": {"required": True, "content": {k: {"schema": schema} for k in kinds}}}
+
+
+_REFUSALS = {status: {"model": Failure} for status in (400, 403, 413, 415, 421, 429, 503)}
+
+
+def libretranslate_routes(
+    models: Models, limits: ServerLimits, access: Access, detector: Detector
+) -> APIRouter:
+    """Return the routes of the dialect."""
+    dialect = _Dialect(models, limits, access, detector)
+    router = APIRouter(tags=["libretranslate"], responses=_REFUSALS)  # type: ignore[arg-type]
+    every = ("q", "source", "target", "format", "alternatives", "api_key")
+    router.add_api_route(
+        "/translate",
+        dialect.translate,
+        methods=["POST"],
+        openapi_extra=_described(*every, required=("q", "source", "target")),
+    )
+    router.add_api_route(
+        "/detect",
+        dialect.detect,
+        methods=["POST"],
+        openapi_extra=_described("q", "api_key", required=("q",)),
+    )
+    router.add_api_route("/languages", dialect.languages, methods=["GET"])
+    router.add_api_route("/frontend/settings", dialect.settings, methods=["GET"])
+    router.add_api_route("/suggest", dialect.suggest, methods=["POST"])
+    router.add_api_route("/translate_file", dialect.translate_file, methods=["POST"])
+    return router
+
+
+class _Dialect:
+    """Answers in the dialect."""
+
+    def __init__(
+        self, models: Models, limits: ServerLimits, access: Access, detector: Detector
+    ) -> None:
+        self._models, self._limits = models, limits
+        self._access, self._detector = access, detector
+
+    async def translate(self, request: Request) -> JSONResponse:
+        """Translate a text or a list of texts."""
+        fields = await self._fields(request)
+        for name in ("q", "source", "target"):
+            if not fields.get(name):
+                raise RefusalError(400, f"Invalid request: missing {name} parameter")
+        several, texts = self._texts(fields["q"])
+        source, target = _text(fields, "source"), _code(_text(fields, "target"))
+        kind = _text(fields, "format") or "text"
+        if kind not in ("text", "html"):
+            raise RefusalError(400, f"{shown(kind, 16)} format is not supported")
+        count = self._count(fields.get("alternatives"))
+        guesses = await self._guesses(texts) if source == "auto" else []
+        sources = [one["language"] for one in guesses] or [_code(source)] * len(texts)
+        ways = self._ways(sources, target)
+        parted = await asyncio.to_thread(_parted, texts, kind, count)
+        found = await self._said(parted, ways, _how(kind, count))
+        answer: dict[str, Any] = {"translatedText": [one.text for one in found]}
+        if guesses:
+            answer["detectedLanguage"] = guesses
+        if count:
+            answer["alternatives"] = [one.alternatives for one in found]
+        if not several:
+            answer = {name: value[0] for name, value in answer.items()}
+        return JSONResponse(answer)
+
+    async def detect(self, request: Request) -> JSONResponse:
+        """Tell in which languages a text may be, the likeliest first."""
+        fields = await self._fields(request)
+        if not fields.get("q"):
+            raise RefusalError(400, "Invalid request: missing q parameter")
+        _, texts = self._texts(fields["q"])
+        found = await asyncio.to_thread(self._detector, " ".join(texts))
+        told = [
+            {"confidence": _percent(one.probability), "language": one.language} for one in found
+        ]
+        return JSONResponse([one for one in told if one["confidence"]] or told[:1])
+
+    async def languages(self) -> JSONResponse:
+        """List the languages that are translated, and to which."""
+        targets: dict[str, list[str]] = {}
+        for source, target in self._models.ways():
+            targets.setdefault(source, []).append(target)
+        listed = [
+            {"code": code, "name": language_name(code), "targets": [code, *reached]}
+            for code, reached in targets.items()
+        ]
+        return JSONResponse(listed)
+
+    async def settings(self) -> JSONResponse:
+        """Tell what a page for translating must know."""
+        ways = self._models.ways() or [("", "")]
+        [first, *_] = ways
+        source, target = ({"code": code, "name": language_name(code)} for code in first)
+        return JSONResponse(
+            {
+                "apiKeys": bool(self._access.keys),
+                "charLimit": self._limits.characters,
+                "filesTranslation": False,
+                "frontendTimeout": 500,
+                "keyRequired": bool(self._access.keys),
+                "language": {"source": source, "target": target},
+                "suggestions": False,
+                "supportedFilesFormat": [],
+            }
+        )
+
+    async def suggest(self) -> JSONResponse:
+        """Refuse suggestions: nothing that users write is kept."""
+        raise RefusalError(403, "Suggestions are disabled on this server.")
+
+    async def translate_file(self) -> JSONResponse:
+        """Refuse files: `heed translate` does them where they lie."""
+        raise RefusalError(403, "Files translation are disabled on this server.")
+
+    async def _fields(self, request: Request) -> dict[str, Any]:
+        """Return what a JSON object or a form holds, once its key is known."""
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind in FORMS:
+            form = await request.form(max_files=0, max_fields=MOST_FIELDS)
+            fields: dict[str, Any] = dict(form)
+            if isinstance(q := fields.get("q"), str):
+                fields["q"] = "\n".join(q.splitlines())
+        else:
+            fields = _object(await request.body())
+        key = fields.get("api_key") or key_of(request)
+        self._access.check_key(key if isinstance(key, str) else None, missing=403)
+        return fields
+
+    def _texts(self, q: object) -> tuple[bool, list[str]]:
+        """Return whether `q` is a list, and the texts in it."""
+        given_texts = q if isinstance(q, list) else [q]
+        texts = [text for text in given_texts if isinstance(text, str)]
+        if len(texts) < len(given_texts):
+            raise RefusalError(400, "Invalid request: q is neither a text nor a list of texts")
+        longest = max(map(len, texts))
+        for given, most in (
+            (len(texts), self._limits.texts),
+            (longest, self._limits.characters),
+        ):
+            if given > most:
+                sentence = f"Invalid request: request ({given}) exceeds text limit ({most})"
+                raise RefusalError(400, sentence)
+        if any(_broken(text) for text in texts):
+            raise RefusalError(400, "Invalid request: q holds half a surrogate pair")
+        return isinstance(q, list), texts
+
+    def _count(self, given: object) -> int:
+        """Return how many alternatives are asked for."""
+        if given in (None, ""):
+            return 0
+        digits = str(given).strip() if isinstance(given, int | str) else ""
+        if not _NUMBER.fullmatch(digits):
+            raise RefusalError(400, "Invalid request: alternatives parameter is not a number")
+        most = self._limits.alternatives - 1
+        if int(digits) > most:
+            raise RefusalError(400, f"Invalid request: alternatives parameter must be <= {most}")
+        return max(0, int(digits))
+
+    async def _guesses(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the likeliest language of every text; of a short one, that of all together."""
+        if not self._detector.languages:
+            raise RefusalError(400, "auto is not supported: no language here can be detected")
+
+        def guess() -> list[dict[str, Any]]:
+            whole = self._detector(" ".join(texts))[0]
+            best = [self._detector(one)[0] if len(one) > 40 else whole for one in texts]
+            return [
+                {"confidence": _percent(one.probability), "language": one.language} for one in best
+            ]
+
+        return await asyncio.to_thread(guess)
+
+    def _ways(self, sources: Sequence[str], target: str) -> list[Way | None]:
+        """Return who translates each text; None: nobody needs to."""
+        ways = self._models.ways()
+        for code, known in (
+            *((source, {a for a, _ in ways}) for source in sources),
+            (target, {b for _, b in ways}),
+        ):
+            if code not in known:
+                raise RefusalError(400, f"{shown(code, 16)[1:-1]} is not supported")
+        return [
+            None if source == target else self._models.find(target, source) for source in sources
+        ]
+
+    async def _said(
+        self, parted: Sequence[Parted], ways: Sequence[Way | None], how: How
+    ) -> list[Said]:
+        """Return every text translated; those that go the same way are asked for together."""
+        found: dict[Way | None, Iterator[Translation]] = {}
+        for way in dict.fromkeys(ways):
+            texts = [
+                text
+                for one, its in zip(parted, ways, strict=True)
+                if its == way
+                for text in one.texts
+            ]
+            if way is None:  # it is in the language that is asked for
+                found[way] = map(blank, texts)
+                continue
+            asked = replace(how, to=way.to, from_=way.from_)
+            requests = [Wanted(text) for text in texts]
+            found[way] = iter(await way.model.batcher.translate(requests, asked) if texts else [])
+        return [
+            one.said([next(found[way]) for _ in one.texts])
+            for one, way in zip(parted, ways, strict=True)
+        ]
+
+
+def _parted(texts: Sequence[str], kind: str, count: int) -> list[Parted]:
+    return [Html(text) if kind == "html" else Lines(text, count) for text in texts]
+
+
+def _how(kind: str, count: int) -> How:
+    """Return how texts of a kind are translated; HTML has no alternatives."""
+    if kind == "html":
+        return How(search=Beam(beam_size=BEAM), care=Care(protect=True), align=True)
+    return How(search=Beam(beam_size=max(BEAM, count + 1), n_best=count + 1))
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise RefusalError(400, "Invalid request: the body is not JSON") from None
+    if not isinstance(found, dict):
+        raise RefusalError(400, "Invalid request: the body is not a JSON object")
+    return found
+
+
+def _text(fields: dict[str, Any], name: str) -> str:
+    value = fields.get(name) or ""
+    if not isinstance(value, str):
+        raise RefusalError(400, f"Invalid request: {name} is not a text")
+    return value
+
+
+def _code(language: str) -> str:
+    """Return a code as models name it: without region and script.
+
+    >>> _code("zh-Hans"), _code("de")
+    ('zh', 'de')
+    """
+    return language.partition("-")[0].lower()
+
+
+def _percent(probability: float) -> float:
+    return float(round(100 * probability))
+
+
+def _broken(text: str) -> bool:
+    return any("\ud800" <= sign <= "\udfff" for sign in text) if not text.isascii() else False

@@ -1,0 +1,162 @@
+"""The native API: `/v1/translate`, `/v1/translate/stream`, `/v1/models`, `/v1/detect`.
+
+JSON comes in and goes out; a stream is a line of JSON for every sentence. `app` mounts it.
+"""
+
+__all__ = ["native_routes"]
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import StreamingResponse
+
+from heedful.serve.detecting import Detector
+from heedful.serve.limits import ServerLimits
+from heedful.serve.models import Models
+from heedful.serve.refusal import RefusalError
+from heedful.serve.schemas import (
+    Alternative,
+    DetectAsked,
+    Detected,
+    Failure,
+    Known,
+    KnownModel,
+    StreamAsked,
+    TranslateAsked,
+    Translated,
+    Translations,
+    check_texts,
+)
+from heedful.serve.security import Access
+from heedful.text.sentences import split_sentences
+from heedful.translation import Translation
+
+_REFUSALS = {
+    status: {"model": Failure, "description": what}
+    for status, what in {
+        400: "Not JSON, no such languages, or words that contradict each other",
+        401: "No API key, or an unknown one",
+        403: "A page of another origin",
+        404: "No such model",
+        413: "Too much",
+        415: "Not application/json",
+        421: "Another host's name",
+        422: "Not of the shape that is described here",
+        429: "Too many requests are waiting",
+        503: "No model is ready, the server is stopping, or it took too long",
+    }.items()
+}
+"""In the OpenAPI document."""
+
+
+def key_of(request: Request) -> str | None:
+    """Return the API key in the headers of a request."""
+    bearer = request.headers.get("authorization", "")
+    if bearer[:7].lower() == "bearer ":
+        return bearer[7:].strip()
+    return request.headers.get("x-api-key")
+
+
+def native_routes(
+    models: Models, limits: ServerLimits, access: Access, detector: Detector
+) -> APIRouter:
+    """Return the routes of the native API."""
+
+    async def allowed(request: Request) -> None:
+        access.check_key(key_of(request))
+
+    router = APIRouter(
+        prefix="/v1",
+        tags=["native"],
+        dependencies=[Depends(allowed)],
+        responses=_REFUSALS,  # type: ignore[arg-type]
+    )
+
+    @router.post("/translate")
+    async def translate(asked: TranslateAsked) -> Translations:
+        """Translate texts."""
+        check_texts(asked.texts, limits)
+        way = models.find(asked.to, asked.from_, asked.model)
+        requests = [asked.request(text) for text in asked.texts]
+        found = await way.model.batcher.translate(requests, asked.how(way, limits))
+        translations = [_translated(one) for one in found]
+        return Translations(model=way.model.name, to=way.to, translations=translations)
+
+    @router.post("/translate/stream", response_class=StreamingResponse)
+    async def stream(asked: StreamAsked) -> StreamingResponse:
+        """Translate one text; a line of JSON for every sentence as soon as it is there.
+
+        Each has `source` (with the white space after it), `text` and `flags`; the last has `done`
+        and the whole `text`, or, if something went wrong on the way, `error`.
+        """
+        check_texts([asked.text], limits)
+        lines = _lines(models, limits, asked)
+        first = await anext(lines)  # what is refused, is refused before the answer begins
+        return StreamingResponse(_all(first, lines), media_type="application/x-ndjson")
+
+    @router.get("/models")
+    async def known() -> Known:
+        """List the models, what they translate, and what is allowed."""
+        listed = [
+            KnownModel(name=x.name, ready=x.batcher.ready, ways=[list(way) for way in x.ways])
+            for x in models.loaded
+        ]
+        return Known(models=listed, missing=list(models.missing), limits=limits.model_dump())
+
+    @router.post("/detect")
+    async def detect(asked: DetectAsked) -> list[list[Detected]]:
+        """Tell in which of the known languages each text may be, the likeliest first."""
+        check_texts(asked.texts, limits)
+        guesses = await asyncio.to_thread(lambda: [detector(text) for text in asked.texts])
+        return [[Detected(**guess._asdict()) for guess in one] for one in guesses]
+
+    return router
+
+
+def _translated(found: Translation) -> Translated:
+    return Translated(
+        text=found.text,
+        alternatives=[Alternative(text=one.text, score=one.score) for one in found.hypotheses],
+        flags=list(found.flags),
+        confidence=found.confidence,
+    )
+
+
+async def _all(first: str, lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    yield first
+    async for line in lines:
+        yield line
+
+
+async def _lines(models: Models, limits: ServerLimits, asked: StreamAsked) -> AsyncIterator[str]:
+    """Yield the lines of a stream; raises RefusalError before the first one alone."""
+    way = models.find(asked.to, asked.from_, asked.model)
+    how = asked.how(way, limits)
+    parts = split_sentences(asked.text)
+    bodies = [body for body, _ in parts]
+    requests = [asked.request(body) for body in bodies]
+    for number in range(1, len(requests)):  # they are of the whole, as in one that is not cut
+        requests[number] = replace(requests[number], prefix="", must=())
+    said: list[str] = []
+    try:
+        async with aclosing(way.model.batcher.stream(requests, how)) as found:
+            number = 0
+            async for one in found:
+                body, gap = parts[number]
+                number += 1
+                said.append(one.text + gap)
+                yield _line(source=body + gap, text=one.text + gap, flags=list(one.flags))
+    except RefusalError as error:
+        if not said:
+            raise
+        yield _line(error=error.sentence)
+        return
+    yield _line(done=True, text="".join(said))
+
+
+def _line(**fields: object) -> str:
+    return json.dumps(fields, ensure_ascii=False) + "\n"

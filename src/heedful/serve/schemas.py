@@ -1,0 +1,212 @@
+"""What the native API reads and writes, as JSON.
+
+`native` uses them, and the OpenAPI document shows them. How much is allowed is checked here too,
+against `ServerLimits`.
+"""
+
+__all__ = [
+    "Asked",
+    "Detected",
+    "DetectAsked",
+    "Failure",
+    "Known",
+    "KnownModel",
+    "StreamAsked",
+    "TranslateAsked",
+    "Translated",
+    "Translations",
+    "check_texts",
+]
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from heedful.careful import Care
+from heedful.data.glossary import Term
+from heedful.request import Request
+from heedful.search import Beam, Greedy, SearchConfig
+from heedful.serve.batcher import How
+from heedful.serve.limits import ServerLimits
+from heedful.serve.models import Way
+from heedful.serve.refusal import RefusalError
+
+
+def _whole(text: str) -> str:
+    """Return a text; raises ValueError for one that is not to be written as UTF-8."""
+    if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise ValueError("it holds half a surrogate pair")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole)]
+Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S"), AfterValidator(_whole)]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+    )
+
+
+class Asked(_Shape):
+    """How to translate."""
+
+    to: str | None = None
+    """The language to translate to; may be left out where the models have one alone."""
+    from_: str | None = Field(None, alias="from")
+    """The language of the texts."""
+    model: str | None = None
+    """The name of a model; the first that fits if not given."""
+    beam: int | None = Field(None, ge=1)
+    """Hypotheses that the search keeps; 4 if not given, 1 is greedy search."""
+    length_penalty: float = Field(0.6, ge=0, le=10)
+    """How much long translations are favoured."""
+    alternatives: int = Field(1, ge=1)
+    """So many translations of each text, the best first."""
+    glossary: dict[Word, Annotated[list[Word], Field(min_length=1)]] = {}
+    """Terms with their translations, of which any will do."""
+    must: list[Annotated[list[Word], Field(min_length=1)]] = []
+    """Words that must appear in every translation; of several forms of one, any will do."""
+    never: list[Word] = []
+    """Words that must not appear."""
+    prefix: Text = Field("", max_length=200)
+    """How every translation begins; its last word may go on, unless a space follows it."""
+    protect: bool = False
+    """Keep placeholders, tags, addresses and numbers as they are."""
+    confidence: bool = False
+    """Tell how good each translation can be expected to be, if the model knows."""
+
+    def how(self, way: Way, limits: ServerLimits) -> How:
+        """Return how to translate; raises RefusalError for more than is allowed."""
+        beam = max(4, self.alternatives) if self.beam is None else self.beam
+        _check("beam", beam, limits.beam)
+        _check("alternatives", self.alternatives, min(limits.alternatives, beam))
+        forms = sum(len(one) for one in self.must) + len(self.never)
+        _check("words in must and never", forms, limits.words)
+        _check("terms of the glossary", sum(map(len, self.glossary.values())), limits.terms)
+        search: SearchConfig = Greedy()
+        if beam > 1:
+            search = Beam(
+                beam_size=beam, length_penalty=self.length_penalty, n_best=self.alternatives
+            )
+        return How(
+            to=way.to,
+            from_=way.from_,
+            search=search,
+            care=Care(protect=self.protect),
+            terms=tuple(
+                Term(source.strip(), tuple(targets)) for source, targets in self.glossary.items()
+            ),
+            confidence=self.confidence,
+        )
+
+    def request(self, text: str) -> Request:
+        """Return a text with what its translation must be like."""
+        return Request(text, self.prefix, tuple(map(tuple, self.must)), tuple(self.never))
+
+
+class TranslateAsked(Asked):
+    """Texts to translate."""
+
+    texts: list[Text] = Field(min_length=1)
+    """The texts."""
+
+
+class StreamAsked(Asked):
+    """One long text to translate sentence by sentence."""
+
+    text: Text
+    """The text."""
+
+
+class DetectAsked(_Shape):
+    """Texts whose languages are asked for."""
+
+    texts: list[Text] = Field(min_length=1)
+    """The texts."""
+
+
+class Alternative(_Shape):
+    """One possible translation."""
+
+    text: str
+    score: float
+    """What the search ranks by: higher is likelier."""
+
+
+class Translated(_Shape):
+    """A text's translation."""
+
+    text: str
+    """The best translation."""
+    alternatives: list[Alternative]
+    """All that were asked for, the best first."""
+    flags: list[str]
+    """What was done or is wrong: see heedful.pipeline.FLAGS."""
+    confidence: float | None = None
+    """The chrF to expect, from 0 to 100, if it was asked for."""
+
+
+class Translations(_Shape):
+    """The answer to texts."""
+
+    model: str
+    """Who translated."""
+    to: str | None
+    """The language of the translations, if it has a name."""
+    translations: list[Translated]
+    """One for every text, in their order."""
+
+
+class Detected(_Shape):
+    """A language that a text may be in."""
+
+    language: str
+    probability: float
+    """From 0 to 1."""
+
+
+class KnownModel(_Shape):
+    """A model."""
+
+    name: str
+    ready: bool
+    """Whether it takes requests."""
+    ways: list[list[str]]
+    """Every source with its target."""
+
+
+class Known(_Shape):
+    """What there is."""
+
+    models: list[KnownModel]
+    missing: list[str]
+    """Models that could not be loaded."""
+    limits: dict[str, Any]
+    """What is allowed."""
+
+
+class Failure(BaseModel):
+    """Why something was not done."""
+
+    error: str
+    """A plain sentence."""
+
+
+def check_texts(texts: Sequence[str], limits: ServerLimits) -> None:
+    """Raise RefusalError for too many texts, and for one that is too long."""
+    _check("texts", len(texts), limits.texts, 413)
+    for number, text in enumerate(texts, start=1):
+        _check(f"characters of text {number}", len(text), limits.characters, 413)
+
+
+def _check(what: str, given: int, most: int, status: int = 422) -> None:
+    if given > most:
+        raise RefusalError(status, f"{what}: {given:,} were given and {most:,} are allowed")

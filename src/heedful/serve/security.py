@@ -1,0 +1,143 @@
+"""Who may ask: names of this server, origins of pages, keys.
+
+Headers and keys of a request come in; a RefusalError goes out where it is not to be answered.
+`guard` asks before anything else of a request is looked at.
+"""
+
+__all__ = ["HEADERS", "Access", "checked_origins", "load_keys"]
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from heedful.errors import SettingError
+from heedful.serve.refusal import RefusalError
+
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+"""Of every answer."""
+
+SHORTEST = 16
+"""Characters of a key, at least."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """What is asked of those who ask.
+
+    Names protect against DNS rebinding: a page whose own name was made to point here. Such a name
+    is never an address, so that addresses are always allowed.
+    """
+
+    hosts: tuple[str, ...] = ()
+    """Names of this server, beside localhost and addresses."""
+    origins: tuple[str, ...] = ()
+    """Pages that may ask, such as https://example.org, beside this server's own."""
+    keys: tuple[bytes, ...] = ()
+    """SHA-256 of the keys of which one must be shown; none: nobody is asked for one."""
+
+    def check_host(self, host: str | None) -> None:
+        """Raise RefusalError unless a Host header names this server."""
+        name = _name(host)
+        if name is None:
+            raise RefusalError(400, "the Host header is missing or cannot be read")
+        allowed = name in ("localhost", *(one.lower() for one in self.hosts))
+        if not allowed and not _is_address(name):
+            raise RefusalError(421, "this server does not go by the name in the Host header")
+
+    def check_origin(self, origin: str | None, host: str | None, scheme: str) -> None:
+        """Raise RefusalError for a page of another origin that is not allowed."""
+        if origin is None or origin == f"{scheme}://{host}" or origin in self.origins:
+            return
+        raise RefusalError(403, "pages of this origin may not ask this server")
+
+    def check_key(self, key: str | None, *, missing: int = 401) -> None:
+        """Raise RefusalError unless a key is known, in a time that tells nothing about it."""
+        if not self.keys:
+            return
+        if not key:
+            raise RefusalError(missing, "an API key is needed: ask whoever runs this server")
+        given = _digest(key)
+        known = [hmac.compare_digest(given, one) for one in self.keys]
+        if not any(known):
+            raise RefusalError(missing, "Invalid API key")
+
+
+def load_keys(path: Path) -> tuple[bytes, ...]:
+    """Return what is known of the keys in a file, one a line; # begins a comment.
+
+    Raises SettingError for a file that cannot be read, holds none, or one that is too short.
+    """
+    try:
+        lines = path.read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise SettingError(
+            f"the file cannot be read ({reason})", where=f"--api-keys {path}"
+        ) from error
+    keys = []
+    for number, line in enumerate(lines, start=1):
+        key = line.strip()
+        if not key or key.startswith("#"):
+            continue
+        if len(key) < SHORTEST:
+            raise SettingError(
+                f"the key has {len(key)} characters and needs {SHORTEST} at least",
+                where=f"{path}:{number}",
+                fix="make one: python3 -c 'import secrets; print(secrets.token_urlsafe())'",
+            )
+        keys.append(_digest(key))
+    if not keys:
+        raise SettingError(
+            "the file holds no key", where=f"--api-keys {path}", fix="write one a line"
+        )
+    return tuple(keys)
+
+
+def checked_origins(origins: Sequence[str]) -> tuple[str, ...]:
+    """Return origins as browsers send them; raises SettingError for what is none."""
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin:
+            raise SettingError(
+                "it is no origin",
+                where=f"--allow-origin {origin}",
+                fix="write it as browsers do: https://example.org",
+            )
+    return tuple(origins)
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def _name(host: str | None) -> str | None:
+    """Return the name or address in a Host header, without the port.
+
+    >>> _name("[::1]:5000"), _name("Example.org:80"), _name("a@b"), _name("x:y")
+    ('::1', 'example.org', None, None)
+    """
+    if not host or any(sign in host for sign in "/@\\?# "):
+        return None
+    try:
+        parts = urlsplit(f"//{host}")
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts.hostname
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

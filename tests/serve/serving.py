@@ -1,0 +1,241 @@
+"""A server without a model: an engine that answers at once, or when it is told to."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from heedful.request import Request
+from heedful.serve.app import Service, create_app
+from heedful.serve.batcher import Batcher, How
+from heedful.serve.limits import ServerLimits
+from heedful.serve.metrics import Metrics
+from heedful.serve.models import Model, Models
+from heedful.serve.security import Access
+from heedful.serve.server import _Server, bound
+from heedful.translation import Candidate, Translation
+
+WAYS = (("en", "de"), ("de", "en"), ("en", "zh"), ("zh", "en"))
+JSON = {"content-type": "application/json"}
+
+
+@dataclass
+class FakeEngine:
+    """Puts the target language before every text; a text is as long as it has words."""
+
+    open: threading.Event = field(default_factory=threading.Event)
+    """While it is not set, nothing is translated."""
+    begun: threading.Event = field(default_factory=threading.Event)
+    """Set when a batch has begun."""
+    fails: list[BaseException] = field(default_factory=list)
+    """What the next batches raise."""
+    proofs: list[BaseException | None] = field(default_factory=list)
+    """What the next attempts to show that it works raise."""
+    batches: list[list[str]] = field(default_factory=list)
+
+    def sizes(self, texts: Sequence[str], how: How) -> list[int]:
+        return [len(text.split()) for text in texts]
+
+    def translate(self, requests: Sequence[Request], how: How) -> list[Translation]:
+        self.batches.append([one.text for one in requests])
+        self.begun.set()
+        assert self.open.wait(20)
+        if self.fails:
+            raise self.fails.pop(0)
+        count = how.search.returned
+        return [_translation(one.text, how.to or "", count) for one in requests]
+
+    def prove(self) -> None:
+        if self.proofs and (error := self.proofs.pop(0)) is not None:
+            raise error
+
+
+def _translation(text: str, to: str, count: int) -> Translation:
+    said = [f"{to}:{text}", *(f"{to}:{text} ({rank})" for rank in range(2, count + 1))]
+    found = tuple(Candidate(one, -float(rank), -1.0) for rank, one in enumerate(said))
+    return Translation(text, said[0], found)
+
+
+def open_engine() -> FakeEngine:
+    """Return an engine that answers at once."""
+    engine = FakeEngine()
+    engine.open.set()
+    return engine
+
+
+def service_of(
+    engine: FakeEngine,
+    limits: ServerLimits | None = None,
+    access: Access | None = None,
+    missing: Sequence[str] = (),
+    ways: tuple[tuple[str, str], ...] = WAYS,
+) -> tuple[Service, Models]:
+    """Return an application with one model, called fake."""
+    limits, metrics = limits or ServerLimits(), Metrics()
+    batcher = Batcher("fake", engine, limits, told=metrics.batches("fake"), sleep=_no_time)
+    models = Models([Model("fake", ways, batcher)], missing)
+    return create_app(models, limits, access, metrics), models
+
+
+async def _no_time(_: float) -> None:
+    await asyncio.sleep(0)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait until something is true, 5 seconds at most."""
+    async with asyncio.timeout(5):
+        while not true():
+            await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def batching(
+    engine: FakeEngine, limits: ServerLimits | None = None, **given: Any
+) -> AsyncIterator[Batcher]:
+    """Run a batcher without a server."""
+    batcher = Batcher("fake", engine, limits or ServerLimits(), sleep=_no_time, **given)
+    batcher.start()
+    try:
+        await until(lambda: batcher.ready)
+        yield batcher
+    finally:
+        engine.open.set()
+        await batcher.stop()
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Client:
+    """Asks an application in the same event loop, without a socket."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.host = "localhost"
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | Sequence[bytes] = b"",
+        headers: Mapping[str, str] | None = None,
+        gone: asyncio.Event | None = None,
+    ) -> Answer:
+        """Send a request, the body in one or several pieces; `gone` is set when it leaves."""
+        pieces = [body] if isinstance(body, bytes) else list(body)
+        path, _, query = path.partition("?")
+        named = {"host": self.host} | dict(headers or {})
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in named.items()],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 5000),
+            "state": {},
+        }
+        leaves = gone or asyncio.Event()
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            if pieces:
+                piece = pieces.pop(0)
+                return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
+            await leaves.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await self._service(scope, receive, send)
+        if not sent:
+            return Answer(0, {}, b"")
+        got = {k.decode(): v.decode("latin-1") for k, v in sent[0]["headers"]}
+        whole = b"".join(message.get("body", b"") for message in sent[1:])
+        return Answer(sent[0]["status"], got, whole)
+
+    async def post(self, path: str, what: Any, **headers: str) -> Answer:
+        """Send JSON."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.ask("POST", path, json.dumps(what).encode(), JSON | named)
+
+
+@asynccontextmanager
+async def asking(
+    engine: FakeEngine | None = None, limits: ServerLimits | None = None, **given: Any
+) -> AsyncIterator[Client]:
+    """Run an application; yield who asks it."""
+    engine = engine or open_engine()
+    service, models = service_of(engine, limits, **given)
+    batchers = [model.batcher for model in models.loaded]
+    for batcher in batchers:
+        batcher.start()
+    try:
+        await until(lambda: all(one.ready for one in batchers))
+        yield Client(service)
+    finally:
+        engine.open.set()
+        for batcher in batchers:
+            await batcher.stop()
+
+
+def run(scenario: Callable[[], Coroutine[Any, Any, None]], seconds: float = 60) -> None:
+    """Run one test's coroutine, so long at most."""
+
+    async def limited() -> None:
+        async with asyncio.timeout(seconds):
+            await scenario()
+
+    asyncio.run(limited())
+
+
+@dataclass
+class Live:
+    """A server that listens."""
+
+    port: int
+    service: Service
+    models: Models
+
+
+@contextmanager
+def listening(
+    engine: FakeEngine | None = None, limits: ServerLimits | None = None, **given: Any
+) -> Iterator[Live]:
+    """Run a server in a thread, on a port that is free."""
+    engine, limits = engine or open_engine(), limits or ServerLimits()
+    service, models = service_of(engine, limits, **given)
+    ready = threading.Event()
+    with bound("127.0.0.1", 0) as listener:
+        server = _Server(service, limits, ready.set)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            assert ready.wait(10)
+            batcher = models.loaded[0].batcher
+            asyncio.run(until(lambda: batcher.ready))
+            yield Live(listener.getsockname()[1], service, models)
+        finally:
+            engine.open.set()
+            service.drain()
+            thread.join(10)
+            assert not thread.is_alive()

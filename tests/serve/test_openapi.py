@@ -1,0 +1,98 @@
+"""The OpenAPI document is valid, and schemathesis finds no answer that it does not allow."""
+
+import http.client
+import json
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.serve.serving import Live, listening
+
+EXAMPLES = 4
+
+
+@pytest.fixture(scope="module")
+def live():  # type: ignore[no-untyped-def]
+    with listening() as one:
+        yield one
+
+
+def document(live: Live) -> dict[str, object]:
+    connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=10)
+    connection.request("GET", "/openapi.json")
+    found = json.loads(connection.getresponse().read())
+    connection.close()
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_document_is_valid(live: Live) -> None:
+    found = document(live)
+    assert found["openapi"] == "3.1.0"
+    schemas = found["components"]["schemas"]  # type: ignore[index]
+    for schema in schemas.values():
+        jsonschema_rs.meta.validate(schema)
+    assert set(found["paths"]) == {  # type: ignore[call-overload]
+        "/v1/translate",
+        "/v1/translate/stream",
+        "/v1/models",
+        "/v1/detect",
+        "/translate",
+        "/detect",
+        "/languages",
+        "/frontend/settings",
+        "/suggest",
+        "/translate_file",
+        "/health",
+        "/ready",
+        "/metrics",
+    }
+
+
+def test_no_request_that_is_made_up_breaks_it(live: Live) -> None:
+    tried(live, EXAMPLES)
+
+
+@pytest.mark.slow
+def test_no_request_of_many_breaks_it(live: Live) -> None:
+    tried(live, 100)
+
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+def tried(live: Live, examples: int) -> None:
+    schema = schemathesis.openapi.from_dict(document(live))
+    url = f"http://127.0.0.1:{live.port}"
+    unlikely = settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        for mode in GenerationMode if operation.body else [GenerationMode.POSITIVE]:
+
+            @unlikely
+            @given(operation.as_strategy(mode))
+            def check(case: schemathesis.Case) -> None:
+                case.call_and_validate(base_url=url, checks=CHECKS)
+
+            check()
