@@ -14,11 +14,10 @@ from typing import Literal, get_args
 import torch
 
 from heedful.errors import SettingError, did_you_mean
-from heedful.inspect.capture import Looking, Looks, replaced
+from heedful.inspect.capture import Looking, Looks, in_the_open, replaced
 from heedful.inspect.names import Head, Kind, modules, parse
 from heedful.models.transformer import Transformer
-from heedful.nn.attention import KeyValue, attention_weights
-from heedful.nn.mask import causal_mask
+from heedful.nn.attention import KeyValue
 from heedful.shapes import Float, Tensor
 
 How = Literal["zero", "mean", "uniform"]
@@ -117,11 +116,7 @@ def _looking(edit: Edit) -> Looking:
     def look(
         query: Tensor, memory: KeyValue, mask: Tensor | None, bias: Tensor | None, causal: bool
     ) -> Tensor:
-        if causal:
-            mask = causal_mask(query.shape[2], memory.key.shape[2], query.device)[None, None]
-        served = query.shape[1] // memory.key.shape[1]
-        key, value = (side.repeat_interleave(served, dim=1) for side in memory)
-        weights = attention_weights(query, key, mask, bias)
+        weights, value, mask = in_the_open(query, memory, mask, bias, causal)
         if edit.uniform:
             weights = _uniform(weights, mask, edit.uniform)
         if edit.cut:

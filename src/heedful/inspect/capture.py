@@ -5,7 +5,7 @@ or a head are computed from it when they are asked for. Of a sentence of 30 piec
 base model that is 2 MB. `heedful.inspect.trace` and the measures of heads call it.
 """
 
-__all__ = ["Look", "Looking", "Looks", "record", "replaced"]
+__all__ = ["InTheOpen", "Look", "Looking", "Looks", "in_the_open", "record", "replaced"]
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -122,6 +122,29 @@ def replaced(places: Sequence[tuple[MultiHeadAttention, Looking]]) -> Iterator[N
                 vars(module).pop("look", None)
             else:
                 vars(module)["look"] = own
+
+
+class InTheOpen(NamedTuple):
+    """One attention, computed so that its weights are there to be changed and derived by."""
+
+    weights: Float[Tensor, "B H Q M"]
+    value: Float[Tensor, "B H M K"]
+    mask: Bool[Tensor, "#B #H #Q M"] | None
+
+
+def in_the_open(
+    query: Float[Tensor, "B H Q K"],
+    memory: KeyValue,
+    mask: Bool[Tensor, "#B #H #Q M"] | None,
+    bias: Float[Tensor, "#B #H Q M"] | None,
+    causal: bool,
+) -> InTheOpen:
+    """Return the weights, and the values as each head sees them; they are to be multiplied."""
+    if causal:
+        mask = _causal(query, memory.key)
+    served = query.shape[1] // memory.key.shape[1]
+    key, value = (side.repeat_interleave(served, dim=1) for side in memory)
+    return InTheOpen(attention_weights(query, key, mask, bias), value, mask)
 
 
 def _causal(query: Float[Tensor, "B H Q K"], key: Float[Tensor, "B G M K"]) -> Tensor:

@@ -4,7 +4,7 @@ Names come in from users, places in a model go out; a name that the model has no
 those that it has.
 """
 
-__all__ = ["KINDS", "Head", "Kind", "check", "every_head", "modules", "parse"]
+__all__ = ["KINDS", "TITLES", "Head", "Kind", "check", "every_head", "modules", "parse"]
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, get_args
@@ -17,6 +17,13 @@ Kind = Literal["encoder", "decoder", "cross"]
 """The encoder's self-attention, the decoder's masked one, and the decoder's to the source."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+TITLES: dict[Kind, str] = {
+    "encoder": "encoder",
+    "decoder": "decoder, to itself",
+    "cross": "decoder, to the source",
+}
+"""What a kind is called over a picture."""
 
 
 class Head(NamedTuple):

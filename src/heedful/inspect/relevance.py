@@ -10,11 +10,10 @@ from collections.abc import Callable
 
 import torch
 
-from heedful.inspect.capture import Looking, Looks, replaced
+from heedful.inspect.capture import Looking, Looks, in_the_open, replaced
 from heedful.inspect.names import Kind, modules
 from heedful.models.transformer import Transformer
-from heedful.nn.attention import KeyValue, attention_weights
-from heedful.nn.mask import causal_mask
+from heedful.nn.attention import KeyValue
 from heedful.shapes import Array, Float, Tensor
 
 Maps = dict[tuple[Kind, int], Float[Tensor, "Q M"]]
@@ -87,11 +86,7 @@ def _weighted(model: Transformer, predicted: Callable[[], Float[Tensor, ""]]) ->
         def look(
             query: Tensor, memory: KeyValue, mask: Tensor | None, bias: Tensor | None, causal: bool
         ) -> Tensor:
-            if causal:
-                mask = causal_mask(query.shape[2], memory.key.shape[2], query.device)[None, None]
-            served = query.shape[1] // memory.key.shape[1]
-            key, value = (side.repeat_interleave(served, dim=1) for side in memory)
-            weights = attention_weights(query, key, mask, bias)
+            weights, value, _ = in_the_open(query, memory, mask, bias, causal)
             if not weights.requires_grad:  # weights that are not learnt
                 weights.requires_grad_()
             shown[kind, layer] = weights

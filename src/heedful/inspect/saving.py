@@ -50,10 +50,7 @@ def _json(seen: Trace, name: str) -> bytes:
 
 def _npz(seen: Trace, name: str) -> bytes:
     """Return the arrays: maps by kind [layer head query key], pieces, and log-probabilities."""
-    arrays: dict[str, Any] = {
-        f"{kind}": np.stack([seen.attention(kind, layer) for layer in range(seen.n_layers(kind))])
-        for kind in KINDS
-    }
+    arrays: dict[str, Any] = {str(kind): seen.maps(kind) for kind in KINDS}
     arrays |= {
         "source_ids": np.array(seen.source.ids),
         "target_ids": np.array(seen.target.ids),

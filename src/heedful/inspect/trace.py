@@ -119,6 +119,10 @@ class Trace:
         weights = self.looks[kind, layer].weights(head)[0].cpu().numpy()
         return weights if head is None else weights[0]
 
+    def maps(self, kind: Kind) -> Float[Array, "layer head query key"]:
+        """Return the weights of every layer and head of a kind."""
+        return np.stack([self.attention(kind, layer) for layer in range(self.n_layers(kind))])
+
     def by_words(self, kind: Kind, layer: int, head: int) -> Float[Array, "words looked_at"]:
         """Return the weights of a head by words: the mean over a word's pieces, the sum to them.
 

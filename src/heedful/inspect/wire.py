@@ -36,8 +36,7 @@ def to_wire(seen: Trace, name: str = "") -> dict[str, Any]:
 
     Raises DataError for one with more than `LARGEST` weights.
     """
-    maps = {kind: _maps(seen, kind) for kind in KINDS}
-    count = sum(weights.size for weights in maps.values())
+    count = sum(_count(seen, kind) for kind in KINDS)
     if count > LARGEST:
         raise DataError(
             f"{count:,} attention weights are more than the {LARGEST:,} that a page holds",
@@ -53,7 +52,7 @@ def to_wire(seen: Trace, name: str = "") -> dict[str, Any]:
         "source": _side(seen.source),
         "target": _side(seen.target),
         "attention": [
-            _attention(seen, kind, weights, exact=count <= EXACT) for kind, weights in maps.items()
+            _attention(seen, kind, seen.maps(kind), exact=count <= EXACT) for kind in KINDS
         ],
         "steps": [_step(number, step) for number, step in enumerate(seen.steps())],
         "lens": [
@@ -79,10 +78,10 @@ def _model(seen: Trace, name: str) -> dict[str, Any]:
     }
 
 
-def _maps(seen: Trace, kind: Kind) -> Float[Array, "layers H Q M"]:
-    config = seen.model.config
-    layers = config.encoder_layers if kind == "encoder" else config.decoder_layers
-    return np.stack([seen.attention(kind, layer) for layer in range(layers)])
+def _count(seen: Trace, kind: Kind) -> int:
+    """Return how many weights the maps of a kind have."""
+    queries, keys = seen.axes(kind)
+    return seen.n_layers(kind) * seen.model.config.n_heads * len(queries) * len(keys)
 
 
 def _side(side: Side) -> dict[str, Any]:

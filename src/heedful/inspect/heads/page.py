@@ -12,7 +12,7 @@ from html import escape
 from heedful.inspect.heads.measure import Report
 from heedful.inspect.heads.roles import Role, Roles
 from heedful.inspect.heads.table import ABOUT, RULES, conclusion, named, tables, toured
-from heedful.inspect.names import KINDS
+from heedful.inspect.names import KINDS, TITLES, Kind
 from heedful.web_page import document
 
 COLOURS: dict[Role, str] = {
@@ -23,12 +23,6 @@ COLOURS: dict[Role, str] = {
     "sink": "#999999",
 }
 """Those of Okabe and Ito, which people of every colour vision tell apart."""
-
-_TITLES = {
-    "encoder": "Encoder",
-    "decoder": "Decoder, to itself",
-    "cross": "Decoder, to the source",
-}
 
 _STYLE = """
 main { max-width: 80rem; }
@@ -63,7 +57,7 @@ def page(report: Report) -> str:
     )
 
 
-def _grid(kind: str, report: Report) -> str:
+def _grid(kind: Kind, report: Report) -> str:
     rows: dict[int, list[Roles]] = {}
     for one in report.roles:
         if one.head.kind == kind:
@@ -74,7 +68,8 @@ def _grid(kind: str, report: Report) -> str:
         for layer, line in rows.items()
     )
     return (
-        f'<h3>{_TITLES[kind]}</h3><div class="scroll"><table class="grid"><thead><tr><th></th>'
+        f"<h3>{TITLES[kind].capitalize()}</h3>"
+        f'<div class="scroll"><table class="grid"><thead><tr><th></th>'
         f"{heads}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -1,40 +1,27 @@
 """A report on heads as one picture, for papers and slides: the roles, and who follows "it".
 
-A `Report` comes in, the bytes of an SVG or PNG file go out. matplotlib draws (`pip install
-heedful[plot]`).
+A `Report` comes in, the bytes of an SVG or PNG file go out.
 """
 
 __all__ = ["picture"]
 
-import io
-from typing import Any, Literal
+from typing import Any
 
-from heedful.errors import SettingError
+from heedful.inspect.drawing import Format, drawn
 from heedful.inspect.heads.coreference import Coreference
 from heedful.inspect.heads.measure import Report
 from heedful.inspect.heads.page import COLOURS
 from heedful.inspect.heads.roles import ROLES, Roles
-from heedful.inspect.names import KINDS
-
-_TITLES = {"encoder": "encoder", "decoder": "decoder, to itself", "cross": "decoder, to the source"}
+from heedful.inspect.names import KINDS, TITLES, Kind
 
 
-def picture(report: Report, kind: Literal["svg", "png"]) -> bytes:
-    """Return the picture; raises SettingError without matplotlib."""
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SettingError(
-            "pictures need matplotlib",
-            where=f".{kind}",
-            fix='pip install "heedful[plot]", or write .html',
-        ) from None
-    style: Any = {"svg.fonttype": "none", "svg.hashsalt": "heedful", "font.size": 8}
-    with matplotlib.rc_context(style):
+def picture(report: Report, kind: Format) -> bytes:
+    """Return the picture; see `drawn` for what can be wrong."""
+
+    def sheet(figures: Any) -> Any:
         last = [] if report.coreference is None else [1.6]
         layers = max(one.head.layer for one in report.roles) + 1
-        figure = Figure(figsize=(7 + 4 * len(last), 1.6 + 0.42 * layers), layout="constrained")
+        figure = figures(figsize=(7 + 4 * len(last), 1.6 + 0.42 * layers), layout="constrained")
         panels = figure.subplots(1, 3 + len(last), width_ratios=[1, 1, 1, *last])
         for panel, name in zip(panels, KINDS, strict=False):
             _grid(panel, name, report)
@@ -43,13 +30,12 @@ def picture(report: Report, kind: Literal["svg", "png"]) -> bytes:
         _key(figure)
         source, target = (language or "?" for language in report.way)
         figure.suptitle(f"The heads of {report.model}, {source} to {target}", fontsize=10)
-        held = io.BytesIO()
-        undated: dict[str, Any] = {"Date": None} if kind == "svg" else {}
-        figure.savefig(held, format=kind, dpi=150, facecolor="white", metadata=undated)
-    return held.getvalue()
+        return figure
+
+    return drawn(sheet, kind, font_size=8)
 
 
-def _grid(panel: Any, kind: str, report: Report) -> None:
+def _grid(panel: Any, kind: Kind, report: Report) -> None:
     """Draw a square for each head in the colour of its first role, a smaller one for the next."""
     heads = layers = 0
     for one in report.roles:
@@ -70,7 +56,7 @@ def _grid(panel: Any, kind: str, report: Report) -> None:
     panel.set_yticks(range(layers))
     panel.set_xlabel("head")
     panel.set_ylabel("layer")
-    panel.set_title(_TITLES[kind], fontsize=8)
+    panel.set_title(TITLES[kind], fontsize=8)
     panel.tick_params(length=0)
     panel.spines[:].set_visible(False)
 
