@@ -2,16 +2,19 @@
 
 import re
 import threading
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heedful import pipeline
 from heedful.data.glossary import Glossary, Term
 from heedful.errors import ModelError, SettingError
 from heedful.pipeline import FLAGS
-from heedful.search import Beam, Greedy, MinimumBayesRisk, Sample, SearchConfig
+from heedful.search import Beam, Client, Greedy, MinimumBayesRisk, Sample, SearchConfig
 from heedful.text.protect import lost
 from heedful.translator import BUNDLED, Care, Request, Translation, Translator, load
 
@@ -228,3 +231,47 @@ def test_alternatives_differ_after_what_stays(translator: Translator, prefix: st
     )
     assert first.text == best.text
     assert first.log_prob == pytest.approx(best.hypotheses[0].log_prob, abs=1e-3)
+
+
+def test_who_has_left_is_not_translated_anew(
+    translator: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor are words linked for them; the others get what they get alone."""
+    decode, searched, linked = translator._engine.decode, list[int](), list[str]()
+    clients = set[Client]()
+
+    def counted(sources: Sequence[Sequence[int]], *given: Any, **named: Any) -> Any:
+        found = decode(sources, *given, **named)
+        searched.append(len(sources))
+        clients.update(named["clients"])
+        leaving.leave()
+        return found
+
+    def links(model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str]], to: Any) -> Any:
+        linked.extend(source for source, _ in pairs)
+        return [[] for _ in pairs]
+
+    monkeypatch.setattr(translator._engine, "decode", counted)
+    monkeypatch.setattr(pipeline, "word_links", links)
+    losing = 'Open %PRODUCTNAME and click <a href="x">here</a>'
+
+    def asked(*requests: Request) -> list[Translation]:
+        searched.clear()
+        linked.clear()
+        how = {"care": Care(protect=True), "align": True, "search": Greedy()}
+        return translator.translate_detailed(requests, "de", **how)  # type: ignore[arg-type]
+
+    leaving, stays = Client(), Client()
+    [alone] = asked(Request(ENGLISH[0]))
+    assert searched == [1]
+    clients.clear()
+    asked(Request(losing, client=stays))
+    assert len(searched) > 1, "else this tests nothing"
+    assert clients == {stays}
+    leaving = Client()
+    first, second = asked(Request(losing, client=leaving), Request(ENGLISH[0]))
+    assert searched == [2]
+    assert linked == [ENGLISH[0]]
+    assert second == alone
+    first, second = asked(Request(losing, client=leaving), Request(ENGLISH[0]))
+    assert (first.text, second) == ("", alone)

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from heedful.request import Wishes
 from heedful.search import (
     Beam,
+    Client,
     DiverseBeam,
     Hypothesis,
     SearchConfig,
     Shaping,
     Wish,
 )
+from heedful.search.leaving import ANYONE
 from heedful.text.numerals import forms
 from heedful.text.protect import Span, added, lost, spans
 from heedful.text.repeats import loop
@@ -79,6 +81,8 @@ class Part:
     flags: set[str] = field(default_factory=set)
     glossary: "Glossary | None" = None
     """Whose terms the wish holds; where the text is cut, each piece is asked for its own."""
+    client: Client = ANYONE
+    """Who waits for it."""
 
 
 Decode = Callable[[Sequence[Part], SearchConfig], None]
@@ -318,7 +322,7 @@ def _fragment(text: str, part: Part, wishes: Wishes, *, first: bool) -> Part:
     must = wishes.musts(term.targets for term in terms)
     opening = part.wish.opening if first else None
     wish = Wish(opening, must, part.wish.never)
-    return Part(text, wish, glossary=part.glossary, asked=part.asked)
+    return Part(text, wish, part.asked, glossary=part.glossary, client=part.client)
 
 
 class _Piece(NamedTuple):

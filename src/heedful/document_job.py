@@ -1,10 +1,11 @@
 """`heed translate notes.md -o notes.de.md`: a file of a known format becomes one, translated.
 
 Words of the command line and a translator come in; a file goes out, and a line on standard error
-that says what was done. `heed translate` calls it.
+that says what was done. `heed translate` calls it; `heedful.serve` reads bytes and tells what was
+done as it does.
 """
 
-__all__ = ["Job", "job_of"]
+__all__ = ["Job", "job_of", "remarks", "text_of"]
 
 import sys
 import time
@@ -64,7 +65,8 @@ class Job:
             problem = "the document would be written over"
             raise OutputError(problem, where=str(self.target), fix="choose another output")
         language = translator.target(to, from_) or translator.languages.target
-        document = read(_text_of(self.source), self.kind, name=str(self.source), language=language)
+        text = text_of(_bytes_of(self.source), str(self.source))
+        document = read(text, self.kind, name=str(self.source), language=language)
         progress = Progress(quiet=quiet)
 
         def watch(some: Iterable[Translation], count: int) -> Iterator[Translation]:
@@ -85,16 +87,45 @@ class Job:
         """Return what was done, in one line."""
         size = f"{_counted(report.texts, 'text')} of {_counted(report.words, 'word')}"
         head = f"{self.source}: translated as {NAMES[self.kind]}, {size} in {seconds:.1f} s"
-        told = [head, *notes(report.flags)]
-        if report.kept:
-            shown = ", ".join(f"{line:,}" for line in report.kept[:_LINES_SHOWN])
-            lines = f"line{'s' * (len(report.kept) > 1)} {shown}"
-            more = " ..." if len(report.kept) > _LINES_SHOWN else ""
-            told.append(
-                f"{len(report.kept):,} kept as they are, since their markup could not be put "
-                f"into the translation: {self.target}, {lines}{more}"
-            )
-        return "; ".join(told)
+        return "; ".join([head, *remarks(report, str(self.target))])
+
+
+def remarks(report: Report, name: str = "") -> list[str]:
+    """Return what a reader of a translated document should know: flags, and what could not be kept.
+
+    `name` is what the new document is called, whose lines are given.
+
+    >>> remarks(Report(kept=[3, 7]))[0].endswith("into the translation: lines 3, 7")
+    True
+    """
+    told = notes(report.flags)
+    if report.kept:
+        shown = ", ".join(f"{line:,}" for line in report.kept[:_LINES_SHOWN])
+        lines = f"line{'s' * (len(report.kept) > 1)} {shown}"
+        more = " ..." if len(report.kept) > _LINES_SHOWN else ""
+        told.append(
+            f"{len(report.kept):,} kept as they are, since their markup could not be put "
+            f"into the translation: {name}{', ' * bool(name)}{lines}{more}"
+        )
+    return told
+
+
+def text_of(content: bytes, name: str) -> str:
+    """Return what the bytes of a document say; `name` is what it is called in errors.
+
+    Raises DataError, with line and byte, where they are not UTF-8.
+
+    >>> text_of("Grüße".encode(), "a.txt")
+    'Grüße'
+    """
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        byte = f"byte 0x{content[error.start]:02X}"
+        raise DataError(
+            f"invalid UTF-8: {byte}", where=f"{name}:{line}", fix="save it as UTF-8"
+        ) from None
 
 
 def job_of(texts: Sequence[str], output: Path | None, *, quiet: bool) -> Job | None:
@@ -130,18 +161,10 @@ def _counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'s' * (number != 1)}"
 
 
-def _text_of(path: Path) -> str:
-    """Return what is in a file; raises DataError, with line and byte, where it is not UTF-8."""
+def _bytes_of(path: Path) -> bytes:
+    """Return what is in a file; raises DataError where it cannot be read."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise DataError(f"cannot be read: {reason}", where=str(path)) from None
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        byte = f"byte 0x{content[error.start]:02X}"
-        raise DataError(
-            f"invalid UTF-8: {byte}", where=f"{path}:{line}", fix="save it as UTF-8"
-        ) from None

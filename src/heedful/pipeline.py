@@ -150,6 +150,7 @@ class Pipeline:
             self._decode(some, search, how, known, tell)
 
         decode(parts, how.search)
+        parts = [part for part in parts if not part.client.gone]
         target = Target(how.language, self._longest)
         mend(parts, how.search, decode, self.wishes, how.care, target)
         links = self._links(parts, how) if how.align else {}
@@ -202,7 +203,8 @@ class Pipeline:
 
         above = longest if request.must else how.split_above
         segments = segment(text, size, split_above=above, longest=longest)
-        parts = [Part(part) if part else None for part, _ in segments.parts]
+        client = request.client
+        parts = [Part(part, client=client) if part else None for part, _ in segments.parts]
         self._wish(request, [part for part in parts if part], how, glossary)
         return _Plan(request, text, segments, parts, flags | set(segments.flags), mark)
 
@@ -279,10 +281,11 @@ class Pipeline:
                 self._limits,
                 how.batch_tokens,
                 wishes=[part.wish for part in some],
+                clients=[part.client for part in some],
                 watch=None if tell is None else grows,
             )
             for part, hypotheses in zip(some, found, strict=True):
-                self._put(part, hypotheses, chosen)
+                self._put(part, hypotheses or [UNSEARCHED], chosen)
 
     def _put(self, part: Part, found: list[Hypothesis], search: SearchConfig) -> None:
         words = self.tokenizer.decode_target([one.tokens for one in found])

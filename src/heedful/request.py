@@ -8,11 +8,12 @@ __all__ = ["Request", "Wishes", "sound"]
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 from heedful.errors import DataError, SettingError
-from heedful.search import Automaton, Opening, Spelling, Wish
+from heedful.search import Automaton, Client, Opening, Spelling, Wish
+from heedful.search.leaving import ANYONE
 from heedful.text.tokenizer import Tokenizer
 
 REMEMBERED = 256
@@ -36,6 +37,8 @@ class Request:
     """Words that must appear; of several forms of one, any will do."""
     never: tuple[str, ...] = ()
     """Words that must not appear."""
+    client: Client = field(default=ANYONE, repr=False, compare=False)
+    """Who waits for it. When it leaves, the search gives the text up, at once."""
 
     @property
     def plain(self) -> bool:

@@ -1,10 +1,12 @@
 """The frame of a web page: no script, no font, no picture from elsewhere.
 
-A title and a body come in, HTML goes out; the pages of reports are made with it.
+A title and a body come in, HTML goes out; the pages of reports and of the server are made with it.
 """
 
-__all__ = ["document"]
+__all__ = ["document", "policy"]
 
+from base64 import b64encode
+from hashlib import sha256
 from html import escape
 
 _STYLE = """
@@ -65,3 +67,11 @@ def document(title: str, body: str, style: str = "") -> str:
         f"<title>{escape(title)}</title>\n<style>{_STYLE}{style}</style></head>\n"
         f"<body><main>\n{body}\n</main></body></html>\n"
     )
+
+
+def policy(page: str) -> str:
+    """Return the Content-Security-Policy that allows a page its own style, and nothing else."""
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    nothing = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    return f"{nothing}; style-src 'sha256-{digest}'"

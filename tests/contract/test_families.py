@@ -5,8 +5,6 @@ there: add it to its union and run this. A member is tried with its defaults and
 value of its yes-or-no and one-of-these settings.
 """
 
-import importlib
-import pkgutil
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +15,6 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch.nn.utils import parameters_to_vector
 
-import heedful
 from heedful.data.batches import Batch
 from heedful.data.formats import FORMATS
 from heedful.decode.engine import decode as search_all
@@ -32,6 +29,7 @@ from heedful.settings import Settings
 from heedful.text.tokenizer import BPE, Tokenizer, TokenizerConfig
 from heedful.train.optimizer import Optimizer, load_state, state_tensors
 from heedful.train.schedule import Schedule
+from tests.modules import every_module
 
 ENTRIES, PAD, D_MODEL = 40, 0, 16
 SOURCE = torch.tensor([[5, 9, 21, 7, 8, 2], [17, 3, 2, 0, 0, 0]])
@@ -67,10 +65,8 @@ def is_family(value: object) -> bool:
 def families() -> dict[str, Any]:
     """Return every union of settings in the package by its name."""
     found = {}
-    for module in pkgutil.walk_packages(heedful.__path__, "heedful."):
-        if not module.name.endswith("__main__"):
-            names = vars(importlib.import_module(module.name))
-            found |= {name: value for name, value in names.items() if is_family(value)}
+    for module in every_module():
+        found |= {name: value for name, value in vars(module).items() if is_family(value)}
     return found
 
 

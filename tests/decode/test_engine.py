@@ -18,11 +18,11 @@ from torch import Tensor
 
 from heedful.decode import engine
 from heedful.decode.collecting import nothing_collected
-from heedful.decode.engine import Engine, batches
+from heedful.decode.engine import Engine
 from heedful.decode.products import Float32Product, Int8Product
 from heedful.decode.quantize import Precision, as_int8
 from heedful.decode.steppers import ModelStepper
-from heedful.decode.waiting import LEAST
+from heedful.decode.waiting import LEAST, batches
 from heedful.errors import ModelError, SettingError
 from heedful.kernels.warm import ready
 from heedful.models.seq2seq import Memory, Seq2Seq

@@ -269,5 +269,5 @@ def test_links_and_paths_lead_somewhere(document: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         if "://" not in link:
             assert (document.parent / link).exists(), f"{document.name}: {link} leads nowhere"
-    for path in re.findall(r"`((?:tests|docs|benchmarks|tools)/[\w./-]*)`", text):
+    for path in re.findall(r"`((?:tests|docs|benchmarks|tools|deploy)/[\w./-]*)`", text):
         assert (ROOT / path).exists(), f"{document.name}: there is no {path}"

@@ -1,19 +1,14 @@
 """Every setting says what it is: `heed recipes` and the documents show these sentences."""
 
-import importlib
-import pkgutil
-
 import pytest
 
-import heedful
 from heedful.settings import Settings
+from tests.modules import every_module
 
 
 def every_settings_class() -> list[type[Settings]]:
     """Return all classes derived from Settings in the package, private ones left out."""
-    for found in pkgutil.walk_packages(heedful.__path__, "heedful."):
-        if not found.name.endswith("__main__"):
-            importlib.import_module(found.name)
+    assert all(every_module())
     waiting, classes = [Settings], []
     while waiting:
         parent = waiting.pop()

@@ -20,6 +20,7 @@ from heedful.translation import Candidate, Translation
 
 WAYS = (("en", "de"), ("de", "en"), ("en", "zh"), ("zh", "en"))
 JSON = {"content-type": "application/json"}
+DE, ZH = How(to="de"), How(to="zh")
 
 
 @dataclass
@@ -104,6 +105,19 @@ async def batching(
     finally:
         engine.open.set()
         await batcher.stop()
+
+
+async def asked(batcher: Batcher, *texts: str, how: How = DE) -> list[str]:
+    """Return the translations of some texts."""
+    found = await batcher.translate([Request(text) for text in texts], how)
+    return [one.text for one in found]
+
+
+async def busy(batcher: Batcher, engine: FakeEngine) -> "asyncio.Task[list[str]]":
+    """Keep the model busy with one text, until the engine is opened."""
+    task = asyncio.create_task(asked(batcher, "busy"))
+    await until(engine.begun.is_set)
+    return task
 
 
 @dataclass

@@ -1,33 +1,21 @@
-"""Requests share batches, wait in turn, are refused at once, leave, and survive a crash."""
+"""Requests share batches, wait in turn, are refused at once, and leave."""
 
 import asyncio
 import random
 import threading
+from collections.abc import Sequence
 
 import pytest
 
 from heedful.errors import SettingError
 from heedful.request import Request
 from heedful.search import Beam, Greedy
-from heedful.serve.batcher import Batch, Batcher, How
+from heedful.serve.batcher import Batch, How
 from heedful.serve.limits import ServerLimits
 from heedful.serve.model_thread import CrashError, ModelThread
 from heedful.serve.refusal import RefusalError
-from tests.serve.serving import FakeEngine, batching, open_engine, run, until
-
-DE, ZH = How(to="de"), How(to="zh")
-
-
-async def asked(batcher: Batcher, *texts: str, how: How = DE) -> list[str]:
-    found = await batcher.translate([Request(text) for text in texts], how)
-    return [one.text for one in found]
-
-
-async def busy(batcher: Batcher, engine: FakeEngine) -> "asyncio.Task[list[str]]":
-    """Keep the model busy with one text, until the engine is opened."""
-    task = asyncio.create_task(asked(batcher, "busy"))
-    await until(engine.begun.is_set)
-    return task
+from heedful.translation import Translation
+from tests.serve.serving import DE, ZH, FakeEngine, asked, batching, busy, open_engine, run, until
 
 
 def test_what_waits_is_translated_together() -> None:
@@ -189,49 +177,43 @@ def test_who_goes_away_in_the_middle_of_a_batch_harms_nobody() -> None:
     run(scenario)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("x"), MemoryError(), KeyboardInterrupt()])
-def test_a_crash_is_answered_and_recovered_from(error: BaseException) -> None:
+class Looking(FakeEngine):
+    """Remembers who waits for which text."""
+
+    def translate(self, requests: Sequence[Request], how: How) -> list[Translation]:
+        self.clients = {one.text: one.client for one in requests}
+        return super().translate(requests, how)
+
+
+def test_the_model_learns_who_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or has waited too long, while it translates for them; not who has been answered in whole."""
+
     async def scenario() -> None:
-        engine = FakeEngine(fails=[error], proofs=[None, RuntimeError(), RuntimeError(), None])
+        engine = Looking()
         async with batching(engine) as batcher:
             first = await busy(batcher, engine)
-            waits = asyncio.create_task(asked(batcher, "waits"))
-            await until(lambda: batcher.pending == 2)
+            stays = engine.clients["busy"]
+            assert not stays.gone
             engine.open.set()
-            for task in (first, waits):
-                with pytest.raises(RefusalError, match="try again later") as caught:
-                    await task
-                assert caught.value.status == 503
-            await until(lambda: batcher.ready)
-            assert await asked(batcher, "again") == ["de:again"]
-            assert engine.proofs == []
-
-    run(scenario)
-
-
-def test_while_the_model_does_not_work_requests_are_refused_at_once() -> None:
-    async def scenario() -> None:
-        engine, asleep = open_engine(), asyncio.Event()
-        engine.fails, engine.proofs = [RuntimeError()], [None, RuntimeError()]
-        pauses: list[float] = []
-
-        async def sleep(seconds: float) -> None:
-            pauses.append(seconds)
-            await asleep.wait()
-
-        batcher = Batcher("fake", engine, ServerLimits(recovery_seconds=3), sleep=sleep)
-        batcher.start()
-        await until(lambda: batcher.ready)
-        with pytest.raises(RefusalError, match="failed on this batch"):
-            await asked(batcher, "x")
-        await until(lambda: bool(pauses))
-        assert not batcher.ready
-        with pytest.raises(RefusalError, match="the model fake is not ready"):
-            await asked(batcher, "x")
-        asleep.set()
-        await until(lambda: batcher.ready)
-        assert pauses == [3]
-        await batcher.stop()
+            await first
+            assert not stays.gone
+            engine.open.clear()
+            second = asyncio.create_task(asked(batcher, "goes", "both"))
+            await until(lambda: "both" in engine.clients)
+            assert engine.clients["goes"] is engine.clients["both"]
+            second.cancel()
+            await until(lambda: engine.clients["goes"].gone)
+            assert batcher.pending == 0
+        engine, loop, ahead = Looking(), asyncio.get_running_loop(), [0.0]
+        clock = loop.time
+        monkeypatch.setattr(loop, "time", lambda: clock() + ahead[0])
+        async with batching(engine, ServerLimits(request_seconds=20)) as batcher:
+            late = await busy(batcher, engine)
+            assert not engine.clients["busy"].gone
+            ahead[0] = 21
+            with pytest.raises(RefusalError, match="too busy"):
+                await late
+            assert engine.clients["busy"].gone
 
     run(scenario)
 

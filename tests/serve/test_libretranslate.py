@@ -195,17 +195,14 @@ def test_forms_only_there_and_only_from_here() -> None:
 def test_what_is_not_offered_is_refused_politely() -> None:
     async def scenario() -> None:
         async with asking() as client:
-            for path, sentence in (
-                ("/suggest", "Suggestions are disabled on this server."),
-                ("/translate_file", "Files translation are disabled on this server."),
-            ):
-                answer = await client.ask("POST", path, b"q=a", FORM)
-                assert (answer.status, answer.json) == (403, {"error": sentence})
+            answer = await client.ask("POST", "/suggest", b"q=a", FORM)
+            told = {"error": "Suggestions are disabled on this server."}
+            assert (answer.status, answer.json) == (403, told)
             settings = (await client.ask("GET", "/frontend/settings")).json
             assert settings == {
                 "apiKeys": False,
                 "charLimit": 5000,
-                "filesTranslation": False,
+                "filesTranslation": True,
                 "frontendTimeout": 500,
                 "keyRequired": False,
                 "language": {
@@ -213,7 +210,7 @@ def test_what_is_not_offered_is_refused_politely() -> None:
                     "target": {"code": "de", "name": "German"},
                 },
                 "suggestions": False,
-                "supportedFilesFormat": [],
+                "supportedFilesFormat": [".md", ".markdown", ".html", ".htm", ".srt", ".txt"],
             }
 
     run(scenario)

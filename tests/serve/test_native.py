@@ -224,7 +224,7 @@ def test_a_stream_says_when_it_fails_on_the_way() -> None:
             answer = await client.post("/v1/translate/stream", {"text": "One. Two.", "to": "de"})
             first, last = [json.loads(line) for line in answer.body.splitlines()]
             assert first["text"] == "de:One. "
-            assert last == {"error": "the model failed on this batch; try again later"}
+            assert last == {"error": "the model failed on this request; try again later"}
 
     run(scenario)
 

@@ -7,6 +7,7 @@ import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -46,12 +47,14 @@ def test_the_document_is_valid(live: Live) -> None:
         "/v1/translate/stream",
         "/v1/models",
         "/v1/detect",
+        "/v1/documents",
         "/translate",
         "/detect",
         "/languages",
         "/frontend/settings",
         "/suggest",
         "/translate_file",
+        "/download_file/{name}",
         "/health",
         "/ready",
         "/metrics",
@@ -75,10 +78,34 @@ CHECKS = [
 ]
 
 
-def tried(live: Live, examples: int) -> None:
-    schema = schemathesis.openapi.from_dict(document(live))
-    url = f"http://127.0.0.1:{live.port}"
-    unlikely = settings(
+def test_no_document_that_is_made_up_breaks_it(live: Live) -> None:
+    operation = schemathesis.openapi.from_dict(document(live))["/v1/documents"]["POST"]
+    statuses: set[int] = set()
+
+    @made_up(20)
+    @given(operation.as_strategy(GenerationMode.POSITIVE), st.sampled_from(ACCEPTED))
+    def check(case: schemathesis.Case, accept: str) -> None:
+        case.query = {"to": "de"}
+        case.headers["accept"] = accept
+        url = f"http://127.0.0.1:{live.port}"
+        statuses.add(case.call_and_validate(base_url=url, checks=CHECKS).status_code)
+
+    check()
+    assert 200 in statuses
+    assert statuses <= {200, 400}  # what is made up is seldom a file of subtitles
+
+
+ACCEPTED = ["*/*", "application/json"]
+
+
+@schemathesis.serializer("application/x-subrip")
+def written(_: schemathesis.SerializationContext, value: object) -> bytes:
+    """Return a document as schemathesis sends it: a made-up text, whatever its type."""
+    return str(value).encode("utf-8", "replace")
+
+
+def made_up(examples: int) -> settings:
+    return settings(
         max_examples=examples,
         deadline=None,
         database=None,
@@ -86,11 +113,16 @@ def tried(live: Live, examples: int) -> None:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
+
+
+def tried(live: Live, examples: int) -> None:
+    schema = schemathesis.openapi.from_dict(document(live))
+    url = f"http://127.0.0.1:{live.port}"
     for found in schema.get_all_operations():
         operation = found.ok()
         for mode in GenerationMode if operation.body else [GenerationMode.POSITIVE]:
 
-            @unlikely
+            @made_up(examples)
             @given(operation.as_strategy(mode))
             def check(case: schemathesis.Case) -> None:
                 case.call_and_validate(base_url=url, checks=CHECKS)

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.utils.rnn import pad_sequence
 
-from heedful.decode.engine import BATCH_TOKENS, batches
+from heedful.decode.engine import BATCH_TOKENS
+from heedful.decode.waiting import batches
 from heedful.errors import DataError, SettingError
 from heedful.models.transformer import Transformer
 from heedful.nn.mask import padding_mask

@@ -4,13 +4,14 @@ Lists of ids come in, an n-best list for each goes out in the order they came; n
 tokenizer is known here. The translator and the validation during training call it.
 """
 
-__all__ = ["BATCH_TOKENS", "Engine", "batches", "decode"]
+__all__ = ["BATCH_TOKENS", "Engine", "decode"]
 
 import copy
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import repeat
 from typing import cast
 
 import numpy as np
@@ -18,17 +19,22 @@ import torch
 
 from heedful.decode.collecting import nothing_collected
 from heedful.decode.fused import Candidates, FusedStepper, fusible
+from heedful.decode.graphs import GraphStepper, Stages, recordable
+from heedful.decode.job import Job
 from heedful.decode.packed import Format, PackedTransformer, pack
+from heedful.decode.passing import AT_ONCE
 from heedful.decode.products import Workspace
 from heedful.decode.quantize import Precision, as_int8, check_precision
-from heedful.decode.steppers import ModelStepper, Together
-from heedful.decode.waiting import Begun, Waiting, places
+from heedful.decode.sources import check, padded
+from heedful.decode.steppers import ModelStepper, Placed, Together
+from heedful.decode.waiting import Begun, Waiting, batches
 from heedful.errors import ModelError
 from heedful.kernels.warm import ready
 from heedful.models.seq2seq import Seq2Seq
 from heedful.models.transformer import Transformer
 from heedful.search import (
     Asked,
+    Client,
     Hypothesis,
     Limits,
     SearchConfig,
@@ -36,10 +42,15 @@ from heedful.search import (
     Watch,
     Wish,
 )
-from heedful.shapes import Array, Bool, Int, Tensor
+from heedful.search.leaving import ANYONE
+from heedful.search.wish import NOTHING
+from heedful.shapes import Array, Int
 
 BATCH_TOKENS = 4096
 """Source pieces times rows decoded at once."""
+
+GPU_TOKENS = 65_536
+"""The same on a GPU whose steps are recorded."""
 
 SMALL = 10_000
 """Pieces of all sources so far below which no kernel is compiled: the first time on a machine that
@@ -56,7 +67,7 @@ def decode(
     *,
     limits: Limits,
     device: torch.device | str = "cpu",
-    batch_tokens: int = BATCH_TOKENS,
+    batch_tokens: int | None = None,
     pad_id: int = 0,
 ) -> list[list[Hypothesis]]:
     """Return what an `Engine` made for this once finds."""
@@ -94,6 +105,7 @@ class Engine:
         self._lowered: list[Seq2Seq] | None = None
         self._packed: list[PackedTransformer] | None = None
         self._seen = 0
+        self._stages: list[Stages] = []
         self._spaces: list[list[Workspace]] = []
         """Memory of threads that have ended: new memory costs a tenth of the time, page by page."""
 
@@ -102,35 +114,39 @@ class Engine:
         sources: Sequence[Sequence[int]],
         search: SearchConfig,
         limits: Limits,
-        batch_tokens: int = BATCH_TOKENS,
+        batch_tokens: int | None = None,
         *,
         wishes: Sequence[Wish] | None = None,
+        clients: Sequence[Client] | None = None,
         watch: Watch | None = None,
     ) -> list[list[Hypothesis]]:
         """Return the n-best hypotheses of every source, in the order of the sources.
 
-        `wishes` are what each translation must be like; `watch` is told of each source's best
-        beginning as it grows. Switches the model's dropout off. The longest sources come first, so
-        that a lack of memory shows at once; a batch that is too large for the GPU is halved. Raises
-        ModelError for a source that is empty, longer than the model knows or of other pieces, and
-        when a single one does not fit into memory.
+        `wishes` are what each translation must be like; `clients` wait for them: one that leaves
+        may get nothing; `watch` is told of each source's best beginning as it grows. Switches the
+        model's dropout off. The longest sources come first, so that a lack of memory shows at once;
+        a batch that is too large for the GPU is halved. Raises ModelError for a source that is
+        empty, longer than the model knows or of other pieces, and when a single one does not fit
+        into memory.
         """
         limits = self._within_model(limits)
-        _check(sources, limits, self._known())
+        check(sources, limits, self._known())
         if self._packed is None:  # else the models' own layers are not asked
             for model in self.models:
                 model.eval()
-        every = [Asked(x) for x in sources] if wishes is None else list(map(Asked, sources, wishes))
-        job = _Job(every, search, limits, watch)
+        every = list(map(Asked, sources, wishes or repeat(NOTHING), clients or repeat(ANYONE)))
+        job = Job(every, search, limits, watch)
         lengths = [len(source) for source in sources]
-        waiting = batches(lengths, search.build().rows_per_sentence, batch_tokens)[::-1]
+        batch_tokens = batch_tokens or (GPU_TOKENS if self._recordable(job) else BATCH_TOKENS)
+        waiting = batches(lengths, job.width, batch_tokens)[::-1]
         found: list[list[Hypothesis]] = [[] for _ in sources]
         self._seen += sum(lengths)
         while waiting:
-            if self._ready():
-                left = [row for batch in reversed(waiting) for row in batch]
-                results = self._fused(left, job, batch_tokens)
-                waiting = []
+            left = [row for batch in reversed(waiting) for row in batch]
+            if self._recordable(job):
+                results, waiting = self._recorded(left, job, batch_tokens), []
+            elif self._ready():
+                results, waiting = self._fused(left, job, batch_tokens), []
             else:
                 results = self._eager(waiting, job)
             for rows, hypotheses in results:
@@ -178,30 +194,35 @@ class Engine:
         self._packed = [pack(cast(Transformer, model), kept) for model in self.models]
         return True
 
-    def _eager(self, waiting: list[list[int]], job: "_Job") -> Iterator[Found]:
+    def _eager(self, waiting: list[list[int]], job: Job) -> Iterator[Found]:
         """Take a batch from the end and yield its results; put back what must be halved."""
-        rows = waiting.pop()
+        rows = job.wanted(waiting.pop())
         asked = [job.asked[row] for row in rows]
+        if not rows:
+            return
         try:
             yield rows, self._run(asked, replace(job, watch=job.watching(rows)))
         except torch.OutOfMemoryError:
             if len(rows) == 1:
-                raise ModelError(
-                    f"one source of {len(asked[0].source):,} pieces does not fit into the memory "
-                    f"of {self.device}",
-                    fix="use a smaller beam or the CPU",
-                ) from None
+                raise self._too_large(asked[0]) from None
             half = len(rows) // 2
             waiting += [rows[half:], rows[:half]]
 
+    def _too_large(self, asked: Asked) -> ModelError:
+        return ModelError(
+            f"one source of {len(asked.source):,} pieces does not fit into the memory of "
+            f"{self.device}",
+            fix="use a smaller beam or the CPU",
+        )
+
     @torch.inference_mode()
-    def _run(self, asked: list[Asked], job: "_Job") -> list[list[Hypothesis]]:
+    def _run(self, asked: list[Asked], job: Job) -> list[list[Hypothesis]]:
         """Return the hypotheses of a batch that goes the eager way."""
         runner = job.search.build()
-        source, mask = _padded([one.source for one in asked], self.pad_id, self.device)
+        source, mask = padded([one.source for one in asked], self.pad_id, self.device)
         lists = None
         if self.candidates is not None:
-            lists = _padded([self._list(one).tolist() for one in asked], -1, self.device)[0]
+            lists = padded([self._list(one).tolist() for one in asked], -1, self.device)[0]
         room = max(job.search.rooms(asked, job.limits.max_length))
         steppers = [
             ModelStepper(
@@ -235,7 +256,7 @@ class Engine:
             return copy.deepcopy(cast(Transformer, model)).bfloat16()
         return as_int8(cast(Transformer, model)) if self.precision == "int8" else model
 
-    def _fused(self, order: list[int], job: "_Job", batch_tokens: int) -> Iterator[Found]:
+    def _fused(self, order: list[int], job: Job, batch_tokens: int) -> Iterator[Found]:
         """Yield the results of the sources from as many threads as cores, the longest begun first.
 
         Each thread computes with one core: products this small gain nothing from two, and wait
@@ -244,8 +265,7 @@ class Engine:
         cores = torch.get_num_threads()
         threads = min(cores, len(order))
         lengths = [len(one.source) for one in job.asked]
-        rows = job.search.build().rows_per_sentence
-        waiting = Waiting(order, lengths, threads, rows, batch_tokens)
+        waiting = Waiting(order, lengths, threads, job.width, batch_tokens)
 
         def run() -> list[Found]:
             found: list[Found] = []
@@ -280,111 +300,90 @@ class Engine:
         except IndexError:
             return [Workspace() for _ in self.models]
 
-    @torch.inference_mode()
     def _run_fused(
-        self, begun: Begun, waiting: Waiting, job: "_Job", spaces: Sequence[Workspace]
+        self, begun: Begun, waiting: Waiting, job: Job, spaces: Sequence[Workspace]
     ) -> Found:
-        """Translate some sources, and others in the places that they leave."""
+        """Translate some sources, and others in the places that they leave, by kernels."""
         assert self._packed is not None
-        runner = job.search.build()
-        rows: list[int] = []
-        longest = job.asked[begun.rows[0]]
-        room = job.search.rooms([longest], job.limits.max_length)[0]
-        columns = min(room, len(longest.source) + len(longest.source) // 4 + 8)
         steppers = [
             FusedStepper(
                 packed,
-                runner.rows_per_sentence,
+                job.width,
                 begun.places,
-                columns,
+                job.columns(begun.rows[0]),
                 space,
                 listed=self.candidates is not None,
                 attentive=job.search.attentive,
             )
             for packed, space in zip(self._packed, spaces, strict=True)
         ]
+        return self._run_in_places(begun, waiting, job, steppers, AT_ONCE)
+
+    def _recordable(self, job: Job) -> bool:
+        """Return whether this is done by steps that a GPU has recorded."""
+        plain = self.candidates is None and not job.search.attentive
+        return plain and all(recordable(model, self.device) for model in self.models)
+
+    def _recorded(self, order: list[int], job: Job, batch_tokens: int) -> Iterator[Found]:
+        """Yield the results of the sources; fewer go together where memory is short."""
+        if not self._stages or self._stages[0].forbidden != job.limits.forbidden:
+            models = [cast(Transformer, model) for model in self._in_precision()]
+            self._stages = [Stages(one, job.limits.forbidden, self.pad_id) for one in models]
+        lengths = [len(one.source) for one in job.asked]
+        while order:
+            waiting = Waiting(order, lengths, 1, job.width, batch_tokens)
+            begun = waiting.begin()
+            assert begun is not None
+            columns, longest = job.columns(begun.rows[0]), lengths[begun.rows[0]]
+            try:
+                steppers = [
+                    GraphStepper(stages, job.width, begun.places, columns, longest)
+                    for stages in self._stages
+                ]
+                found = self._run_in_places(begun, waiting, job, steppers)
+            except torch.OutOfMemoryError:
+                for stages in self._stages:
+                    stages.forget()
+                if begun.places == 1:
+                    raise self._too_large(job.asked[begun.rows[0]]) from None
+                batch_tokens //= 2
+                continue
+            done = set(found[0])
+            order = [row for row in order if row not in done and not job.asked[row].client.gone]
+            yield found
+
+    @torch.inference_mode()
+    def _run_in_places(
+        self,
+        begun: Begun,
+        waiting: Waiting,
+        job: Job,
+        steppers: Sequence[Placed],
+        at_once: float = math.inf,
+    ) -> Found:
+        """Translate some sources, and others in the places that they leave.
+
+        So many of their pieces are read at once; clients may leave before the next are.
+        """
+        rows: list[int] = []
 
         def admit(some: list[int]) -> list[Asked]:
-            rows.extend(some)
-            asked = [job.asked[row] for row in some]
-            if asked:
+            before = len(rows)
+            for portion in filter(None, job.portions(some, at_once)):
+                rows.extend(portion)
+                asked = [job.asked[row] for row in portion]
                 lists = [self._list(one) for one in asked] if self.candidates is not None else None
                 for stepper in steppers:
                     stepper.admit([one.source for one in asked], lists)
-            return asked
+            return [job.asked[row] for row in rows[before:]]
 
         def more(under_way: int) -> list[Asked]:
             return admit(waiting.more(begun, under_way))
 
         first, watch = admit(begun.rows), job.watching(rows)
-        return rows, runner.run(_joint(steppers), first, job.limits, more, watch)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """All that one call of `decode` is about."""
-
-    asked: Sequence[Asked]
-    search: SearchConfig
-    limits: Limits
-    watch: Watch | None
-
-    def watching(self, rows: Sequence[int]) -> Watch | None:
-        """Return whom a run must tell that knows the sources by their places in `rows`."""
-        watch = self.watch
-        return None if watch is None else lambda place, pieces: watch(rows[place], pieces)
+        return rows, job.search.build().run(_joint(steppers), first, job.limits, more, watch)
 
 
 def _joint(steppers: Sequence[Stepper]) -> Stepper:
     """Return one stepper of all."""
     return steppers[0] if len(steppers) == 1 else Together(steppers)
-
-
-def _check(sources: Sequence[Sequence[int]], limits: Limits, known: float) -> None:
-    """Raise ModelError for a source that the model cannot read; it knows so many pieces."""
-    longest = limits.max_length
-    for number, source in enumerate(sources, start=1):
-        if not source:
-            raise ModelError(f"source {number} has no pieces", fix="leave out empty sources")
-        if longest is not None and len(source) > longest:
-            raise ModelError(
-                f"source {number} has {len(source):,} pieces and the model knows {longest:,}",
-                fix="split it",
-            )
-        if min(source) < 0 or max(source) >= known:
-            raise ModelError(
-                f"source {number} has a piece beyond the {known:,} that the model knows",
-                fix="encode it with the model's own tokenizer",
-            )
-
-
-def _padded(
-    sources: list[Sequence[int]], pad_id: int, device: torch.device
-) -> tuple[Int[Tensor, "B S"], Bool[Tensor, "B S"]]:
-    """Return the ids, padded to the longest, and the mask that is True at real pieces."""
-    lengths = torch.tensor([len(source) for source in sources])
-    longest = int(lengths.max())
-    rows = [[*source, *[pad_id] * (longest - len(source))] for source in sources]
-    mask = torch.arange(longest) < lengths[:, None]
-    return torch.tensor(rows).to(device), mask.to(device)
-
-
-def batches(lengths: Sequence[int], rows: int, batch_tokens: int) -> list[list[int]]:
-    """Return which sources go together: like lengths, the longest first, ties in their order.
-
-    sources * rows * longest <= batch_tokens, but never fewer than one source; a source counts
-    at least `LEAST` pieces.
-
-    >>> batches([20, 40, 30, 20], rows=2, batch_tokens=120)
-    [[1], [2, 0], [3]]
-    """
-    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
-    result: list[list[int]] = []
-    room = 0
-    for index in order:
-        if not room:
-            result.append([])
-            room = places(lengths[index], rows, batch_tokens)
-        result[-1].append(index)
-        room -= 1
-    return result

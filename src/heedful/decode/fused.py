@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from heedful.decode.packed import Layer, PackedTransformer
-from heedful.decode.passing import Pass, encode, portions
+from heedful.decode.passing import Pass, encode
 from heedful.decode.pool import Pool
 from heedful.decode.products import Int8Product, Workspace
 from heedful.decode.striding import stride
@@ -87,9 +87,8 @@ class FusedStepper:
             raise ValueError(f"these caches were made for {self.most} rows, no more")
         if len(self.positions) + fresh > self.keys.shape[1]:
             self._move(self.most, self.places.shape[1])
-        for some in portions(sources):
-            first = self.memory.append(np.array([len(source) for source in some]), self.width)
-            keep_memory(encode(self.packed, some, self.space), self.memory.rows, first)
+        first = self.memory.append(np.array([len(source) for source in sources]), self.width)
+        keep_memory(encode(self.packed, sources, self.space), self.memory.rows, first)
         if lists is not None:
             first = self.lists.append(np.array([len(entries) for entries in lists]), self.width)
             self.lists.rows[0, first : self.lists.used, 0] = np.concatenate(lists)

@@ -1,8 +1,8 @@
 """Rows on their way through the layers of a packed Transformer, and the encoder's whole way."""
 
-__all__ = ["Pass", "encode", "portions", "table_of"]
+__all__ = ["AT_ONCE", "Pass", "encode", "table_of"]
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -173,14 +173,3 @@ def _layer_by_layer(passing: Pass, starts: Int[Array, " B"]) -> None:
         )
         passing.add(layer.output, packed.encoder.after[2 * number])
         passing.feed_forward(layer, packed.encoder.after[2 * number + 1])
-
-
-def portions(sources: Sequence[Sequence[int]]) -> Iterator[Sequence[Sequence[int]]]:
-    """Yield the sources, in their order, so many at a time as the encoder reads together."""
-    begin = pieces = 0
-    for number, source in enumerate(sources):
-        if pieces and pieces + len(source) > AT_ONCE:
-            yield sources[begin:number]
-            begin, pieces = number, 0
-        pieces += len(source)
-    yield sources[begin:]

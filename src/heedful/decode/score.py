@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import torch
 
-from heedful.decode.engine import BATCH_TOKENS, batches
+from heedful.decode.engine import BATCH_TOKENS
+from heedful.decode.waiting import batches
 from heedful.errors import ModelError
 from heedful.models.seq2seq import Seq2Seq
 from heedful.search.best import no_number

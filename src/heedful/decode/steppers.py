@@ -1,12 +1,12 @@
 """Models as the steppers that searches drive: one model the eager way, or several together."""
 
-__all__ = ["ModelStepper", "Together"]
+__all__ = ["ModelStepper", "Placed", "Together"]
 
 import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -107,6 +107,17 @@ def _mean_weights(
     if mask is not None:
         mask = mask.repeat_interleave(copies, dim=0)
     return attention_weights(query, key, mask)[:, :, 0].mean(dim=1)
+
+
+class Placed(Stepper, Protocol):
+    """A stepper that takes in further sources, in the places of those that have left."""
+
+    def admit(self, sources: Sequence[Sequence[int]], lists: Sequence[Array] | None = None) -> None:
+        """Read further sources; their rows stand behind the others.
+
+        `lists`: the pieces that each translation may be made of, ascending, int32.
+        """
+        ...
 
 
 class Together:

@@ -17,7 +17,7 @@ _EVERY_PIECE = np.zeros(0, np.int32)
 
 
 def stride(stepper: "FusedStepper", books: Books) -> bool:
-    """Let every row grow until a quarter of them has ended; see `heedful.search.stride`."""
+    """Let every row grow until a quarter has ended or a client leaves: `heedful.search.stride`."""
     from heedful.kernels.greedy_steps import greedy_steps
 
     packed = stepper.packed
@@ -46,6 +46,7 @@ def stride(stepper: "FusedStepper", books: Books) -> bool:
         (stepper.positions, books.newest, books.tokens, books.length, books.room, books.log_prob),
         *passing.memory(stack),
         (forbidden, books.end_id, count - max(1, count // 4)),
+        (books.left, books.known),
     )
     stepper.now = (stepper.now + steps) % stepper.places.shape[1]
     return bool(steps)

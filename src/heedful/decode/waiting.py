@@ -1,6 +1,6 @@
-"""Sources that wait to be translated, the longest first, and the threads that take them."""
+"""Sources that wait to be translated, the longest first: which go together, and who takes them."""
 
-__all__ = ["LEAST", "Begun", "Waiting", "places"]
+__all__ = ["LEAST", "Begun", "Waiting", "batches", "places"]
 
 import threading
 from collections.abc import Sequence
@@ -19,6 +19,27 @@ def places(length: int, rows: int, batch_tokens: int) -> int:
     sources * rows * length <= batch_tokens, but never fewer than one; see `LEAST`.
     """
     return max(1, batch_tokens // (rows * max(length, LEAST)))
+
+
+def batches(lengths: Sequence[int], rows: int, batch_tokens: int) -> list[list[int]]:
+    """Return which sources go together: like lengths, the longest first, ties in their order.
+
+    sources * rows * longest <= batch_tokens, but never fewer than one source; a source counts
+    at least `LEAST` pieces.
+
+    >>> batches([20, 40, 30, 20], rows=2, batch_tokens=120)
+    [[1], [2, 0], [3]]
+    """
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    result: list[list[int]] = []
+    room = 0
+    for index in order:
+        if not room:
+            result.append([])
+            room = places(lengths[index], rows, batch_tokens)
+        result[-1].append(index)
+        room -= 1
+    return result
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ The text of a file comes in, and goes out in another language; one file a format
 notes.md -o notes.de.md` calls it through `heedful.document_job`.
 """
 
-__all__ = ["ENDINGS", "NAMES", "Document", "Kind", "Report", "read", "translated"]
+__all__ = ["ENDINGS", "NAMES", "TYPES", "Document", "Kind", "Report", "read", "translated"]
 
 from typing import Literal
 
@@ -30,6 +30,14 @@ NAMES: dict[Kind, str] = {
     "plain": "plain text",
 }
 """What the formats are called."""
+
+TYPES: dict[Kind, str] = {
+    "markdown": "text/markdown",
+    "html": "text/html",
+    "srt": "application/x-subrip",
+    "plain": "text/plain",
+}
+"""Their media types, by which a server is asked."""
 
 _MARK = "\ufeff"
 

@@ -162,6 +162,7 @@ def greedy_steps(
     whole: tuple[Array, Array, Array],
     results: tuple[Array, Array, Array],
     ends: tuple[Array, int, int],
+    clients: tuple[Array, int],
 ) -> int:
     """Take steps until no more than so many rows are under way; return how many steps that were.
 
@@ -171,18 +172,20 @@ def greedy_steps(
     lists: table, entries, firsts, counts and ids of `listed_whole`, no entries where every piece
     may come; caches: now, rows_of, keys, values; across, rows, whole and results as `decoder_step`
     takes them; books: positions, newest pieces, all pieces, how many they are and may be, and
-    log-probabilities; ends: forbidden pieces, the last piece, and the rows. It stops before a step
-    for which the caches have no room, that finds no number, or nothing that may follow.
+    log-probabilities; ends: forbidden pieces, the last piece, and the rows; clients: how many have
+    left, which others write, and of how many it is known. It stops before a step when there are
+    more, when the caches have no room for it, and when it finds no number, or nothing that may
+    follow.
     """
     (now, rows_of, keys, values), (memory, firsts, counts) = caches, across
-    positions, newest, (forbidden, end_id, least) = books[0], books[1], ends
+    positions, newest, (forbidden, end_id, least), (left, known) = books[0], books[1], ends, clients
     every, columns = positions.size, rows_of.shape[1]
     order, pieces, here = np.arange(every), np.empty(every, np.int64), np.empty(every, np.int64)
     some_rows = np.empty((every, columns), np.int32)
     some_firsts, some_counts = np.empty(every, np.int64), np.empty(every, np.int64)
     found, shares = np.empty((every, 1), np.int64), np.empty((every, 1), np.float32)
     count, steps = every, 0
-    while count > least and _has_room(positions, order, count, columns):
+    while count > least and left[0] == known and _has_room(positions, order, count, columns):
         _gather_rows(rows_of, order, count, now, some_rows)
         for numbers, out in (
             (positions, here), (newest, pieces), (firsts, some_firsts), (counts, some_counts)

@@ -198,6 +198,7 @@ def _call_greedy() -> None:
         (number, number, number[None], number, number, floats),
         *_passing(),
         (number, 0, 1),
+        (number, 0),
     )
     greedy_steps(*given)
 

@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import nn
 
+from heedful.nn.position import Place
 from heedful.shapes import Bool, Float, Int, Tensor
 
 
@@ -36,7 +37,7 @@ class Cache(Protocol):
     """
 
     @property
-    def length(self) -> int:
+    def length(self) -> Place:
         """Positions decoded so far."""
         ...
 

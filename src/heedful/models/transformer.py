@@ -30,7 +30,8 @@ from heedful.nn.embedding import Embedding, ThreeWay
 from heedful.nn.feedforward import FeedForward, ReLU
 from heedful.nn.mask import causal_mask
 from heedful.nn.norm import LayerNorm, Norm, PostNorm, Residual, ResidualBlock
-from heedful.nn.position import AttentionPosition, Position, Rotary, Sinusoidal
+from heedful.nn.placed import PlacedCache, PlacedMemory
+from heedful.nn.position import AttentionPosition, Place, Position, Rotary, Sinusoidal
 from heedful.settings import Settings
 from heedful.shapes import Bool, Float, Int, Tensor
 
@@ -118,6 +119,12 @@ def _lowered(states: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
     return states.to(torch.get_autocast_dtype(kind))
 
 
+def _end(start: Place, length: int) -> int:
+    """Return the position after the last of so many; several at once follow one start alone."""
+    assert isinstance(start, int)
+    return start + length
+
+
 def _unless_full(
     mask: Bool[Tensor, "B S"],
 ) -> Bool[Tensor, "B 1 1 S"] | None:
@@ -177,9 +184,9 @@ class DecoderLayer(nn.Module):
         self,
         states: Float[Tensor, "R T D"],
         mask: Bool[Tensor, "#T M"] | None,
-        memory: KeyValue | Float[Tensor, "B S D"],
+        memory: KeyValue | PlacedMemory | Float[Tensor, "B S D"],
         memory_mask: Bool[Tensor, "B 1 1 S"] | None,
-        past: SelfCache | None,
+        past: SelfCache | PlacedCache | None,
         scored_heads: int = 0,
     ) -> Decoded:
         """Return the next layer's states; `past` is read and extended.
@@ -193,6 +200,9 @@ class DecoderLayer(nn.Module):
         def look_back(x: Tensor) -> Tensor:
             start = past.length if past is not None else 0
             keys = self.attention.keys_values(x, start)
+            if isinstance(past, PlacedCache):
+                queries = self.attention.queries(x, start)
+                return self.attention.joined(past.attend(queries, keys, self.attention.position))
             known = past.append(keys) if past is not None else keys
             grid = None if mask is None else mask[None, None]
             causal = mask is None and past is None
@@ -202,6 +212,8 @@ class DecoderLayer(nn.Module):
         def look_across(x: Tensor) -> Tensor:
             nonlocal scores
             across = self.cross_attention
+            if isinstance(memory, PlacedMemory):
+                return across.joined(memory.attend(across.queries(x)))
             seen = across.keys_values(memory) if isinstance(memory, Tensor) else memory
             queries = across.queries(x)
             if scored_heads:
@@ -223,7 +235,7 @@ class TransformerCache:
         self.layers = layers
 
     @property
-    def length(self) -> int:
+    def length(self) -> Place:
         """Positions decoded so far."""
         return self.layers[0].past.length
 
@@ -323,7 +335,7 @@ class Transformer(nn.Module):
         states = _lowered(self.dropout(states))
         known_mask = cache is None and states.is_cuda  # the flash kernel needs no mask for it
         shown = length > 1 and not known_mask
-        mask = causal_mask(length, start + length, states.device) if shown else None
+        mask = causal_mask(length, _end(start, length), states.device) if shown else None
         memory_mask = _unless_full(memory.mask)
         for number, layer in enumerate(self.decoder):
             known = memory.states if cache is None else cache.layers[number].memory

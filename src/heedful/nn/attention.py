@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from heedful.nn.linear import Linear
 from heedful.nn.mask import causal_mask
-from heedful.nn.position import AttentionPosition
+from heedful.nn.position import AttentionPosition, Place
 from heedful.settings import Settings
 from heedful.shapes import Bool, Float, Tensor
 
@@ -140,11 +140,11 @@ class MultiHeadAttention(nn.Module):
         batch, length, width = states.shape
         return states.view(batch, length, width // self.d_k, self.d_k).transpose(1, 2)
 
-    def queries(self, states: Float[Tensor, "B Q D"], start: int = 0) -> Float[Tensor, "B H Q K"]:
+    def queries(self, states: Float[Tensor, "B Q D"], start: Place = 0) -> Float[Tensor, "B H Q K"]:
         """Return the queries of pieces at positions `start`, `start`+1, ..."""
         return self.position.turn(self._split(self.query_proj(states)), start)
 
-    def keys_values(self, states: Float[Tensor, "B M D"], start: int = 0) -> KeyValue:
+    def keys_values(self, states: Float[Tensor, "B M D"], start: Place = 0) -> KeyValue:
         """Return the keys and values of pieces at positions `start`, `start`+1, ..."""
         key = self.position.turn(self._split(self.key_proj(states)), start)
         return KeyValue(key, self._split(self.value_proj(states)))
@@ -182,6 +182,10 @@ class MultiHeadAttention(nn.Module):
         if rows != sentences:
             apart = context.reshape(sentences, heads, -1, length, d_k)
             context = apart.transpose(1, 2).flatten(0, 1)
+        return self.joined(context)
+
+    def joined(self, context: Float[Tensor, "R H Q K"]) -> Float[Tensor, "R Q D"]:
+        """Return what the heads have mixed, side by side, through W^O."""
         result: Tensor = self.output_proj(context.transpose(1, 2).flatten(2))
         return result
 

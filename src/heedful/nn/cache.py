@@ -8,6 +8,7 @@ __all__ = ["LayerCache", "SelfCache"]
 from dataclasses import dataclass
 
 from heedful.nn.attention import KeyValue
+from heedful.nn.placed import PlacedCache, PlacedMemory
 from heedful.shapes import Int, Tensor
 
 
@@ -53,11 +54,13 @@ class SelfCache:
 class LayerCache:
     """One decoder layer's past: `past` grows by a position a step, `memory` is fixed."""
 
-    past: SelfCache
-    memory: KeyValue
+    past: SelfCache | PlacedCache
+    memory: KeyValue | PlacedMemory
 
     def select(self, rows: Int[Tensor, " R"], sentences: Int[Tensor, " C"] | None) -> None:
         """Reorder the rows; keep only `sentences` of the memory, if given."""
+        assert isinstance(self.past, SelfCache)
         self.past.select(rows)
         if sentences is not None:
+            assert isinstance(self.memory, KeyValue)
             self.memory = KeyValue(*(states[sentences] for states in self.memory))

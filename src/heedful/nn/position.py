@@ -10,6 +10,7 @@ __all__ = [
     "InputPosition",
     "Learned",
     "NoPosition",
+    "Place",
     "Position",
     "Relative",
     "Rotary",
@@ -27,7 +28,10 @@ from torch import nn
 
 from heedful.errors import ModelError
 from heedful.settings import Settings
-from heedful.shapes import Float, Tensor
+from heedful.shapes import Float, Int, Tensor
+
+Place = int | Int[Tensor, " B"]
+"""Where the first of the given pieces stands, from 0: in all rows, or in each its own."""
 
 
 def _fixed(shape: tuple[int, ...], make: Callable[[], Tensor]) -> Float[Tensor, "*shape"]:
@@ -64,7 +68,7 @@ def sinusoids(
 class InputPosition(nn.Module):
     """Adds nothing to the embeddings: the scheme acts elsewhere, or there is none."""
 
-    def forward(self, states: Float[Tensor, "B T D"], start: int) -> Float[Tensor, "B T D"]:
+    def forward(self, states: Float[Tensor, "B T D"], start: Place) -> Float[Tensor, "B T D"]:
         """Return the states with positions `start`, `start`+1, ... added."""
         return states
 
@@ -72,14 +76,17 @@ class InputPosition(nn.Module):
 class AttentionPosition(nn.Module):
     """Leaves queries, keys and scores as they are: the scheme acts elsewhere, or there is none."""
 
-    def turn(self, heads: Float[Tensor, "B H T K"], start: int) -> Float[Tensor, "B H T K"]:
+    def turn(self, heads: Float[Tensor, "B H T K"], start: Place) -> Float[Tensor, "B H T K"]:
         """Return queries or keys standing at positions `start`, `start`+1, ..."""
         return heads
 
     def bias(
-        self, query: Float[Tensor, "B H Q K"], n_keys: int
+        self, query: Float[Tensor, "B H Q K"], n_keys: int, start: Place | None = None
     ) -> Float[Tensor, "#B H Q M"] | None:
-        """Return what is added to the scaled scores; the queries are the last of the keys."""
+        """Return what is added to the scaled scores.
+
+        The queries are the last of the keys, unless `start` says where the first of them stands.
+        """
         return None
 
 
@@ -93,8 +100,13 @@ class _Table(InputPosition):
         else:
             self.table = nn.Parameter(table)
 
-    def forward(self, states: Float[Tensor, "B T D"], start: int) -> Float[Tensor, "B T D"]:
-        """Return `states + table[start:]`; raises ModelError for a position beyond the table."""
+    def forward(self, states: Float[Tensor, "B T D"], start: Place) -> Float[Tensor, "B T D"]:
+        """Return `states + table[start:]`; raises ModelError for a position beyond the table.
+
+        Rows with places of their own are not looked at for that.
+        """
+        if isinstance(start, Tensor):
+            return states + self.table[_places(start, states.shape[1])].to(states.dtype)
         end = start + states.shape[1]
         if end > self.table.shape[0]:
             raise ModelError(
@@ -111,19 +123,32 @@ class _RotaryPosition(AttentionPosition):
         rate = _fixed((d_k // 2,), lambda: theta ** (-torch.arange(0, d_k, 2) / d_k))
         self.register_buffer("rate", rate, persistent=False)
 
-    def turn(self, heads: Float[Tensor, "B H T K"], start: int) -> Float[Tensor, "B H T K"]:
+    def turn(self, heads: Float[Tensor, "B H T K"], start: Place) -> Float[Tensor, "B H T K"]:
         """Rotate each pair (i, i + d_k/2) by position times its rate."""
-        place = torch.arange(start, start + heads.shape[2], device=heads.device)
-        angle = torch.outer(place.float(), self.rate.float())
+        if isinstance(start, Tensor):
+            place = _places(start, heads.shape[2])[:, None]
+        else:
+            place = torch.arange(start, start + heads.shape[2], device=heads.device)
+        angle = place.float()[..., None] * self.rate.float()
         cosine, sine = angle.cos().to(heads.dtype), angle.sin().to(heads.dtype)
         first, second = heads.chunk(2, dim=-1)
         return torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)
 
 
-def _distance(n_queries: int, n_keys: int, device: torch.device) -> Tensor:
-    """Return key position minus query position, [Q, M]; the queries are the last positions."""
+def _places(start: Int[Tensor, " B"], length: int) -> Int[Tensor, "B T"]:
+    """Return where the pieces of each row stand."""
+    return start[:, None] + torch.arange(length, device=start.device)
+
+
+def _distance(
+    n_queries: int, n_keys: int, start: Place | None, device: torch.device
+) -> Int[Tensor, "#B 1 Q M"]:
+    """Return key position minus query position."""
     key = torch.arange(n_keys, device=device)
-    return key[None, :] - key[n_keys - n_queries :, None]
+    if isinstance(start, Tensor):
+        return key - _places(start, n_queries)[:, None, :, None]
+    first = n_keys - n_queries if start is None else start
+    return (key[None, :] - key[first : first + n_queries, None])[None, None]
 
 
 class _LinearBias(AttentionPosition):
@@ -135,11 +160,11 @@ class _LinearBias(AttentionPosition):
         self.register_buffer("slope", slope, persistent=False)
 
     def bias(
-        self, query: Float[Tensor, "B H Q K"], n_keys: int
+        self, query: Float[Tensor, "B H Q K"], n_keys: int, start: Place | None = None
     ) -> Float[Tensor, "#B H Q M"] | None:
         """Return `-slope * |distance|` for each head."""
-        distance = _distance(query.shape[2], n_keys, query.device).abs()
-        return (-self.slope.view(1, -1, 1, 1) * distance).to(query.dtype)
+        distance = _distance(query.shape[2], n_keys, start, query.device)
+        return (-self.slope.view(1, -1, 1, 1) * distance.abs()).to(query.dtype)
 
 
 class _ShawBias(AttentionPosition):
@@ -150,13 +175,13 @@ class _ShawBias(AttentionPosition):
         nn.init.xavier_uniform_(self.key_table)
 
     def bias(
-        self, query: Float[Tensor, "B H Q K"], n_keys: int
+        self, query: Float[Tensor, "B H Q K"], n_keys: int, start: Place | None = None
     ) -> Float[Tensor, "#B H Q M"] | None:
         """Return `q . a_distance / sqrt(d_k)`, the second term of Shaw's equation 4."""
-        distance = _distance(query.shape[2], n_keys, query.device)
+        distance = _distance(query.shape[2], n_keys, start, query.device)
         index = distance.clamp(-self.max_distance, self.max_distance) + self.max_distance
         every = query @ self.key_table.to(query.dtype).T / math.sqrt(query.shape[-1])
-        return every.gather(-1, index.expand(*every.shape[:2], *index.shape))
+        return every.gather(-1, index.expand(*every.shape[:2], *index.shape[2:]))
 
 
 class _Scheme(Settings):

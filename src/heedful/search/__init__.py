@@ -5,6 +5,7 @@ __all__ = [
     "Asked",
     "Automaton",
     "Beam",
+    "Client",
     "DiverseBeam",
     "Greedy",
     "Hypothesis",
@@ -30,6 +31,7 @@ from heedful.search.beam import Beam
 from heedful.search.diverse import DiverseBeam
 from heedful.search.driver import Hypothesis, Limits, Search, Stepper, Watch
 from heedful.search.greedy import Greedy
+from heedful.search.leaving import Client
 from heedful.search.opening import Opening
 from heedful.search.phrases import Automaton, Spelling
 from heedful.search.risk import MinimumBayesRisk

@@ -24,6 +24,7 @@ import numpy as np
 
 from heedful.search.best import best_allowed, best_pieces
 from heedful.search.growing import Growing
+from heedful.search.leaving import LEFT, Client
 from heedful.search.rules import Rules
 from heedful.search.shaping import Shaping
 from heedful.search.wish import Asked
@@ -56,6 +57,18 @@ class Stepper(Protocol):
 
     def select(self, rows: Int[Array, " Q"], sentences: Int[Array, " C"] | None = None) -> None:
         """Make row i a copy of the old row `rows[i]`; keep only `sentences`, if given."""
+        ...
+
+
+@runtime_checkable
+class Ranking(Protocol):
+    """A stepper that looks for the likeliest pieces itself; it knows which are forbidden."""
+
+    def ranked(self, count: int) -> tuple[Float[Array, "A K"], Int[Array, "A K"]] | None:
+        """Return log-probabilities and ids of the best pieces of the latest step, best first.
+
+        None: they are to be looked for in the logits.
+        """
         ...
 
 
@@ -119,7 +132,10 @@ class Search(Protocol):
         more: More = nothing_more,
         watch: Watch | None = None,
     ) -> list[list[Hypothesis]]:
-        """Return the hypotheses of every sentence, best first, in the order they came in."""
+        """Return the hypotheses of every sentence, best first, in the order they came in.
+
+        Of one whose client has left, those that had ended by then.
+        """
         ...
 
 
@@ -156,11 +172,15 @@ class Course:
     ) -> None:
         self.stepper, self.limits, self.watch = stepper, limits, watch
         self.rules = Rules(shaping, limits.end_id, limits.forbidden, limits.vocabulary_size)
+        self._ranking = stepper if isinstance(stepper, Ranking) else None
         self.width = width
         """W: rows of a sentence."""
         self.found: list[list[Hypothesis]] = []
         self.slots: list[list[int]] = []
         """Which of its sentence's rows each hypothesis was."""
+        self.left = -1
+        """How many clients had left when it was last looked whose they are."""
+        self._clients: list[Client] = []
         self._shaping = shaping
 
     @property
@@ -172,6 +192,8 @@ class Course:
         """Return what is found of all sentences, those that come later among them."""
         growing = way.start(self, asked)
         while True:
+            if LEFT[0] != self.left:
+                growing = self._wanted(growing)
             if fresh := more(len(growing.sentences)):
                 growing = growing.joined(way.start(self, fresh))
             count = len(growing.sentences)
@@ -183,6 +205,17 @@ class Course:
                 self._select(parents, going, count)
             if len(going) < count:
                 growing = growing.keep(going)
+
+    def _wanted(self, growing: State) -> State:
+        """Give up the sentences whose clients have left."""
+        self.left = int(LEFT[0])
+        numbers = growing.sentences.tolist()
+        gone = np.array([self._clients[number].gone for number in numbers], np.bool_)
+        if not gone.any():
+            return growing
+        going = np.flatnonzero(~gone)
+        self._select(None, going, len(gone))
+        return growing.keep(going)
 
     def _select(
         self, parents: Int[Array, "B W"] | None, going: Int[Array, " C"], count: int
@@ -198,6 +231,7 @@ class Course:
         The rows of a sentence are alike, so that only the first `rows` of them need be under way.
         """
         self.rules.admit(asked)
+        self._clients += [one.client for one in asked]
         rooms = np.array(self._shaping.rooms(asked, self.limits.max_length), np.int64)
         numbers = np.arange(len(self.found), len(self.found) + len(rooms))
         self.found += [[] for _ in rooms]
@@ -240,6 +274,8 @@ class Course:
     ) -> tuple[Float[Array, "A K"], Int[Array, "A K"]]:
         """Return log-probabilities and ids of the best pieces after each row, best first."""
         if not self.rules.active:
+            if self._ranking is not None and (known := self._ranking.ranked(count)) is not None:
+                return known
             forbidden = np.array(self.limits.forbidden, np.int64)
             return best_pieces(logits, count, forbidden, self.stepper.entries)
         return best_allowed(self.log_probs(growing, logits, asked), count)

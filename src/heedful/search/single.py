@@ -15,6 +15,7 @@ import torch
 from heedful.errors import SettingError
 from heedful.search.driver import Course, Hypothesis, Limits, More, Stepper, Watch, nothing_more
 from heedful.search.growing import Growing
+from heedful.search.leaving import LEFT
 from heedful.search.shaping import Shaping
 from heedful.search.stride import Books, Striding
 from heedful.search.wish import Asked
@@ -153,6 +154,8 @@ def _stride(course: Course, growing: Growing) -> bool:
         room=growing.room,
         forbidden=np.array(limits.forbidden, np.int64),
         end_id=limits.end_id,
+        left=LEFT,
+        known=course.left,
     )
     return stepper.stride(books)
 

@@ -15,7 +15,7 @@ from heedful.shapes import Array, Float, Int
 
 @dataclass(frozen=True)
 class Books:
-    """What is known of the rows under way, one a sentence; a stride changes all but the last three.
+    """What is known of the rows under way, one a sentence; a stride changes all but the last five.
 
     A row that has taken `end_id`, or has no room left, has ended.
     """
@@ -30,6 +30,10 @@ class Books:
     forbidden: Int[Array, " F"]
     """Pieces that are never taken."""
     end_id: int
+    left: Int[Array, " 1"]
+    """How many clients have left; see `heedful.search.leaving`."""
+    known: int
+    """Of how many of them the search knows."""
 
 
 @runtime_checkable
@@ -39,7 +43,7 @@ class Striding(Protocol):
     def stride(self, books: Books) -> bool:
         """Take steps until a quarter of the rows has ended; False if there was none to take.
 
-        There is none where the stepper cannot, or the next one needs the search: where nothing may
-        follow a row, or the model's output is no number.
+        It ends sooner when a client leaves. There is none where the stepper cannot, or the next one
+        needs the search: where nothing may follow a row, or the model's output is no number.
         """
         ...

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from heedful.search.leaving import ANYONE, Client
 from heedful.search.opening import Opening
 from heedful.search.phrases import Automaton
 
@@ -90,3 +91,5 @@ class Asked:
     source: Sequence[int]
     """Its pieces, `</s>` included."""
     wish: Wish = NOTHING
+    client: Client = ANYONE
+    """Who waits for it."""

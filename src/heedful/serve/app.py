@@ -16,7 +16,11 @@ from starlette.types import Receive, Scope, Send
 
 from heedful import __version__
 from heedful.serve.detecting import Detector
-from heedful.serve.guard import FAULT, Guard
+from heedful.serve.docs_page import docs_routes
+from heedful.serve.document_routes import DOCUMENTS, document_routes
+from heedful.serve.documents import KINDS, DocumentTranslator
+from heedful.serve.files import WaitingFiles
+from heedful.serve.guard import FAULT, FORMS, JSON, Guard
 from heedful.serve.health import health_routes
 from heedful.serve.libretranslate import FORM_PATHS, libretranslate_routes
 from heedful.serve.limits import ServerLimits
@@ -24,11 +28,15 @@ from heedful.serve.metrics import Metrics
 from heedful.serve.models import Models
 from heedful.serve.native import native_routes
 from heedful.serve.refusal import RefusalError
-from heedful.serve.schemas import TranslateAsked
+from heedful.serve.schemas import DocumentAsked, TranslateAsked
 from heedful.serve.security import Access
 
-_NAMES = {field.alias or name for name, field in TranslateAsked.model_fields.items()} | {"text"}
-"""Names of fields, the only words of a body that an answer repeats."""
+_FIELDS = TranslateAsked.model_fields | DocumentAsked.model_fields
+_NAMES = {field.alias or name for name, field in _FIELDS.items()} | {"text"}
+"""Names of fields, the only words of a request that an answer repeats."""
+
+_TYPES = dict.fromkeys(FORM_PATHS, (JSON, *FORMS)) | {DOCUMENTS: tuple(KINDS)}
+"""What a body may be, where it need not be JSON."""
 
 
 class Service:
@@ -70,6 +78,8 @@ def create_app(
         yield
         for model in models.loaded:
             await model.batcher.stop()
+        documents.close()
+        files.clear()
 
     app = FastAPI(
         title="heedful",
@@ -80,11 +90,14 @@ def create_app(
         redoc_url=None,
     )
     detector = Detector(list(dict.fromkeys(source for source, _ in models.ways())))
-    service = Service(Guard(app, limits, access, metrics, FORM_PATHS), models)
+    documents, files = DocumentTranslator(limits), WaitingFiles(limits)
+    service = Service(Guard(app, limits, access, metrics, _TYPES), models)
     routers = (
         native_routes(models, limits, access, detector),
-        libretranslate_routes(models, limits, access, detector),
+        document_routes(models, limits, access, documents),
+        libretranslate_routes(models, limits, access, detector, documents, files),
         health_routes(models, metrics, access, lambda: service.draining),
+        docs_routes(app.openapi),
     )
     for router in routers:
         app.include_router(router)
@@ -111,7 +124,8 @@ async def _misshapen(request: Request, error: Exception) -> Response:
         return await _refused(request, RefusalError(400, "the body is not JSON"))
     places = [str(part) for part in first["loc"][1:] if isinstance(part, int) or part in _NAMES]
     message = str(first["msg"]).removeprefix("Value error, ")
-    sentence = f"{'.'.join(places) or 'the body'}: {message[:1].lower()}{message[1:]}"
+    whole = "the address" if first["loc"][0] == "query" else "the body"
+    sentence = f"{'.'.join(places) or whole}: {message[:1].lower()}{message[1:]}"
     return await _refused(request, RefusalError(422, sentence))
 
 

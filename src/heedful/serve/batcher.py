@@ -13,7 +13,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -21,7 +21,7 @@ from heedful.careful import Care
 from heedful.data.glossary import Term
 from heedful.errors import HeedfulError, lacks_memory
 from heedful.request import Request
-from heedful.search import Beam, SearchConfig
+from heedful.search import Beam, Client, SearchConfig
 from heedful.serve.limits import ServerLimits
 from heedful.serve.model_thread import ModelThread
 from heedful.serve.refusal import RefusalError, refusal_of
@@ -29,6 +29,10 @@ from heedful.translation import Translation
 
 LONGEST_PAUSE = 30.0
 """Seconds, at most, between two attempts to use a model that has failed."""
+
+MOST_CRASHES = 32
+"""Crashes of a batch after which no part of it is parted any more: enough to find three texts that
+are to blame among 1,024."""
 
 AT_ONCE = 2_000
 """Characters that are cut into pieces in the event loop: to hand them to a thread takes longer."""
@@ -63,7 +67,10 @@ class Engine(Protocol):
         ...
 
     def translate(self, requests: Sequence[Request], how: How) -> list[Translation]:
-        """Return the translation of every text, in order; HeedfulError for a client's mistake."""
+        """Return the translation of every text, in order; HeedfulError for a client's mistake.
+
+        Whatever is returned for a client that has left, nobody reads it.
+        """
         ...
 
     def prove(self) -> None:
@@ -92,14 +99,22 @@ class _Job:
     left: int = 0
     """Source pieces that have not been given to the model."""
     error: RefusalError | None = None
-    gone: bool = False
-    """Whether nobody waits for it any more."""
+    client: Client = field(default_factory=Client)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
+    def wanted(self) -> bool:
+        """Whether somebody waits for what has not been translated."""
+        return not self.client.gone and self.error is None
+
+    @property
     def waits(self) -> bool:
-        """Whether there are texts to be given to the model, and somebody to give them to."""
-        return not self.gone and self.error is None and self.taken < len(self.requests)
+        """Whether there are texts to be given to the model, and somebody who waits for them."""
+        return self.wanted and self.taken < len(self.requests)
+
+    def text(self, number: int) -> Request:
+        """Return what is to be translated, with who waits for it."""
+        return replace(self.requests[number], client=self.client)
 
     def fail(self, error: RefusalError) -> None:
         """Refuse what has not been answered."""
@@ -192,8 +207,8 @@ class Batcher:
         """Yield the translation of every text, in order, as soon as it is there.
 
         Raises RefusalError at once if the queue is full or the model is not ready, for a text that
-        is too long, and when it has taken too long. Whoever stops waiting leaves the queue; what
-        the model has begun it ends, since others' texts are in it.
+        is too long, and when it has taken too long. Whoever stops waiting leaves the queue, and
+        what the model has begun for them it gives up at its next step.
         """
         until = asyncio.get_running_loop().time() + self.limits.request_seconds
         self._check()
@@ -214,7 +229,8 @@ class Batcher:
             for number in range(len(sizes)):
                 yield await self._answer(job, number, until)
         finally:
-            job.gone = True
+            if None in job.found:  # else there is nothing left to be given up
+                job.client.leave()
             self._jobs.remove(job)
 
     async def _sizes(self, texts: Sequence[str], how: How) -> list[int]:
@@ -287,46 +303,47 @@ class Batcher:
         return places
 
     async def _translate(self, thread: ModelThread, how: How, places: list[_Place]) -> None:
-        """Translate texts of the same kind, and hand the translations over."""
-        places = [(job, at) for job, at in places if not job.gone and job.error is None]
-        if not places:
-            return
-        self._began = self._clock()
-        texts = [job.requests[at] for job, at in places]
-        try:
-            found = await thread.run(partial(self._engine.translate, texts, how))
-            pairs = list(zip(places, found, strict=True))
-        except HeedfulError as error:
-            await self._blame(thread, how, places, error)
-        except Exception as error:
-            await self._crashed(thread, places, error)
-        else:
-            for (job, at), translation in pairs:
-                job.found[at] = translation
-                job.changed.set()
-            seconds = self._clock() - self._began
-            self._told(Batch(len(places), len({id(job) for job, _ in places}), seconds))
+        """Translate texts of the same kind, and hand the translations over.
 
-    async def _blame(
-        self, thread: ModelThread, how: How, places: list[_Place], error: HeedfulError
-    ) -> None:
-        """Refuse the request that something is wrong with; the others are translated without it."""
-        by_job: dict[int, list[_Place]] = {}
-        for place in places:
-            by_job.setdefault(id(place[0]), []).append(place)
-        if len(by_job) == 1:
-            places[0][0].fail(refusal_of(error))
-            return
-        for some in by_job.values():
-            await self._translate(thread, how, some)
+        Where that fails they are parted, until what is to blame for it is refused alone.
+        """
+        parts, crashes = [places], 0
+        while parts:
+            some = [(job, at) for job, at in parts.pop() if job.wanted]
+            if not some:
+                continue
+            self._began = self._clock()
+            texts = [job.text(at) for job, at in some]
+            try:
+                found = await thread.run(partial(self._engine.translate, texts, how))
+                pairs = list(zip(some, found, strict=True))
+            except HeedfulError as error:
+                parts += _blamed(some, refusal_of(error))
+            except Exception as error:
+                crashes += 1
+                parts += self._crashed(some, error, parting=crashes < MOST_CRASHES)
+                await self._recover(thread)
+            else:
+                self._hand_over(pairs, self._clock() - self._began)
 
-    async def _crashed(self, thread: ModelThread, places: list[_Place], error: Exception) -> None:
-        """Refuse what was being translated, and take nothing until the model works again."""
+    def _hand_over(self, pairs: list[tuple[_Place, Translation]], seconds: float) -> None:
+        for (job, at), translation in pairs:
+            job.found[at] = translation
+            job.changed.set()
+        self._told(Batch(len(pairs), len({id(job) for (job, _), _ in pairs}), seconds))
+
+    def _crashed(
+        self, places: list[_Place], error: Exception, *, parting: bool
+    ) -> list[list[_Place]]:
+        """Return the halves of what the model failed on; one text, or all if not, is refused."""
         what = "lack of memory" if lacks_memory(error) else type(error).__name__
         log.error("the model %s failed (%s) on %d texts", self.name, what, len(places))
+        if parting and len(places) > 1:
+            half = len(places) // 2
+            return [places[half:], places[:half]]
         for job, _ in places:
-            job.fail(self._refusal("the model failed on this batch"))
-        await self._recover(thread)
+            job.fail(self._refusal("the model failed on this request"))
+        return []
 
     async def _recover(self, thread: ModelThread) -> None:
         """Return once the model has translated something."""
@@ -345,6 +362,17 @@ class Batcher:
             else:
                 self._works = True
                 return
+
+
+def _blamed(places: Sequence[_Place], refusal: RefusalError) -> list[list[_Place]]:
+    """Return the texts of each request, to be tried without the others; one alone is refused."""
+    by_job: dict[_Job, list[_Place]] = {}
+    for place in places:
+        by_job.setdefault(place[0], []).append(place)
+    if len(by_job) == 1:
+        places[0][0].fail(refusal)
+        return []
+    return list(by_job.values())[::-1]
 
 
 def _groups(places: Sequence[_Place]) -> dict[How, list[_Place]]:

@@ -4,12 +4,12 @@ An ASGI request comes in; if nothing is wrong with it the application gets it wi
 and is cancelled when the client goes away. Every answer gets the security headers and is counted.
 """
 
-__all__ = ["FAULT", "FORMS", "Guard"]
+__all__ = ["FAULT", "FORMS", "JSON", "NOTES", "Guard", "type_of"]
 
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,12 +19,18 @@ from heedful.serve.metrics import Metrics
 from heedful.serve.refusal import RefusalError
 from heedful.serve.security import HEADERS, Access
 
+JSON = "application/json"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 READING = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing, and have no body."""
 
 FAULT = "this is a fault of the server, not of the request"
 """What a client is told of it."""
+
+NOTES = "heed-notes"
+"""The header that says what was done to a document, and what could not be."""
+
+_UNICODE = ("utf-8", "utf8", "us-ascii")
 
 _ALLOWED = {
     "access-control-allow-methods": "GET, POST",
@@ -36,7 +42,12 @@ log = logging.getLogger("heedful.serve")
 
 
 class Guard:
-    """Lets through what is allowed; `forms` are the paths where a body may be a form."""
+    """Lets through what is allowed.
+
+    `types` are the content types that a body may have at some paths; elsewhere it must be JSON,
+    which no page can send to another origin unasked. Those others a page can send: what refuses it
+    is the `Origin` that browsers say.
+    """
 
     def __init__(
         self,
@@ -44,10 +55,10 @@ class Guard:
         limits: ServerLimits,
         access: Access,
         metrics: Metrics,
-        forms: Sequence[str] = (),
+        types: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.app, self.limits, self.access, self.metrics = app, limits, access, metrics
-        self.forms = frozenset(forms)
+        self.types = types or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -98,10 +109,14 @@ class Guard:
             self._check_kind(scope["path"], headers.get("content-type", ""))
 
     def _check_kind(self, path: str, kind: str) -> None:
-        name = kind.partition(";")[0].strip().lower()
-        if name == "application/json" or (name in FORMS and path in self.forms):
-            return
-        raise RefusalError(415, "the content type must be application/json")
+        name, known = type_of(kind), self.types.get(path, (JSON,))
+        if name not in known:
+            listed = " or ".join(known)
+            raise RefusalError(415, f"the content type must be {listed}")
+        for parameter in kind.lower().split(";")[1:]:
+            key, _, value = parameter.partition("=")
+            if name != JSON and key.strip() == "charset" and value.strip(' "') not in _UNICODE:
+                raise RefusalError(415, "the body must be in UTF-8")
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes | None:
         """Return the whole body, None when the client has gone; RefusalError if it is too long."""
@@ -153,6 +168,15 @@ class Guard:
             working.cancel()
 
 
+def type_of(kind: str) -> str:
+    """Return a media type without its parameters.
+
+    >>> type_of("Text/HTML; charset=utf-8")
+    'text/html'
+    """
+    return kind.partition(";")[0].strip().lower()
+
+
 class _Answer:
     """What goes out, with the headers that every answer has."""
 
@@ -167,9 +191,10 @@ class _Answer:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
-                headers[name] = value
+                headers.setdefault(name, value)
             if self.trusted and self._origin is not None:
                 headers["access-control-allow-origin"] = self._origin
+                headers["access-control-expose-headers"] = f"{NOTES}, retry-after"
                 headers["vary"] = "origin"
         await self._send(message)
 

@@ -1,31 +1,35 @@
 """The dialect of LibreTranslate, so that its clients work unchanged.
 
-`/translate`, `/detect`, `/languages` and `/frontend/settings` take and give the same JSON; a body
-may be a form as well. Suggestions and files are refused as by a server that has them switched off.
-`app` mounts it.
+`/translate`, `/detect`, `/languages`, `/translate_file` and `/frontend/settings` take and give the
+same JSON; a body may be a form as well. Suggestions are refused as by a server that has them
+switched off. `app` mounts it.
 """
 
 __all__ = ["FORM_PATHS", "libretranslate_routes"]
 
 import asyncio
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from heedful.careful import Care
+from heedful.documents import ENDINGS, TYPES, Report
 from heedful.request import Request as Wanted
 from heedful.search import Beam
 from heedful.serve.batcher import How
 from heedful.serve.detecting import Detector
-from heedful.serve.guard import FORMS
+from heedful.serve.documents import KINDS, DocumentTranslator, noted, read_document
+from heedful.serve.fields import SentFile, fields_of, text_in
+from heedful.serve.files import File, WaitingFiles
+from heedful.serve.guard import FORMS, JSON
 from heedful.serve.limits import ServerLimits
 from heedful.serve.models import Models, Way, language_name
-from heedful.serve.native import key_of
 from heedful.serve.parted import Html, Lines, Parted, Said
 from heedful.serve.refusal import RefusalError, shown
 from heedful.serve.schemas import Failure
@@ -35,26 +39,40 @@ from heedful.translation import Translation, blank
 FORM_PATHS = ("/translate", "/detect", "/suggest", "/translate_file")
 """Where a body may be a form."""
 
-MOST_FIELDS = 20
 BEAM = 4
+DOCUMENT = How(search=Beam(beam_size=BEAM), care=Care(protect=True), align=True)
+"""How HTML and files are translated."""
+
 _NUMBER = re.compile("-?[0-9]{1,8}")
 
 _TEXT = {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-_FIELDS: dict[str, Any] = {
+_KINDS: dict[str, dict[str, Any]] = {
     "q": _TEXT,
-    "source": {"type": "string", "description": 'A language code, or "auto"'},
+    "source": {"type": "string"},
     "target": {"type": "string"},
     "format": {"type": "string", "enum": ["text", "html"]},
     "alternatives": {"type": "integer", "minimum": 0},
+    "file": {"type": "string", "format": "binary"},
     "api_key": {"type": "string"},
 }
+_MEANINGS = {
+    "q": "A text, or several",
+    "source": "A language code, or `auto`",
+    "target": "A language code",
+    "format": "What the text is; `text` if not given",
+    "alternatives": "How many other translations to give",
+    "file": "A file whose name ends in one of `supportedFilesFormat`",
+    "api_key": "A key, where one is asked for",
+}
+_FIELDS = {name: kind | {"description": _MEANINGS[name]} for name, kind in _KINDS.items()}
 
 
-def _described(*names: str, required: Sequence[str]) -> dict[str, Any]:
+def _described(
+    *names: str, required: Sequence[str], kinds: Sequence[str] = (JSON, FORMS[0])
+) -> dict[str, Any]:
     """Return how a body is described in the OpenAPI document."""
     fields = {name: _FIELDS[name] for name in names}
     schema = {"type": "object", "properties": fields, "required": list(required)}
-    kinds = ("application/json", FORMS[0])
     return {"requestBody": {"required": True, "content": {k: {"schema": schema} for k in kinds}}}
 
 
@@ -62,10 +80,15 @@ _REFUSALS = {status: {"model": Failure} for status in (400, 403, 413, 415, 421, 
 
 
 def libretranslate_routes(
-    models: Models, limits: ServerLimits, access: Access, detector: Detector
+    models: Models,
+    limits: ServerLimits,
+    access: Access,
+    detector: Detector,
+    documents: DocumentTranslator,
+    files: WaitingFiles,
 ) -> APIRouter:
     """Return the routes of the dialect."""
-    dialect = _Dialect(models, limits, access, detector)
+    dialect = _Dialect(models, limits, access, detector, documents, files)
     router = APIRouter(tags=["libretranslate"], responses=_REFUSALS)  # type: ignore[arg-type]
     every = ("q", "source", "target", "format", "alternatives", "api_key")
     router.add_api_route(
@@ -83,7 +106,24 @@ def libretranslate_routes(
     router.add_api_route("/languages", dialect.languages, methods=["GET"])
     router.add_api_route("/frontend/settings", dialect.settings, methods=["GET"])
     router.add_api_route("/suggest", dialect.suggest, methods=["POST"])
-    router.add_api_route("/translate_file", dialect.translate_file, methods=["POST"])
+    asked = ("file", "source", "target")
+    router.add_api_route(
+        "/translate_file",
+        dialect.translate_file,
+        methods=["POST"],
+        openapi_extra=_described(*asked, "api_key", required=asked, kinds=FORMS[1:]),
+    )
+    router.add_api_route(
+        "/download_file/{name}",
+        dialect.download_file,
+        methods=["GET"],
+        response_class=Response,
+        responses={
+            200: {"content": {kind: {} for kind in KINDS}, "description": "The file"},
+            404: {"model": Failure, "description": "No such file, or not any more"},
+            414: {"model": Failure, "description": "Too long an address"},
+        },
+    )
     return router
 
 
@@ -91,20 +131,25 @@ class _Dialect:
     """Answers in the dialect."""
 
     def __init__(
-        self, models: Models, limits: ServerLimits, access: Access, detector: Detector
+        self,
+        models: Models,
+        limits: ServerLimits,
+        access: Access,
+        detector: Detector,
+        documents: DocumentTranslator,
+        files: WaitingFiles,
     ) -> None:
         self._models, self._limits = models, limits
         self._access, self._detector = access, detector
+        self._documents, self._files = documents, files
 
     async def translate(self, request: Request) -> JSONResponse:
         """Translate a text or a list of texts."""
-        fields = await self._fields(request)
-        for name in ("q", "source", "target"):
-            if not fields.get(name):
-                raise RefusalError(400, f"Invalid request: missing {name} parameter")
+        fields = await fields_of(request, self._access)
+        _check_given(fields, "q", "source", "target")
         several, texts = self._texts(fields["q"])
-        source, target = _text(fields, "source"), _code(_text(fields, "target"))
-        kind = _text(fields, "format") or "text"
+        source, target = text_in(fields, "source"), _code(text_in(fields, "target"))
+        kind = text_in(fields, "format") or "text"
         if kind not in ("text", "html"):
             raise RefusalError(400, f"{shown(kind, 16)} format is not supported")
         count = self._count(fields.get("alternatives"))
@@ -124,9 +169,8 @@ class _Dialect:
 
     async def detect(self, request: Request) -> JSONResponse:
         """Tell in which languages a text may be, the likeliest first."""
-        fields = await self._fields(request)
-        if not fields.get("q"):
-            raise RefusalError(400, "Invalid request: missing q parameter")
+        fields = await fields_of(request, self._access)
+        _check_given(fields, "q")
         _, texts = self._texts(fields["q"])
         found = await asyncio.to_thread(self._detector, " ".join(texts))
         told = [
@@ -154,12 +198,12 @@ class _Dialect:
             {
                 "apiKeys": bool(self._access.keys),
                 "charLimit": self._limits.characters,
-                "filesTranslation": False,
+                "filesTranslation": True,
                 "frontendTimeout": 500,
                 "keyRequired": bool(self._access.keys),
                 "language": {"source": source, "target": target},
                 "suggestions": False,
-                "supportedFilesFormat": [],
+                "supportedFilesFormat": list(ENDINGS),
             }
         )
 
@@ -167,23 +211,37 @@ class _Dialect:
         """Refuse suggestions: nothing that users write is kept."""
         raise RefusalError(403, "Suggestions are disabled on this server.")
 
-    async def translate_file(self) -> JSONResponse:
-        """Refuse files: `heed translate` does them where they lie."""
-        raise RefusalError(403, "Files translation are disabled on this server.")
+    async def translate_file(self, request: Request) -> JSONResponse:
+        """Translate a file; tell the address at which it waits to be fetched, once."""
+        fields = await fields_of(request, self._access, files=1)
+        _check_given(fields, "file", "source", "target")
+        file, target = fields["file"], _code(text_in(fields, "target"))
+        if not isinstance(file, SentFile):
+            raise RefusalError(400, "Invalid request: file is not a file")
+        path = PurePath(file.name.replace("\\", "/"))
+        ending = path.suffix.lower()
+        if ending not in ENDINGS:
+            known = ", ".join(ENDINGS)
+            raise RefusalError(400, f"Invalid request: file format not supported; known: {known}")
+        kind, text = ENDINGS[ending], read_document(file.content, self._limits)
+        source = text_in(fields, "source")
+        if source == "auto":
+            guesses = await self._guesses([" ".join(await self._documents.texts(text, kind))])
+            source = guesses[0]["language"]
+        [way] = self._ways([_code(source)], target)
+        report = Report()
+        if way is not None:
+            text, report = await self._documents.translated(text, kind, way, DOCUMENT)
+        told = File(f"{path.stem[:100]}.{target}{ending}", text.encode(), TYPES[kind])
+        url = request.url_for("download_file", name=self._files.keep(told, ending))
+        return JSONResponse({"translatedFileUrl": str(url)}, headers=noted(report))
 
-    async def _fields(self, request: Request) -> dict[str, Any]:
-        """Return what a JSON object or a form holds, once its key is known."""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind in FORMS:
-            form = await request.form(max_files=0, max_fields=MOST_FIELDS)
-            fields: dict[str, Any] = dict(form)
-            if isinstance(q := fields.get("q"), str):
-                fields["q"] = "\n".join(q.splitlines())
-        else:
-            fields = _object(await request.body())
-        key = fields.get("api_key") or key_of(request)
-        self._access.check_key(key if isinstance(key, str) else None, missing=403)
-        return fields
+    async def download_file(self, name: str) -> Response:
+        """Hand out a translated file, once; whoever knows its name needs no key."""
+        file = self._files.fetch(name)
+        saved = f"attachment; filename*=utf-8''{quote(file.name, safe='', errors='replace')}"
+        kind = f"{file.media_type}; charset=utf-8"
+        return Response(file.content, media_type=kind, headers={"content-disposition": saved})
 
     def _texts(self, q: object) -> tuple[bool, list[str]]:
         """Return whether `q` is a list, and the texts in it."""
@@ -273,25 +331,15 @@ def _parted(texts: Sequence[str], kind: str, count: int) -> list[Parted]:
 def _how(kind: str, count: int) -> How:
     """Return how texts of a kind are translated; HTML has no alternatives."""
     if kind == "html":
-        return How(search=Beam(beam_size=BEAM), care=Care(protect=True), align=True)
+        return DOCUMENT
     return How(search=Beam(beam_size=max(BEAM, count + 1), n_best=count + 1))
 
 
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        raise RefusalError(400, "Invalid request: the body is not JSON") from None
-    if not isinstance(found, dict):
-        raise RefusalError(400, "Invalid request: the body is not a JSON object")
-    return found
-
-
-def _text(fields: dict[str, Any], name: str) -> str:
-    value = fields.get(name) or ""
-    if not isinstance(value, str):
-        raise RefusalError(400, f"Invalid request: {name} is not a text")
-    return value
+def _check_given(fields: dict[str, Any], *names: str) -> None:
+    """Raise RefusalError for the first of the fields that is missing or empty."""
+    for name in names:
+        if not fields.get(name):
+            raise RefusalError(400, f"Invalid request: missing {name} parameter")
 
 
 def _code(language: str) -> str:

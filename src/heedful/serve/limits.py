@@ -36,6 +36,8 @@ class ServerLimits(Settings):
     """Characters of a text."""
     tokens: Count = 1_024
     """Pieces of a text, as the model cuts it."""
+    document_characters: Count = 100_000
+    """Characters of a document, markup and all."""
     beam: Rows = 16
     """Hypotheses that a search keeps."""
     alternatives: Rows = 8
@@ -64,6 +66,12 @@ class ServerLimits(Settings):
     """Connections in all; one that is asking nothing gives way to a new one."""
     per_address: Count = 16
     """Connections from one address that is not of this machine."""
+    files: Count = 64
+    """Translated files that wait to be fetched; the oldest is forgotten for a new one."""
+    file_bytes: Count = 1 << 24
+    """Bytes of all translated files that wait to be fetched."""
+    file_seconds: Seconds = 300
+    """Seconds after which a translated file that nobody fetched is forgotten."""
     retry_seconds: Count = 1
     """Seconds after which a client that was refused is told to try again."""
     recovery_seconds: Seconds = 1

@@ -3,13 +3,14 @@
 JSON comes in and goes out; a stream is a line of JSON for every sentence. `app` mounts it.
 """
 
-__all__ = ["native_routes"]
+__all__ = ["REFUSALS", "key_of", "native_routes"]
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
@@ -35,7 +36,7 @@ from heedful.serve.security import Access
 from heedful.text.sentences import split_sentences
 from heedful.translation import Translation
 
-_REFUSALS = {
+REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Failure, "description": what}
     for status, what in {
         400: "Not JSON, no such languages, or words that contradict each other",
@@ -73,7 +74,7 @@ def native_routes(
         prefix="/v1",
         tags=["native"],
         dependencies=[Depends(allowed)],
-        responses=_REFUSALS,  # type: ignore[arg-type]
+        responses=REFUSALS,
     )
 
     @router.post("/translate")

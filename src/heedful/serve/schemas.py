@@ -1,4 +1,4 @@
-"""What the native API reads and writes, as JSON.
+"""What the native API reads and writes: JSON, and what stands in the address of a document.
 
 `native` uses them, and the OpenAPI document shows them. How much is allowed is checked here too,
 against `ServerLimits`.
@@ -8,6 +8,8 @@ __all__ = [
     "Asked",
     "Detected",
     "DetectAsked",
+    "DocumentAsked",
+    "DocumentTranslated",
     "Failure",
     "Known",
     "KnownModel",
@@ -15,10 +17,12 @@ __all__ = [
     "TranslateAsked",
     "Translated",
     "Translations",
+    "check_document",
     "check_texts",
 ]
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -133,6 +137,58 @@ class DetectAsked(_Shape):
     """The texts."""
 
 
+def _term(line: str) -> str:
+    """Return a term as an address has it; raises ValueError for what is none."""
+    source, _, targets = line.partition("=")
+    if not source.strip() or not all(form.strip() for form in targets.split("|")):
+        raise ValueError("it is not SOURCE=TARGET, or SOURCE=FORM|FORM")
+    return line
+
+
+class DocumentAsked(BaseModel):
+    """How to translate a document; placeholders, tags, addresses and numbers are always kept."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    to: str | None = None
+    """The language to translate to; may be left out where the models have one alone."""
+    from_: str | None = Field(None, alias="from")
+    """The language of the document."""
+    model: str | None = None
+    """The name of a model; the first that fits if not given."""
+    beam: int | None = Field(None, ge=1)
+    """Hypotheses that the search keeps; 4 if not given, 1 is greedy search."""
+    length_penalty: float = Field(0.6, ge=0, le=10)
+    """How much long translations are favoured."""
+    glossary: list[Annotated[str, Field(max_length=400), AfterValidator(_term)]] = []
+    """Terms, each `SOURCE=TARGET`, or `SOURCE=FORM|FORM` where any form will do."""
+
+    def how(self, way: Way, limits: ServerLimits) -> How:
+        """Return how to translate; raises RefusalError for more than is allowed."""
+        pairs = [line.partition("=")[::2] for line in self.glossary]
+        terms = [Term(a.strip(), tuple(map(str.strip, forms.split("|")))) for a, forms in pairs]
+        _check("terms of the glossary", sum(len(term.targets) for term in terms), limits.terms)
+        asked = Asked(beam=self.beam, length_penalty=self.length_penalty, protect=True)
+        return replace(asked.how(way, limits), terms=tuple(terms), align=True)
+
+
+class DocumentTranslated(_Shape):
+    """A document's translation."""
+
+    model: str
+    """Who translated."""
+    to: str | None
+    """The language of the translation, if it has a name."""
+    text: str
+    """The translated document."""
+    notes: list[str]
+    """What was done and what could not be, in sentences, as `heed translate` says it."""
+    kept: list[int]
+    """Lines of the translated document, from 1, at which a text stays as it was."""
+
+
 class Alternative(_Shape):
     """One possible translation."""
 
@@ -205,6 +261,11 @@ def check_texts(texts: Sequence[str], limits: ServerLimits) -> None:
     _check("texts", len(texts), limits.texts, 413)
     for number, text in enumerate(texts, start=1):
         _check(f"characters of text {number}", len(text), limits.characters, 413)
+
+
+def check_document(text: str, limits: ServerLimits) -> None:
+    """Raise RefusalError for a document that is too long."""
+    _check("characters of the document", len(text), limits.document_characters, 413)
 
 
 def _check(what: str, given: int, most: int, status: int = 422) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from heedful.decode.engine import batches
+from heedful.decode.waiting import batches
 from heedful.inspect.capture import Looks, record
 from heedful.inspect.heads.pronouns import Sentence
 from heedful.inspect.names import KINDS, Head, Kind
