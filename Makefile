@@ -7,6 +7,8 @@
 #   make bench     every measurement in benchmarks/ (long)
 #   make bench-train   training speed against other toolkits, which it installs (45 minutes)
 #   make bench-decode  decoding speed against other engines (MODEL=runs/multi30k/model)
+#   make bench-serve   heed serve under load, and CTranslate2 behind a server (15 minutes)
+#   make bench-play    how long the playground takes in a real browser (5 minutes)
 #
 # PYTHON names the Python to build .venv with: make setup PYTHON=python3.12
 
@@ -23,7 +25,7 @@ ifneq ($(wildcard ../shared/data),)
 export HEEDFUL_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: setup demo test test-all check bench bench-train bench-decode
+.PHONY: setup demo test test-all check bench bench-train bench-decode bench-serve bench-play
 
 setup: $(STAMP)
 
@@ -59,3 +61,9 @@ MODEL ?= runs/multi30k/model
 
 bench-decode: setup
 	$(BIN)/python benchmarks/decode_speed.py --model $(MODEL)
+
+bench-serve: setup
+	$(BIN)/python benchmarks/serve_load.py
+
+bench-play: setup
+	$(BIN)/python benchmarks/playground_latency.py

@@ -30,6 +30,7 @@ COMMANDS = {
     "score": "say how likely a model finds given translations",
     "inspect": "show what a model looks at while it translates a sentence, and why it matters",
     "heads": 'measure what each attention head is for, and whether any follows "it"',
+    "play": "show on a web page, live, what a model does with a sentence",
     "serve": "answer translation requests over HTTP, as LibreTranslate does",
     "export": "write a model for CTranslate2 or ONNX, or smaller for heedful, checked",
     "shortlist": "learn which pieces a model may translate with, for faster translation",

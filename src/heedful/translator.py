@@ -38,7 +38,7 @@ from heedful.model_header import Languages
 from heedful.model_path import BUNDLED, model_path
 from heedful.pipeline import How, Pipeline
 from heedful.request import Request, sound
-from heedful.search import Alternatives, Beam, Hypothesis, Limits, SearchConfig
+from heedful.search import Alternatives, Beam, Client, Hypothesis, Limits, SearchConfig
 from heedful.text.pieces import CONTROL, UNKNOWN
 from heedful.text.tokenizer import Tokenizer
 from heedful.translation import Candidate, Translation
@@ -109,7 +109,7 @@ class Translator:
         longest = min(member.model.config.max_length for member in members)
         self.limits = limits_of(first.tokenizer, longest)
         self.precision = pick_precision(precision, first.model, self.device)
-        self._folder = folder
+        self.folder = folder
         self._engine = Engine(
             [member.model for member in members],
             self.device,
@@ -272,7 +272,7 @@ class Translator:
 
     @cached_property
     def _confidence(self) -> Confidence:
-        return Confidence({}) if self._folder is None else Confidence.load(self._folder)
+        return Confidence({}) if self.folder is None else Confidence.load(self.folder)
 
     def mean_log_probs(self, translations: Sequence[Translation]) -> list[float]:
         """Return the natural logarithm of a piece's probability, the mean over each best one."""
@@ -340,10 +340,16 @@ class Translator:
             stopped.set()
 
     def search(
-        self, sources: Sequence[Sequence[int]], search: SearchConfig
+        self,
+        sources: Sequence[Sequence[int]],
+        search: SearchConfig,
+        clients: Sequence[Client] | None = None,
     ) -> list[list[Hypothesis]]:
-        """Return what the engine finds for sources that are pieces already."""
-        return self._engine.decode(sources, search, self.limits)
+        """Return what the engine finds for sources that are pieces already.
+
+        For a source whose client leaves there may be nothing.
+        """
+        return self._engine.decode(sources, search, self.limits, clients=clients)
 
     def alternatives(
         self,

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fewestEdges, ranked, rowOf, view } from "heedful/views.js";
+import { atStep, fewestEdges, ranked, regrouped, rowOf, settled, view } from "heedful/views.js";
 import { byPiece, byWord, groupOf } from "heedful/words.js";
 
 /** A tag, a word of two pieces, a piece of two words, the end. */
@@ -86,4 +86,40 @@ test("no fewer edges carry 75 % of the weight", () => {
     for (const { row, column, weight } of edges) assert.equal(weight, weights[4 * row + column]);
   }
   assert.deepEqual(fewestEdges([0, 0], 2), []);
+});
+
+const NOTHING = { kind: "encoder", layer: null, head: null, row: null, column: null };
+
+test("what is not chosen yet, or not there, is what is good to begin with", () => {
+  const maps = { encoder: mapOf(ROWS) };
+  const first = settled(maps, { ...NOTHING, words: false, hide: false });
+  assert.deepEqual(first, { ...ASKED, kind: "encoder", row: 2, column: 4 });
+  assert.deepEqual(settled(maps, { ...first, row: 1, column: 3 }), { ...first, row: 1, column: 3 });
+  assert.deepEqual(settled(maps, { ...first, head: 7, row: 99, column: 1 }), first);
+  const hidden = settled(maps, { ...first, hide: true });
+  assert.equal(hidden.column, 2);
+  assert.deepEqual(settled({}, { ...NOTHING }), NOTHING);
+  const it = { ...SIDE, tokens: [">>de<<", "▁it", "at", "因为", "</s>"] };
+  const asked = { ...NOTHING, words: false, hide: false };
+  assert.equal(settled({ encoder: mapOf(ROWS, it, it) }, asked).row, 1);
+});
+
+test("a step chooses its row in the decoder's maps alone", () => {
+  const reads = ["<s>", ...SIDE.tokens.slice(0, -1)];
+  const map = { ...mapOf(ROWS, SIDE, { ...SIDE, reads }), kind: "cross" };
+  const asked = { ...ASKED, kind: "cross", row: 0, column: 0 };
+  assert.deepEqual(atStep({ cross: map }, asked, 4), { ...asked, row: 4, column: 0 });
+  assert.equal(atStep({ cross: map }, asked, 0), asked);
+  assert.equal(atStep({ cross: map }, asked, 9), asked);
+  const encoder = { ...asked, kind: "encoder" };
+  assert.equal(atStep({ encoder: mapOf(ROWS) }, encoder, 4), encoder);
+});
+
+test("what is chosen stays when rows and columns are words", () => {
+  const maps = { encoder: mapOf(ROWS) };
+  const asked = { ...ASKED, kind: "encoder", row: 2, column: 4 };
+  assert.deepEqual(regrouped(maps, asked, { words: true }), { ...asked, words: true, row: 1 });
+  const back = regrouped(maps, { ...asked, words: true, row: 1 }, { words: false });
+  assert.deepEqual(back, { ...asked, row: 1 });
+  assert.equal(regrouped(maps, asked, { hide: true }).column, 2);
 });

@@ -150,6 +150,14 @@ def test_draining_has_an_end() -> None:
         assert asked.exception(10) is not None or asked.result()[0] == 503
 
 
+def test_what_is_sent_goes_at_once() -> None:
+    """Without TCP's name asyncio leaves Nagle's algorithm on: 44 ms for every answer."""
+    with bound("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.proto == socket.IPPROTO_TCP
+
+
 def test_ports_that_cannot_be_had() -> None:
     with bound("127.0.0.1", 0) as first:
         port = first.getsockname()[1]

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from heedful.cli import main
-from heedful.commands import serve as command
 from heedful.model_folder import Languages, save_model
 from heedful.search import Beam
 from heedful.serve import server
 from heedful.serve.app import Service
 from heedful.serve.limits import ServerLimits
+from heedful.serve.starting import named
 from heedful.translator import load
 from tests.inspect.planted import tiny, tokenizer
 from tests.serve.serving import Client, until
@@ -237,4 +237,4 @@ def test_what_is_not_installed_is_named(
 
 
 def test_names_of_models() -> None:
-    assert command._names(["runs/a/model", "runs/b/", "everyday"]) == ["a", "b", "everyday"]
+    assert [*named(["runs/a/model", "runs/b/", "everyday"])] == ["a", "b", "everyday"]

@@ -9,7 +9,7 @@ __all__ = ["BATCH_TOKENS", "Engine", "decode"]
 import copy
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import repeat
 from typing import cast
@@ -106,6 +106,7 @@ class Engine:
         self._packed: list[PackedTransformer] | None = None
         self._seen = 0
         self._stages: list[Stages] = []
+        self._pool: tuple[int, ThreadPoolExecutor] | None = None
         self._spaces: list[list[Workspace]] = []
         """Memory of threads that have ended: new memory costs a tenth of the time, page by page."""
 
@@ -279,19 +280,27 @@ class Engine:
             self._spaces.append(spaces)
             return found
 
-        if threads == 1:  # a thread takes a millisecond to begin, as long as a piece or two
+        if threads == 1:  # to hand it to a thread takes as long as a piece or two
             with nothing_collected(job.watch):
                 yield from run()
             return
+        pool = self._threads(cores)
         try:
-            with (
-                nothing_collected(job.watch),
-                ThreadPoolExecutor(threads, "decode", torch.set_num_threads, (1,)) as pool,
-            ):
-                for running in [pool.submit(run) for _ in range(threads)]:
-                    yield from running.result()
+            with nothing_collected(job.watch):
+                every = [pool.submit(run) for _ in range(threads)]
+                wait(every)  # whatever one raises, no other still runs
         finally:
+            waiting.give_up()  # what is left where this was interrupted
             torch.set_num_threads(cores)
+        for running in every:
+            yield from running.result()
+
+    def _threads(self, count: int) -> ThreadPoolExecutor:
+        """Return threads that compute with one core each; they are kept for the next job."""
+        if self._pool is None or self._pool[0] != count:
+            pool = ThreadPoolExecutor(count, "decode", torch.set_num_threads, (1,))
+            self._pool = count, pool
+        return self._pool[1]
 
     def _take_spaces(self) -> list[Workspace]:
         """Return memory for one thread, of each model."""

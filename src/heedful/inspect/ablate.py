@@ -4,9 +4,20 @@ A model and edits come in; while the block runs the model computes with them, on
 called. The attentions that an edit touches show their weights, all others stay on the fast path.
 """
 
-__all__ = ["HOW", "Edit", "How", "ablate", "edited", "means"]
+__all__ = [
+    "HOW",
+    "Edit",
+    "Edits",
+    "How",
+    "ablate",
+    "ablations",
+    "edited",
+    "looking",
+    "means",
+    "merged",
+]
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -66,6 +77,17 @@ def ablate(
     >>> with ablate(translator.model, ["encoder.5.6"]):  # doctest: +SKIP
     ...     print(translator.model.encode(source, mask).states)
     """
+    with edited(model, ablations(model, heads, how, reference)):
+        yield
+
+
+def ablations(
+    model: Transformer,
+    heads: Iterable[str | Head],
+    how: How | str = "zero",
+    reference: Looks | None = None,
+) -> Edits:
+    """Return the edits that `ablate` makes; raises what it raises."""
     if how not in HOW:
         raise SettingError(f'there is no ablation "{how}"', where="how", fix=did_you_mean(how, HOW))
     found = [head for name in heads for head in parse(model, name)]
@@ -76,8 +98,7 @@ def ablate(
                 "a mean needs a pass to be taken over", where="reference", fix="record one"
             )
         given = means(reference, found)
-    with edited(model, _edits(found, how, given)):
-        yield
+    return _edits(found, how, given)
 
 
 def means(reference: Looks, heads: Iterable[Head]) -> Means:
@@ -105,13 +126,32 @@ def _edits(heads: Sequence[Head], how: str, given: Means) -> Edits:
 def edited(model: Transformer, edits: Edits) -> Iterator[None]:
     """Compute with edits while the block runs."""
     there = {(kind, layer): module for kind, layer, module in modules(model)}
-    places = [(there[place], _looking(edit)) for place, edit in edits.items()]
+    places = [(there[place], looking(edit)) for place, edit in edits.items()]
     with replaced(places):
         yield
 
 
-def _looking(edit: Edit) -> Looking:
-    """Return the explicit way to look, with the edit made."""
+def merged(first: Edits, then: Edits) -> Edits:
+    """Return the edits of both; where both give one head a mean, it is the second's.
+
+    >>> merged({("cross", 0): Edit(zero=(1,))}, {("cross", 0): Edit(zero=(2,))})["cross", 0].zero
+    (1, 2)
+    """
+    return {**first, **then} | {
+        place: Edit(
+            (*one.zero, *then[place].zero),
+            {**one.mean, **then[place].mean},
+            (*one.uniform, *then[place].uniform),
+            (*one.cut, *then[place].cut),
+            (*one.silent, *then[place].silent),
+        )
+        for place, one in first.items()
+        if place in then
+    }
+
+
+def looking(edit: Edit, shown: Callable[[Tensor], None] = lambda _: None) -> Looking:
+    """Return the explicit way to look, with the edit made; `shown` is given the weights."""
 
     def look(
         query: Tensor, memory: KeyValue, mask: Tensor | None, bias: Tensor | None, causal: bool
@@ -121,6 +161,7 @@ def _looking(edit: Edit) -> Looking:
             weights = _uniform(weights, mask, edit.uniform)
         if edit.cut:
             weights = _cut(weights, edit.cut)
+        shown(weights)
         if edit.silent:
             value = value.index_fill(2, torch.tensor(edit.silent, device=value.device), 0)
         context = weights @ value

@@ -4,7 +4,7 @@ A trace and a step come in, a score for each piece of the source and of the tran
 out. Gradients and zeroed vectors ask the model; rollout only multiplies what it looked at.
 """
 
-__all__ = ["METHODS", "Attribution", "Method", "attribute"]
+__all__ = ["METHODS", "Attribution", "Method", "attribute", "check_step"]
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +15,11 @@ import torch
 
 from heedful.errors import SettingError, did_you_mean
 from heedful.inspect import relevance
-from heedful.inspect.ablate import Edit, edited
+from heedful.inspect.ablate import Edit, edited, merged
 from heedful.inspect.embedded import Vectors, averages, of_step, vectors
 from heedful.inspect.names import modules
-from heedful.inspect.trace import Trace, logits_of
+from heedful.inspect.stages import logits_of
+from heedful.inspect.trace import Trace
 from heedful.shapes import Array, Float, Tensor
 
 Method = Literal[
@@ -31,6 +32,9 @@ POINTS = (64, 128, 256, 512)
 gradient: more until they are near."""
 NEAR = 0.02
 """What they may lack, of the whole change."""
+
+PIECES = 16_384
+"""Pieces, of all variants of a pair together, that are computed at once."""
 
 Scores = tuple[Float[Array, " S"], Float[Array, " T"]]
 
@@ -70,19 +74,25 @@ def attribute(
         raise SettingError(
             f'there is no method "{method}"', where="method", fix=did_you_mean(method, METHODS)
         )
+    check_step(seen, step)
+    wanted = _wanted(seen, step, against)
+    with edited(seen.model, seen.edits):
+        found, missing = _METHODS[method](seen, step, wanted)
+    return Attribution(
+        *(method, step, seen.target.tokens[step], against, *found),
+        "fused" if method == "rollout" else "explicit",
+        missing,
+    )
+
+
+def check_step(seen: Trace, step: int) -> None:
+    """Raise SettingError, with what there is, unless the translation has this step."""
     if not 0 <= step < len(seen.target.ids):
         raise SettingError(
             f"there is no step {step}",
             where="step",
             fix=f"the translation has steps 0 to {len(seen.target.ids) - 1}",
         )
-    wanted = _wanted(seen, step, against)
-    found, missing = _METHODS[method](seen, step, wanted)
-    return Attribution(
-        *(method, step, seen.target.tokens[step], against, *found),
-        "fused" if method == "rollout" else "explicit",
-        missing,
-    )
 
 
 Wanted = Callable[[Float[Tensor, "B N"]], Float[Tensor, " B"]]
@@ -125,7 +135,7 @@ def _integrated(seen: Trace, step: int, wanted: Wanted) -> tuple[Scores, float]:
     for points in POINTS:
         sums = [torch.zeros_like(side) for side in given]
         places = (torch.arange(points, device=given.source.device) + 0.5) / points
-        for some in torch.split(places, POINTS[0]):
+        for some in torch.split(places, min(POINTS[0], _at_once(given))):
             between = (mean + some[:, None, None] * (side - mean) for side, mean in pairs)
             for total, slope in zip(
                 sums, _gradients(seen, step, wanted, Vectors(*between)), strict=True
@@ -150,8 +160,9 @@ def _occlusion(seen: Trace, step: int, wanted: Wanted) -> tuple[Scores, None]:
         source[1 + place, place] = 0
     for place in range(n_target):
         target[1 + n_source + place, place] = 0
+    pairs = zip(*(torch.split(side, _at_once(given)) for side in (source, target)), strict=True)
     with torch.no_grad():
-        found = wanted(of_step(seen.model, Vectors(source, target), step))
+        found = torch.cat([wanted(of_step(seen.model, Vectors(*some), step)) for some in pairs])
     lost = (found[0] - found[1:]).cpu().numpy()
     return (lost[:n_source], lost[n_source:]), None
 
@@ -165,7 +176,7 @@ def _value_zeroing(seen: Trace, step: int, wanted: Wanted) -> tuple[Scores, None
             for kind, layer, _ in modules(seen.model)
             if kind in kinds
         }
-        with torch.inference_mode(), edited(seen.model, edits):
+        with torch.inference_mode(), edited(seen.model, merged(seen.edits, edits)):
             logits = logits_of(seen.model, seen.source.ids, target)
         return float(wanted(logits[step:].float().log_softmax(-1)))
 
@@ -185,8 +196,13 @@ def _chefer(seen: Trace, step: int, wanted: Wanted) -> tuple[Scores, None]:
         logits = logits_of(seen.model, seen.source.ids, seen.target.ids[: step + 1])
         return wanted(logits[step:].float().log_softmax(-1))[0]
 
-    source, target = relevance.chefer(seen.model, predicted)
+    source, target = relevance.chefer(seen.model, predicted, seen.edits)
     return (source[step], target[step, : step + 1]), None
+
+
+def _at_once(given: Vectors) -> int:
+    """Return how many variants of a pair are computed together."""
+    return max(1, PIECES // (given.source.shape[1] + given.target.shape[1]))
 
 
 def _scores(sides: "object", step: int) -> Scores:

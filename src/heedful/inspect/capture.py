@@ -14,7 +14,12 @@ from typing import NamedTuple
 from heedful.errors import ModelError, SettingError
 from heedful.inspect.names import Kind, modules
 from heedful.models.transformer import Transformer
-from heedful.nn.attention import KeyValue, MultiHeadAttention, attention_weights
+from heedful.nn.attention import (
+    KeyValue,
+    MultiHeadAttention,
+    attention_scores,
+    attention_weights,
+)
 from heedful.nn.mask import causal_mask
 from heedful.shapes import Bool, Float, Tensor
 
@@ -34,22 +39,32 @@ class Look(NamedTuple):
 
         Raises ModelError where a query may look at nothing: it has no weights.
         """
-        heads = slice(None) if head is None else slice(head, head + 1)
         if self.mask is not None and not self.mask.any(-1).all():
             raise ModelError("a query may look at nothing, and so has no attention weights")
+        return attention_weights(*self._of(head))
+
+    def scores(self, head: int | None = None) -> Float[Tensor, "B H Q M"]:
+        """Return what the softmax is taken of, the lowest number there is where it is masked."""
+        return attention_scores(*self._of(head))
+
+    def _of(self, head: int | None) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Return queries, keys, mask and bias of all heads or of one, in float32."""
+        heads = slice(None) if head is None else slice(head, head + 1)
         mask = self.mask
         if mask is not None and mask.shape[1] > 1:
             mask = mask[:, heads]
         bias = None if self.bias is None else self.bias.float()
         if bias is not None and bias.shape[1] > 1:
             bias = bias[:, heads]
-        return attention_weights(
-            self.query[:, heads].float(), self._each(self.key)[:, heads].float(), mask, bias
-        )
+        return self.query[:, heads].float(), self.keys()[:, heads].float(), mask, bias
 
     def context(self) -> Float[Tensor, "B H Q K"]:
         """Return the weights times the values: what each head hands on."""
         return self.weights() @ self._each(self.value).float()
+
+    def keys(self) -> Float[Tensor, "B H M K"]:
+        """Return the keys as each head sees them."""
+        return self._each(self.key)
 
     def values(self) -> Float[Tensor, "B H M K"]:
         """Return the values as each head sees them."""

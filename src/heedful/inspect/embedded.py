@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 
+from heedful.inspect.leaving import still_wanted
 from heedful.models.transformer import Transformer
 from heedful.shapes import Float, Tensor
 from heedful.text.pieces import START
@@ -46,6 +47,7 @@ def averages(model: Transformer) -> Vectors:
 
 def of_step(model: Transformer, given: Vectors, step: int) -> Float[Tensor, "B N"]:
     """Return the log-probabilities of all pieces at a step, of every variant."""
+    still_wanted()
     tables = vars(model.tables)
     rows, n_source, _ = given.source.shape
     blank = torch.zeros(rows, n_source, dtype=torch.int64, device=given.source.device)

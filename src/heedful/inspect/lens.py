@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from heedful.inspect.trace import Trace, logits_of
+from heedful.inspect.ablate import edited
+from heedful.inspect.stages import logits_of
+from heedful.inspect.trace import Trace
 
 
 class Said(NamedTuple):
@@ -34,7 +36,8 @@ def logit_lens(seen: Trace, top: int = 5) -> list[list[Said]]:
 
     handles = [layer.register_forward_hook(keep) for layer in seen.model.decoder]
     try:
-        logits_of(seen.model, seen.source.ids, seen.target.ids)
+        with edited(seen.model, seen.edits):
+            logits_of(seen.model, seen.source.ids, seen.target.ids)
     finally:
         for handle in handles:
             handle.remove()

@@ -4,22 +4,35 @@ What a model looked at comes in, a matrix of steps by pieces of the source, and 
 pieces that the decoder had read, go out.
 """
 
-__all__ = ["chefer", "rollout"]
+__all__ = ["chefer", "rolled", "rollout"]
 
 from collections.abc import Callable
 
 import torch
 
-from heedful.inspect.capture import Looking, Looks, in_the_open, replaced
+from heedful.inspect.ablate import Edit, Edits, looking
+from heedful.inspect.capture import Looks, replaced
 from heedful.inspect.names import Kind, modules
 from heedful.models.transformer import Transformer
-from heedful.nn.attention import KeyValue
 from heedful.shapes import Array, Float, Tensor
 
 Maps = dict[tuple[Kind, int], Float[Tensor, "Q M"]]
 """A map for each layer of each kind."""
 
 Shares = tuple[Float[Array, "T S"], Float[Array, "T T"]]
+
+
+def rolled(looks: Looks) -> Float[Tensor, "S S"]:
+    """Return what each state at the encoder's end is made of, by `rollout`'s rule."""
+    maps = {place: look.weights()[0].mean(0) for place, look in looks.items()}
+    return _rolled(maps)
+
+
+def _rolled(maps: Maps) -> Float[Tensor, "S S"]:
+    source = _identity(maps["encoder", 0])
+    for layer in range(_layers(maps, "encoder")):
+        source = (source + maps["encoder", layer] @ source) / 2
+    return source
 
 
 def rollout(looks: Looks) -> Shares:
@@ -30,9 +43,7 @@ def rollout(looks: Looks) -> Shares:
     networks, values and the output projection are left out: it is an approximation.
     """
     maps = {place: look.weights()[0].mean(0) for place, look in looks.items()}
-    source = _identity(maps["encoder", 0])
-    for layer in range(_layers(maps, "encoder")):
-        source = (source + maps["encoder", layer] @ source) / 2
+    source = _rolled(maps)
     own = _identity(maps["decoder", 0])
     across = torch.zeros_like(maps["cross", 0])
     for layer in range(_layers(maps, "decoder")):
@@ -42,14 +53,16 @@ def rollout(looks: Looks) -> Shares:
     return across.cpu().numpy(), own.cpu().numpy()
 
 
-def chefer(model: Transformer, predicted: Callable[[], Float[Tensor, ""]]) -> Shares:
+def chefer(
+    model: Transformer, predicted: Callable[[], Float[Tensor, ""]], edits: Edits | None = None
+) -> Shares:
     """Return the relevance of Chefer et al. 2021 (arXiv 2103.15679), rules 5 to 10.
 
     A-bar is the mean over heads of what is positive in A times its gradient. Self-attention adds
     A-bar R to each relevance; attention to the source adds N(R_tt)^T A-bar N(R_ss), where N makes
     what was added to the identity sum to 1 in each row.
     """
-    maps = _weighted(model, predicted)
+    maps = _weighted(model, predicted, edits or {})
     source = _identity(maps["encoder", 0])
     for layer in range(_layers(maps, "encoder")):
         source = source + maps["encoder", layer] @ source
@@ -78,23 +91,22 @@ def _normalised(own: Float[Tensor, "Q Q"]) -> Float[Tensor, "Q Q"]:
     return identity + added / added.sum(-1, keepdim=True).clamp(min=1e-30)
 
 
-def _weighted(model: Transformer, predicted: Callable[[], Float[Tensor, ""]]) -> Maps:
+def _weighted(model: Transformer, predicted: Callable[[], Float[Tensor, ""]], edits: Edits) -> Maps:
     """Return A-bar of every layer: the model is run in the way that shows its weights."""
     shown: dict[tuple[Kind, int], Tensor] = {}
 
-    def showing(kind: Kind, layer: int) -> Looking:
-        def look(
-            query: Tensor, memory: KeyValue, mask: Tensor | None, bias: Tensor | None, causal: bool
-        ) -> Tensor:
-            weights, value, _ = in_the_open(query, memory, mask, bias, causal)
+    def keeping(place: tuple[Kind, int]) -> Callable[[Tensor], None]:
+        def keep(weights: Tensor) -> None:
             if not weights.requires_grad:  # weights that are not learnt
                 weights.requires_grad_()
-            shown[kind, layer] = weights
-            return weights @ value
+            shown[place] = weights
 
-        return look
+        return keep
 
-    places = [(module, showing(kind, layer)) for kind, layer, module in modules(model)]
+    places = [
+        (module, looking(edits.get((kind, layer), Edit()), keeping((kind, layer))))
+        for kind, layer, module in modules(model)
+    ]
     with torch.enable_grad(), replaced(places):
         slopes = torch.autograd.grad(predicted(), list(shown.values()))
     return {

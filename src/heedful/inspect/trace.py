@@ -6,9 +6,9 @@ and heads are counted from 0. Row i of the decoder's maps is where it reads piec
 translation (`<s>` before the first) and predicts piece i.
 """
 
-__all__ = ["LONGEST", "Look", "Step", "Trace", "finished", "logits_of", "read", "trace"]
+__all__ = ["LONGEST", "Look", "Step", "Trace", "logits_of", "read", "trace", "traced"]
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,18 +16,31 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 
-from heedful.errors import DataError, ModelError
-from heedful.inspect.capture import Looks, record
+from heedful.inspect.ablate import Edits, edited
+from heedful.inspect.capture import Looks
+from heedful.inspect.leaving import still_wanted, waiting
 from heedful.inspect.names import Head, Kind, check
-from heedful.inspect.sides import Side, source_side, target_side
+from heedful.inspect.sides import Side
+from heedful.inspect.stages import (
+    LONGEST,
+    Begun,
+    Encoded,
+    Written,
+    begin,
+    encode,
+    given,
+    logits_of,
+    read,
+    searched,
+    write,
+)
 from heedful.inspect.tree import Beam as Tree
 from heedful.inspect.tree import grown
 from heedful.models.transformer import Transformer
-from heedful.search import Beam, Hypothesis
-from heedful.setting_errors import plain
-from heedful.shapes import Array, Float, Int, Tensor
+from heedful.search import Asked, Beam, Wish
+from heedful.search.wish import NOTHING
+from heedful.shapes import Array, Float, Tensor
 from heedful.text.pieces import START
 from heedful.text.tokenizer import Tokenizer
 from heedful.translator import Translator
@@ -35,11 +48,10 @@ from heedful.translator import Translator
 if TYPE_CHECKING:
     from heedful.inspect.ablate import How
     from heedful.inspect.attribute import Attribution, Method
+    from heedful.inspect.evidence import Evidence
+    from heedful.inspect.importance import Gradients
     from heedful.inspect.lens import Said
     from heedful.inspect.what_if import Difference
-
-LONGEST = 512
-"""Pieces of a side, at most."""
 
 TOP = 10
 """Pieces whose probabilities are kept of each step."""
@@ -84,6 +96,10 @@ class Trace:
     looks: Looks = field(repr=False)
     log_probs: Float[Tensor, "T N"] = field(repr=False)
     """Of every piece of the vocabulary at every step."""
+    edits: Edits = field(default_factory=dict, repr=False)
+    """What was changed in the model; it is again in whatever the trace is asked."""
+    wish: Wish = field(default=NOTHING, repr=False)
+    """How the translation had to begin."""
 
     @property
     def model(self) -> Transformer:
@@ -208,14 +224,17 @@ class Trace:
     @cached_property
     def beam(self) -> Tree:
         """Return the tree of the search, as the model's float32 weights grow it."""
-        return grown(
-            self.model,
-            self.source.ids,
-            self.search,
-            self.translator.limits,
-            self.tokenizer.target_pieces,
-            shown=self.search.beam_size + 3,
-        )
+        with edited(self.model, self.edits):
+            found = grown(
+                self.model,
+                Asked(self.source.ids, self.wish, waiting()),
+                self.search,
+                self.translator.limits,
+                self.tokenizer.target_pieces,
+                shown=self.search.beam_size + 3,
+            )
+        still_wanted()
+        return found
 
     def attribute(
         self, step: int, method: "Method | str" = "grad_x_input", against: str | None = None
@@ -237,6 +256,20 @@ class Trace:
         from heedful.inspect.what_if import what_if
 
         return what_if(self, ablate=ablate, how=how, replace=replace, prefix=prefix)
+
+    def importance(self, step: int | None = None) -> "Gradients":
+        """Return how much each head matters; see `heedful.inspect.importance`."""
+        from heedful.inspect.importance import importance
+
+        return importance(self, step)
+
+    def evidence(
+        self, kind: Kind, row: int, column: int, *, words: bool = False, step: int | None = None
+    ) -> "Evidence":
+        """Return what bears on a pair; see `heedful.inspect.evidence`."""
+        from heedful.inspect.evidence import evidence
+
+        return evidence(self, kind, row, column, words=words, step=step)
 
     def lens(self, top: int = 5) -> "list[list[Said]]":
         """Return what each decoder layer would say at each step; see `heedful.inspect.lens`."""
@@ -283,66 +316,16 @@ def trace(
     ... # doctest: +SKIP
     >>> seen.looks_at("it")[0]  # doctest: +SKIP
     """
-    tag = translator.target(to, from_)
-    search = _beam(beam, length_penalty)
-    source = source_side(translator.tokenizer, text.strip(), tag)
-    _check(translator, source, "text")
-    if target is None:
-        [[best, *_]] = translator.search([source.ids], search)
-        side = finished(translator.tokenizer, best)
-    else:
-        side = target_side(translator.tokenizer, target.strip())
-    _check(translator, side, "target")
-    looks, log_probs = read(translator.model, source.ids, side.ids)
-    return Trace(translator, tag, source, side, search, target is not None, looks, log_probs)
+    begun = begin(translator, text, to=to, from_=from_, beam=beam, length_penalty=length_penalty)
+    side = searched(begun) if target is None else given(begun, target)
+    encoded = encode(begun)
+    return traced(begun, encoded, side, target is not None, write(begun, encoded, side))
 
 
-def _beam(beam: int, length_penalty: float) -> Beam:
-    """Return the search; raises SettingError for what it cannot be."""
-    asked = {"beam_size": beam, "length_penalty": length_penalty}
-    try:
-        return Beam.model_validate(asked)
-    except ValidationError as error:
-        raise plain(error.errors()[0], asked, Beam) from None
-
-
-def _check(translator: Translator, side: Side, name: str) -> None:
-    """Raise DataError for a side that is empty or too long to be looked at."""
-    if not side.spans and name == "text":
-        raise DataError("there is nothing to look at", where=name, fix="give a sentence")
-    longest = min(LONGEST, translator.model.config.max_length)
-    if len(side.ids) > longest:
-        raise DataError(
-            f"{len(side.ids)} pieces are more than the {longest} that are looked into at once",
-            where=name,
-            fix="give one sentence at a time",
-        )
-
-
-def finished(tokenizer: Tokenizer, found: Hypothesis) -> Side:
-    """Return what a search found as a side; raises ModelError for what came to no end."""
-    if not found.finished:
-        raise ModelError("the translation came to no end", fix="give a target to look at")
-    ids = (*found.tokens, tokenizer.end_id)
-    [text] = tokenizer.decode_target([ids])
-    return target_side(tokenizer, text, ids)
-
-
-def read(
-    model: Transformer, source: Sequence[int], target: Sequence[int]
-) -> tuple[Looks, Float[Tensor, "T N"]]:
-    """Let the model read a pair once; return what it looked at and what it predicted."""
-    with torch.inference_mode(), record(model) as looks:
-        logits = logits_of(model, source, target)
-    return looks, logits.float().log_softmax(-1)
-
-
-def logits_of(
-    model: Transformer, source: Sequence[int], target: Sequence[int]
-) -> Float[Tensor, "T N"]:
-    """Return the logits of every piece of a target, given the pieces before it."""
-    device = next(model.parameters()).device
-    read: Int[Tensor, "1 S"] = torch.tensor([source], device=device)
-    target_in = torch.tensor([[START, *target[:-1]]], device=device)
-    memory = model.encode(read, torch.ones_like(read, dtype=torch.bool))
-    return model.project(model.hidden(target_in, memory))[0]
+def traced(begun: Begun, encoded: Encoded, target: Side, forced: bool, written: Written) -> Trace:
+    """Return the trace that all steps together make."""
+    looks = encoded.looks | written.looks
+    return Trace(
+        *(begun.translator, begun.to, begun.source, target, begun.search, forced),
+        *(looks, written.log_probs),
+    )

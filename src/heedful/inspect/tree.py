@@ -86,6 +86,8 @@ class _Watched(Stepper):
         self.inner, self.shown, self.seen = inner, shown, seen
         self.forbidden = torch.tensor(forbidden, dtype=torch.int64)
         self.paths: list[_Path] = []
+        self.last: dict[_Path, Float[Tensor, " N"]] = {}
+        """Of the last step."""
 
     @property
     def entries(self) -> Int[Tensor, "A N"] | None:
@@ -99,7 +101,9 @@ class _Watched(Stepper):
         self, tokens: Int[Array, " R"], rows: Int[Array, " A"] | None = None
     ) -> Float[Tensor, "A N"]:
         if self.paths:
-            pairs = zip(self.paths, tokens.tolist(), strict=True)
+            pairs = list(zip(self.paths, tokens.tolist(), strict=True))
+            for path, piece in pairs:
+                self._add(path, piece)
             self.paths = [(*path, piece) for path, piece in pairs]
         else:
             self.paths = [() for _ in tokens]
@@ -107,12 +111,18 @@ class _Watched(Stepper):
         asked = range(len(tokens)) if rows is None else rows.tolist()
         log_probs = logits.float().log_softmax(-1)
         log_probs[:, self.forbidden.to(log_probs.device)] = -torch.inf
+        self.last = {self.paths[row]: own for row, own in zip(asked, log_probs, strict=True)}
         best = log_probs.topk(min(self.shown, log_probs.shape[1]))
         for row, values, pieces in zip(
             asked, best.values.tolist(), best.indices.tolist(), strict=True
         ):
             self.seen.setdefault(self.paths[row], list(zip(pieces, values, strict=True)))
         return logits
+
+    def _add(self, path: _Path, piece: int) -> None:
+        """Show what was gone on with, though it is not among the best: a wish can ask for it."""
+        if path in self.last and all(piece != known for known, _ in self.seen[path]):
+            self.seen[path].append((piece, float(self.last[path][piece])))
 
     def select(self, rows: Int[Array, " Q"], sentences: Int[Array, " C"] | None = None) -> None:
         self.paths = [self.paths[row] for row in rows.tolist()]
@@ -121,7 +131,7 @@ class _Watched(Stepper):
 
 def grown(
     model: Transformer,
-    source: Sequence[int],
+    asked: Asked,
     search: BeamConfig,
     limits: Limits,
     name: Name,
@@ -131,7 +141,7 @@ def grown(
     every = search.model_copy(update={"n_best": search.beam_size})
     seen: Seen = {}
     found = search_model(
-        *(model, Asked(source), every, limits),
+        *(model, asked, every, limits),
         watched=lambda stepper: _Watched(stepper, shown, limits.forbidden, seen),
     )
     nodes = _nodes(seen, found, every, limits, name)

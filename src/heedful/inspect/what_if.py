@@ -6,21 +6,21 @@ anew, and asked what it thinks of the first translation, step by step.
 
 __all__ = ["Difference", "what_if"]
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 
 from heedful.errors import SettingError
-from heedful.inspect.ablate import How
-from heedful.inspect.ablate import ablate as ablated
+from heedful.inspect.ablate import How, ablations, edited, merged
+from heedful.inspect.leaving import still_wanted, waiting
 from heedful.inspect.names import Head
 from heedful.inspect.searching import search_model
 from heedful.inspect.sides import Side, source_side
-from heedful.inspect.trace import Trace, finished, logits_of, read
+from heedful.inspect.stages import check_side, finished, logits_of, read
+from heedful.inspect.trace import Trace
 from heedful.request import Request, Wishes
-from heedful.search import Asked
+from heedful.search import Asked, Wish
 from heedful.shapes import Float, Tensor
 
 
@@ -73,21 +73,18 @@ def what_if(
     if not heads and not replace and prefix is None:
         raise SettingError("nothing is changed", where="what_if", fix="give an edit")
     source = _replaced(seen, replace) if replace else seen.source
-    with _without(seen, heads, how):
-        target = _searched(seen, source, prefix)
+    edits = merged(seen.edits, ablations(seen.model, heads, how, seen.looks) if heads else {})
+    wish = Wishes(seen.tokenizer).of(Request(source.text, prefix=prefix or ""))
+    with edited(seen.model, edits):
+        target = _searched(seen, source, wish)
         looks, log_probs = read(seen.model, source.ids, target.ids)
         with torch.inference_mode():
             again = logits_of(seen.model, source.ids, seen.target.ids).float().log_softmax(-1)
-    after = Trace(*(seen.translator, seen.to, source, target, seen.search, False, looks, log_probs))
+    after = Trace(
+        *(seen.translator, seen.to, source, target, seen.search, False, looks, log_probs),
+        *(edits, wish),
+    )
     return Difference(seen, after, *_compared(seen, again))
-
-
-@contextmanager
-def _without(seen: Trace, heads: Sequence[str | Head], how: str) -> Iterator[None]:
-    with ExitStack() as stack:
-        if heads:
-            stack.enter_context(ablated(seen.model, heads, how, seen.looks))
-        yield
 
 
 def _replaced(seen: Trace, words: Mapping[str, str]) -> Side:
@@ -101,17 +98,19 @@ def _replaced(seen: Trace, words: Mapping[str, str]) -> Side:
     for span in seen.source.spans:
         parts += [raw[end : span.start].decode(), words.get(span.word, span.word)]
         end = span.end
-    return source_side(seen.tokenizer, "".join([*parts, raw[end:].decode()]), seen.to)
+    source = source_side(seen.tokenizer, "".join([*parts, raw[end:].decode()]), seen.to)
+    check_side(seen.translator, source, "text")
+    return source
 
 
-def _searched(seen: Trace, source: Side, prefix: str | None) -> Side:
+def _searched(seen: Trace, source: Side, wish: Wish) -> Side:
     """Return what the search finds in the model as it is now."""
-    wish = Wishes(seen.tokenizer).of(Request(source.text, prefix=prefix or ""))
     limits = seen.translator.limits
-    return finished(
-        seen.tokenizer,
-        search_model(seen.model, Asked(source.ids, wish), seen.search, limits)[0],
-    )
+    found = search_model(seen.model, Asked(source.ids, wish, waiting()), seen.search, limits)
+    still_wanted()
+    target = finished(seen.tokenizer, found[0])
+    check_side(seen.translator, target, "target")
+    return target
 
 
 def _compared(

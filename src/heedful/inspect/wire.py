@@ -5,7 +5,23 @@ layer, head, query, key: float32, so that what is shown is what Python says, or 
 byte each with every row's sum exactly 255. Layers and heads are counted from 0.
 """
 
-__all__ = ["EXACT", "LARGEST", "VERSION", "rows_of_255", "to_wire"]
+__all__ = [
+    "EXACT",
+    "LARGEST",
+    "VERSION",
+    "attention",
+    "attention_of",
+    "beam",
+    "begun",
+    "check_size",
+    "lens",
+    "of_encoder",
+    "rows_of_255",
+    "side_of",
+    "steps",
+    "target",
+    "to_wire",
+]
 
 import base64
 from collections.abc import Sequence
@@ -15,18 +31,18 @@ from typing import Any
 import numpy as np
 
 import heedful
-from heedful.errors import DataError
 from heedful.inspect.lens import logit_lens
 from heedful.inspect.names import KINDS, Kind
 from heedful.inspect.sides import Side
+from heedful.inspect.stages import Begun, Encoded, TooLongError
 from heedful.inspect.trace import Trace
-from heedful.inspect.tree import Beam
 from heedful.shapes import Array, Float
+from heedful.translator import Translator
 
 VERSION = 1
 
-EXACT = 600_000
-"""Weights up to which they are written in float32: 3.2 MB."""
+EXACT = 200_000
+"""Weights of a kind of attention up to which they are written in float32: 1.1 MB."""
 LARGEST = 10_000_000
 """Weights that are written at all: 13 MB."""
 
@@ -34,38 +50,63 @@ LARGEST = 10_000_000
 def to_wire(seen: Trace, name: str = "") -> dict[str, Any]:
     """Return a trace as data that JSON can hold; `name` is the model's.
 
-    Raises DataError for one with more than `LARGEST` weights.
+    Raises TooLongError for one with more than `LARGEST` weights.
     """
-    count = sum(_count(seen, kind) for kind in KINDS)
+    check_size(seen)
+    return {
+        **begun(Begun(seen.translator, seen.to, seen.source, seen.search), name),
+        **target(seen.target, seen.forced),
+        "attention": [attention_of(seen, kind) for kind in KINDS],
+        "steps": steps(seen),
+        "lens": lens(seen),
+        "beam": beam(seen),
+    }
+
+
+def check_size(seen: Trace) -> None:
+    """Raise TooLongError for a trace with more than `LARGEST` weights."""
+    heads = seen.model.config.n_heads
+    sides = [(*seen.axes(kind), seen.n_layers(kind)) for kind in KINDS]
+    count = sum(layers * heads * len(rows) * len(columns) for rows, columns, layers in sides)
     if count > LARGEST:
-        raise DataError(
+        raise TooLongError(
             f"{count:,} attention weights are more than the {LARGEST:,} that a page holds",
             where="save",
             fix="save an .npz, or a shorter sentence",
         )
+
+
+def begun(asked: Begun, name: str) -> dict[str, Any]:
+    """Return what is known before a model runs: who translates what."""
     return {
         "v": VERSION,
         "heedful": heedful.__version__,
-        "model": _model(seen, name),
-        "to": seen.to,
-        "forced": seen.forced,
-        "source": _side(seen.source),
-        "target": _side(seen.target),
-        "attention": [
-            _attention(seen, kind, seen.maps(kind), exact=count <= EXACT) for kind in KINDS
-        ],
-        "steps": [_step(number, step) for number, step in enumerate(seen.steps())],
-        "lens": [
-            [{"top": list(map(list, said.top)), "logp": said.log_prob} for said in layer]
-            for layer in logit_lens(seen)
-        ],
-        "beam": _beam(seen.beam, seen),
+        "model": _model(asked.translator, name),
+        "to": asked.to,
+        "source": side_of(asked.source),
     }
 
 
-def _model(seen: Trace, name: str) -> dict[str, Any]:
-    config = seen.model.config
-    languages = seen.translator.languages
+def target(side: Side, forced: bool) -> dict[str, Any]:
+    """Return the translation, and whether it was given."""
+    return {"forced": forced, "target": side_of(side)}
+
+
+def steps(seen: Trace) -> list[dict[str, Any]]:
+    """Return what was predicted at each step."""
+    return [_step(number, step) for number, step in enumerate(seen.steps())]
+
+
+def lens(seen: Trace) -> list[list[dict[str, Any]]]:
+    """Return what each decoder layer would say at each step."""
+    return [
+        [{"top": list(map(list, said.top)), "logp": said.log_prob} for said in layer]
+        for layer in logit_lens(seen)
+    ]
+
+
+def _model(translator: Translator, name: str) -> dict[str, Any]:
+    config, languages = translator.model.config, translator.languages
     return {
         "name": name,
         "from": languages.source,
@@ -74,17 +115,11 @@ def _model(seen: Trace, name: str) -> dict[str, Any]:
         "decoder_layers": config.decoder_layers,
         "heads": config.n_heads,
         "d_model": config.d_model,
-        "vocabulary": [seen.tokenizer.source_size, seen.tokenizer.target_size],
+        "vocabulary": [translator.tokenizer.source_size, translator.tokenizer.target_size],
     }
 
 
-def _count(seen: Trace, kind: Kind) -> int:
-    """Return how many weights the maps of a kind have."""
-    queries, keys = seen.axes(kind)
-    return seen.n_layers(kind) * seen.model.config.n_heads * len(queries) * len(keys)
-
-
-def _side(side: Side) -> dict[str, Any]:
+def side_of(side: Side) -> dict[str, Any]:
     """Return a side: its text, its words, and its pieces with the words that they lie in.
 
     `word` is the word in which a piece mostly lies, `shares` are all its words with their shares.
@@ -101,26 +136,37 @@ def _side(side: Side) -> dict[str, Any]:
     return {"text": side.text, "pieces": pieces, "words": side.words}
 
 
-def _attention(
-    seen: Trace, kind: Kind, weights: Float[Array, "layers H Q M"], exact: bool
+def of_encoder(asked: Begun, encoded: Encoded) -> dict[str, Any]:
+    """Return the encoder's maps before there is a translation; see `attention`."""
+    layers = range(asked.translator.model.config.encoder_layers)
+    weights = [encoded.looks["encoder", layer].weights()[0].cpu().numpy() for layer in layers]
+    return attention("encoder", np.stack(weights), asked.source.tokens, asked.source)
+
+
+def attention_of(seen: Trace, kind: Kind) -> dict[str, Any]:
+    """Return the maps of one kind of a trace; see `attention`."""
+    return attention(kind, seen.maps(kind), seen.axes(kind)[0], seen.sides(kind)[1])
+
+
+def attention(
+    kind: Kind, weights: Float[Array, "layers H Q M"], queries: Sequence[str], keys: Side
 ) -> dict[str, Any]:
     """Return the maps of a kind, with the entropy of each row and what goes to no word."""
-    queries, keys = seen.axes(kind)
     with np.errstate(divide="ignore", invalid="ignore"):
         nats = -np.where(weights > 0, weights * np.log(weights), 0).sum(-1)
-    sink = seen.sides(kind)[1].elsewhere(weights)
+    exact = weights.size <= EXACT
     written = weights.astype("<f4") if exact else rows_of_255(weights)
     return {
         "kind": kind,
         "layers": len(weights),
         "heads": weights.shape[1],
         "queries": list(queries),
-        "keys": list(keys),
+        "keys": list(keys.tokens),
         "enc": "f32le" if exact else "u8-rowsum255",
         "order": "layer,head,query,key",
         "data": base64.b64encode(written.tobytes()).decode("ascii"),
         "entropy": np.round(nats, 4).tolist(),
-        "sink": np.round(sink, 4).tolist(),
+        "sink": np.round(keys.elsewhere(weights), 4).tolist(),
     }
 
 
@@ -150,7 +196,9 @@ def _step(number: int, step: Any) -> dict[str, Any]:
     }
 
 
-def _beam(tree: Beam, seen: Trace) -> dict[str, Any]:
+def beam(seen: Trace) -> dict[str, Any]:
+    """Return the tree of the search, and what it found."""
+    tree = seen.beam
     texts: Sequence[str] = seen.tokenizer.decode_target([one.tokens for one in tree.found])
     end = seen.translator.limits.end_id
     found = []

@@ -1,4 +1,8 @@
-"""The page that shows a trace: plain ES modules and one style sheet in `static/`, as written.
+"""The playground: a model's every step on a web page, live, and what would be otherwise.
 
-`heedful.inspect.page` puts them all into one file; they ask no network and need no build.
+`static/` holds the page: plain ES modules and style sheets, as written, without a build and without
+a network. `handlers` answers what the page asks, by `heedful.inspect` alone; it knows no HTTP.
+`routes` gives that to the server of `heedful.serve`; `heed play` starts it.
+
+`heedful.inspect.page` puts the modules that show a saved trace into one file.
 """

@@ -5,10 +5,10 @@ Models with limits come in, an ASGI application goes out; `server` runs it, and 
 
 __all__ = ["Service", "create_app"]
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
@@ -56,9 +56,19 @@ class Service:
         self._models.drain()
 
     @property
+    def ready(self) -> bool:
+        """Whether every model that could be loaded takes requests."""
+        return self._models.ready
+
+    @property
     def idle(self) -> bool:
         """Whether everything that was asked has been translated."""
         return self._models.idle
+
+    @property
+    def computing(self) -> bool:
+        """Whether a model is in the middle of something, whoever waits for it."""
+        return self._models.computing
 
 
 def create_app(
@@ -66,8 +76,12 @@ def create_app(
     limits: ServerLimits | None = None,
     access: Access | None = None,
     metrics: Metrics | None = None,
+    more: Sequence[APIRouter] = (),
 ) -> Service:
-    """Return the application; its models begin to work when it is started."""
+    """Return the application; its models begin to work when it is started.
+
+    `more` are further routes, such as those of `heedful.playground`.
+    """
     limits, access = limits or ServerLimits(), access or Access()
     metrics = metrics or Metrics()
 
@@ -98,6 +112,7 @@ def create_app(
         libretranslate_routes(models, limits, access, detector, documents, files),
         health_routes(models, metrics, access, lambda: service.draining),
         docs_routes(app.openapi),
+        *more,
     )
     for router in routers:
         app.include_router(router)

@@ -13,15 +13,12 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from heedful.careful import Care
-from heedful.data.glossary import Term
 from heedful.errors import HeedfulError, lacks_memory
 from heedful.request import Request
-from heedful.search import Beam, Client, SearchConfig
+from heedful.serve.jobs import How, Job, Place, groups
 from heedful.serve.limits import ServerLimits
 from heedful.serve.model_thread import ModelThread
 from heedful.serve.refusal import RefusalError, refusal_of
@@ -39,24 +36,7 @@ AT_ONCE = 2_000
 
 log = logging.getLogger("heedful.serve")
 
-
-@dataclass(frozen=True)
-class How:
-    """How texts are translated; those with the same can be translated together."""
-
-    to: str | None = None
-    from_: str | None = None
-    search: SearchConfig = field(default_factory=Beam)
-    care: Care = field(default_factory=Care)
-    terms: tuple[Term, ...] = ()
-    """Terms of a glossary."""
-    align: bool = False
-    confidence: bool = False
-
-    @property
-    def rows(self) -> int:
-        """Hypotheses of each text that are computed at once."""
-        return int(getattr(self.search, "beam_size", 1))
+Result = TypeVar("Result")
 
 
 class Engine(Protocol):
@@ -86,46 +66,6 @@ class Batch(NamedTuple):
     seconds: float
 
 
-@dataclass(eq=False)
-class _Job:
-    """One request on its way."""
-
-    requests: list[Request]
-    how: How
-    sizes: list[int]
-    found: list[Translation | None]
-    taken: int = 0
-    """Texts that have been given to the model."""
-    left: int = 0
-    """Source pieces that have not been given to the model."""
-    error: RefusalError | None = None
-    client: Client = field(default_factory=Client)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def wanted(self) -> bool:
-        """Whether somebody waits for what has not been translated."""
-        return not self.client.gone and self.error is None
-
-    @property
-    def waits(self) -> bool:
-        """Whether there are texts to be given to the model, and somebody who waits for them."""
-        return self.wanted and self.taken < len(self.requests)
-
-    def text(self, number: int) -> Request:
-        """Return what is to be translated, with who waits for it."""
-        return replace(self.requests[number], client=self.client)
-
-    def fail(self, error: RefusalError) -> None:
-        """Refuse what has not been answered."""
-        self.error = error
-        self.changed.set()
-
-
-_Place = tuple[_Job, int]
-"""A text of a request."""
-
-
 class Batcher:
     """Lets the requests for one model share its time.
 
@@ -144,7 +84,8 @@ class Batcher:
     ) -> None:
         self.name, self.limits = name, limits
         self._engine, self._told, self._sleep, self._clock = engine, told, sleep, clock
-        self._jobs: list[_Job] = []  # all that are not answered, the first comer first
+        self._jobs: list[Job] = []  # all that are not answered, the first comer first
+        self._asides: set[asyncio.Future[Any]] = set()  # what else the model's thread has to do
         self._works = False
         self._draining = False
         self._began: float | None = None
@@ -162,7 +103,12 @@ class Batcher:
     @property
     def idle(self) -> bool:
         """Whether nothing waits and nothing is being translated."""
-        return not self._jobs and self._began is None
+        return not self._jobs and not self._asides and self._began is None
+
+    @property
+    def computing(self) -> bool:
+        """Whether the model's thread is in the middle of something, whoever waits for it."""
+        return self._thread is not None and self._thread.busy
 
     @property
     def pending(self) -> int:
@@ -222,7 +168,7 @@ class Batcher:
                     " send it in parts",
                 )
         self._check(sum(sizes))
-        job = _Job(list(requests), how, sizes, [None] * len(sizes), left=sum(sizes))
+        job = Job(list(requests), how, sizes, [None] * len(sizes), left=sum(sizes))
         self._jobs.append(job)
         self._more.set()
         try:
@@ -233,6 +179,19 @@ class Batcher:
                 job.client.leave()
             self._jobs.remove(job)
 
+    async def aside(self, function: Callable[[], Result]) -> Result:
+        """Return what a function returns that computes with the model, between two batches.
+
+        Nothing else computes with the model meanwhile, so that it may be changed for that time.
+        Raises RefusalError if the server is stopping, else what the function raises.
+        """
+        if self._draining or self._thread is None:
+            raise self._refusal("the server is stopping")
+        running = asyncio.ensure_future(self._thread.run(function))
+        self._asides.add(running)
+        running.add_done_callback(self._asides.discard)
+        return await asyncio.shield(running)
+
     async def _sizes(self, texts: Sequence[str], how: How) -> list[int]:
         try:
             if sum(map(len, texts)) <= AT_ONCE:
@@ -241,7 +200,7 @@ class Batcher:
         except HeedfulError as error:
             raise refusal_of(error) from error
 
-    async def _answer(self, job: _Job, number: int, until: float) -> Translation:
+    async def _answer(self, job: Job, number: int, until: float) -> Translation:
         try:
             async with asyncio.timeout_at(until):
                 while (found := job.found[number]) is None:
@@ -278,14 +237,14 @@ class Batcher:
                 self._more.clear()
                 await self._more.wait()
                 continue
-            for how, some in _groups(places).items():
+            for how, some in groups(places).items():
                 await self._translate(thread, how, some)
             self._began = None
 
-    def _take(self) -> list[_Place]:
+    def _take(self) -> list[Place]:
         """Return what is translated next: a text of each request in turn, while there is room."""
         room = self.limits.batch_tokens
-        places: list[_Place] = []
+        places: list[Place] = []
         turn = deque(job for job in self._jobs if job.waits)
         while turn:
             job = turn.popleft()
@@ -302,7 +261,7 @@ class Batcher:
             self._began = self._clock()
         return places
 
-    async def _translate(self, thread: ModelThread, how: How, places: list[_Place]) -> None:
+    async def _translate(self, thread: ModelThread, how: How, places: list[Place]) -> None:
         """Translate texts of the same kind, and hand the translations over.
 
         Where that fails they are parted, until what is to blame for it is refused alone.
@@ -326,15 +285,15 @@ class Batcher:
             else:
                 self._hand_over(pairs, self._clock() - self._began)
 
-    def _hand_over(self, pairs: list[tuple[_Place, Translation]], seconds: float) -> None:
+    def _hand_over(self, pairs: list[tuple[Place, Translation]], seconds: float) -> None:
         for (job, at), translation in pairs:
             job.found[at] = translation
             job.changed.set()
         self._told(Batch(len(pairs), len({id(job) for (job, _), _ in pairs}), seconds))
 
     def _crashed(
-        self, places: list[_Place], error: Exception, *, parting: bool
-    ) -> list[list[_Place]]:
+        self, places: list[Place], error: Exception, *, parting: bool
+    ) -> list[list[Place]]:
         """Return the halves of what the model failed on; one text, or all if not, is refused."""
         what = "lack of memory" if lacks_memory(error) else type(error).__name__
         log.error("the model %s failed (%s) on %d texts", self.name, what, len(places))
@@ -364,20 +323,12 @@ class Batcher:
                 return
 
 
-def _blamed(places: Sequence[_Place], refusal: RefusalError) -> list[list[_Place]]:
+def _blamed(places: Sequence[Place], refusal: RefusalError) -> list[list[Place]]:
     """Return the texts of each request, to be tried without the others; one alone is refused."""
-    by_job: dict[_Job, list[_Place]] = {}
+    by_job: dict[Job, list[Place]] = {}
     for place in places:
         by_job.setdefault(place[0], []).append(place)
     if len(by_job) == 1:
         places[0][0].fail(refusal)
         return []
     return list(by_job.values())[::-1]
-
-
-def _groups(places: Sequence[_Place]) -> dict[How, list[_Place]]:
-    """Return the texts by how they are translated."""
-    groups: dict[How, list[_Place]] = {}
-    for place in places:
-        groups.setdefault(place[0].how, []).append(place)
-    return groups

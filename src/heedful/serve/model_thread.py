@@ -24,6 +24,8 @@ class ModelThread:
 
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self.busy = False
+        """Whether a function is running."""
         self._thread = Thread(target=self._work, name=f"model {name}", daemon=True)
         self._thread.start()
 
@@ -56,7 +58,9 @@ class ModelThread:
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
+            self.busy = True
             call()
+            self.busy = False
 
 
 def _settle(done: "asyncio.Future[Result]", found: Result | None, failed: Exception | None) -> None:

@@ -6,10 +6,14 @@ A pair comes in, a way goes out: a model with the languages to ask it for. The d
 __all__ = ["Model", "Models", "Way", "language_name"]
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from heedful.serve.batcher import Batcher
 from heedful.serve.refusal import RefusalError, shown
+
+WAYS = 1024
+"""Requests for a pair of languages whose answers are kept."""
 
 NAMES = {
     "ar": "Arabic",
@@ -76,6 +80,8 @@ class Models:
 
     def __init__(self, loaded: Sequence[Model], missing: Sequence[str] = ()) -> None:
         self.loaded, self.missing = tuple(loaded), tuple(missing)
+        self.find = lru_cache(WAYS)(self._find)
+        """Return the first model that fits; see `_find`."""
 
     @property
     def ready(self) -> bool:
@@ -87,6 +93,11 @@ class Models:
         """Whether no model has anything to do."""
         return all(model.batcher.idle for model in self.loaded)
 
+    @property
+    def computing(self) -> bool:
+        """Whether a model's thread is in the middle of something, whoever waits for it."""
+        return any(model.batcher.computing for model in self.loaded)
+
     def drain(self) -> None:
         """Refuse all that comes from now on. Any thread may call."""
         for model in self.loaded:
@@ -97,7 +108,9 @@ class Models:
         pairs = [pair for model in self.loaded for pair in model.ways if all(pair)]
         return list(dict.fromkeys(pairs))
 
-    def find(self, to: str | None = None, from_: str | None = None, name: str | None = None) -> Way:
+    def _find(
+        self, to: str | None = None, from_: str | None = None, name: str | None = None
+    ) -> Way:
         """Return the first model that fits; raises RefusalError, with what there is, if none does.
 
         `to` may be left out where a model translates to one language alone, `from_` always.

@@ -6,6 +6,7 @@ A service and a socket that is bound come in, an exit code goes out; `heed serve
 __all__ = ["bound", "run"]
 
 import errno
+import gc
 import os
 import signal
 import socket
@@ -35,11 +36,12 @@ def bound(host: str, port: int) -> socket.socket:
         raise SettingError("a port is from 0 to 65535", where=f"--port {port}")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
+        family, kind, protocol, _, address = found[0]
     except OSError as error:
         problem = "no address of this machine has this name"
         raise SettingError(problem, where=f"--host {host}", fix="try 127.0.0.1") from error
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends at once, without waiting 40 ms for an acknowledgement, where TCP is named
+    listener = socket.socket(family, kind, protocol)
     try:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -78,7 +80,19 @@ def run(
     server.run(sockets=[listener])
     if not service.idle:  # the thread of a model is in the middle of a batch, and nobody waits
         os._exit(1)
+    if service.computing:  # it was to show that it works; Python's own end would abort in torch
+        os._exit(0)
     return 0
+
+
+def keep_what_is_there() -> None:
+    """Let Python never look again, for cycles, at the objects that there are.
+
+    They are mostly torch's and numba's, and stay; to look at all of them takes an eighth of a
+    second, in which nobody is answered, after every thousand requests.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class _Server(uvicorn.Server):
@@ -100,6 +114,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._service, self._limits, self._started = service, limits, started
         self._until: float | None = None
+        self._settled = False
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -128,6 +143,10 @@ class _Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Tell, ten times a second, whether to end: all is answered, or it takes too long."""
+        if not self._settled and self._service.ready:
+            self._settled = True
+            if threading.current_thread() is threading.main_thread():
+                keep_what_is_there()
         if self._service.draining:
             now = time.monotonic()
             if self._until is None:

@@ -4,7 +4,7 @@ A text comes in, words with their places go out; pieces and words come in, the s
 in the other goes out. `heedful.decode.alignment` calls it.
 """
 
-__all__ = ["Span", "piece_shares", "spaced_words", "words"]
+__all__ = ["Span", "piece_edges", "piece_shares", "spaced_words", "words"]
 
 import re
 from collections.abc import Sequence
@@ -65,10 +65,7 @@ def piece_shares(
     >>> piece_shares(["▁The", "▁ca", "t", "</s>"], "The cat", words("The cat")).tolist()
     [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 0.0]]
     """
-    raw = (" " + text).encode()
-    edges = [0]
-    for piece in pieces[skip:-1]:
-        edges.append(edges[-1] + _n_bytes(piece, raw, edges[-1]))
+    edges = piece_edges(pieces[skip:-1], text)
     borders = np.array([0, *(span.end + 1 for span in spans)])
     last = np.minimum(np.array(edges[1:], np.int64)[:, None], borders[1:])
     first = np.maximum(np.array(edges[:-1], np.int64)[:, None], borders[:-1])
@@ -76,6 +73,19 @@ def piece_shares(
     shares = np.zeros((len(pieces), len(spans)))
     shares[skip:-1] = covered / np.maximum(covered.sum(1, keepdims=True), 1)
     return shares
+
+
+def piece_edges(pieces: Sequence[str], text: str) -> list[int]:
+    """Return at which byte of `" " + text` each readable piece begins, and where the last ends.
+
+    >>> piece_edges(["▁The", "▁ca", "t"], "The cat")
+    [0, 4, 7, 8]
+    """
+    raw = (" " + text).encode()
+    edges = [0]
+    for piece in pieces:
+        edges.append(edges[-1] + _n_bytes(piece, raw, edges[-1]))
+    return edges
 
 
 def _n_bytes(piece: str, raw: bytes, place: int) -> int:

@@ -5,17 +5,22 @@
  */
 
 import { draw, drawPieces, make, tell } from "heedful/dom.js";
+import { t } from "heedful/i18n.js";
 import { percent } from "heedful/numbers.js";
 import { fewestEdges, ranked, rowOf } from "heedful/views.js";
 
 const SHARE = 0.75;
 const STEP = 26;
 const TOP = 30;
+/** Edges that can be told apart, at most. */
+const MOST = 2000;
 /** Letters of a label at most; the rest is in its title. */
 const LETTERS = 14;
 
 export class Arcs extends HTMLElement {
   #asked;
+  /** What is drawn: of which view, how wide, and its parts. */
+  #drawn = { view: null, width: 0 };
 
   connectedCallback() {
     if (this.svg) return;
@@ -39,42 +44,70 @@ export class Arcs extends HTMLElement {
 
   #draw() {
     if (!this.#asked || this.clientWidth === 0) return;
-    const { view, row, column, colour } = this.#asked;
-    const { rows, columns, weights } = view;
+    const { view, row, column } = this.#asked;
     const width = Math.max(this.clientWidth, 280);
+    if (view !== this.#drawn.view || width !== this.#drawn.width) this.#all(view, width);
+    this.#chosen();
+    const choose = (all, chosen) =>
+      all.forEach((one, place) => one.classList.toggle("chosen", place === chosen));
+    choose(this.#drawn.rows, row);
+    choose(this.#drawn.columns, column);
+  }
+
+  /** Draw what stays when another row is chosen. */
+  #all(view, width) {
+    const { rows, columns } = view;
     const height = TOP + STEP * Math.max(rows.length, columns.length);
     const sides = [Math.round(width * (rows[0].reads === undefined ? 0.34 : 0.44)), width * 0.7];
-    const every = fewestEdges(weights, columns.length, SHARE);
-    const own = fewestEdges(rowOf(view, row), columns.length, SHARE);
-    const carried = every.reduce((sum, edge) => sum + edge.weight, 0);
-    const total = weights.reduce((sum, weight) => sum + weight, 0);
-    const kept = `${every.length} of ${weights.length} edges`;
-    const share = percent(carried / (total || 1), view.exact);
-    const rule = `Drawn are the fewest edges that carry ${100 * SHARE}\u00a0%`;
-    this.note.textContent = `${rule}: ${kept}, with ${share}.`;
+    const every = this.#edges(view);
+    const chosen = draw("g");
+    const names = rows.map((one, place) => this.#name(one, place, sides[0]));
+    const targets = columns.map((one, place) => target(one, place, sides[1]));
+    this.#drawn = { view, width, sides, chosen, rows: names, columns: targets };
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.setAttribute("width", width);
     this.svg.setAttribute("height", height);
-    this.svg.setAttribute("aria-label", `${kept} of what looks at what`);
-    const line = (edge, from) => curve(sides, from, edge.column);
     this.svg.replaceChildren(
-      heading("looks from", sides[0] - 10, "end"),
-      heading("looks at", sides[1] + 10, "start"),
-      ...every
-        .filter((edge) => edge.row !== row)
-        .map((edge) => path(line(edge, edge.row), edge.weight, "edge")),
-      ...own.map((edge) => path(line(edge, row), edge.weight, "case")),
-      ...own.map((edge) => path(line(edge, row), edge.weight, "own", colour)),
-      ...rows.map((one, place) => this.#name(one, place, sides[0], place === row)),
-      ...columns.map((one, place) => target(one, place, sides[1], place === column)),
+      heading(t("attention.from"), sides[0] - 10, "end"),
+      heading(t("attention.at"), sides[1] + 10, "start"),
+      ...every.map((edge) => path(curve(sides, edge.row, edge.column), edge.weight, "edge")),
+      chosen,
+      ...names,
+      ...targets,
     );
   }
 
-  #name(row, place, x, chosen) {
+  /** Return the edges that are drawn of all rows, and say how many they are. */
+  #edges(view) {
+    const every = fewestEdges(view.weights, view.columns.length, SHARE);
+    const carried = every.reduce((sum, edge) => sum + edge.weight, 0);
+    const total = view.weights.reduce((sum, weight) => sum + weight, 0);
+    const edges = t("arcs.edges", { kept: every.length, all: view.weights.length });
+    const share = percent(carried / (total || 1), view.exact);
+    const goal = `${100 * SHARE}\u00a0%`;
+    const many = every.length > MOST;
+    this.note.textContent = t(many ? "arcs.row" : "arcs.rule", { goal, edges, share });
+    this.svg.setAttribute("aria-label", t("arcs.label", { kept: edges }));
+    return many ? [] : every;
+  }
+
+  /** Draw the edges of the row that is chosen. */
+  #chosen() {
+    const { view, row, colour } = this.#asked;
+    const { sides, chosen } = this.#drawn;
+    const own = fewestEdges(rowOf(view, row), view.columns.length, SHARE);
+    const line = (edge) => curve(sides, row, edge.column);
+    chosen.replaceChildren(
+      ...own.map((edge) => path(line(edge), edge.weight, "case")),
+      ...own.map((edge) => path(line(edge), edge.weight, "own", colour)),
+    );
+  }
+
+  #name(row, place, x) {
     const texts = row.reads === undefined ? [row.text] : [row.reads, " → ", row.text];
     const group = draw(
       "g",
-      { class: chosen ? "row chosen" : "row" },
+      { class: "row" },
       draw("rect", { x: 0, y: TOP + place * STEP, width: x, height: STEP, rx: 4 }),
       name(texts, x - 10, place, "end", row.special),
     );
@@ -123,10 +156,10 @@ function shortened(text) {
   return text.length > LETTERS ? `${text.slice(0, LETTERS - 1)}…` : text;
 }
 
-function target(column, place, x, chosen) {
+function target(column, place, x) {
   return draw(
     "g",
-    { class: chosen ? "column chosen" : "column" },
+    { class: "column" },
     name([column.text], x + 10, place, "start", column.special),
   );
 }

@@ -1,40 +1,62 @@
 /**
  * `<heed-attention>`: every head of every layer; one of them as a map, as arcs and as numbers.
  *
- * It tells `row` when a row of the decoder was chosen, with the number of its step.
+ * It tells `row` when a row of the decoder was chosen, with the number of its step, and `view`
+ * with all that is chosen. With the attribute `live` it tells `edit`, too: heads switched off,
+ * and `go` with the panel that is to be seen.
  */
 
 import "heedful/arcs.js";
 import "heedful/heads.js";
 import "heedful/heat-map.js";
 import { headColour } from "heedful/colours.js";
-import { make, makePiece, table, tell, toggle } from "heedful/dom.js";
-import { KINDS, headName, hiddenMass, percent, rowLabel, sentence } from "heedful/numbers.js";
-import { ranked, rowOf, view } from "heedful/views.js";
-import { busiestHead } from "heedful/wire.js";
-import { groupOf } from "heedful/words.js";
+import { make, onLanguage, table, tell, toggle } from "heedful/dom.js";
+import { t } from "heedful/i18n.js";
+import {
+  KINDS,
+  capital,
+  headName,
+  hiddenMass,
+  percent,
+  rowLabel,
+  sentence,
+} from "heedful/numbers.js";
+import { atStep, regrouped, rowOf, settled, view } from "heedful/views.js";
+import { columnInNumbers, rowInNumbers } from "heedful/weights-list.js";
 
-const CAPTION =
-  "This is where a head read from. It does not prove why the model answered as it did: " +
-  "to find out, switch the head off, replace a word, and compare.";
-const KEYS =
-  "In the map: arrow keys choose a row and a column, Page Up and Page Down the layer, " +
-  "number keys the head.";
-/** Columns of a row that are listed with their numbers. */
-const LISTED = 8;
 /** Columns of a map beside which the arcs find room. */
 const BESIDE = 16;
+const NOTHING = { kind: "encoder", layer: null, head: null, row: null, column: null };
 
 export class Attention extends HTMLElement {
-  #maps;
-  #state = { kind: "encoder", layer: 0, head: 0, words: false, hide: false, row: 0, column: 0 };
+  #maps = {};
+  #state = { ...NOTHING, words: false, hide: false };
   #view;
+  /** What the view is of. */
+  #of = [];
+  #edits = { ablate: [] };
+  #reverse = false;
+  #table = false;
+  /** Of a rounded map: a row as Python has it, and whose it is. */
+  #exact = null;
 
   connectedCallback() {
     if (this.heads) return;
-    this.kinds = Object.entries(KINDS).map(([kind, { name }]) => {
-      const facts = { type: "button", class: "toggle", text: name };
-      return make("button", { ...facts, on: { click: () => this.open(kind) } });
+    this.#build();
+    onLanguage(() => {
+      this.#build();
+      this.#draw();
+    });
+    this.addEventListener("pick", ({ detail }) => this.#set(detail, true));
+    this.addEventListener("head-picked", ({ detail }) => this.#set(detail));
+    this.addEventListener("layer", ({ detail }) => this.#move("layer", this.#state.layer + detail));
+    this.addEventListener("head", ({ detail }) => this.#move("head", detail));
+  }
+
+  #build() {
+    this.kinds = KINDS.map((kind) => {
+      const facts = { type: "button", class: "toggle", text: t(`kind.${kind}`) };
+      return make("button", { ...facts, "data-kind": kind, on: { click: () => this.open(kind) } });
     });
     this.heads = make("heed-heads");
     this.name = make("h3");
@@ -42,59 +64,112 @@ export class Attention extends HTMLElement {
     this.mass = make("p", { class: "soft mass" });
     this.map = make("heed-heat-map");
     this.arcs = make("heed-arcs");
+    this.listed = make("h4");
     this.list = make("ol", { class: "weights" });
     this.python = make("code");
     this.whole = make("div", { class: "scroll", hidden: "" });
+    this.off = make("button", { type: "button", class: "toggle off", "aria-pressed": "false" });
+    this.off.addEventListener("click", () => this.#switch());
+    this.gone = this.#makeGone();
     this.#lay();
-    this.addEventListener("pick", ({ detail }) => this.#set(detail, true));
-    this.addEventListener("head-picked", ({ detail }) => this.#set(detail));
-    this.addEventListener("layer", ({ detail }) => this.#move("layer", this.#state.layer + detail));
-    this.addEventListener("head", ({ detail }) => this.#move("head", detail));
+  }
+
+  /** Make what is said of a head that is switched off, and leads to what changes without it. */
+  #makeGone() {
+    const go = make("button", { type: "button", class: "toggle", text: t("attention.changes") });
+    go.addEventListener("click", () => tell(this, "go", "what-if"));
+    const said = make("p", { class: "soft", text: t("attention.isOff") });
+    return make("div", { class: "title", hidden: "" }, said, go);
+  }
+
+  #switches() {
+    const { words, hide } = this.#state;
+    return [
+      toggle(t("attention.words"), (on) => this.#regroup({ words: on }), words),
+      toggle(t("attention.hide"), (on) => this.#regroup({ hide: on }), hide),
+      toggle(
+        t("attention.table"),
+        (on) => {
+          this.#table = on;
+          this.#fill();
+        },
+        this.#table,
+      ),
+    ];
   }
 
   #lay() {
-    const switches = [
-      toggle("By words", (words) => this.#regroup({ words })),
-      toggle("Hide specials and renormalise", (hide) => this.#regroup({ hide })),
-      toggle("Show as table", (on) => {
-        this.whole.hidden = !on;
-        this.#fill();
-      }),
-    ];
-    const kinds = { class: "choices", role: "group", "aria-label": "kind of attention" };
-    const python = "In Python, where layers and heads are counted from 0: ";
+    this.switches = this.#switches();
+    const reverse = toggle(
+      t("attention.reverse"),
+      (on) => {
+        this.#reverse = on;
+        this.#numbers();
+      },
+      this.#reverse,
+    );
+    const kinds = { class: "choices", role: "group", "aria-label": t("attention.kinds") };
     const [map, arcs] = [this.map, this.arcs].map((one) => make("div", { class: "scroll" }, one));
     this.pictures = make("div", { class: "pictures" }, map, arcs);
-    const head = [
-      ...[this.name, this.said, this.mass, this.pictures],
-      ...[make("h4", { text: "The chosen row in numbers" }), this.list, this.whole],
-      make("p", { class: "soft" }, python, this.python),
-      make("p", { class: "soft", text: KEYS }),
-    ];
-    this.append(
-      make(
-        "div",
-        { class: "title" },
+    const [off, gone] = this.hasAttribute("live") ? [[this.off], [this.gone]] : [[], []];
+    const title = (...parts) => make("div", { class: "title" }, ...parts);
+    this.replaceChildren(
+      title(
         make("div", kinds, ...this.kinds),
-        make("div", { class: "choices" }, ...switches),
+        make("div", { class: "choices" }, ...this.switches),
       ),
       make(
         "div",
         { class: "beside" },
         make("div", { class: "scroll" }, this.heads),
-        make("div", {}, ...head),
+        make(
+          "div",
+          {},
+          ...[title(this.name, ...off), ...gone, this.said, this.mass, this.pictures],
+          ...[title(this.listed, reverse), this.list, this.whole],
+          make("p", { class: "soft" }, t("attention.python"), this.python),
+          make("p", { class: "soft", text: t("attention.keys") }),
+        ),
       ),
-      make("p", { class: "caption", text: CAPTION }),
+      make("p", { class: "caption", text: t("attention.caption") }),
     );
   }
 
   /**
-   * Show the maps of a trace, first the head that gives least to what is no word.
-   * @param {Record<string, import("heedful/wire.js").AttentionMap>} maps
+   * Show the maps of a trace, as far as they are there: first the head that gives least to what
+   * is no word, or what a state says is chosen.
+   * @param {{maps: Record<string, import("heedful/wire.js").AttentionMap>}} trace
+   * @param {{view: any, edits: any}} [state]
    */
-  show(maps) {
+  show({ maps }, state) {
     this.#maps = maps;
-    this.open("encoder");
+    this.#exact = null;
+    if (state) this.#follow(state);
+    else this.open("encoder");
+  }
+
+  /**
+   * Follow the state of the page.
+   * @param {{view: any, edits: any}} state
+   */
+  update(state) {
+    const changed = (one, other) => JSON.stringify(one) !== JSON.stringify(other);
+    const view = { ...this.#state, ...chosen(state.view) };
+    if (changed(view, this.#state) || changed(state.edits.ablate, this.#edits.ablate)) {
+      this.#follow(state);
+    }
+  }
+
+  /** Show that there is no trace. */
+  empty() {
+    this.#maps = {};
+    this.#view = undefined;
+  }
+
+  #follow({ view, edits }) {
+    this.#edits = edits;
+    this.#state = settled(this.#maps, { ...this.#state, ...chosen(view) });
+    this.#draw();
   }
 
   /**
@@ -102,11 +177,8 @@ export class Attention extends HTMLElement {
    * @param {string} kind
    */
   open(kind) {
-    this.#state = { ...this.#state, kind, ...busiestHead(this.#maps[kind]) };
-    this.#view = view(this.#maps[kind], this.#state);
-    this.#state.row = Math.floor(this.#view.rows.length / 2);
-    this.#state.column = ranked(this.#view, this.#state.row)[0] ?? 0;
-    this.#draw();
+    const place = { kind, layer: null, head: null, row: null, column: null };
+    this.#set(settled(this.#maps, { ...this.#state, ...place }));
   }
 
   /**
@@ -114,16 +186,23 @@ export class Attention extends HTMLElement {
    * @param {number} step
    */
   chooseStep(step) {
-    if (this.#state.kind === "encoder") return;
-    const row = groupOf(this.#view.rows, step);
-    if (row >= 0 && row !== this.#state.row) {
-      this.#set({ row, column: ranked(this.#view, row)[0] ?? 0 });
-    }
+    this.#set(atStep(this.#maps, this.#state, step));
+  }
+
+  /**
+   * Tell the exact weights of a row of a rounded map, by pieces.
+   * @param {{kind: string, layer: number, head: number, row: number}} whose
+   * @param {number[]} weights
+   */
+  exactRow(whose, weights) {
+    this.#exact = { whose: placeOf(whose), weights };
+    this.#numbers();
   }
 
   #set(change, told = false) {
     Object.assign(this.#state, change);
     this.#draw();
+    tell(this, "view", { ...this.#state });
     if (told && this.#state.kind !== "encoder") {
       tell(this, "row", this.#view.rows[this.#state.row].parts[0][0]);
     }
@@ -134,71 +213,105 @@ export class Attention extends HTMLElement {
     if (number >= 0 && number < (what === "layer" ? layers : heads)) this.#set({ [what]: number });
   }
 
-  /** Change what rows and columns are, and keep what was chosen as far as it is still there. */
   #regroup(change) {
-    const { row, column, kind } = this.#state;
-    const [from, at] = [this.#view.rows[row], this.#view.columns[column]];
-    Object.assign(this.#state, change);
-    const next = view(this.#maps[kind], this.#state);
-    this.#state.row = Math.max(groupOf(next.rows, from.parts[0][0]), 0);
-    const kept = at ? groupOf(next.columns, at.parts[0][0]) : -1;
-    this.#state.column = kept >= 0 ? kept : (ranked(next, this.#state.row)[0] ?? 0);
-    this.#draw();
+    if (this.#maps[this.#state.kind]) this.#set(regrouped(this.#maps, this.#state, change));
+  }
+
+  #switch() {
+    const { kind, layer, head } = this.#state;
+    const name = `${kind}.${layer}.${head}`;
+    const { ablate } = this.#edits;
+    const next = ablate.includes(name) ? ablate.filter((one) => one !== name) : [...ablate, name];
+    tell(this, "edit", { ablate: next });
   }
 
   #draw() {
-    const { kind, layer, head, row, column } = this.#state;
+    const { kind, layer, head, row, column, words, hide } = this.#state;
     const map = this.#maps[kind];
-    const shown = view(map, this.#state);
-    this.#view = shown;
-    Object.keys(KINDS).forEach((name, place) =>
-      this.kinds[place].setAttribute("aria-pressed", String(name === kind)),
+    this.kinds.forEach((button) => {
+      button.setAttribute("aria-pressed", String(button.dataset.kind === kind));
+    });
+    [words, hide].forEach((on, place) =>
+      this.switches[place].setAttribute("aria-pressed", String(on)),
     );
+    this.toggleAttribute("data-stale", !map);
+    if (!map) {
+      if (!this.#view) this.said.textContent = t("attention.wait");
+      return;
+    }
+    const shown = this.#viewOf(map);
     const name = headName(kind, layer, head);
     const colour = headColour(head, map.heads);
     this.style.setProperty("--head", colour);
-    this.heads.show(map, layer, head);
-    this.name.textContent = name[0].toUpperCase() + name.slice(1);
+    this.heads.show(map, layer, head, this.#edits.ablate);
+    this.name.textContent = capital(name);
+    this.#switched();
     this.said.textContent = sentence(shown, row, column);
     this.mass.textContent = hiddenMass(shown, row);
     this.pictures.classList.toggle("wide", shown.columns.length > BESIDE);
-    this.map.show(shown, row, column, `What looks at what, ${name}`);
+    this.map.show(shown, row, column, t("attention.map", { head: name }));
     this.arcs.show(shown, row, column, colour);
     this.python.textContent = `trace.attention("${kind}", layer=${layer}, head=${head})`;
     this.#numbers();
     this.#fill();
   }
 
+  /** Return the view of the head that is chosen; the same as before, if it is the same. */
+  #viewOf(map) {
+    const { layer, head, words, hide } = this.#state;
+    const of = [map, layer, head, words, hide];
+    if (!this.#view || of.some((one, place) => one !== this.#of[place])) {
+      [this.#view, this.#of] = [view(map, this.#state), of];
+    }
+    return this.#view;
+  }
+
+  #switched() {
+    const { kind, layer, head } = this.#state;
+    const names = [`${kind}.${layer}`, `${kind}.${layer}.${head}`];
+    const off = names.some((name) => this.#edits.ablate.includes(name));
+    this.off.setAttribute("aria-pressed", String(off));
+    this.off.textContent = t(off ? "attention.on" : "attention.off");
+    this.gone.hidden = !off;
+  }
+
   #numbers() {
-    const { row } = this.#state;
-    const weights = rowOf(this.#view, row);
-    const order = ranked(this.#view, row);
-    const lines = order.slice(0, LISTED).map((column) => {
-      const bar = make("i");
-      bar.style.width = `${100 * weights[column]}%`;
-      const { text, special } = this.#view.columns[column];
-      return make(
-        "li",
-        {},
-        makePiece(text, { class: special ? "piece special" : "piece" }),
-        make("span", { class: "bar" }, bar),
-        make("span", { class: "n", text: percent(weights[column], this.#view.exact) }),
-      );
-    });
+    if (!this.#view) return;
+    const { row, column, words, hide } = this.#state;
+    const reverse = this.#reverse && this.#view.columns.length > 0;
+    const looked = this.#view.columns[column]?.text ?? "";
+    this.listed.textContent = reverse
+      ? t("attention.numbers.column", { column: looked })
+      : t("attention.numbers");
+    const exact = this.#exact?.whose === placeOf(this.#state) && !words && !hide;
+    const lines = reverse
+      ? columnInNumbers(this.#view, column)
+      : rowInNumbers(this.#view, row, exact ? this.#exact.weights : undefined);
     this.list.replaceChildren(...lines);
   }
 
   #fill() {
-    if (this.whole.hidden || !this.#view) return;
+    this.whole.hidden = !this.#table;
+    if (!this.#table || !this.#view) return;
     const { rows, columns, exact } = this.#view;
     const lines = rows.map((row, place) => [
       rowLabel(row),
       ...Array.from(rowOf(this.#view, place), (weight) => percent(weight, exact)),
     ]);
-    const first = rows[0].reads === undefined ? "looks from" : "reads → predicts";
+    const first = t(rows[0].reads === undefined ? "attention.from" : "attention.reads");
     const heads = [first, ...columns.map((column) => column.text)];
-    this.whole.replaceChildren(table(`${this.name.textContent}: shares of each row`, heads, lines));
+    const caption = t("attention.shares", { head: this.name.textContent });
+    this.whole.replaceChildren(table(caption, heads, lines));
   }
+}
+
+/** Return what of the page's view is shown here. */
+function chosen({ kind, layer, head, row, column, words, hide }) {
+  return { kind, layer, head, row, column, words, hide };
+}
+
+function placeOf({ kind, layer, head, row }) {
+  return [kind, layer, head, row].join(".");
 }
 
 customElements.define("heed-attention", Attention);

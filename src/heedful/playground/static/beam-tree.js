@@ -1,8 +1,11 @@
 /**
  * `<heed-beam>`: the tree that the beam search grew, and the translations that it ended with.
+ *
+ * With the attribute `live` it tells `ask`: a translation that is to be looked into.
  */
 
-import { draw, drawPieces, make, toggle } from "heedful/dom.js";
+import { draw, drawPieces, make, onLanguage, tell, toggle } from "heedful/dom.js";
+import { t } from "heedful/i18n.js";
 import { decimal, percent, plain } from "heedful/numbers.js";
 import { layout, neighbour, pathTo } from "heedful/tree-layout.js";
 
@@ -12,61 +15,89 @@ const HIGH = 44;
 const LINE = 54;
 const LETTERS = 11;
 
-const OTHER =
-  "This tree was grown anew, with weights that are not rounded, and ended elsewhere than the " +
-  "translation above.";
-
 export class BeamTree extends HTMLElement {
-  #beam;
+  #wire;
+  /** Steps that are shown. */
+  #until = Infinity;
   #node = 0;
   #placed = [];
   #dropped = false;
 
   connectedCallback() {
     if (this.svg) return;
+    this.#build();
+    onLanguage(() => {
+      this.#build();
+      if (this.#wire) this.#list();
+    });
+  }
+
+  #build() {
     this.found = make("ol", { class: "found" });
-    this.svg = draw("svg", { role: "tree", tabindex: 0, "aria-label": "tree of the search" });
+    this.svg = draw("svg", { role: "tree", tabindex: 0, "aria-label": t("beam.label") });
     this.said = make("p", { class: "said", "aria-live": "polite" });
     this.note = make("p", { class: "soft" });
     this.box = make("div", { class: "scroll tree" }, this.svg);
-    const shown = toggle("Show what was dropped", (on) => {
+    const change = (on) => {
       this.#dropped = on;
       this.#draw();
       this.#reveal();
-    });
-    this.other = make("p", { class: "soft", text: OTHER });
-    this.append(
+    };
+    this.other = make("p", { class: "soft" });
+    const choices = [this.#replay(), toggle(t("beam.dropped"), change, this.#dropped)];
+    this.replaceChildren(
       this.note,
       this.other,
       this.found,
-      make("div", { class: "title" }, this.said, make("div", { class: "choices" }, shown)),
+      make("div", { class: "title" }, this.said, make("div", { class: "choices" }, ...choices)),
       this.box,
     );
     this.svg.addEventListener("keydown", (event) => this.#key(event));
   }
 
+  /** Make what replays the search: the tree as it was after so many steps. */
+  #replay() {
+    this.range = make("input", { type: "range", min: 1, step: 1 });
+    this.far = make("output", { class: "n" });
+    this.range.addEventListener("input", () => {
+      this.#until = Number(this.range.value);
+      this.#draw();
+    });
+    const name = make("span", { text: t("beam.replay") });
+    return make("label", { class: "replay" }, name, this.range, this.far);
+  }
+
   /**
-   * Show the tree of a trace, its best translation chosen.
-   * @param {any} beam
-   * @param {string} translation - What the trace shows.
+   * Show the tree of a trace, if it is there, its best translation chosen.
+   * @param {{wire: any}} trace
    */
-  show(beam, translation) {
-    this.#beam = beam;
+  show({ wire }) {
+    this.toggleAttribute("data-stale", !wire.beam);
+    if (!wire.beam || wire.beam === this.#wire?.beam) return;
+    this.#wire = wire;
+    this.#until = Infinity;
+    this.#node = wire.beam.found[0]?.node ?? 0;
+    this.#list();
+    this.#reveal();
+  }
+
+  #list() {
+    const { beam, target } = this.#wire;
     const counts = { kept: 0, dropped: 0, ended: 0 };
     for (const node of beam.nodes) counts[node.state] += 1;
-    this.note.textContent =
-      `Beam of ${beam.size}, length penalty ${beam.length_penalty}: ${counts.kept} beginnings ` +
-      `kept, ${counts.dropped} dropped, ${counts.ended} ended. The score is the total log p ` +
-      "divided by the length penalty.";
-    this.other.hidden = beam.found[0]?.text === translation;
+    const facts = { size: beam.size, penalty: beam.length_penalty };
+    this.note.textContent = t("beam.note", { ...facts, ...counts });
+    this.other.textContent = t(this.#wire.forced ? "trace.forced" : "beam.other");
+    this.other.hidden = beam.found[0]?.text === target.text;
+    const focused = this.found.contains(document.activeElement);
     this.found.replaceChildren(...beam.found.map((one) => this.#ended(one)));
-    this.#choose(beam.found[0]?.node ?? 0);
-    this.#reveal();
+    this.#choose(this.#node);
+    if (focused) this.found.querySelector("[aria-pressed='true']")?.focus();
   }
 
   /** Scroll to where the chosen path begins. */
   #reveal() {
-    const [first] = pathTo(this.#beam.nodes, this.#node);
+    const [first] = pathTo(this.#wire.beam.nodes, this.#node);
     const place = this.#placed.find(({ node }) => node.number === first);
     this.box.scrollLeft = 0;
     this.box.scrollTop = (place?.y ?? 0) * LINE - this.box.clientHeight / 2;
@@ -78,26 +109,37 @@ export class BeamTree extends HTMLElement {
       "button",
       facts,
       make("span", { text: one.text }),
-      make("span", { class: "n", text: `score ${decimal(one.score)}` }),
-      make("span", { class: "n soft", text: `log p ${decimal(one.logp)}` }),
+      make("span", { class: "n", text: t("beam.score", { score: decimal(one.score) }) }),
+      make("span", { class: "n soft", text: t("beam.logp", { logp: decimal(one.logp) }) }),
     );
     button.dataset.node = one.node ?? "";
     button.addEventListener("click", () => this.#choose(one.node));
-    return make("li", {}, button);
+    const line = make("li", {}, button);
+    if (this.hasAttribute("live") && one.text && one.text !== this.#wire.target.text) {
+      const use = make("button", { type: "button", class: "toggle", text: t("beam.use") });
+      use.addEventListener("click", () => tell(this, "ask", { target: one.text }));
+      line.append(use);
+    }
+    return line;
   }
 
   #choose(number) {
     this.#node = number;
-    for (const button of this.found.querySelectorAll("button")) {
+    for (const button of this.found.querySelectorAll("button[data-node]")) {
       button.setAttribute("aria-pressed", String(button.dataset.node === String(number)));
     }
     this.#draw();
   }
 
   #draw() {
-    const { nodes } = this.#beam;
+    const { nodes } = this.#wire.beam;
     if (!nodes.length) return;
-    const { placed, lines } = layout(nodes, this.#dropped);
+    const steps = Math.max(...nodes.map(({ step }) => step));
+    const until = Math.min(this.#until, steps);
+    [this.range.max, this.range.value] = [steps, until];
+    this.far.textContent = t("beam.replay.said", { step: until, steps });
+    const shown = nodes.filter(({ step }) => step <= until);
+    const { placed, lines } = layout(shown, this.#dropped);
     const path = new Set(pathTo(nodes, this.#node));
     this.#placed = placed;
     const at = new Map(placed.map((one) => [one.node.number, one]));
@@ -116,18 +158,19 @@ export class BeamTree extends HTMLElement {
   }
 
   #about({ step, token, log_prob, total, score, rank, state }) {
-    const rivals = this.#beam.nodes.filter((node) => node.step === step).length;
-    const place = `rank ${rank + 1} of ${rivals} seen at step ${step}`;
-    return (
-      `${plain(token)}: log p ${decimal(log_prob)}, ${percent(Math.exp(log_prob))}; total ` +
-      `${decimal(total)}, score ${decimal(score)}; ${place}, ${state}`
-    );
+    const rivals = this.#wire.beam.nodes.filter((node) => node.step === step).length;
+    return t("beam.node", {
+      ...{ piece: plain(token), logp: decimal(log_prob), share: percent(Math.exp(log_prob)) },
+      ...{ total: decimal(total), score: decimal(score), rank: rank + 1, rivals, step },
+      state: t(`beam.state.${state}`),
+    });
   }
 
   #box({ node, x, y }, onPath) {
     const { number, token, log_prob, score, state, step } = node;
     const short = token.length > LETTERS ? `${token.slice(0, LETTERS - 1)}…` : token;
-    const value = state === "ended" ? `score ${decimal(score)}` : percent(Math.exp(log_prob));
+    const value =
+      state === "ended" ? t("beam.score", { score: decimal(score) }) : percent(Math.exp(log_prob));
     const group = draw(
       "g",
       {

@@ -102,13 +102,15 @@ export function table(caption, heads, rows) {
  * Make a switch that says whether it is on.
  * @param {string} text
  * @param {(on: boolean) => void} change
+ * @param {boolean} on - What it is at first.
  */
-export function toggle(text, change) {
-  const button = make("button", { type: "button", class: "toggle", "aria-pressed": "false", text });
+export function toggle(text, change, on = false) {
+  const facts = { type: "button", class: "toggle", "aria-pressed": String(on), text };
+  const button = make("button", facts);
   button.addEventListener("click", () => {
-    const on = button.getAttribute("aria-pressed") !== "true";
-    button.setAttribute("aria-pressed", String(on));
-    change(on);
+    const next = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(next));
+    change(next);
   });
   return button;
 }
@@ -119,6 +121,15 @@ export function toggle(text, change) {
  */
 export function onTheme(changed) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+  document.addEventListener("theme", changed);
+}
+
+/**
+ * Call back when the page speaks another language.
+ * @param {() => void} changed
+ */
+export function onLanguage(changed) {
+  document.addEventListener("language", changed);
 }
 
 /**

@@ -6,10 +6,9 @@
 
 import { headColour, parse, ramp } from "heedful/colours.js";
 import { make, onTheme, tell, variable } from "heedful/dom.js";
+import { t } from "heedful/i18n.js";
 import { headName } from "heedful/numbers.js";
 import { weightsOfHead } from "heedful/wire.js";
-
-const COUNTING = "Layers and heads are numbered from 1 here, from 0 in Python and in saved data.";
 
 export class Heads extends HTMLElement {
   #map;
@@ -17,8 +16,8 @@ export class Heads extends HTMLElement {
 
   connectedCallback() {
     if (this.box) return;
-    this.box = make("div", { role: "radiogroup", "aria-label": "layer and head" });
-    this.append(this.box, make("p", { class: "soft counting", text: COUNTING }));
+    this.box = make("div", { role: "radiogroup", "aria-label": t("heads.label") });
+    this.append(this.box, make("p", { class: "soft counting", text: t("heads.counting") }));
     this.box.addEventListener("keydown", (event) => this.#key(event));
     onTheme(() => this.#paint());
   }
@@ -28,8 +27,10 @@ export class Heads extends HTMLElement {
    * @param {import("heedful/wire.js").AttentionMap} map
    * @param {number} layer
    * @param {number} head
+   * @param {string[]} off - Heads and layers that are switched off: "encoder.4.3", "cross.1".
    */
-  show(map, layer, head) {
+  show(map, layer, head, off = []) {
+    const focused = map !== this.#map && this.box.contains(document.activeElement);
     if (map !== this.#map) {
       this.#map = map;
       this.#build();
@@ -40,17 +41,24 @@ export class Heads extends HTMLElement {
         const chosen = one === layer && other === head;
         button.setAttribute("aria-checked", String(chosen));
         button.tabIndex = chosen ? 0 : -1;
+        const names = [`${map.kind}.${one}`, `${map.kind}.${one}.${other}`];
+        const silent = names.some((name) => off.includes(name));
+        button.classList.toggle("off", silent);
+        const name = headName(map.kind, one, other);
+        button.setAttribute("aria-label", silent ? t("heads.off", { head: name }) : name);
       }),
     );
+    if (focused) this.#buttons[layer][head].focus();
   }
 
   #build() {
     const { kind, layers, heads } = this.#map;
     this.box.style.setProperty("--heads", heads);
+    const title = t("heads.counting");
     const numbers = Array.from({ length: heads }, (_, head) => {
       const dot = make("i");
       dot.style.background = headColour(head, heads);
-      return make("span", { class: "number", title: COUNTING }, dot, `head ${head + 1}`);
+      return make("span", { class: "number", title }, dot, t("head.n", { head: head + 1 }));
     });
     this.#buttons = Array.from({ length: layers }, (_, layer) =>
       Array.from({ length: heads }, (_, head) => {
@@ -62,7 +70,7 @@ export class Heads extends HTMLElement {
       }),
     );
     const lines = this.#buttons.flatMap((line, layer) => [
-      make("span", { class: "number", title: COUNTING, text: `layer ${layer + 1}` }),
+      make("span", { class: "number", title, text: t("layer.n", { layer: layer + 1 }) }),
       ...line,
     ]);
     this.box.replaceChildren(make("span"), ...numbers, ...lines);

@@ -7,6 +7,7 @@
 
 import { css, inkOn, parse, ramp } from "heedful/colours.js";
 import { make, onTheme, tell, variable } from "heedful/dom.js";
+import { t } from "heedful/i18n.js";
 import { marked, percent, plain, rowLabel, rowName } from "heedful/numbers.js";
 
 /** Cells of maps with more rows or columns than this are small. */
@@ -20,6 +21,9 @@ export class HeatMap extends HTMLElement {
   #view;
   #row = 0;
   #column = 0;
+  #upright = true;
+  /** Pixels that the map takes. */
+  size = { width: 0, height: 0 };
   #place = { left: 0, top: 0, cell: 24 };
 
   connectedCallback() {
@@ -27,10 +31,14 @@ export class HeatMap extends HTMLElement {
     this.canvas = make("canvas", { "aria-hidden": "true" });
     this.cell = make("div", { role: "gridcell", id: "heed-cell" });
     this.line = make("div", { role: "row" }, this.cell);
+    this.marks = ["row-mark", "cell-mark"].map((name) =>
+      make("div", { class: name, "aria-hidden": "true" }),
+    );
     this.grid = make(
       "div",
       { role: "grid", tabindex: 0, class: "grid", "aria-activedescendant": "heed-cell" },
       this.canvas,
+      ...this.marks,
       make("div", { class: "unseen", role: "rowgroup" }, this.line),
     );
     this.append(this.grid);
@@ -50,6 +58,7 @@ export class HeatMap extends HTMLElement {
    * @param {string} name
    */
   show(view, row, column, name) {
+    const same = view === this.#view;
     [this.#view, this.#row, this.#column] = [view, row, column];
     this.grid.setAttribute("aria-label", name);
     this.grid.setAttribute("aria-rowcount", view.rows.length);
@@ -57,9 +66,10 @@ export class HeatMap extends HTMLElement {
     this.line.setAttribute("aria-rowindex", row + 1);
     this.cell.setAttribute("aria-colindex", column + 1);
     const weight = view.weights[row * view.columns.length + column];
-    const names = [rowName(view.rows[row]), plain(view.columns[column]?.text ?? "nothing")];
+    const names = [rowName(view.rows[row]), plain(view.columns[column]?.text ?? t("nothing"))];
     this.cell.textContent = `${names.join(", ")}, ${percent(weight ?? 0, view.exact)}`;
-    this.#draw();
+    if (same) this.#mark();
+    else this.#draw();
   }
 
   #pick(row, column) {
@@ -125,10 +135,43 @@ export class HeatMap extends HTMLElement {
     this.canvas.style.width = `${size[0]}px`;
     this.canvas.style.height = `${size[1]}px`;
     ink.scale(scale, scale);
-    ink.font = font;
+    this.#upright = upright;
+    this.size = { width: size[0], height: size[1] };
+    this.#paint(ink);
+    this.#mark();
+  }
+
+  #paint(ink) {
+    ink.font = `13px ${getComputedStyle(this).fontFamily}`;
     this.#cells(ink);
-    this.#names(ink, upright);
+    this.#names(ink, this.#upright);
+  }
+
+  /**
+   * Paint the map as it is shown, with what is chosen in it.
+   * @param {any} ink - A canvas's, or what does the same.
+   */
+  paint(ink) {
+    this.#paint(ink);
     this.#chosen(ink);
+  }
+
+  /** Move the frames to what is chosen: the map itself needs not be painted anew. */
+  #mark() {
+    const { left, top, cell } = this.#place;
+    const { columns } = this.#view;
+    const y = top + this.#row * cell;
+    const frames = [
+      [left, y, cell * columns.length],
+      [left + this.#column * cell, y, cell],
+    ];
+    this.marks.forEach((mark, place) => {
+      const [x, at, width] = frames[place];
+      mark.hidden = columns.length === 0;
+      mark.style.transform = `translate(${x}px, ${at}px)`;
+      mark.style.width = `${width}px`;
+      mark.style.height = `${cell}px`;
+    });
   }
 
   #cells(ink) {

@@ -2,14 +2,12 @@
  * How numbers and names are written. Layers and heads are counted from 1 here, from 0 in the data.
  */
 
+import { t } from "heedful/i18n.js";
+
 const SPACE = "\u00a0";
 
-/** What each kind of attention is called. */
-export const KINDS = {
-  encoder: { name: "Encoder", of: "encoder", to: "" },
-  decoder: { name: "Decoder, to itself", of: "decoder", to: ", to itself" },
-  cross: { name: "Decoder, to the source", of: "decoder", to: ", to the source" },
-};
+/** The kinds of attention. */
+export const KINDS = ["encoder", "decoder", "cross"];
 
 /**
  * Write a share as per cent: one digit after the point, none where the number itself is rounded.
@@ -55,8 +53,16 @@ export function marked(piece) {
  * @param {number} [head]
  */
 export function headName(kind, layer, head) {
-  const { of, to } = KINDS[kind];
-  return `${of} layer ${layer + 1}${head === undefined ? "" : `, head ${head + 1}`}${to}`;
+  if (head === undefined) return t(`layer.${kind}`, { layer: layer + 1 });
+  return t(`head.${kind}`, { layer: layer + 1, head: head + 1 });
+}
+
+/**
+ * Begin with a capital, where the script has any.
+ * @param {string} text
+ */
+export function capital(text) {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 /**
@@ -64,7 +70,8 @@ export function headName(kind, layer, head) {
  * @param {import("heedful/words.js").Group} row
  */
 export function rowName({ text, reads }) {
-  return reads === undefined ? plain(text) : `reads ${plain(reads)}, predicts ${plain(text)}`;
+  if (reads === undefined) return plain(text);
+  return t("row.decoder", { reads: plain(reads), text: plain(text) });
 }
 
 /**
@@ -84,13 +91,13 @@ export function rowLabel({ text, reads }) {
 export function sentence(shown, row, column) {
   const { kind, layer, head, rows, columns, weights, exact, renormalised } = shown;
   const from = rows[row];
-  const joint = from.reads === undefined ? " " : ": ";
-  const end = headName(kind, layer, head);
+  const ending = from.reads === undefined ? "" : ".decoder";
+  const facts = { row: rowName(from), head: headName(kind, layer, head) };
   if (columns.length === 0 || (renormalised && shown.hidden[row] > 1 - 1e-6)) {
-    return `${rowName(from)}${joint}looks only at what is hidden, ${end}`;
+    return t(`row.hidden${ending}`, facts);
   }
   const share = percent(weights[row * columns.length + column], exact);
-  return `${rowName(from)}${joint}looks at ${plain(columns[column].text)}, ${share}, ${end}`;
+  return t(`row.says${ending}`, { ...facts, share, column: plain(columns[column].text) });
 }
 
 /**
@@ -100,9 +107,6 @@ export function sentence(shown, row, column) {
  */
 export function hiddenMass({ hidden, renormalised, exact }, row) {
   const mean = hidden.reduce((sum, value) => sum + value, 0) / hidden.length;
-  const [whole, own] = [percent(mean, exact), percent(hidden[row], exact)];
-  const on = "of this head's weight";
-  return renormalised
-    ? `Renormalised: ${whole} ${on} lies on specials and is hidden, ${own} of this row's.`
-    : `${whole} ${on} goes to specials, ${own} of this row's.`;
+  const facts = { whole: percent(mean, exact), own: percent(hidden[row], exact) };
+  return t(renormalised ? "mass.hidden" : "mass.shown", facts);
 }

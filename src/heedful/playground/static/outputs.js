@@ -1,60 +1,135 @@
 /**
  * `<heed-outputs>`: what was predicted at each step, what else was likely, what each layer said.
  *
- * It tells `step` with the number of the step that was chosen.
+ * It tells `step` with the number of the step that was chosen. With the attribute `live` a piece
+ * can be looked up, by whoever is set as `lookUp`.
  */
 
-import { make, makePiece, table, tell } from "heedful/dom.js";
+import { make, makePiece, onLanguage, table, tell } from "heedful/dom.js";
+import { t } from "heedful/i18n.js";
 import { decimal, percent, plain } from "heedful/numbers.js";
-
-const LENS =
-  "What each decoder layer would say if it were the last. The output matrix was made for the " +
-  "last layer alone, so early layers are a reading, not a translation.";
+import { warmed } from "heedful/temperature.js";
 
 export class Outputs extends HTMLElement {
   #wire;
   #step = 0;
+  #temperature = 1;
+  /**
+   * @type {((step: number, piece: string) =>
+   *   Promise<{piece: string, rank: number, logp: number}>) | undefined}
+   */
+  lookUp;
 
   connectedCallback() {
     if (this.steps) return;
-    this.steps = make("div", { class: "steps", role: "radiogroup", "aria-label": "step" });
+    this.#build();
+    onLanguage(() => {
+      this.#build();
+      if (this.#wire) this.#list();
+    });
+  }
+
+  #build() {
+    const facts = { class: "steps", role: "radiogroup", "aria-label": t("outputs.step") };
+    this.steps = make("div", facts);
     this.bars = make("ol", { class: "weights top" });
     this.lens = make("div", { class: "scroll lens" });
     this.name = make("h3");
     this.said = make("p", { class: "said", "aria-live": "polite" });
-    const head = ["step", "reads", "predicts", "probability"].map((text) => make("span", { text }));
-    this.append(
+    const names = ["step", "reads", "predicts", "probability"];
+    const head = names.map((name) => make("span", { text: t(`outputs.${name}`) }));
+    this.replaceChildren(
       make(
         "div",
         { class: "beside" },
-        make(
-          "div",
-          { class: "scroll" },
-          make("div", { class: "heads" }, ...head),
-          this.steps,
-        ),
+        make("div", { class: "scroll" }, make("div", { class: "heads" }, ...head), this.steps),
         make(
           "div",
           {},
           ...[this.name, this.said, this.bars],
-          make("h3", { class: "below", text: "Layer by layer" }),
+          ...(this.hasAttribute("live") ? [this.#knob(), this.#search()] : []),
+          make("h3", { class: "below", text: t("outputs.layers") }),
           this.lens,
-          make("p", { class: "soft", text: LENS }),
+          make("p", { class: "soft", text: t("outputs.lens") }),
         ),
       ),
     );
     this.steps.addEventListener("keydown", (event) => this.#key(event));
   }
 
+  #knob() {
+    const facts = { type: "range", min: 0.1, max: 3, step: 0.1, value: this.#temperature };
+    const range = make("input", facts);
+    const value = make("output", { class: "n", text: String(this.#temperature) });
+    this.about = make("p", { class: "soft" });
+    range.addEventListener("input", () => {
+      this.#temperature = Number(range.value);
+      value.textContent = range.value;
+      this.#rivals();
+    });
+    const name = make("span", { text: t("outputs.temperature") });
+    return make("div", { class: "knob" }, make("label", {}, name, range, value), this.about);
+  }
+
+  #search() {
+    const input = make("input", { type: "text", autocomplete: "off", spellcheck: "false" });
+    this.asked = input;
+    this.answer = make("p", { class: "soft", role: "status" });
+    const go = make("button", { type: "submit", class: "toggle", text: t("outputs.ask.go") });
+    const name = make("span", { text: t("outputs.ask") });
+    const label = make("label", {}, name, input);
+    const form = make("form", { class: "look-up" }, label, go, this.answer);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#look(input.value);
+    });
+    return form;
+  }
+
+  async #look(piece) {
+    if (!piece || !this.lookUp) return;
+    const step = this.#step;
+    try {
+      const found = await this.lookUp(step, piece);
+      if (step !== this.#step) return;
+      this.answer.textContent = t("outputs.ask.said", {
+        piece: plain(found.piece),
+        rank: found.rank + 1,
+        share: percent(Math.exp(found.logp)),
+        logp: decimal(found.logp),
+      });
+    } catch (error) {
+      this.answer.textContent = error.message;
+    }
+  }
+
   /**
-   * Show the steps of a trace.
-   * @param {any} wire
+   * Show the steps of a trace, if they are there.
+   * @param {{wire: any}} trace
+   * @param {{view: any}} [state]
    */
-  show(wire) {
+  show({ wire }, state) {
+    this.toggleAttribute("data-stale", !wire.steps);
+    if (!wire.steps) return;
     this.#wire = wire;
-    this.buttons = wire.steps.map((step) => this.#line(step));
+    this.#step = state?.view.step ?? 0;
+    this.#list();
+  }
+
+  /**
+   * Follow the state of the page.
+   * @param {{view: any}} state
+   */
+  update({ view }) {
+    if (this.#wire && view.step !== null && view.step !== this.#step) this.choose(view.step);
+  }
+
+  #list() {
+    this.buttons = this.#wire.steps.map((step) => this.#line(step));
+    const focused = this.steps.contains(document.activeElement);
     this.steps.replaceChildren(...this.buttons);
-    this.choose(0);
+    this.choose(Math.min(this.#step, this.buttons.length - 1));
+    if (focused) this.buttons[this.#step].focus();
   }
 
   #line(step) {
@@ -91,27 +166,42 @@ export class Outputs extends HTMLElement {
    * @param {number} number
    */
   choose(number) {
+    if (!this.#wire?.steps[number]) return;
     this.#step = number;
     this.buttons.forEach((button, place) => {
       button.setAttribute("aria-checked", String(place === number));
       button.tabIndex = place === number ? 0 : -1;
     });
-    const { reads, predicts, logp, rank, top } = this.#wire.steps[number];
-    this.name.textContent = `Step ${number + 1}`;
+    const { reads, predicts, logp, rank } = this.#wire.steps[number];
+    this.name.textContent = t("outputs.stepNumber", { step: number + 1 });
+    const facts = { reads: plain(reads), predicts: plain(predicts) };
+    const share = percent(Math.exp(logp));
     this.said.textContent =
-      `reads ${plain(reads)}, predicts ${plain(predicts)}, ` +
-      `${percent(Math.exp(logp))}, log p ${decimal(logp)}` +
-      (rank === 0 ? "" : `; ${rank} ${rank === 1 ? "piece was" : "pieces were"} likelier`);
-    const bars = top.map(([text, value]) => likely(text, value, text === predicts));
-    this.bars.replaceChildren(...bars);
+      t("outputs.said", { ...facts, share, logp: decimal(logp) }) +
+      (rank === 0 ? "" : t("outputs.likelier", { n: rank }));
+    if (this.answer) this.answer.textContent = "";
+    this.#rivals();
     this.#say(number);
+  }
+
+  #rivals() {
+    const { predicts, top } = this.#wire.steps[this.#step];
+    const values = top.map(([, value]) => value);
+    const shown = warmed(values, this.#temperature);
+    const bars = top.map(([text], place) => likely(text, shown[place], text === predicts));
+    this.bars.replaceChildren(...bars);
+    if (!this.about) return;
+    this.about.textContent = t("outputs.temperature.about", { n: top.length });
+    this.asked.placeholder = t("outputs.ask.hint", { example: plain(top.at(-1)?.[0] ?? "") });
   }
 
   #say(number) {
     const { lens, steps } = this.#wire;
+    this.lens.toggleAttribute("data-stale", !lens);
+    if (!lens) return;
     const { predicts } = steps[number];
     const rows = lens.map((layer, place) => [
-      `layer ${place + 1}`,
+      t("layer.n", { layer: place + 1 }),
       percent(Math.exp(layer[number].logp)),
       ...layer[number].top.map(([text, value]) =>
         make(
@@ -123,20 +213,20 @@ export class Outputs extends HTMLElement {
       ),
     ]);
     const places = Array.from(lens[0]?.[number].top ?? [], (_, place) => `${place + 1}.`);
-    const heads = ["", plain(predicts), ...places];
-    this.lens.replaceChildren(table("Likeliest pieces after each decoder layer", heads, rows));
+    const heads = [t("outputs.layer"), plain(predicts), ...places];
+    this.lens.replaceChildren(table(t("outputs.lensTable"), heads, rows));
   }
 }
 
-function likely(text, value, chosen) {
+function likely(text, share, chosen) {
   const bar = make("i");
-  bar.style.width = `${100 * Math.exp(value)}%`;
+  bar.style.width = `${100 * share}%`;
   return make(
     "li",
     { class: chosen ? "chosen" : "" },
     makePiece(text, { class: "piece" }),
     make("span", { class: "bar" }, bar),
-    make("span", { class: "n", text: percent(Math.exp(value)) }),
+    make("span", { class: "n", text: percent(share) }),
   );
 }
 

@@ -4,8 +4,10 @@
 
 import "heedful/trace-view.js";
 import { make } from "heedful/dom.js";
+import { preferred, setLanguage } from "heedful/i18n.js";
 import { read } from "heedful/wire.js";
 
+setLanguage(preferred());
 const shown = document.querySelector("heed-trace");
 try {
   shown.show(read(JSON.parse(document.getElementById("trace").textContent)));

@@ -3,6 +3,7 @@
  */
 
 import { make, makePiece } from "heedful/dom.js";
+import { t } from "heedful/i18n.js";
 import { byWord } from "heedful/words.js";
 
 export class Tokens extends HTMLElement {
@@ -30,8 +31,8 @@ function chip({ tokens, shares }, pieces, piece) {
   const bytes = /^(<0x[0-9A-F]{2}>)+$/.test(text);
   const special = shares[piece].length === 0;
   const kind = special ? "special" : bytes ? "bytes" : "";
-  const what = special ? ", no word" : bytes ? ", bytes of a letter" : "";
-  const title = `piece ${piece + 1}, number ${pieces[piece].id} of the vocabulary${what}`;
+  const facts = { place: piece + 1, id: pieces[piece].id };
+  const title = t(kind ? `pieces.piece.${kind}` : "pieces.piece", facts);
   return makePiece(text, { class: `chip ${kind}`, title });
 }
 

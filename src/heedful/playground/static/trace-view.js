@@ -7,10 +7,8 @@ import "heedful/beam-tree.js";
 import "heedful/outputs.js";
 import "heedful/tokens.js";
 import { make } from "heedful/dom.js";
+import { t } from "heedful/i18n.js";
 import { languages } from "heedful/wire.js";
-
-const LEGEND =
-  "▁ stands for a space. Hatched are specials: a language tag and the end, which are no words.";
 
 export class TraceView extends HTMLElement {
   connectedCallback() {
@@ -20,19 +18,19 @@ export class TraceView extends HTMLElement {
     this.attention = make("heed-attention");
     this.outputs = make("heed-outputs");
     this.beam = make("heed-beam");
-    this.search = panel("How the translation was searched for", this.beam);
+    this.search = panel(t("beam.title"), this.beam);
     this.append(
       this.top,
       panel(
-        "Pieces",
-        make("h3", { text: "What the encoder reads" }),
+        t("pieces.title"),
+        make("h3", { text: t("pieces.source") }),
         this.pieces[0],
-        make("h3", { text: "What the decoder writes" }),
+        make("h3", { text: t("pieces.target") }),
         this.pieces[1],
-        make("p", { class: "soft", text: LEGEND }),
+        make("p", { class: "soft", text: t("pieces.legend") }),
       ),
-      panel("What each head looks at", this.attention),
-      panel("What the decoder predicts", this.outputs),
+      panel(t("attention.title"), this.attention),
+      panel(t("outputs.title"), this.outputs),
       this.search,
     );
     this.addEventListener("step", ({ detail }) => this.attention.chooseStep(detail));
@@ -48,26 +46,26 @@ export class TraceView extends HTMLElement {
     this.top.replaceChildren(...heading(wire, spoken));
     this.pieces[0].show(source, wire.source.pieces, spoken.source);
     this.pieces[1].show(target, wire.target.pieces, spoken.target);
-    this.attention.show(maps);
-    this.outputs.show(wire);
-    this.beam.show(wire.beam, wire.target.text);
+    this.attention.show({ maps });
+    this.outputs.show({ wire });
+    this.beam.show({ wire });
   }
 }
 
 function heading({ model, source, target, forced, attention }, spoken) {
-  const about =
-    `${model.name ? `${model.name}: ` : ""}${model.encoder_layers} encoder and ` +
-    `${model.decoder_layers} decoder layers, ${model.heads} heads, d_model ${model.d_model}`;
+  const { name, encoder_layers: encoder, decoder_layers: decoder, heads, d_model: width } = model;
+  const about = t("trace.model", { encoder, decoder, heads, width });
   const found = [
-    make("p", { class: "soft", text: about }),
-    make("h1", { lang: spoken.source || undefined, text: source.text }),
-    make("p", { class: "translation", lang: spoken.target || undefined, text: target.text }),
+    make("p", { class: "soft", text: name ? t("trace.named", { name, about }) : about }),
+    make("h1", { lang: spoken.source || undefined, dir: "auto", text: source.text }),
+    make("p", {
+      ...{ class: "translation", lang: spoken.target || undefined, dir: "auto" },
+      text: target.text,
+    }),
   ];
-  const given = "This translation was given; the search below found its own.";
-  if (forced) found.push(make("p", { class: "soft", text: given }));
-  const rough = "This trace is long: its weights are rounded to 1/255, and shown without digits.";
+  if (forced) found.push(make("p", { class: "soft", text: t("trace.forced") }));
   if (attention.some((one) => one.enc !== "f32le")) {
-    found.push(make("p", { class: "soft", text: rough }));
+    found.push(make("p", { class: "soft", text: t("trace.rounded") }));
   }
   return found;
 }

@@ -2,8 +2,8 @@
  * What is drawn of a head: its map by pieces or by words, with or without what is no word.
  */
 
-import { weightsOfHead } from "heedful/wire.js";
-import { byPiece, byWord } from "heedful/words.js";
+import { busiestHead, weightsOfHead } from "heedful/wire.js";
+import { byPiece, byWord, groupOf } from "heedful/words.js";
 
 /**
  * @typedef {object} View
@@ -107,4 +107,82 @@ export function fewestEdges(weights, width, share = 0.75) {
     edges.push({ row, column: place - row * width, weight: weights[place] });
   }
   return edges;
+}
+
+/**
+ * What is chosen in the maps; null: nothing yet.
+ * @typedef {object} Chosen
+ * @property {string} kind
+ * @property {number | null} layer
+ * @property {number | null} head
+ * @property {number | null} row
+ * @property {number | null} column
+ * @property {boolean} words
+ * @property {boolean} hide
+ */
+
+/**
+ * Return what is chosen, as far as it is there; in place of the rest what is good to begin with.
+ *
+ * A head: the one that gives least to what is no word. A row: "it", if there is one, else the
+ * middle one. A column: the one that gets most of the row.
+ * @template {Chosen} T
+ * @param {Record<string, import("heedful/wire.js").AttentionMap>} maps
+ * @param {T} asked
+ * @returns {T}
+ */
+export function settled(maps, asked) {
+  const map = maps[asked.kind];
+  if (!map) return asked;
+  const fits = (number, count) => number !== null && number < count;
+  const there = fits(asked.layer, map.layers) && fits(asked.head, map.heads);
+  const found = { ...asked, ...(there ? {} : busiestHead(map)) };
+  const shown = view(map, found);
+  if (!fits(found.row, shown.rows.length)) {
+    Object.assign(found, { row: firstRow(shown.rows), column: null });
+  }
+  if (!fits(found.column, shown.columns.length)) found.column = ranked(shown, found.row)[0] ?? 0;
+  return found;
+}
+
+/** Words of which one asks what they stand for. */
+const PRONOUNS = ["it", "its", "它", "它的"];
+
+function firstRow(rows) {
+  const it = rows.findIndex(({ text }) => PRONOUNS.includes(text.replace("▁", "")));
+  return it < 0 ? Math.floor(rows.length / 2) : it;
+}
+
+/**
+ * Return what is chosen after a step of the decoder was: its row, where rows are the decoder's.
+ * @template {Chosen} T
+ * @param {Record<string, import("heedful/wire.js").AttentionMap>} maps
+ * @param {T} asked
+ * @param {number} step
+ * @returns {T}
+ */
+export function atStep(maps, asked, step) {
+  const map = maps[asked.kind];
+  if (!map || asked.kind === "encoder") return asked;
+  const row = groupOf(view(map, asked).rows, step);
+  return row < 0 || row === asked.row ? asked : settled(maps, { ...asked, row, column: null });
+}
+
+/**
+ * Return what is chosen after rows and columns became others; the same stays, if it is there.
+ * @template {Chosen} T
+ * @param {Record<string, import("heedful/wire.js").AttentionMap>} maps
+ * @param {T} asked
+ * @param {{words?: boolean, hide?: boolean}} change
+ * @returns {T}
+ */
+export function regrouped(maps, asked, change) {
+  const before = view(maps[asked.kind], asked);
+  const next = { ...asked, ...change };
+  const after = view(maps[asked.kind], next);
+  const pieceOf = (groups, place) => groups[place]?.parts[0][0];
+  next.row = Math.max(groupOf(after.rows, pieceOf(before.rows, asked.row)), 0);
+  const kept = groupOf(after.columns, pieceOf(before.columns, asked.column));
+  next.column = kept < 0 ? null : kept;
+  return settled(maps, next);
 }

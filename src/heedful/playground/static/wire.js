@@ -4,6 +4,7 @@
  * `heedful.inspect.wire` writes what is read here. Layers and heads are counted from 0.
  */
 
+import { t } from "heedful/i18n.js";
 import { asRead, side } from "heedful/words.js";
 
 /** The version of saved traces that is read here. */
@@ -26,7 +27,7 @@ export const VERSION = 1;
  * @typedef {object} Trace
  * @property {any} wire - All that was saved.
  * @property {import("heedful/words.js").Side} source
- * @property {import("heedful/words.js").Side} target
+ * @property {import("heedful/words.js").Side | null} target - null: it is not there yet.
  * @property {Record<string, AttentionMap>} maps
  */
 
@@ -37,18 +38,25 @@ export const VERSION = 1;
  */
 export function read(wire) {
   if (wire?.v !== VERSION) {
-    throw new Error(
-      `This page reads traces of version ${VERSION}, and this one is of version ${wire?.v}: ` +
-        "save it again with the heedful that opens it.",
-    );
+    throw new Error(t("trace.version", { known: VERSION, given: String(wire?.v) }));
   }
+  return readPart(wire);
+}
+
+/**
+ * Read as much of a trace as there is: the encoder's maps come before there is a translation.
+ * @param {any} wire
+ * @returns {Trace}
+ */
+export function readPart(wire) {
   const source = side(wire.source);
-  const target = side(wire.target);
-  const reads = wire.steps.map((step) => step.reads);
-  const written = { ...target, reads };
+  const target = wire.target ? side(wire.target) : null;
+  const decoder = wire.attention.find(({ kind }) => kind === "decoder");
+  const reads = wire.steps?.map((step) => step.reads) ?? decoder?.keys ?? [];
+  const written = target && { ...target, reads };
   const sides = {
     encoder: [source, source],
-    decoder: [written, asRead(target, reads)],
+    decoder: [written, target && asRead(target, reads)],
     cross: [written, source],
   };
   const maps = {};
@@ -60,7 +68,7 @@ function attentionMap(saved, [queries, keys]) {
   const { kind, layers, heads, sink } = saved;
   const weights = weightsOf(saved);
   if (weights.length !== layers * heads * queries.tokens.length * keys.tokens.length) {
-    throw new Error(`The ${kind} maps of this trace are damaged: save it again.`);
+    throw new Error(t("trace.damaged", { kind: t(`kind.${kind}`).toLowerCase() }));
   }
   return { kind, layers, heads, queries, keys, exact: saved.enc === "f32le", weights, sink };
 }
@@ -74,7 +82,7 @@ export function weightsOf({ enc, data }) {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   if (enc === "f32le") return new Float32Array(bytes.buffer);
   if (enc === "u8-rowsum255") return Float32Array.from(bytes, (value) => value / 255);
-  throw new Error(`This page does not know weights written as "${enc}".`);
+  throw new Error(t("trace.encoding", { enc }));
 }
 
 /**

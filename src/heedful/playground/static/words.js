@@ -17,6 +17,7 @@
  * @property {string} text
  * @property {string} [reads]
  * @property {boolean} special - Whether it is no word: `</s>`, `<s>` or a language tag.
+ * @property {number} [word] - Which word it is, where it is one.
  * @property {[number, number][]} parts - Pieces with their shares.
  */
 
@@ -72,7 +73,7 @@ export function byWord({ tokens, shares, words }) {
     }
     for (const [word, share] of inWords) {
       if (!ofWord.has(word)) {
-        ofWord.set(word, { text: words[word], special: false, parts: [] });
+        ofWord.set(word, { text: words[word], word, special: false, parts: [] });
         groups.push(ofWord.get(word));
       }
       ofWord.get(word).parts.push([piece, share]);

@@ -1,0 +1,156 @@
+"""What the page may ask: the fields of every request, checked before anything is computed.
+
+A dictionary comes in, a checked request goes out, or a sentence that says what is wrong with it.
+"""
+
+__all__ = [
+    "AttributeAsked",
+    "EmbeddingAsked",
+    "EvidenceAsked",
+    "ExactAsked",
+    "ExportAsked",
+    "ImportanceAsked",
+    "RankAsked",
+    "RowAsked",
+    "TokensAsked",
+    "TraceAsked",
+    "WhatIfAsked",
+    "checked",
+]
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from heedful.inspect.ablate import How
+from heedful.inspect.attribute import Method
+from heedful.inspect.names import Kind
+from heedful.serve.refusal import RefusalError
+
+EDITS = 64
+"""Heads or layers, and words, that one question may change."""
+
+
+def _whole(text: str) -> str:
+    """Return a text; raises ValueError for one that is not to be written as UTF-8."""
+    if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise ValueError("it holds half a surrogate pair")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole)]
+Word = Annotated[str, Field(max_length=400), AfterValidator(_whole)]
+Name = Annotated[str, Field(max_length=200)]
+Count = Annotated[int, Field(ge=0, le=1 << 30)]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, populate_by_name=True, allow_inf_nan=False
+    )
+
+
+class TokensAsked(_Shape):
+    """A text to be cut into pieces."""
+
+    text: Text
+    to: Name | None = None
+    from_: Name | None = Field(None, alias="from")
+    model: Name | None = None
+
+
+class TraceAsked(TokensAsked):
+    """A text to be translated and looked into."""
+
+    target: Text | None = None
+    beam: int = Field(4, ge=1)
+    length_penalty: float = Field(0.6, ge=0, le=10)
+
+
+class _OfTrace(_Shape):
+    id: Name
+
+
+class RowAsked(_OfTrace):
+    """What one head looks at from one piece."""
+
+    kind: Kind
+    layer: Count
+    head: Count
+    query: Count
+    key: Count | None = None
+    """Tell the scores, too, and the query and this key, of which they are products."""
+
+
+class AttributeAsked(_OfTrace):
+    """What a prediction rests on."""
+
+    step: Count
+    method: Method = "grad_x_input"
+    against: Word | None = None
+
+
+class WhatIfAsked(_OfTrace):
+    """What would be otherwise."""
+
+    ablate: list[Name] = Field([], max_length=EDITS)
+    how: How = "mean"
+    replace: dict[Word, Word] = Field({}, max_length=EDITS)
+    prefix: Word | None = None
+
+
+class ImportanceAsked(_OfTrace):
+    """How much each head matters, by its gate."""
+
+    step: Count | None = None
+
+
+class ExactAsked(ImportanceAsked):
+    """How much each head matters, one by one."""
+
+    how: How = "mean"
+
+
+class EvidenceAsked(_OfTrace):
+    """What bears on a pair."""
+
+    kind: Kind
+    row: Count
+    column: Count
+    words: bool = False
+    step: Count | None = None
+
+
+class EmbeddingAsked(_Shape):
+    """What a piece is before anything is looked at."""
+
+    side: Literal["source", "target"] = "source"
+    id: Count
+    place: Count = 0
+    model: Name | None = None
+
+
+class RankAsked(_OfTrace):
+    """How likely a piece was at a step."""
+
+    step: Count
+    piece: Word
+
+
+class ExportAsked(_OfTrace):
+    """A trace as a page of its own."""
+
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+def checked(shape: type[Shape], request: Any) -> Shape:
+    """Return a request as its shape; raises RefusalError, which repeats no value, for another."""
+    try:
+        return shape.model_validate(request)
+    except ValidationError as error:
+        first = error.errors()[0]
+    known = {field.alias or name for name, field in shape.model_fields.items()}
+    place = [str(part) for part in first["loc"] if isinstance(part, int) or part in known]
+    said = str(first["msg"]).removeprefix("Value error, ")
+    raise RefusalError(422, f"{'.'.join(place) or 'the body'}: {said[:1].lower()}{said[1:]}")

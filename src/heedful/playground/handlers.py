@@ -1,0 +1,307 @@
+"""What the page asks is answered here: a name and a dictionary come in, an answer goes out.
+
+An answer is a dictionary, a text (a page), or an iterator of dictionaries that are told one by one.
+Nothing here knows HTTP. All answers but those of `AT_ONCE` compute with a model, which may be
+changed meanwhile: whoever calls sees to it that one thread alone does so at a time.
+"""
+
+__all__ = ["AT_ONCE", "Answer", "Played", "Playground"]
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel
+
+from heedful import __version__
+from heedful.errors import SettingError
+from heedful.inspect import importance as gates
+from heedful.inspect import wire
+from heedful.inspect.attribute import check_step
+from heedful.inspect.embedding import embedding
+from heedful.inspect.evidence import Evidence, evidence
+from heedful.inspect.page import page
+from heedful.inspect.trace import Trace
+from heedful.playground import asked as fields
+from heedful.playground.cards import atlas, card, examples, heads_file
+from heedful.playground.kept import Kept, Traced
+from heedful.playground.tokens import tokens
+from heedful.playground.tracing import Event, traced_events
+from heedful.serve.limits import ServerLimits
+from heedful.serve.refusal import RefusalError, shown
+from heedful.translator import Translator
+
+Answer = dict[str, Any] | str | Iterator[Event]
+
+AT_ONCE = ("models", "tokens", "atlas")
+"""What needs no model's thread."""
+
+SHOWN = 32
+"""Numbers of a vector that are told."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """A model of the playground."""
+
+    name: str
+    translator: Translator
+    folder: Path | None = None
+    """Where it lies, if what is beside it is to be shown."""
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """Return what is said of it."""
+        ways = self.translator.ways()
+        named = [way for way in ways if all(way)]
+        return {
+            "name": self.name,
+            "card": card(self.translator, self.folder),
+            "ways": [list(way) for way in ways],
+            "examples": examples(named),
+            "atlas": heads_file(self.folder) is not None,
+        }
+
+    @cached_property
+    def pieces(self) -> dict[str, int]:
+        """Return the number of every piece of the target; of two that look alike the first."""
+        tokenizer = self.translator.tokenizer
+        found: dict[str, int] = {}
+        for number, piece in enumerate(tokenizer.target_pieces(range(tokenizer.target_size))):
+            found.setdefault(piece, number)
+        return found
+
+
+class _Handler(NamedTuple):
+    shape: type[BaseModel]
+    answer: Callable[..., Answer]
+
+
+class Playground:
+    """Some models, and the traces that were made of them."""
+
+    def __init__(
+        self, models: Sequence[Played], limits: ServerLimits, kept: Kept | None = None
+    ) -> None:
+        self.models, self.limits = {one.name: one for one in models}, limits
+        self.kept = Kept() if kept is None else kept
+        self._handlers = {
+            "tokens": _Handler(fields.TokensAsked, self._tokens),
+            "trace": _Handler(fields.TraceAsked, self._trace),
+            "row": _Handler(fields.RowAsked, self._row),
+            "attribute": _Handler(fields.AttributeAsked, self._attribute),
+            "what_if": _Handler(fields.WhatIfAsked, self._what_if),
+            "importance": _Handler(fields.ImportanceAsked, self._importance),
+            "importance/exact": _Handler(fields.ExactAsked, self._exact),
+            "evidence": _Handler(fields.EvidenceAsked, self._evidence),
+            "embedding": _Handler(fields.EmbeddingAsked, self._embedding),
+            "rank": _Handler(fields.RankAsked, self._rank),
+            "export": _Handler(fields.ExportAsked, self._export),
+        }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return what can be asked, beside `models` and `atlas`."""
+        return tuple(self._handlers)
+
+    def check(self, name: str, request: Any) -> BaseModel:
+        """Return a request whose fields are right; raises RefusalError for another."""
+        return fields.checked(self._handlers[name].shape, request)
+
+    def model_of(self, asked: BaseModel) -> Played:
+        """Return the model that a request is about; raises RefusalError if there is none."""
+        if isinstance(number := getattr(asked, "id", None), str):
+            return self.models[self.kept.find(number).model]
+        return self._find(getattr(asked, "model", None))
+
+    def answer(self, name: str, asked: BaseModel) -> Answer:
+        """Return the answer to a checked request; raises RefusalError and HeedfulErrors."""
+        return self._handlers[name].answer(asked)
+
+    def ask(self, name: str, request: dict[str, Any]) -> Answer:
+        """Return the answer to a request, whoever asks; raises as `check` and `answer` do."""
+        return self.answer(name, self.check(name, request))
+
+    # Of models
+
+    def listed(self) -> dict[str, Any]:
+        """Return all models."""
+        return {"models": [one.card for one in self.models.values()], "version": __version__}
+
+    def atlas(self, name: str | None) -> dict[str, Any]:
+        """Return what each head of a model is for; raises RefusalError if nobody measured it."""
+        found = self._find(name)
+        return atlas(found.name, found.translator, found.folder)
+
+    def _find(self, name: str | None) -> Played:
+        found = self.models.get(name) if name else next(iter(self.models.values()))
+        if found is None:
+            known = ", ".join(self.models)
+            raise RefusalError(404, f"there is no model {shown(name or '')} here; known: {known}")
+        return found
+
+    def _tokens(self, asked: fields.TokensAsked) -> dict[str, Any]:
+        translator = self._find(asked.model).translator
+        self._check_length(asked.text)
+        return tokens(translator, asked.text, translator.target(asked.to, asked.from_))
+
+    def _embedding(self, asked: fields.EmbeddingAsked) -> dict[str, Any]:
+        translator = self._find(asked.model).translator
+        found = embedding(translator, asked.side, asked.id, asked.place)
+        added = found.position
+        return {
+            "s": found.piece,
+            "norm": float(np.linalg.norm(found.vector)),
+            "values": found.vector[:SHOWN].tolist(),
+            "neighbours": [{"s": one.piece, "cosine": one.cosine} for one in found.near],
+            "position": {
+                "kind": translator.model.config.position.kind,
+                "values": None if added is None else added[:SHOWN].tolist(),
+                "theta": getattr(translator.model.config.position, "theta", None),
+            },
+            "sum": None if added is None else (found.vector + added)[:SHOWN].tolist(),
+        }
+
+    # Traces
+
+    def _trace(self, asked: fields.TraceAsked) -> Iterator[Event]:
+        model = self._find(asked.model)
+        self._check_length(asked.text)
+        self._check_length(asked.target or "", "the target")
+        if asked.beam > self.limits.beam:
+            most = self.limits.beam
+            raise RefusalError(422, f"beam: {asked.beam:,} were given and {most:,} are allowed")
+        to = model.translator.target(asked.to, asked.from_)
+        return traced_events(model.name, model.translator, asked, to, self.kept)
+
+    def _check_length(self, text: str, what: str = "the text") -> None:
+        most = self.limits.characters
+        if len(text) > most:
+            raise RefusalError(
+                413,
+                f"characters of {what}: {len(text):,} were given and {most:,} are allowed; give "
+                "one sentence at a time",
+            )
+
+    def _seen(self, number: str) -> Trace:
+        return self.kept.find(number).trace
+
+    def _row(self, asked: fields.RowAsked) -> dict[str, Any]:
+        seen = self._seen(asked.id)
+        weights = seen.attention(asked.kind, asked.layer, asked.head)
+        if asked.query >= len(weights):
+            raise SettingError(f"there is no query {asked.query}")
+        found = {"weights": weights[asked.query].tolist()}
+        if asked.key is None:
+            return found
+        if asked.key >= weights.shape[1]:
+            raise SettingError(f"there is no key {asked.key}")
+        look = seen.looks[asked.kind, asked.layer]
+        query, key = look.query[0, asked.head, asked.query], look.keys()[0, asked.head, asked.key]
+        scores = look.scores(asked.head)[0, 0, asked.query]
+        vectors = {"query": query.tolist(), "key": key.tolist()}
+        return found | {"scores": scores.tolist(), "vectors": vectors}
+
+    def _attribute(self, asked: fields.AttributeAsked) -> dict[str, Any]:
+        found = self._seen(asked.id).attribute(asked.step, asked.method, asked.against)
+        return {
+            "method": found.method,
+            "step": found.step,
+            "piece": found.piece,
+            "against": found.against,
+            "source": found.source.tolist(),
+            "target": found.target.tolist(),
+            "path": found.path,
+            "missing": found.missing,
+        }
+
+    def _rank(self, asked: fields.RankAsked) -> dict[str, Any]:
+        model, seen = self.model_of(asked), self._seen(asked.id)
+        check_step(seen, asked.step)
+        wanted = asked.piece.replace(" ", "▁")
+        log_probs = seen.log_probs[asked.step]
+        known = [one for one in (wanted, f"▁{wanted}") if one in model.pieces]
+        if not known:
+            raise RefusalError(422, f"the tokenizer has no piece {shown(asked.piece)}")
+        piece = max(known, key=lambda one: float(log_probs[model.pieces[one]]))
+        own = log_probs[model.pieces[piece]]
+        return {"piece": piece, "rank": int((log_probs > own).sum()), "logp": float(own)}
+
+    def _export(self, asked: fields.ExportAsked) -> str:
+        found = self.kept.find(asked.id)
+        return page(wire.to_wire(found.trace, found.model))
+
+    # What matters
+
+    def _what_if(self, asked: fields.WhatIfAsked) -> dict[str, Any]:
+        kept = self.kept.find(asked.id)
+        found = kept.trace.what_if(
+            ablate=asked.ablate, how=asked.how, replace=asked.replace, prefix=asked.prefix
+        )
+        saved = wire.to_wire(found.after, kept.model)
+        number = self.kept.name()
+        self.kept.keep(number, Traced(kept.model, found.after))
+        return {
+            "before": found.before.target.text,
+            "after": found.after.target.text,
+            "changed": found.changed,
+            "lost": found.lost,
+            "log_probs": [list(pair) for pair in found.log_probs],
+            "divergence": list(found.divergence),
+            "said": str(found),
+            "id": number,
+            "trace": saved,
+        }
+
+    def _importance(self, asked: fields.ImportanceAsked) -> dict[str, Any]:
+        slopes = gates.importance(self._seen(asked.id), asked.step)
+        found: dict[str, Any] = {kind: np.abs(some).tolist() for kind, some in slopes.items()}
+        return found | {"how": "gate gradient"}
+
+    def _exact(self, asked: fields.ExactAsked) -> Iterator[Event]:
+        seen = self._seen(asked.id)
+        if asked.step is not None:
+            check_step(seen, asked.step)
+        return self._one_by_one(seen, asked)
+
+    def _one_by_one(self, seen: Trace, asked: fields.ExactAsked) -> Iterator[Event]:
+        of = sum(len(seen.looks[place].query[0]) for place in seen.looks)
+        for done, one in enumerate(gates.exactly(seen, asked.step, asked.how), start=1):
+            yield {"head": str(one.head), "change": one.change, "done": done, "of": of}
+
+    def _evidence(self, asked: fields.EvidenceAsked) -> dict[str, Any]:
+        seen = self._seen(asked.id)
+        place = (asked.kind, asked.row, asked.column)
+        return _told(evidence(seen, *place, words=asked.words, step=asked.step))
+
+
+def _told(found: Evidence) -> dict[str, Any]:
+    after = found.difference.after.target.text
+    return {
+        "heads": [
+            {"layer": one.head.layer, "head": one.head.head, "weight": one.weight}
+            for one in found.heads
+        ],
+        "over_half": found.over_half,
+        "of": len(found.heads),
+        "step": found.step,
+        "rollout": found.rollout,
+        "value_norm": [
+            {"layer": one.head.layer, "head": one.head.head, "share": one.share}
+            for one in sorted(found.heads, key=lambda one: -one.share)
+        ],
+        "grad_x_input": found.grad_x_input,
+        "value_zeroing": {"change": found.without_value},
+        "ablate_top": {
+            "head": str(found.heads[0].head),
+            "change": found.without_head,
+            "translation": after,
+            "changed": found.difference.changed,
+        },
+        "signals": list(found.signals),
+        "agree": found.agree,
+        "said": str(found),
+    }

@@ -1,0 +1,396 @@
+/**
+ * `<heed-play>`: the live page. It owns the state, asks for traces, and tells all panels.
+ *
+ * `data-state` says how it is (idle, loading, done, error), `data-seq` how many traces were drawn
+ * to their end.
+ */
+
+import "heedful/attention.js";
+import "heedful/beam-tree.js";
+import "heedful/outputs.js";
+import "heedful/live/bar.js";
+import "heedful/live/translator.js";
+import { addTexts, preferred, setLanguage, t } from "heedful/i18n.js";
+import { Address } from "heedful/live/address.js";
+import { Gone, ask, get } from "heedful/live/client.js";
+import { announce, copyFrom } from "heedful/live/copying.js";
+import { ExactRow } from "heedful/live/exact-row.js";
+import { makeFrame } from "heedful/live/frame.js";
+import { save } from "heedful/live/export.js";
+import { History } from "heedful/live/history.js";
+import { fittingTarget } from "heedful/live/names.js";
+import { python } from "heedful/live/python.js";
+import { helpDialog, listen } from "heedful/live/shortcuts.js";
+import { changed, undoable, viewOfAnother } from "heedful/live/state.js";
+import { SHELL_CHINESE } from "heedful/live/text-shell-zh.js";
+import { SHELL_ENGLISH } from "heedful/live/text-shell-en.js";
+import { Tracer } from "heedful/live/tracing.js";
+import { Watch } from "heedful/live/watch.js";
+import { atStep, settled } from "heedful/views.js";
+
+addTexts("en", SHELL_ENGLISH);
+addTexts("zh", SHELL_CHINESE);
+
+/** Milliseconds after a key until a trace is asked for. */
+const PAUSE = 120;
+/** Characters of a sentence that is looked into, at most. */
+export const LONGEST = 2000;
+
+export class Play extends HTMLElement {
+  #models = [];
+  #trace = null;
+  #drawn = 0;
+  #seq = 0;
+  /** The question whose trace is shown, or is on its way. */
+  #asked = "";
+  /** Whose trace was drawn last: the model, and the sentence with its translation. */
+  #of = { model: "", sentence: "" };
+  /** Whether what is chosen came with an address, and holds for the trace to come. */
+  #given = true;
+  #address = new Address(preferred(), (found) => this.#called(found));
+  #row = new ExactRow();
+  #watch = new Watch({
+    gone: () => (this.frame.banner.hidden = false),
+    back: () => this.#back(),
+  });
+  #tracer = new Tracer({
+    grew: (trace) => this.#grew(trace),
+    failed: (error) => this.#failed(error),
+  });
+
+  connectedCallback() {
+    if (this.frame) return;
+    const { state, broken } = this.#address.read();
+    this.state = state;
+    setLanguage(state.lang);
+    document.title = t("page.title");
+    this.#history = new History(undoable(state));
+    this.help = helpDialog((keys) => this.change({ keys }));
+    this.frame = makeFrame(this.#doings());
+    this.replaceChildren(...this.frame.elements, this.help.element);
+    this.#listen();
+    this.#say("idle");
+    if (broken) this.frame.show(t("page.broken"));
+    this.frame.panels.outputs.lookUp = (step, piece) =>
+      ask("/api/rank", { id: this.#trace.id, step, piece });
+    this.#follow();
+    this.#begin();
+    this.#load();
+  }
+
+  /** @type {History} */
+  #history;
+
+  #doings() {
+    return {
+      tab: (tab) => this.change({ tab }),
+      panel: (panel) => this.change({ panel }),
+      lang: (lang) => this.change({ lang }),
+      theme: (theme) => this.change({ theme }),
+      help: () => this.help.open(this.state.keys),
+      retry: () => this.#watch.again(),
+      python: (name, button) => this.#python(name, button),
+    };
+  }
+
+  #listen() {
+    const on = (name, act) => this.addEventListener(name, ({ detail }) => act(detail));
+    on("edit", (detail) => this.change({ edits: { ...this.state.edits, ...detail } }));
+    on("view", (detail) => this.#view(detail));
+    on("pick-pair", (detail) => this.#view(detail));
+    on("head-picked", ({ kind, layer, head }) =>
+      this.#view({ kind: kind ?? this.state.view.kind, layer, head }),
+    );
+    on("row", (step) => this.#view({ step }));
+    on("step", (step) => {
+      const view = this.#trace ? atStep(this.#trace.maps, this.state.view, step) : {};
+      this.#view({ ...view, step });
+    });
+    on("ask", (detail) => this.#question(detail));
+    on("change", (detail) => detail && this.change(detail));
+    on("go", (panel) => {
+      this.change({ panel });
+      this.frame.reveal(panel);
+    });
+    on("save", (detail) => this.#save(detail));
+    on("undo", () => this.undo());
+    on("redo", () => this.redo());
+    on("share", (button) => this.#share(button));
+    on("gone", () => this.#watch.gone());
+    listen(
+      {
+        input: () => this.#focusInput(),
+        help: () => this.help.open(this.state.keys),
+        undo: () => this.undo(),
+        redo: () => this.redo(),
+        ablate: () => this.#ablate(),
+      },
+      () => this.state.keys,
+    );
+    document.addEventListener("language", () => (document.title = t("page.title")));
+  }
+
+  /** Load the panels; one that cannot be loaded leaves the others as they are. */
+  async #load() {
+    const names = ["tokens-panel", "machine", "evidence", "what-if", "atlas", "tour"];
+    await Promise.all(
+      names.map((name) =>
+        import(`heedful/live/${name}.js`).catch((error) => console.error(name, error)),
+      ),
+    );
+    this.#tellAll((panel) => this.#tell(panel));
+  }
+
+  async #begin() {
+    try {
+      const { models } = await get("/api/models");
+      this.#models = models;
+    } catch (error) {
+      return this.#failed(error);
+    }
+    const [first] = this.#models;
+    const known = this.#models.some(({ name }) => name === this.state.model);
+    if (this.state.model && !known) {
+      this.frame.show(t("page.noModel", { name: this.state.model, first: first?.name ?? "" }));
+    }
+    for (const one of [this.frame.bar, this.frame.translator]) one.models(this.#models);
+    this.change(known ? {} : { model: first?.name ?? "" }, { noted: false, first: true });
+    this.#history = new History(undoable(this.state));
+    this.#follow();
+  }
+
+  get #model() {
+    return this.#models.find(({ name }) => name === this.state.model);
+  }
+
+  /**
+   * Change the state: tell all, note it, and ask what has to be asked.
+   * @param {Partial<import("heedful/live/state-url.js").State>} change
+   * @param {{noted?: boolean, typed?: boolean, first?: boolean}} [how]
+   */
+  change(change, { noted = true, typed = false, first = false } = {}) {
+    const before = this.state;
+    this.state = changed(before, change);
+    const model = this.#model;
+    if (model) this.state.to = fittingTarget(model.ways, "", this.state.to);
+    if (first || before.tab !== this.state.tab) this.#begun();
+    if (noted) this.#history.note(undoable(this.state), typed ? "typed" : "", performance.now());
+    if (this.#trace && this.state.tab !== "translate") {
+      this.state.view = settled(this.#trace.maps, this.state.view);
+    }
+    this.#follow();
+    this.#write({ entry: before.tab !== this.state.tab });
+    if (model) this.#need(typed ? PAUSE : 0);
+  }
+
+  /** Whoever looks inside for the first time finds a sentence there. */
+  #begun() {
+    const { tab, text } = this.state;
+    const example = this.#model?.examples[0];
+    if (tab === "translate" || text.trim() || !example) return;
+    this.state = changed(this.state, { text: example.text, to: example.to });
+  }
+
+  #view(detail) {
+    const view = { ...this.state.view, ...detail };
+    this.change({ view }, { noted: false });
+    this.#exact();
+  }
+
+  #question({ typed = false, ...detail }) {
+    const given = "text" in detail || "to" in detail || "model" in detail;
+    const target = given && !("target" in detail) ? { target: null } : {};
+    this.change({ ...target, ...detail }, { typed });
+  }
+
+  #follow() {
+    const { lang, theme } = this.state;
+    setLanguage(lang);
+    if ((document.documentElement.dataset.theme ?? "auto") !== theme) {
+      if (theme === "auto") delete document.documentElement.dataset.theme;
+      else document.documentElement.dataset.theme = theme;
+      document.dispatchEvent(new CustomEvent("theme"));
+    }
+    this.frame.follow(this.state);
+    this.frame.bar.steps(this.#history.canUndo, this.#history.canRedo);
+    this.#tellAll((panel) => panel.update?.(this.state));
+  }
+
+  get #all() {
+    const { bar, translator, tour, panels } = this.frame;
+    return [bar, translator, ...Object.values(panels), tour];
+  }
+
+  /** Tell every panel something; one that fails leaves the others as they are. */
+  #tellAll(tell) {
+    for (const panel of this.#all) {
+      try {
+        tell(panel);
+      } catch (error) {
+        console.error(panel.localName, error);
+      }
+    }
+  }
+
+  #tell(panel) {
+    if (this.#trace) panel.show?.(this.#trace, this.state);
+    else panel.empty?.();
+    panel.update?.(this.state);
+  }
+
+  #need(pause) {
+    const { tab, model, text, to, target, beam, length_penalty } = this.state;
+    if (tab === "translate") return this.#tracer.stop();
+    const body = { model, text, to: to || null, target, beam, length_penalty };
+    const asked = JSON.stringify(body);
+    if (asked === this.#asked) return;
+    this.#asked = asked;
+    this.frame.bar.fail("");
+    if (!text.trim()) return this.#none();
+    if (text.length > LONGEST) {
+      const facts = { n: text.length, most: LONGEST };
+      return this.#failed(new Error(t("bar.long", facts)));
+    }
+    this.#say("loading");
+    this.#tracer.ask(body, pause);
+  }
+
+  #none() {
+    this.#tracer.stop();
+    this.#trace = null;
+    this.#say("idle");
+    this.#tellAll((panel) => this.#tell(panel));
+  }
+
+  #grew(trace) {
+    this.#watch.stop();
+    this.frame.banner.hidden = true;
+    this.#trace = trace;
+    cancelAnimationFrame(this.#drawn);
+    this.#drawn = requestAnimationFrame(() => this.#draw(trace));
+  }
+
+  #draw(trace) {
+    if (trace !== this.#trace) return;
+    this.#another(JSON.parse(this.#asked || "{}"));
+    const step = trace.wire.steps
+      ? Math.min(this.state.view.step ?? 0, trace.wire.steps.length - 1)
+      : this.state.view.step;
+    this.state.view = settled(trace.maps, { ...this.state.view, step });
+    this.#tellAll((panel) => panel.show?.(trace, this.state));
+    if (!trace.complete) return;
+    this.#seq += 1;
+    this.#say("done");
+    this.#write();
+    this.#exact();
+  }
+
+  /** If the trace is another sentence's, other rows are chosen, unless an address named them. */
+  #another({ model, text, to, target }) {
+    const of = { model, sentence: JSON.stringify([text, to, target]) };
+    const other = of.model !== this.#of.model || of.sentence !== this.#of.sentence;
+    if (other && !this.#given) {
+      this.state.view = viewOfAnother(this.state.view, of.model !== this.#of.model);
+    }
+    [this.#of, this.#given] = [of, false];
+  }
+
+  #say(state) {
+    this.dataset.state = state;
+    this.dataset.seq = String(this.#seq);
+    this.setAttribute("aria-busy", String(state === "loading"));
+  }
+
+  #failed(error) {
+    this.#tracer.stop();
+    this.#asked = "";
+    this.#say("error");
+    if (error instanceof Gone) this.#watch.gone();
+    else this.frame.bar.fail(error.message || t("page.failed"));
+  }
+
+  /** The server answers again: ask what was not answered. */
+  #back() {
+    this.frame.banner.hidden = true;
+    announce(t("page.back"));
+    if (this.#models.length === 0) return this.#begin();
+    this.frame.translator.again();
+    this.#need(0);
+  }
+
+  /** Ask for the exact row, where the map that is shown is rounded. */
+  #exact() {
+    const trace = this.#trace;
+    this.#row.ask(trace, this.state.view, (whose, weights) => {
+      if (this.#trace?.id === trace.id) this.frame.panels.attention.exactRow(whose, weights);
+    });
+  }
+
+  /** Take back the last change. */
+  undo() {
+    this.#restore(this.#history.undo());
+  }
+
+  /** Do again what was taken back. */
+  redo() {
+    this.#restore(this.#history.redo());
+  }
+
+  #restore(value) {
+    if (value !== undefined) this.change(structuredClone(value), { noted: false });
+  }
+
+  #ablate() {
+    const { kind, layer, head } = this.state.view;
+    if (layer === null || this.state.tab !== "inside") return;
+    const name = `${kind}.${layer}.${head}`;
+    const { ablate } = this.state.edits;
+    const kept = ablate.filter((one) => one !== name);
+    const next = kept.length < ablate.length ? kept : [...ablate, name];
+    this.change({ edits: { ...this.state.edits, ablate: next } });
+  }
+
+  #focusInput() {
+    const { bar, translator } = this.frame;
+    if (this.state.tab === "tour") this.change({ tab: "inside" });
+    (this.state.tab === "translate" ? translator : bar).focusInput();
+  }
+
+  #python(name, button) {
+    const panel = this.frame.panels[name];
+    const own = typeof panel.python === "function";
+    copyFrom(button, own ? panel.python(this.#trace, this.state) : python(name, this.state));
+  }
+
+  async #save({ what, format }) {
+    try {
+      await save(what, format, this.#trace, this.frame.panels);
+    } catch (error) {
+      if (error instanceof Gone) this.#watch.gone();
+      else this.frame.bar.fail(error.message);
+    }
+  }
+
+  #share(button) {
+    this.#write({ now: true });
+    copyFrom(button, location.href);
+  }
+
+  /** Write the state into the address; the first model needs no name there. */
+  #write(how) {
+    const usual = this.state.model === this.#models[0]?.name;
+    this.#address.write({ ...this.state, ...(usual ? { model: "" } : {}) }, how);
+  }
+
+  /** Another address is called for. */
+  #called({ state, broken }) {
+    this.frame.show(broken ? t("page.broken") : "");
+    if (!this.#models.some(({ name }) => name === state.model)) {
+      state.model = this.#models[0]?.name ?? "";
+    }
+    this.#given = true;
+    this.change(state);
+  }
+}
+
+customElements.define("heed-play", Play);

@@ -1,0 +1,75 @@
+/**
+ * A trace grows from the server's events; the newest question is the only one that is asked.
+ */
+
+import { Gone, called, stream } from "heedful/live/client.js";
+import { readPart } from "heedful/wire.js";
+
+/**
+ * Return what was saved so far with an event more.
+ * @param {any} wire
+ * @param {any} told
+ */
+export function grown(wire, told) {
+  const { event, ...rest } = told;
+  if (event === "begin") return { ...rest, attention: [] };
+  if (event === "attention") return { ...wire, attention: [...wire.attention, rest] };
+  return { ...wire, ...rest };
+}
+
+/**
+ * Return a trace, complete or in part.
+ * @param {any} wire
+ */
+export function partOf(wire) {
+  return { ...readPart(wire), id: wire.id, complete: wire.ms !== undefined };
+}
+
+/** Asks for traces. */
+export class Tracer {
+  #timer = 0;
+  #open = new AbortController();
+  #told;
+
+  /**
+   * @param {{grew: (trace: any) => void, failed: (error: Error) => void}} told - What to call when
+   *   a trace has grown, and when there will be none.
+   */
+  constructor(told) {
+    this.#told = told;
+  }
+
+  /**
+   * Ask for a trace after a pause; what was asked before is called back.
+   * @param {object} body
+   * @param {number} pause - In milliseconds.
+   */
+  ask(body, pause) {
+    this.stop();
+    const { signal } = (this.#open = new AbortController());
+    this.#timer = window.setTimeout(() => this.#run(body, signal), pause);
+  }
+
+  /** Call back what was asked. */
+  stop() {
+    window.clearTimeout(this.#timer);
+    this.#open.abort();
+  }
+
+  async #run(body, signal) {
+    let wire;
+    try {
+      await stream("/api/trace", body, {
+        signal,
+        onEvent: (event) => {
+          if (signal.aborted) return;
+          wire = grown(wire, event);
+          this.#told.grew(partOf(wire));
+        },
+      });
+      if (!signal.aborted && wire?.ms === undefined) throw new Gone();
+    } catch (error) {
+      if (!signal.aborted && !called(error)) this.#told.failed(error);
+    }
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * `<heed-what-if>`: what the model would write without some heads, with other words, or after a
+ * given beginning; and how every step changes.
+ *
+ * It tells `edit` with what is changed, and `step` with a step that is chosen.
+ */
+
+import { make, tell } from "heedful/dom.js";
+import { t } from "heedful/i18n.js";
+import { decimal, percent, plain } from "heedful/numbers.js";
+import { languages } from "heedful/wire.js";
+import { amountBar, signedBar, withSign } from "heedful/live/bars.js";
+import { mark } from "heedful/live/changes.js";
+import { ask } from "heedful/live/client.js";
+import { Edits } from "heedful/live/edits.js";
+import { differenceSaid } from "heedful/live/said.js";
+import "heedful/live/exact.js";
+import { Newest, Panel, complete, growing, notice, notify, stepOf } from "heedful/live/panel.js";
+
+const PAUSE = 120;
+
+export class WhatIf extends Panel {
+  #newest = new Newest();
+  #asked = "";
+  #found = null;
+  #drawn = { found: null, step: -1 };
+
+  build() {
+    this.#drawn = { found: null, step: -1 };
+    this.edits = new Edits((change) => tell(this, "edit", change));
+    this.notice = notice();
+    this.said = make("p", { class: "verdict", "aria-live": "polite" });
+    [this.before, this.after, this.source] = [0, 1, 2].map(() =>
+      make("p", { class: "text", dir: "auto" }),
+    );
+    this.steps = make("div", { class: "scroll" });
+    this.sourceTitle = make("h4", { text: t("whatif.source") });
+    this.result = make(
+      "div",
+      { class: "result" },
+      ...[this.said, this.sourceTitle, this.source],
+      ...[make("h4", { text: t("whatif.before") }), this.before],
+      ...[make("h4", { text: t("whatif.after") }), this.after],
+      ...[make("h4", { text: t("whatif.steps") }), this.steps],
+      make("p", { class: "soft", text: t("whatif.means") }),
+    );
+    this.nothing = make("p", { class: "soft", text: t("whatif.nothing") });
+    this.exact = make("heed-exact");
+    this.append(...this.edits.elements, this.notice, this.nothing, this.result, this.exact);
+  }
+
+  draw() {
+    this.edits.show(this.trace, this.state);
+    if (growing(this.trace)) {
+      this.#newest.stop();
+      this.#asked = "";
+      this.result.classList.add("stale");
+      return;
+    }
+    this.#ask();
+    this.#draw();
+    this.exact.tellOf(this.trace, this.state);
+  }
+
+  #ask() {
+    const { ablate = [], how = "mean", replace = {}, prefix = null } = this.state?.edits ?? {};
+    const edited = ablate.length > 0 || Object.keys(replace).length > 0 || prefix !== null;
+    if (!edited || !complete(this.trace)) {
+      this.#newest.stop();
+      [this.#asked, this.#found] = ["", null];
+      notify(this.notice, "");
+      return;
+    }
+    const body = { id: this.trace.id, ablate, how, replace, prefix };
+    const asked = JSON.stringify(body);
+    if (asked === this.#asked || !this.seen) return;
+    this.#asked = asked;
+    notify(this.notice, t("whatif.working"));
+    this.#newest.ask(
+      PAUSE,
+      (signal) => ask("/api/what_if", body, { signal }),
+      (found) => {
+        this.#found = { ...found, asked };
+        notify(this.notice, "");
+        this.#draw();
+      },
+      (error) => {
+        this.#found = null;
+        notify(this.notice, error.message, true);
+        this.#draw();
+      },
+    );
+  }
+
+  #draw() {
+    const found = this.#found;
+    this.nothing.hidden = Boolean(this.#asked);
+    this.result.hidden = !found;
+    if (!found) return;
+    this.result.classList.toggle("stale", found.asked !== this.#asked);
+    if (found.asked !== this.#asked) return;
+    const step = stepOf(this.trace, this.state);
+    if (found === this.#drawn.found && step === this.#drawn.step) return;
+    this.#drawn = { found, step };
+    this.said.textContent = differenceSaid(found);
+    this.said.classList.toggle("apart", found.changed);
+    const spoken = languages(this.trace.wire);
+    this.before.lang = this.after.lang = spoken.target;
+    this.source.lang = spoken.source;
+    mark(this.before, found.before, found.after, "gone");
+    mark(this.after, found.before, found.after, "new");
+    const source = found.trace?.source?.text;
+    const other = source !== undefined && source !== this.trace.wire.source.text;
+    this.source.hidden = this.sourceTitle.hidden = !other;
+    if (other) mark(this.source, this.trace.wire.source.text, source);
+    this.steps.replaceChildren(this.#table(found));
+  }
+
+  /** Every step of the first translation: what it lost, and how far all probabilities moved. */
+  #table({ log_probs: logProbs, divergence }) {
+    const { steps } = this.trace.wire;
+    const changes = logProbs.map(([before, after]) => after - before);
+    const largest = [changes, divergence].map((values) => Math.max(...values.map(Math.abs), 1e-3));
+    const chosen = stepOf(this.trace, this.state);
+    const rows = steps.slice(0, logProbs.length).map(({ predicts }, step) => {
+      const facts = { type: "button", class: "head-name", text: plain(predicts) };
+      const button = make("button", facts);
+      button.addEventListener("click", () => tell(this, "step", step));
+      const [before, after] = logProbs[step].map((value) => percent(Math.exp(value)));
+      return make(
+        "tr",
+        { class: step === chosen ? "chosen" : "" },
+        make("th", { scope: "row" }, button),
+        make("td", { class: "n", text: before }),
+        make("td", { class: "n", text: after }),
+        cell(signedBar(changes[step], largest[0]), withSign(changes[step])),
+        cell(amountBar(divergence[step], largest[1]), decimal(divergence[step])),
+      );
+    });
+    const heads = ["piece", "p_before", "p_after", "change", "divergence"].map((key) =>
+      make("th", { scope: "col", text: t(`whatif.${key}`) }),
+    );
+    return make(
+      "table",
+      { class: "changes" },
+      make("caption", { text: t("whatif.table") }),
+      make("thead", {}, make("tr", {}, ...heads)),
+      make("tbody", {}, ...rows),
+    );
+  }
+}
+
+function cell(bar, text) {
+  const value = make("span", { class: "n", text });
+  return make("td", {}, make("span", { class: "measured" }, bar, value));
+}
+
+customElements.define("heed-what-if", WhatIf);

@@ -1,0 +1,52 @@
+"""A text as the model reads it: its pieces with their places and bytes, and its words.
+
+A translator and a text come in, data for the page goes out; no model runs.
+"""
+
+__all__ = ["tokens"]
+
+import re
+from itertools import accumulate
+from typing import Any
+
+from heedful.inspect.sides import Side, source_side
+from heedful.inspect.wire import side_of
+from heedful.text.pieces import CONTROL, UNKNOWN
+from heedful.text.spans import piece_edges
+from heedful.translator import Translator
+
+_LONE_BYTE = re.compile("<0x[89A-F][0-9A-F]>")
+
+
+def tokens(translator: Translator, text: str, to: str | None) -> dict[str, Any]:
+    """Return a text's pieces; `start` and `end` are characters of the text as it is read.
+
+    The tokenizer changes nothing but that white space around a text is left out. `bytes` are those
+    of a piece that spells no whole characters, in hexadecimal.
+    """
+    read = text.strip()
+    side = source_side(translator.tokenizer, read, to)
+    tags = 1 if translator.tokenizer.languages else 0
+    found = side_of(side)
+    controls = len(CONTROL) + len(translator.tokenizer.languages) * translator.tokenizer.shared
+    raw = (" " + read).encode()
+    edges = _edges(side, tags)
+    begun = [0, *accumulate((byte & 0xC0) != 0x80 for byte in raw)]  # characters before each byte
+    begun.append(begun[-1] + 1)
+    for number, piece in enumerate(found["pieces"]):
+        first, last = edges[number], edges[number + 1]
+        lone = bool(_LONE_BYTE.search(piece["s"]))
+        piece |= {
+            "special": piece["id"] < controls,
+            "unknown": piece["id"] == UNKNOWN,
+            "bytes": raw[first:last].hex(" ") if lone else None,
+            "start": max(0, begun[first + 1] - 2),
+            "end": max(0, begun[last] - 1),
+        }
+    return {"text": text, "normalised": read, "to": to, **found | {"text": text}}
+
+
+def _edges(side: Side, tags: int) -> list[int]:
+    """Return where each piece begins in the bytes of a space and the text, and the last ends."""
+    inner = piece_edges(side.tokens[tags:-1], side.text)
+    return [*([0] * tags), *inner, inner[-1]]

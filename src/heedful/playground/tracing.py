@@ -1,0 +1,87 @@
+"""A trace, told event by event as soon as each is there, and what an edit makes of it.
+
+What is asked for comes in, events go out: together they are the object that `heedful.inspect.wire`
+writes. Between two events whoever waits may leave, and other work may be done.
+"""
+
+__all__ = ["Clock", "Event", "traced_events"]
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from heedful.inspect import stages, wire
+from heedful.inspect.trace import traced
+from heedful.playground.asked import TraceAsked
+from heedful.playground.kept import Kept, Traced
+from heedful.translator import Translator
+
+Event = dict[str, Any]
+
+
+class Clock:
+    """Counts what takes how long; waiting between two events is nobody's."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+        self.ms: dict[str, float] = {}
+
+    def again(self) -> None:
+        """Begin anew, after a pause."""
+        self._began = time.perf_counter()
+
+    def done(self, name: str) -> None:
+        """Add the time since the last call to a name."""
+        now = time.perf_counter()
+        self.ms[name] = round(self.ms.get(name, 0) + 1000 * (now - self._began), 2)
+        self._began = now
+
+
+def traced_events(
+    name: str, translator: Translator, asked: TraceAsked, to: str | None, kept: Kept
+) -> Iterator[Event]:
+    """Yield the events of a trace; once its last map is there it is kept.
+
+    Raises HeedfulErrors as `heedful.inspect.trace` does, LeftError when nobody waits any more.
+    """
+    clock = Clock()
+    begun = stages.begin(
+        translator, asked.text, to=to, beam=asked.beam, length_penalty=asked.length_penalty
+    )
+    number = kept.name()
+    clock.done("tokens")
+    yield {"event": "begin", "id": number} | wire.begun(begun, name)
+    clock.again()
+    encoded = stages.encode(begun)
+    encoder = wire.of_encoder(begun, encoded)
+    clock.done("encode")
+    yield {"event": "attention"} | encoder
+    clock.again()
+    found = asked.target is None
+    target = stages.searched(begun) if found else stages.given(begun, asked.target or "")
+    clock.done("search")
+    forced = asked.target is not None
+    yield {"event": "target"} | wire.target(target, forced)
+    clock.again()
+    seen = traced(begun, encoded, target, forced, stages.write(begun, encoded, target))
+    wire.check_size(seen)
+    kept.keep(number, Traced(name, seen))
+    maps = [wire.attention_of(seen, kind) for kind in ("decoder", "cross")]
+    clock.done("read")
+    for one in maps:
+        yield {"event": "attention"} | one
+    yield {"event": "steps", "steps": wire.steps(seen)}
+    clock.again()
+    lens = wire.lens(seen)
+    clock.done("lens")
+    yield {"event": "lens", "lens": lens}
+    clock.again()
+    beam = wire.beam(seen)
+    clock.done("beam")
+    yield {"event": "beam", "beam": beam}
+    yield {
+        "event": "done",
+        "ms": clock.ms,
+        "precision": "float32",
+        "searched": translator.precision if asked.target is None else None,
+    }

@@ -1,0 +1,50 @@
+"""What the tests in a real browser share: one server for all, a browser for each module."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from tests.playground.answering import OtherPython
+from tests.playground.browsing import Server, Shown, chromium, shown
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """Return a server that nobody ends."""
+    found = Server()
+    yield found
+    found.kill()
+
+
+@pytest.fixture(scope="session")
+def other() -> Iterator[OtherPython]:
+    """Return a second Python, which knows the bundled model and nothing of the server."""
+    found = OtherPython()
+    yield found
+    found.end()
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Any]:
+    """Return a browser. While it is open its thread has an event loop: no longer than a module."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def opened(window: Any, server: Server) -> Iterator[Callable[..., Any]]:
+    """Return what makes a page, or some; nothing may go wrong on them."""
+    with ExitStack() as stack:
+
+        def one(**options: Any) -> Any:
+            return stack.enter_context(shown(window, server.address, **options))
+
+        yield one
+
+
+@pytest.fixture
+def play(opened: Callable[..., Shown]) -> Shown:
+    """Return a page on a desktop."""
+    return opened()
