@@ -267,5 +267,5 @@ def test_a_sentence_has_its_language(play: Shown) -> None:
     play.open()
     assert play.page.locator("#output").get_attribute("lang") == "de"
     assert play.page.locator("html").get_attribute("lang") == "en"
-    assert play.page.locator(".strip-of-pieces").get_attribute("lang") == "en"
+    play.page.locator('.strip-of-pieces[lang="en"]').wait_for()
     assert play.page.locator("#sentence").input_value() == CAT

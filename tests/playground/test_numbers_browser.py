@@ -108,6 +108,7 @@ def go(looked: Looked, row: int, column: int) -> None:
 def test_pieces(looked: Looked) -> None:
     wanted = looked.ask("facts")
     strip = looked.page.locator(".strip-of-pieces button")
+    strip.first.wait_for()  # the pieces are asked for beside the trace
     assert strip.locator(".id").all_text_contents() == [str(one) for one in wanted["source"]["ids"]]
     assert looked.page.locator("#output").inner_text() == wanted["target"]["text"]
     count = looked.page.locator("heed-tokens-panel").inner_text()

@@ -1,6 +1,7 @@
 """The playground over HTTP: its files and no other, streams, who leaves, and what goes wrong."""
 
 import asyncio
+import gzip
 import hashlib
 import json
 import re
@@ -166,6 +167,22 @@ def test_a_browser_keeps_what_has_not_changed() -> None:
             assert again.headers["etag"] == first.headers["etag"]
             other = await client.ask("GET", "/static/wire.js", headers={"if-none-match": '"x"'})
             assert (other.status, other.body) == (200, first.body)
+
+    run(scenario)
+
+
+def test_files_go_packed_to_who_can_unpack_them() -> None:
+    async def scenario() -> None:
+        async with playing() as client:
+            plain = await client.ask("GET", "/static/wire.js")
+            wanted = {"accept-encoding": "gzip, br"}
+            packed = await client.ask("GET", "/static/wire.js", headers=wanted)
+            assert packed.headers["content-encoding"] == "gzip"
+            assert len(packed.body) < len(plain.body) / 2
+            assert gzip.decompress(packed.body) == plain.body
+            assert packed.headers["etag"] != plain.headers["etag"]
+            known = wanted | {"if-none-match": packed.headers["etag"]}
+            assert (await client.ask("GET", "/static/wire.js", headers=known)).status == 304
 
     run(scenario)
 

@@ -9,6 +9,9 @@ import pytest
 
 from tests.playground.browsing import REFUSED, Server, Shown, press, shown
 
+pytestmark = pytest.mark.slow
+"""Servers end and begin anew, which takes longer the busier a machine is."""
+
 LONG = f"{' '.join(['The old man saw a small dog in the garden,'] * 6)} and that was all."
 OURS = {"one": "The dog sleeps.", "two": "The children are playing in the garden."}
 

@@ -8,10 +8,11 @@ given up, and a page that asks anew leaves what it asked before.
 __all__ = ["play_routes"]
 
 import asyncio
+import gzip
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
@@ -96,11 +97,20 @@ def _pages() -> APIRouter:
 
 def _file(request: Request, content: bytes, kind: str, headers: dict[str, str]) -> Response:
     """Return a file, or that the browser's copy is still right; ranges of it are not served."""
+    packed = "gzip" in request.headers.get("accept-encoding", "")
+    content = _packed(content) if packed else content
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = headers | {"etag": tag, "cache-control": "no-cache"}
+    headers = headers | {"etag": tag, "cache-control": "no-cache", "vary": "accept-encoding"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
+    if packed:
+        headers["content-encoding"] = "gzip"
     return Response(content, headers=headers | {"content-type": kind})
+
+
+@lru_cache(512)
+def _packed(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
 
 
 def _number(text: str | None) -> int | None:
