@@ -78,9 +78,9 @@ class Server:
 
     def _wait(self) -> None:
         """Wait until its model is loaded."""
-        for _ in range(600):
+        for _ in range(3000):  # in a fresh checkout the kernels are compiled first
             try:
-                urlopen(f"{self.address}/health").close()
+                urlopen(f"{self.address}/ready").close()
             except HTTPError:
                 time.sleep(0.05)
             else:
@@ -163,7 +163,7 @@ def shown(browser: Any, address: str, *, pages: int = 1, **options: Any) -> Iter
     """Yield a page, or some, of a context of their own; nothing may go wrong on them."""
     usual = {"reduced_motion": "reduce", "viewport": DESKTOP, "locale": "en-GB"}
     context = browser.new_context(**usual | options)
-    context.set_default_timeout(20_000)  # the machine may be busy
+    context.set_default_timeout(60_000)  # the machine may be busy
     opened = [Shown(context.new_page(), address) for _ in range(pages)]
     yield opened[0] if pages == 1 else opened
     context.close()
@@ -176,7 +176,7 @@ def press(button: Any) -> None:
     button.dispatch_event("click")
 
 
-def eventually(check: Callable[[], None], page: Any, seconds: float = 20) -> None:
+def eventually(check: Callable[[], None], page: Any, seconds: float = 60) -> None:
     """Check until it holds: for what the page draws without telling."""
     for _ in range(int(seconds / 0.05)):
         try:
