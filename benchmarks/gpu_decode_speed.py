@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from decode.models import FIXED
-from decode.worker import Inputs, Translate, rows_of
+from decode.worker import Inputs, Translate
 from machine import RESULTS, lines_of, record
 
 from heedful.decode import engine as engine_module
@@ -70,33 +70,11 @@ def ours(precision: str, *, recorded: bool) -> Load:
 
 def marian(model: Transformer, inputs: Inputs) -> Translate:
     """Return transformers' Marian with our weights, in bf16."""
-    from decode.marian import build
+    from decode.marian import build, translating
 
     theirs = build(model.cpu()).cuda().bfloat16()
     model.cuda()
-
-    @torch.inference_mode()
-    def one(sources: list[list[int]], beam: int) -> list[list[int]]:
-        length = max(map(len, sources))
-        rows = torch.tensor([[*row, *[PAD] * (length - len(row))] for row in sources]).cuda()
-        found = theirs.generate(
-            rows,
-            attention_mask=(rows != PAD).long(),
-            num_beams=beam,
-            do_sample=False,
-            min_new_tokens=inputs.fixed,
-            max_new_tokens=inputs.most(length),
-            suppress_tokens=list(inputs.forbidden),
-        )
-        answers = [[*row[1:], END] for row in found.tolist()]
-        return [answer[: answer.index(END)] for answer in answers]
-
-    def translate(sources: list[list[int]], beam: int, batch_tokens: int) -> list[list[int]]:
-        order = sorted(sources, key=len, reverse=True)
-        count = rows_of(sources, batch_tokens // beam)
-        return [x for at in range(0, len(order), count) for x in one(order[at : at + count], beam)]
-
-    return translate
+    return translating(theirs, inputs)
 
 
 ENGINES: dict[str, Load] = {

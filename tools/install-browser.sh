@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Chromium that tests/inspect/test_page_browser.py drives: Debian's, by apt, as root.
+# Installs the Chromium that tests/browser.py drives: Debian's, by apt, as root.
 # Does nothing where there is one: at $CHROMIUM, or at /usr/bin/chromium.
 set -euo pipefail
 

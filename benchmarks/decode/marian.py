@@ -30,12 +30,17 @@ BLOCKS = {
 
 def load(model: Path, exported: Path, inputs: Inputs, options: dict[str, Any]) -> Translate:
     """Return the function that translates."""
-    marian = build(load_model(model).model)
+    return translating(build(load_model(model).model), inputs)
+
+
+def translating(marian: transformers.MarianMTModel, inputs: Inputs) -> Translate:
+    """Return the function that translates with a Marian, wherever it lies."""
 
     @torch.inference_mode()
     def one(sources: list[list[int]], beam: int) -> list[list[int]]:
         length = max(map(len, sources))
-        rows = torch.tensor([[*row, *[PAD] * (length - len(row))] for row in sources])
+        padded = [[*row, *[PAD] * (length - len(row))] for row in sources]
+        rows = torch.tensor(padded, device=marian.device)
         found = marian.generate(
             rows,
             attention_mask=(rows != PAD).long(),

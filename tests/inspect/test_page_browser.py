@@ -1,11 +1,6 @@
-"""The numbers on the page, in a real browser, are the numbers of Python; nothing leaves the page.
-
-Chromium is named by CHROMIUM, or /usr/bin/chromium; tools/install-browser.sh installs it. Without
-one these tests are skipped, but fail where CI is set.
-"""
+"""The numbers on the page, in a browser, are the numbers of Python; nothing leaves the page."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -20,8 +15,8 @@ from heedful.inspect.names import KINDS, Kind
 from heedful.inspect.page import page
 from heedful.inspect.wire import to_wire
 from heedful.translator import load
+from tests.browser import chromium
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 NAMES = {"encoder": "Encoder", "decoder": "Decoder, to itself", "cross": "Decoder, to the source"}
 WORDS, HIDE, TABLE = "By words", "Hide specials and renormalise", "Show as table"
 DIGIT = 0.0005 + 1e-6
@@ -33,26 +28,8 @@ NASTY = "</script><script>alert(1)</script> <b>bold</b> & 猫"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        missing("Playwright: pip install playwright")
-    if not CHROMIUM.is_file():
-        missing(f"Chromium: there is no {CHROMIUM}; call tools/install-browser.sh")
-    root = hasattr(os, "getuid") and os.getuid() == 0
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"] if root else []
-        )
-        yield browser
-        browser.close()
-
-
-def missing(what: str) -> None:
-    """Skip, or fail where everything should be there."""
-    if os.environ.get("CI"):
-        pytest.fail(f"needs {what}")
-    pytest.skip(f"needs {what}")
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -1,25 +1,16 @@
-"""A real browser, a server of `heed play`, and a page that keeps what goes wrong on it.
+"""A server of `heed play`, and a page that keeps what goes wrong on it."""
 
-Chromium is named by CHROMIUM, or /usr/bin/chromium; tools/install-browser.sh installs it. Without
-one these tests are skipped, but fail where CI is set.
-"""
-
-import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-import pytest
-
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 CAT = "The cat ate the fish because it was hungry."
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 360, "height": 740}
@@ -27,31 +18,6 @@ NO_OTHER = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 """For Chromium no other machine has a name."""
 REFUSED = "Failed to load resource"
 """What Chromium says of every answer that is a refusal, whatever the page makes of it."""
-
-
-@contextmanager
-def chromium() -> Iterator[Any]:
-    """Yield a browser that finds no machine but this one; skip, or fail in CI, without one."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        missing("Playwright: pip install playwright")
-    if not CHROMIUM.is_file():
-        missing(f"Chromium: there is no {CHROMIUM}; call tools/install-browser.sh")
-    root = hasattr(os, "getuid") and os.getuid() == 0
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[NO_OTHER, *(["--no-sandbox"] if root else [])]
-        )
-        yield browser
-        browser.close()
-
-
-def missing(what: str) -> None:
-    """Skip, or fail where everything should be there."""
-    if os.environ.get("CI"):
-        pytest.fail(f"needs {what}")
-    pytest.skip(f"needs {what}")
 
 
 class Server:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.browser import chromium
 from tests.playground.answering import OtherPython
-from tests.playground.browsing import Server, Shown, chromium, shown
+from tests.playground.browsing import NO_OTHER, Server, Shown, shown
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +30,7 @@ def other() -> Iterator[OtherPython]:
 @pytest.fixture(scope="module")
 def window() -> Iterator[Any]:
     """Return a browser. While it is open its thread has an event loop: no longer than a module."""
-    with chromium() as found:
+    with chromium(NO_OTHER) as found:
         yield found
 
 

@@ -1,15 +1,7 @@
-"""The tour in a real browser: by keyboard alone, in both languages, with Python's numbers.
+"""The tour in a real browser: by keyboard alone, in both languages, with Python's numbers."""
 
-Chromium is named by CHROMIUM, or /usr/bin/chromium; without one these tests are skipped, but fail
-where CI is set.
-"""
-
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,49 +10,11 @@ import pytest
 
 from heedful.inspect import Trace, trace
 from heedful.translator import load
+from tests.playground.browsing import CAT, Server
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-CAT = "The cat ate the fish because it was hungry."
 DIGIT = 0.0005 + 1e-6
 """A share that is written as per cent with one digit after the point is off by no more."""
 STEPS = 11
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """Return where `heed play` serves."""
-    command = [sys.executable, "-m", "heedful", "play", "--port", "0", "--device", "cpu"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
-    ) as process:
-        assert process.stdout is not None
-        found = next(re.finditer(r"http://[\d.]+:\d+", process.stdout.readline()))
-        yield found[0]
-        process.terminate()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        missing("Playwright: pip install playwright")
-    if not CHROMIUM.is_file():
-        missing(f"Chromium: there is no {CHROMIUM}; call tools/install-browser.sh")
-    root = hasattr(os, "getuid") and os.getuid() == 0
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"] if root else []
-        )
-        yield found
-        found.close()
-
-
-def missing(what: str) -> None:
-    """Skip, or fail where everything should be there."""
-    if os.environ.get("CI"):
-        pytest.fail(f"needs {what}")
-    pytest.skip(f"needs {what}")
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +69,9 @@ class Touring:
 
 
 @pytest.fixture
-def tour(browser: Any, address: str) -> Iterator[Touring]:
-    context = browser.new_context(reduced_motion="reduce", viewport={"width": 1280, "height": 900})
-    touring = Touring(context.new_page(), address)
+def tour(window: Any, server: Server) -> Iterator[Touring]:
+    context = window.new_context(reduced_motion="reduce", viewport={"width": 1280, "height": 900})
+    touring = Touring(context.new_page(), server.address)
     yield touring
     context.close()
     assert touring.wrong == []
@@ -245,10 +199,10 @@ def test_every_link_leads_to_code(tour: Touring) -> None:
             assert re.search(rf"(?:def|class) {name}\b", answer.text())
 
 
-def test_a_phone(browser: Any, address: str) -> None:
+def test_a_phone(window: Any, server: Server) -> None:
     """Nothing scrolls sideways, and what is touched is large enough."""
-    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
-    tour = Touring(context.new_page(), address)
+    context = window.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
+    tour = Touring(context.new_page(), server.address)
     small = (
         "[...document.querySelectorAll('heed-tour button, heed-tour select')]"
         ".map(one => one.getBoundingClientRect())"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from heedful.errors import SettingError
+from heedful.serve import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,8 +65,7 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         from heedful.playground.routes import play_routes
         from heedful.serve.starting import Asked, serve
     except ModuleNotFoundError as error:
-        problem = f"{error.name} is needed to serve, and is not installed"
-        raise SettingError(problem, fix='pip install "heedful[serve]"') from error
+        raise lacking(error) from error
     from heedful.playground.handlers import Played, Playground
 
     def started(address: str, models: "Models") -> None:

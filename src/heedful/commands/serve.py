@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from heedful.errors import SettingError
+from heedful.serve import lacking
 
 if TYPE_CHECKING:
     from heedful.serve.models import Models
@@ -68,8 +68,7 @@ def run(options: Options, settings: dict[str, Any]) -> int:
     try:
         from heedful.serve.starting import Asked, serve
     except ModuleNotFoundError as error:
-        problem = f"{error.name} is needed to serve, and is not installed"
-        raise SettingError(problem, fix='pip install "heedful[serve]"') from error
+        raise lacking(error) from error
 
     def started(address: str, models: "Models") -> None:
         if not options.quiet:

@@ -144,10 +144,14 @@ class GraphStepper:
         before, rows = self.stage, self._rows()
         after = self.stages.take(sentences, self.width, source, columns)
         count = len(self.seats)
-        if after is before or not count:
-            self.stage = after
-            self._parents = np.arange(after.shape.rows)
-            return
+        if count:
+            self._copy(before, after, rows)
+        self.stage, self.seats = after, np.arange(count)
+        self._parents = np.arange(after.shape.rows)
+
+    def _copy(self, before: Stage, after: Stage, rows: Int[Array, " R"]) -> None:
+        """Copy what is known of those under way to the first places of another stage."""
+        count = len(self.seats)
         taken, parents = self._there(self.seats), self._there(self._parents[rows])
         after.counts[:count] = before.counts[taken]
         width = min(before.shape.source, after.shape.source)
@@ -159,8 +163,6 @@ class GraphStepper:
             for kept, into in zip(past.past(), next_.kept, strict=True):
                 into[: len(rows), :, :length] = kept[parents, :, :length]
         after.forget_origin()
-        self.stage, self.seats = after, np.arange(count)
-        self._parents = np.arange(after.shape.rows)
 
     def _suit(self) -> None:
         """Move where the next step has no column, or most places are empty."""

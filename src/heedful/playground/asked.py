@@ -20,37 +20,24 @@ __all__ = [
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from heedful.inspect.ablate import How
 from heedful.inspect.attribute import Method
 from heedful.inspect.names import Kind
-from heedful.serve.refusal import RefusalError
+from heedful.serve.refusal import misshapen
+from heedful.serve.schemas import Shape, Text, whole
 
 EDITS = 64
 """Heads or layers, and words, that one question may change."""
 
 
-def _whole(text: str) -> str:
-    """Return a text; raises ValueError for one that is not to be written as UTF-8."""
-    if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
-        raise ValueError("it holds half a surrogate pair")
-    return text
-
-
-Text = Annotated[str, AfterValidator(_whole)]
-Word = Annotated[str, Field(max_length=400), AfterValidator(_whole)]
+Word = Annotated[str, Field(max_length=400), AfterValidator(whole)]
 Name = Annotated[str, Field(max_length=200)]
 Count = Annotated[int, Field(ge=0, le=1 << 30)]
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, populate_by_name=True, allow_inf_nan=False
-    )
-
-
-class TokensAsked(_Shape):
+class TokensAsked(Shape):
     """A text to be cut into pieces."""
 
     text: Text
@@ -67,7 +54,7 @@ class TraceAsked(TokensAsked):
     length_penalty: float = Field(0.6, ge=0, le=10)
 
 
-class _OfTrace(_Shape):
+class _OfTrace(Shape):
     id: Name
 
 
@@ -121,7 +108,7 @@ class EvidenceAsked(_OfTrace):
     step: Count | None = None
 
 
-class EmbeddingAsked(_Shape):
+class EmbeddingAsked(Shape):
     """What a piece is before anything is looked at."""
 
     side: Literal["source", "target"] = "source"
@@ -141,16 +128,14 @@ class ExportAsked(_OfTrace):
     """A trace as a page of its own."""
 
 
-Shape = TypeVar("Shape", bound=BaseModel)
+Asked = TypeVar("Asked", bound=BaseModel)
 
 
-def checked(shape: type[Shape], request: Any) -> Shape:
+def checked(shape: type[Asked], request: Any) -> Asked:
     """Return a request as its shape; raises RefusalError, which repeats no value, for another."""
     try:
         return shape.model_validate(request)
     except ValidationError as error:
         first = error.errors()[0]
     known = {field.alias or name for name, field in shape.model_fields.items()}
-    place = [str(part) for part in first["loc"] if isinstance(part, int) or part in known]
-    said = str(first["msg"]).removeprefix("Value error, ")
-    raise RefusalError(422, f"{'.'.join(place) or 'the body'}: {said[:1].lower()}{said[1:]}")
+    raise misshapen(first["loc"], str(first["msg"]), known)

@@ -32,6 +32,7 @@ from heedful.playground.tokens import tokens
 from heedful.playground.tracing import Event, traced_events
 from heedful.serve.limits import ServerLimits
 from heedful.serve.refusal import RefusalError, shown
+from heedful.serve.schemas import within
 from heedful.translator import Translator
 
 Answer = dict[str, Any] | str | Iterator[Event]
@@ -171,9 +172,7 @@ class Playground:
         model = self._find(asked.model)
         self._check_length(asked.text)
         self._check_length(asked.target or "", "the target")
-        if asked.beam > self.limits.beam:
-            most = self.limits.beam
-            raise RefusalError(422, f"beam: {asked.beam:,} were given and {most:,} are allowed")
+        within("beam", asked.beam, self.limits.beam)
         to = model.translator.target(asked.to, asked.from_)
         return traced_events(model.name, model.translator, asked, to, self.kept)
 

@@ -57,10 +57,10 @@ def traced_events(
     clock.done("encode")
     yield {"event": "attention"} | encoder
     clock.again()
-    found = asked.target is None
-    target = stages.searched(begun) if found else stages.given(begun, asked.target or "")
+    given = asked.target
+    target = stages.searched(begun) if given is None else stages.given(begun, given)
+    forced = given is not None
     clock.done("search")
-    forced = asked.target is not None
     yield {"event": "target"} | wire.target(target, forced)
     clock.again()
     seen = traced(begun, encoded, target, forced, stages.write(begun, encoded, target))
@@ -83,5 +83,5 @@ def traced_events(
         "event": "done",
         "ms": clock.ms,
         "precision": "float32",
-        "searched": translator.precision if asked.target is None else None,
+        "searched": None if forced else translator.precision,
     }

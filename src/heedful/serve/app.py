@@ -27,7 +27,7 @@ from heedful.serve.limits import ServerLimits
 from heedful.serve.metrics import Metrics
 from heedful.serve.models import Models
 from heedful.serve.native import native_routes
-from heedful.serve.refusal import RefusalError
+from heedful.serve.refusal import RefusalError, misshapen
 from heedful.serve.schemas import DocumentAsked, TranslateAsked
 from heedful.serve.security import Access
 
@@ -137,11 +137,9 @@ async def _misshapen(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return await _refused(request, RefusalError(400, "the body is not JSON"))
-    places = [str(part) for part in first["loc"][1:] if isinstance(part, int) or part in _NAMES]
-    message = str(first["msg"]).removeprefix("Value error, ")
-    whole = "the address" if first["loc"][0] == "query" else "the body"
-    sentence = f"{'.'.join(places) or whole}: {message[:1].lower()}{message[1:]}"
-    return await _refused(request, RefusalError(422, sentence))
+    where, *place = first["loc"]
+    whole = "the address" if where == "query" else "the body"
+    return await _refused(request, misshapen(place, str(first["msg"]), _NAMES, whole))
 
 
 async def _faulty(request: Request, _: Exception) -> Response:

@@ -8,7 +8,7 @@ __all__ = ["DOCUMENTS", "document_routes"]
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from heedful.document_job import remarks
@@ -16,7 +16,7 @@ from heedful.serve.documents import KINDS, DocumentTranslator, noted, read_docum
 from heedful.serve.guard import NOTES, type_of
 from heedful.serve.limits import ServerLimits
 from heedful.serve.models import Models
-from heedful.serve.native import REFUSALS, key_of
+from heedful.serve.native import REFUSALS, needing_a_key
 from heedful.serve.schemas import DocumentAsked, DocumentTranslated, Failure
 from heedful.serve.security import Access
 
@@ -47,10 +47,7 @@ def document_routes(
 ) -> APIRouter:
     """Return the route of documents."""
 
-    async def allowed(request: Request) -> None:
-        access.check_key(key_of(request))
-
-    router = APIRouter(tags=["native"], dependencies=[Depends(allowed)], responses=_ANSWERS)
+    router = APIRouter(tags=["native"], dependencies=needing_a_key(access), responses=_ANSWERS)
     body = {"requestBody": {"required": True, "content": _TEXTS}}
 
     @router.post(DOCUMENTS, response_class=Response, openapi_extra=body)

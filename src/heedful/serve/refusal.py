@@ -3,9 +3,10 @@
 Anything in `heedful.serve` raises it; `answer_of` is what the client gets, in both dialects.
 """
 
-__all__ = ["RefusalError", "refusal_of", "shown"]
+__all__ = ["RefusalError", "misshapen", "refusal_of", "shown"]
 
 import json
+from collections.abc import Container, Sequence
 
 from heedful.errors import HeedfulError
 
@@ -35,6 +36,19 @@ class RefusalError(Exception):
 def refusal_of(error: HeedfulError) -> RefusalError:
     """Return what a client is told of its mistake: the problem, without options and paths."""
     return RefusalError(400, error.problem)
+
+
+def misshapen(
+    place: Sequence[int | str], said: str, known: Container[str], whole: str = "the body"
+) -> RefusalError:
+    """Return what a client is told of a field that pydantic refuses; it hears no word of its own.
+
+    >>> misshapen(("beam",), "Input should be greater than 0", {"beam"}).sentence
+    'beam: input should be greater than 0'
+    """
+    named = [str(part) for part in place if isinstance(part, int) or part in known]
+    said = said.removeprefix("Value error, ")
+    return RefusalError(422, f"{'.'.join(named) or whole}: {said[:1].lower()}{said[1:]}")
 
 
 def shown(text: str, most: int = 40) -> str:

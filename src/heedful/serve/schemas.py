@@ -13,12 +13,16 @@ __all__ = [
     "Failure",
     "Known",
     "KnownModel",
+    "Shape",
     "StreamAsked",
+    "Text",
     "TranslateAsked",
     "Translated",
     "Translations",
     "check_document",
     "check_texts",
+    "whole",
+    "within",
 ]
 
 from collections.abc import Sequence
@@ -37,18 +41,20 @@ from heedful.serve.models import Way
 from heedful.serve.refusal import RefusalError
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Return a text; raises ValueError for one that is not to be written as UTF-8."""
     if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
         raise ValueError("it holds half a surrogate pair")
     return text
 
 
-Text = Annotated[str, AfterValidator(_whole)]
-Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S"), AfterValidator(_whole)]
+Text = Annotated[str, AfterValidator(whole)]
+Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S"), AfterValidator(whole)]
 
 
-class _Shape(BaseModel):
+class Shape(BaseModel):
+    """Fields that are what they say; nothing is turned into another type, nothing else is taken."""
+
     model_config = ConfigDict(
         extra="forbid",
         strict=True,
@@ -59,7 +65,7 @@ class _Shape(BaseModel):
     )
 
 
-class Asked(_Shape):
+class Asked(Shape):
     """How to translate."""
 
     to: str | None = None
@@ -90,11 +96,11 @@ class Asked(_Shape):
     def how(self, way: Way, limits: ServerLimits) -> How:
         """Return how to translate; raises RefusalError for more than is allowed."""
         beam = max(4, self.alternatives) if self.beam is None else self.beam
-        _check("beam", beam, limits.beam)
-        _check("alternatives", self.alternatives, min(limits.alternatives, beam))
+        within("beam", beam, limits.beam)
+        within("alternatives", self.alternatives, min(limits.alternatives, beam))
         forms = sum(len(one) for one in self.must) + len(self.never)
-        _check("words in must and never", forms, limits.words)
-        _check("terms of the glossary", sum(map(len, self.glossary.values())), limits.terms)
+        within("words in must and never", forms, limits.words)
+        within("terms of the glossary", sum(map(len, self.glossary.values())), limits.terms)
         search: SearchConfig = Greedy()
         if beam > 1:
             search = Beam(
@@ -130,7 +136,7 @@ class StreamAsked(Asked):
     """The text."""
 
 
-class DetectAsked(_Shape):
+class DetectAsked(Shape):
     """Texts whose languages are asked for."""
 
     texts: list[Text] = Field(min_length=1)
@@ -169,12 +175,12 @@ class DocumentAsked(BaseModel):
         """Return how to translate; raises RefusalError for more than is allowed."""
         pairs = [line.partition("=")[::2] for line in self.glossary]
         terms = [Term(a.strip(), tuple(map(str.strip, forms.split("|")))) for a, forms in pairs]
-        _check("terms of the glossary", sum(len(term.targets) for term in terms), limits.terms)
+        within("terms of the glossary", sum(len(term.targets) for term in terms), limits.terms)
         asked = Asked(beam=self.beam, length_penalty=self.length_penalty, protect=True)
         return replace(asked.how(way, limits), terms=tuple(terms), align=True)
 
 
-class DocumentTranslated(_Shape):
+class DocumentTranslated(Shape):
     """A document's translation."""
 
     model: str
@@ -189,7 +195,7 @@ class DocumentTranslated(_Shape):
     """Lines of the translated document, from 1, at which a text stays as it was."""
 
 
-class Alternative(_Shape):
+class Alternative(Shape):
     """One possible translation."""
 
     text: str
@@ -197,7 +203,7 @@ class Alternative(_Shape):
     """What the search ranks by: higher is likelier."""
 
 
-class Translated(_Shape):
+class Translated(Shape):
     """A text's translation."""
 
     text: str
@@ -210,7 +216,7 @@ class Translated(_Shape):
     """The chrF to expect, from 0 to 100, if it was asked for."""
 
 
-class Translations(_Shape):
+class Translations(Shape):
     """The answer to texts."""
 
     model: str
@@ -221,7 +227,7 @@ class Translations(_Shape):
     """One for every text, in their order."""
 
 
-class Detected(_Shape):
+class Detected(Shape):
     """A language that a text may be in."""
 
     language: str
@@ -229,7 +235,7 @@ class Detected(_Shape):
     """From 0 to 1."""
 
 
-class KnownModel(_Shape):
+class KnownModel(Shape):
     """A model."""
 
     name: str
@@ -239,7 +245,7 @@ class KnownModel(_Shape):
     """Every source with its target."""
 
 
-class Known(_Shape):
+class Known(Shape):
     """What there is."""
 
     models: list[KnownModel]
@@ -258,16 +264,17 @@ class Failure(BaseModel):
 
 def check_texts(texts: Sequence[str], limits: ServerLimits) -> None:
     """Raise RefusalError for too many texts, and for one that is too long."""
-    _check("texts", len(texts), limits.texts, 413)
+    within("texts", len(texts), limits.texts, 413)
     for number, text in enumerate(texts, start=1):
-        _check(f"characters of text {number}", len(text), limits.characters, 413)
+        within(f"characters of text {number}", len(text), limits.characters, 413)
 
 
 def check_document(text: str, limits: ServerLimits) -> None:
     """Raise RefusalError for a document that is too long."""
-    _check("characters of the document", len(text), limits.document_characters, 413)
+    within("characters of the document", len(text), limits.document_characters, 413)
 
 
-def _check(what: str, given: int, most: int, status: int = 422) -> None:
+def within(what: str, given: int, most: int, status: int = 422) -> None:
+    """Raise RefusalError for more than is allowed."""
     if given > most:
         raise RefusalError(status, f"{what}: {given:,} were given and {most:,} are allowed")

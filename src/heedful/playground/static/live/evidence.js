@@ -9,12 +9,11 @@ import { make, tell } from "heedful/dom.js";
 import { t } from "heedful/i18n.js";
 import { capital, headName, percent, plain } from "heedful/numbers.js";
 import { amountBar, withSign } from "heedful/live/bars.js";
-import { ask } from "heedful/live/client.js";
 import { mark } from "heedful/live/changes.js";
 import { pairOf } from "heedful/live/pair.js";
 import { python } from "heedful/live/python.js";
 import { evidenceSaid } from "heedful/live/said.js";
-import { Newest, Panel, complete, growing, notice, notify, stepOf } from "heedful/live/panel.js";
+import { Panel, Question, complete, growing, notice, stepOf } from "heedful/live/panel.js";
 
 /** Milliseconds that a pair stays chosen before it is measured: pointing at maps is free. */
 const PAUSE = 350;
@@ -24,9 +23,7 @@ const MEASURABLE = 0.1;
 const LISTED = 5;
 
 export class Evidence extends Panel {
-  #newest = new Newest();
-  #asked = "";
-  #found = null;
+  #question = new Question(this, "/api/evidence", () => this.#draw());
   #pair = null;
   #whole = true;
   #told = "";
@@ -56,8 +53,8 @@ export class Evidence extends Panel {
 
   draw() {
     if (growing(this.trace)) {
-      this.#newest.stop();
-      [this.#asked, this.#told] = ["", ""];
+      this.#question.stop();
+      this.#told = "";
       this.all.classList.add("stale");
       return;
     }
@@ -68,30 +65,12 @@ export class Evidence extends Panel {
 
   #ask() {
     if (!this.#pair) {
-      this.#newest.stop();
-      [this.#asked, this.#found] = ["", null];
+      this.#question.forget();
       return;
     }
     const { kind, row, column, words } = this.#pair;
     const body = { id: this.trace.id, kind, row, column, words, step: this.#step() };
-    const asked = JSON.stringify(body);
-    if (asked === this.#asked || !this.seen) return;
-    this.#asked = asked;
-    notify(this.notice, t("evidence.measuring"));
-    this.#newest.ask(
-      this.#found ? PAUSE : 0,
-      (signal) => ask("/api/evidence", body, { signal }),
-      (found) => {
-        this.#found = { ...found, asked };
-        notify(this.notice, "");
-        this.#draw();
-      },
-      (error) => {
-        this.#found = null;
-        notify(this.notice, error.message, true);
-        this.#draw();
-      },
-    );
+    this.#question.ask(body, this.#question.found ? PAUSE : 0, t("evidence.measuring"));
   }
 
   /** What is asked about: a row of the decoder is a step; for others it can be chosen. */
@@ -114,9 +93,10 @@ export class Evidence extends Panel {
   }
 
   #draw() {
-    const [pair, found] = [this.#pair, this.#found];
+    const { asked, found } = this.#question;
+    const pair = this.#pair;
     const step = stepOf(this.trace, this.state);
-    const told = JSON.stringify([pair, this.#asked, found?.asked, step, this.#whole]);
+    const told = JSON.stringify([pair, asked, found?.asked, step, this.#whole]);
     if (told === this.#told) return;
     this.#told = told;
     this.#scopes();
@@ -124,9 +104,9 @@ export class Evidence extends Panel {
       ? t(pair.reads === undefined ? "evidence.pair" : "evidence.pair_decoder", pair)
       : t("evidence.none");
     this.all.hidden = !found;
-    this.all.classList.toggle("stale", Boolean(found) && found.asked !== this.#asked);
+    this.all.classList.toggle("stale", Boolean(found) && found.asked !== asked);
     if (!found || !pair) return;
-    if (found.asked !== this.#asked) return;
+    if (found.asked !== asked) return;
     this.verdict.textContent = evidenceSaid(found);
     this.verdict.classList.toggle("apart", found.agree === false);
     this.measures.replaceChildren(...this.#measures(found).flat());

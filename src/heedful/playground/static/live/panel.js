@@ -5,6 +5,7 @@
 import { make } from "heedful/dom.js";
 import { addTexts } from "heedful/i18n.js";
 import { settled } from "heedful/views.js";
+import { ask } from "heedful/live/client.js";
 import { PANELS_CHINESE } from "heedful/live/text-panels-zh.js";
 import { PANELS_ENGLISH } from "heedful/live/text-panels-en.js";
 
@@ -98,6 +99,65 @@ export class Newest {
   stop() {
     clearTimeout(this.#timer);
     this.#open.abort();
+  }
+}
+
+/** A question of a panel that stands while what is asked stays the same; its answer is kept. */
+export class Question {
+  /** What is asked, in letters; empty: nothing. */
+  asked = "";
+  /** @type {any} - The newest answer, and in `asked` what it answers; null: there is none. */
+  found = null;
+  #newest = new Newest();
+  #panel;
+  #path;
+  #changed;
+
+  /**
+   * @param {any} panel - Its `notice` says what goes wrong.
+   * @param {string} path
+   * @param {() => void} changed - Called when there is an answer, or none any more.
+   */
+  constructor(panel, path, changed) {
+    [this.#panel, this.#path, this.#changed] = [panel, path, changed];
+  }
+
+  /**
+   * Ask, unless it is asked already or nobody sees the panel; return whether it is asked anew.
+   * @param {any} body
+   * @param {number} pause - Milliseconds to wait before.
+   * @param {string} [working] - What the notice says meanwhile.
+   */
+  ask(body, pause, working = "") {
+    const asked = JSON.stringify(body);
+    if (asked === this.asked || !this.#panel.seen) return false;
+    this.asked = asked;
+    if (working) notify(this.#panel.notice, working);
+    this.#newest.ask(
+      pause,
+      (signal) => ask(this.#path, body, { signal }),
+      (found) => this.#take({ ...found, asked }, ""),
+      (error) => this.#take(null, error.message),
+    );
+    return true;
+  }
+
+  #take(found, wrong) {
+    this.found = found;
+    notify(this.#panel.notice, wrong, Boolean(wrong));
+    this.#changed();
+  }
+
+  /** Take back what is asked; the answer before it stays. */
+  stop() {
+    this.#newest.stop();
+    this.asked = "";
+  }
+
+  /** Take back what is asked, and forget the answer. */
+  forget() {
+    this.stop();
+    this.found = null;
   }
 }
 

@@ -11,17 +11,15 @@ import { languages } from "heedful/wire.js";
 import { mark } from "heedful/live/changes.js";
 import { ask } from "heedful/live/client.js";
 import "heedful/live/embedding-view.js";
-import { Newest, Panel, notice, notify } from "heedful/live/panel.js";
+import { Newest, Panel, Question, notice, notify } from "heedful/live/panel.js";
 import { drawn, runs } from "heedful/live/pieces.js";
 
 /** Characters that are sent to be cut into pieces; the page refuses longer texts anyway. */
 const LONGEST = 5000;
 
 export class TokensPanel extends Panel {
-  #tokens = new Newest();
+  #question = new Question(this, "/api/tokens", () => this.#answered());
   #embedding = new Newest();
-  #asked = "";
-  #found = null;
   #drawn = null;
   #place = -1;
 
@@ -65,35 +63,23 @@ export class TokensPanel extends Panel {
 
   #ask() {
     const { model, text = "", to } = this.state ?? {};
-    const asked = JSON.stringify([model, text, to]);
-    if (asked === this.#asked || !this.seen) return;
-    this.#asked = asked;
-    this.#embedding.stop();
     if (!text.trim() || text.length > LONGEST) {
-      this.#tokens.stop();
-      [this.#found, this.#place] = [null, -1];
+      this.#question.forget();
+      this.#embedding.stop();
+      this.#place = -1;
       notify(this.notice, "");
-      return;
+    } else if (this.#question.ask({ model, text, to }, 0)) {
+      this.#embedding.stop();
     }
-    this.#tokens.ask(
-      0,
-      (signal) => ask("/api/tokens", { model, text, to }, { signal }),
-      (found) => {
-        this.#found = found;
-        this.#place = -1;
-        notify(this.notice, "");
-        this.#draw();
-      },
-      (error) => {
-        this.#found = null;
-        notify(this.notice, error.message, true);
-        this.#draw();
-      },
-    );
+  }
+
+  #answered() {
+    if (this.#question.found) this.#place = -1;
+    this.#draw();
   }
 
   #draw() {
-    const found = this.#found;
+    const found = this.#question.found;
     this.all.hidden = !found;
     this.none.hidden = Boolean(found) || !this.notice.hidden;
     if (!found || found === this.#drawn) return;
@@ -124,9 +110,9 @@ export class TokensPanel extends Panel {
   }
 
   #run({ places, words }) {
-    const { pieces } = this.#found;
+    const { pieces } = this.#question.found;
     const groups = drawn(pieces, places).map((group) => this.#group(group));
-    const spelled = words.map((word) => make("span", { text: this.#found.words[word] }));
+    const spelled = words.map((word) => make("span", { text: this.#question.found.words[word] }));
     const under = make("span", { class: "words" }, ...spelled);
     const kind = words.length ? "run" : "run no-word";
     const none = make("span", { class: "words soft", text: t("tokens.no_word") });
@@ -137,7 +123,7 @@ export class TokensPanel extends Panel {
   #group({ places, character }) {
     const buttons = places.map((place) => this.#button(place, character));
     if (character === null) return buttons[0];
-    const hex = places.map((place) => this.#found.pieces[place].bytes).join(" ");
+    const hex = places.map((place) => this.#question.found.pieces[place].bytes).join(" ");
     const known = { character, hex, n: places.length };
     const title = t(character === "\ufffd" ? "tokens.half" : "tokens.bytes", known);
     return make(
@@ -149,7 +135,7 @@ export class TokensPanel extends Panel {
   }
 
   #button(place, character) {
-    const { id, s, special, bytes, unknown } = this.#found.pieces[place];
+    const { id, s, special, bytes, unknown } = this.#question.found.pieces[place];
     const kind = ["chip", special && "special", bytes && "bytes", unknown && "unknown"];
     const facts = { type: "button", "data-place": place, class: kind.filter(Boolean).join(" ") };
     const said = bytes ? t("tokens.byte", { hex: bytes, character }) : plain(s);
@@ -169,7 +155,7 @@ export class TokensPanel extends Panel {
     this.#mark();
     if (back) chosen?.focus();
     if (this.#place < 0) return;
-    const { id } = this.#found.pieces[place];
+    const { id } = this.#question.found.pieces[place];
     const body = { model: this.state.model, side: "source", id, place };
     this.#embedding.ask(
       0,
@@ -180,7 +166,7 @@ export class TokensPanel extends Panel {
   }
 
   #tell(found, place) {
-    const { id } = this.#found.pieces[place];
+    const { id } = this.#question.found.pieces[place];
     notify(this.notice, "");
     this.detail.hidden = false;
     this.name.textContent = t("tokens.chosen", { piece: plain(found.s), place: place + 1 });

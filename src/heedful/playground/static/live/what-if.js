@@ -11,18 +11,15 @@ import { decimal, percent, plain } from "heedful/numbers.js";
 import { languages } from "heedful/wire.js";
 import { amountBar, signedBar, withSign } from "heedful/live/bars.js";
 import { mark } from "heedful/live/changes.js";
-import { ask } from "heedful/live/client.js";
 import { Edits } from "heedful/live/edits.js";
 import { differenceSaid } from "heedful/live/said.js";
 import "heedful/live/exact.js";
-import { Newest, Panel, complete, growing, notice, notify, stepOf } from "heedful/live/panel.js";
+import { Panel, Question, complete, growing, notice, notify, stepOf } from "heedful/live/panel.js";
 
 const PAUSE = 120;
 
 export class WhatIf extends Panel {
-  #newest = new Newest();
-  #asked = "";
-  #found = null;
+  #question = new Question(this, "/api/what_if", () => this.#draw());
   #drawn = { found: null, step: -1 };
 
   build() {
@@ -52,8 +49,7 @@ export class WhatIf extends Panel {
   draw() {
     this.edits.show(this.trace, this.state);
     if (growing(this.trace)) {
-      this.#newest.stop();
-      this.#asked = "";
+      this.#question.stop();
       this.result.classList.add("stale");
       return;
     }
@@ -66,39 +62,21 @@ export class WhatIf extends Panel {
     const { ablate = [], how = "mean", replace = {}, prefix = null } = this.state?.edits ?? {};
     const edited = ablate.length > 0 || Object.keys(replace).length > 0 || prefix !== null;
     if (!edited || !complete(this.trace)) {
-      this.#newest.stop();
-      [this.#asked, this.#found] = ["", null];
+      this.#question.forget();
       notify(this.notice, "");
       return;
     }
     const body = { id: this.trace.id, ablate, how, replace, prefix };
-    const asked = JSON.stringify(body);
-    if (asked === this.#asked || !this.seen) return;
-    this.#asked = asked;
-    notify(this.notice, t("whatif.working"));
-    this.#newest.ask(
-      PAUSE,
-      (signal) => ask("/api/what_if", body, { signal }),
-      (found) => {
-        this.#found = { ...found, asked };
-        notify(this.notice, "");
-        this.#draw();
-      },
-      (error) => {
-        this.#found = null;
-        notify(this.notice, error.message, true);
-        this.#draw();
-      },
-    );
+    this.#question.ask(body, PAUSE, t("whatif.working"));
   }
 
   #draw() {
-    const found = this.#found;
-    this.nothing.hidden = Boolean(this.#asked);
+    const { asked, found } = this.#question;
+    this.nothing.hidden = Boolean(asked);
     this.result.hidden = !found;
     if (!found) return;
-    this.result.classList.toggle("stale", found.asked !== this.#asked);
-    if (found.asked !== this.#asked) return;
+    this.result.classList.toggle("stale", found.asked !== asked);
+    if (found.asked !== asked) return;
     const step = stepOf(this.trace, this.state);
     if (found === this.#drawn.found && step === this.#drawn.step) return;
     this.#drawn = { found, step };
