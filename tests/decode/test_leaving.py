@@ -28,7 +28,7 @@ from heedful.search import (
     Sample,
     SearchConfig,
 )
-from heedful.search.stride import Books
+from heedful.search.stride import BeamBooks, Books
 from heedful.shapes import Array
 
 ENTRIES, COUNT = 40, 16
@@ -92,6 +92,7 @@ class Steps:
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     watched = Steps()
     eager, fused, stride = ModelStepper.step, FusedStepper.step, FusedStepper.stride
+    stride_beams = FusedStepper.stride_beams
 
     def step_eager(self: ModelStepper, tokens: Array, rows: Array | None = None) -> Any:
         watched.begin(self.memory.mask.sum(dim=1).tolist(), 1)
@@ -112,9 +113,20 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
             watched.seen.pop()  # the search takes this step itself
         return took
 
+    def stride_beams_by_one(self: FusedStepper, books: BeamBooks) -> int | None:
+        watched.begin(self.memory.counts.tolist(), self.width)
+        before = books.length.copy()
+        known = int(before[0])
+        ended = stride_beams(self, replace(books, left=books.length[:1], known=known))
+        assert (books.length - before).tolist() == [int(ended is not None)] * len(before)
+        if ended is None:
+            watched.seen.pop()
+        return ended
+
     monkeypatch.setattr(ModelStepper, "step", step_eager)
     monkeypatch.setattr(FusedStepper, "step", step_fused)
     monkeypatch.setattr(FusedStepper, "stride", stride_by_one)
+    monkeypatch.setattr(FusedStepper, "stride_beams", stride_beams_by_one)
     return watched
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heedful.kernels.rows import (
@@ -136,12 +136,26 @@ def test_what_is_no_number_is_said(bad: float) -> None:
     assert not best_of_rows(np.full((1, 2), -np.inf, np.float32), np.zeros(0, np.int64), *found)
 
 
-def test_the_best_of_many() -> None:
-    """Of rows of several blocks, with ties across them."""
-    logits = np.round(drawn(5, 6, 1000), 1)
+@given(
+    seed=st.integers(0, 999),
+    entries=st.integers(100, 1500),
+    count=st.integers(1, 12),
+    digits=st.sampled_from([0, 1, 6]),
+    size=st.sampled_from([1e-6, 1.0, 40.0]),
+    forbidden=st.lists(st.integers(0, 99), max_size=4),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_best_of_many(
+    seed: int, entries: int, count: int, digits: int, size: float, forbidden: list[int]
+) -> None:
+    """Of rows of several blocks, with ties across them, also of what rounding makes alike."""
+    logits = np.round(drawn(seed, 3, entries), digits) * np.float32(size)
     logits[2, ::90] = 50
-    forbidden = np.array([90, 7])
-    log_probs, ids = np.empty((6, 9), np.float32), np.empty((6, 9), np.int64)
-    assert best_of_rows(logits, forbidden, log_probs, ids)
-    logits[:, forbidden] = -np.inf
-    assert (ids == np.argsort(-logits, axis=1, kind="stable")[:, :9]).all()
+    log_probs, ids = np.empty((3, count), np.float32), np.empty((3, count), np.int64)
+    assert best_of_rows(logits, np.array(forbidden, np.int64), log_probs, ids)
+    every = np.empty_like(logits)
+    assert log_softmax(logits, every)
+    every[:, forbidden] = -np.inf
+    order = np.argsort(-every, axis=1, kind="stable")[:, :count]
+    assert (ids == order).all()
+    assert (log_probs == np.take_along_axis(every, order, axis=1)).all()

@@ -18,10 +18,10 @@ from heedful.decode.packed import Layer, PackedTransformer
 from heedful.decode.passing import Pass, encode
 from heedful.decode.pool import Pool
 from heedful.decode.products import Int8Product, Workspace
-from heedful.decode.striding import stride
+from heedful.decode.striding import stride, stride_beams
 from heedful.kernels import available
 from heedful.models.transformer import Transformer
-from heedful.search.stride import Books
+from heedful.search.stride import BeamBooks, Books
 from heedful.shapes import Array, Float, Int, Tensor
 
 Candidates = Callable[[Sequence[int]], Array]
@@ -129,6 +129,15 @@ class FusedStepper:
     def stride(self, books: Books) -> bool:
         """Take many steps of greedy search: see `heedful.search.stride`."""
         return stride(self, books)
+
+    @property
+    def strides_beams(self) -> bool:
+        """Whether it can take many steps of beam search: in int8, where none asks what it sees."""
+        return self.packed.decoder.stacked is not None and not self.attentive
+
+    def stride_beams(self, books: BeamBooks) -> int | None:
+        """Take them."""
+        return stride_beams(self, books)
 
     def passing_of(self, count: int) -> Pass:
         """Return the memory that so many rows pass through."""

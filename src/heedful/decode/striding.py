@@ -1,14 +1,15 @@
-"""Greedy search in strides: a fused stepper takes many steps in one call of a kernel."""
+"""Searches in strides: a fused stepper takes many steps in one call of a kernel."""
 
-__all__ = ["stride"]
+__all__ = ["stride", "stride_beams"]
 
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from heedful.decode.packed import Stacked
 from heedful.decode.passing import Pass, table_of
 from heedful.decode.products import Int8Product
-from heedful.search.stride import Books
+from heedful.search.stride import BeamBooks, Books
 
 if TYPE_CHECKING:
     from heedful.decode.fused import FusedStepper
@@ -20,18 +21,65 @@ def stride(stepper: "FusedStepper", books: Books) -> bool:
     """Let every row grow until a quarter has ended or a client leaves: `heedful.search.stride`."""
     from heedful.kernels.greedy_steps import greedy_steps
 
-    packed = stepper.packed
-    stack = packed.decoder.stacked
+    stack = stepper.packed.decoder.stacked
     if stack is None or stepper.attentive or stepper.width > 1:
         return False
-    stepper.make_room(stepper.positions)
+    model, passing, forbidden = _given(stepper, stack, books.forbidden)
     count = len(stepper.positions)
-    passing = stepper.passing_of(count)
-    model = packed.model
+    given = (
+        *model,
+        (stepper.positions, books.newest, books.tokens, books.length, books.room, books.log_prob),
+        *passing.memory(stack),
+        (forbidden, books.end_id, count - max(1, count // 4)),
+        (books.left, books.known),
+    )
+    steps = greedy_steps(*given)
+    stepper.now = (stepper.now + steps) % stepper.places.shape[1]
+    return bool(steps)
+
+
+def stride_beams(stepper: "FusedStepper", books: BeamBooks) -> int | None:
+    """Let every beam grow until a quarter is done or a client leaves: `heedful.search.stride`.
+
+    Returns how many hypotheses have ended; None: no step was taken.
+    """
+    from heedful.kernels.beam_steps import beam_steps
+
+    stack = stepper.packed.decoder.stacked
+    assert stack is not None
+    model, passing, forbidden = _given(stepper, stack, books.forbidden)
+    count, endings = len(books.length), books.endings
+    given = (
+        *model,
+        (
+            *(stepper.positions, books.newest, books.tokens, books.length, books.room),
+            *(books.log_prob, books.width, books.best_ended),
+        ),
+        *passing.memory(stack),
+        (forbidden, books.end_id, count - max(1, count // 4)),
+        (books.left, books.known),
+        (books.penalties, books.last_penalty),
+        (endings.numbers, endings.log_prob, endings.scores, endings.tokens),
+    )
+    steps, ended = beam_steps(*given)
+    stepper.now = (stepper.now + steps) % stepper.places.shape[1]
+    return ended if steps else None
+
+
+def _given(
+    stepper: "FusedStepper", stack: Stacked, forbidden: Any
+) -> tuple[tuple[Any, ...], Pass, Any]:
+    """Make room; return the first seven that the kernels take, and the memory rows pass through.
+
+    The third are the pieces that are never chosen.
+    """
+    stepper.make_room(stepper.positions)
+    packed, model = stepper.packed, stepper.packed.model
+    passing = stepper.passing_of(len(stepper.positions))
     first, last = packed.decoder.first, packed.decoder.last
     project = cast(Int8Product, packed.project)
-    lists, logits, forbidden = _lists(stepper, passing, books)
-    steps = greedy_steps(
+    lists, logits = _lists(stepper, passing)
+    given = (
         (stack.weights, stack.scales, stack.biases, stack.norms, stack.kinds, stack.positions),
         (
             model.tables.target.weight.detach().numpy(),
@@ -43,21 +91,16 @@ def stride(stepper: "FusedStepper", books: Books) -> bool:
         lists,
         (stepper.now, stepper.places, stepper.keys, stepper.values),
         (stepper.memory.rows, stepper.memory.firsts, stepper.memory.counts),
-        (stepper.positions, books.newest, books.tokens, books.length, books.room, books.log_prob),
-        *passing.memory(stack),
-        (forbidden, books.end_id, count - max(1, count // 4)),
-        (books.left, books.known),
     )
-    stepper.now = (stepper.now + steps) % stepper.places.shape[1]
-    return bool(steps)
+    return given, passing, forbidden[:0] if stepper.listed else forbidden
 
 
-def _lists(stepper: "FusedStepper", passing: Pass, books: Books) -> tuple[Any, Any, Any]:
-    """Return the lists that rows choose from, where their logits go, what they never choose."""
+def _lists(stepper: "FusedStepper", passing: Pass) -> tuple[Any, Any]:
+    """Return the lists that rows choose from, and where their logits go."""
     table = stepper.packed.table
     if not stepper.listed:
         nothing = np.zeros(0, np.int64)
         none = (table, _EVERY_PIECE, nothing, nothing, nothing[None])
-        return none, passing.results(stepper.packed.project.n_out), books.forbidden
+        return none, passing.results(stepper.packed.project.n_out)
     *lists, logits = stepper.lists_of(slice(None), passing.rows)
-    return (table, *lists), logits, books.forbidden[:0]
+    return (table, *lists), logits

@@ -173,9 +173,8 @@ def _highest(row: Array) -> Any:
 
 
 @compiled("contract", "reassoc")
-def _normaliser(row: Array) -> Any:
-    """Return log(sum(exp)) of a row."""
-    highest = _highest(row)
+def _normaliser(row: Array, highest: Any) -> Any:
+    """Return log(sum(exp)) of a row whose largest number is known."""
     total = _ZERO
     for k in range(row.size):
         total += exp(row[k] - highest)
@@ -186,7 +185,7 @@ def _normaliser(row: Array) -> Any:
 def log_softmax(logits: Array, log_probs: Array) -> bool:
     """Write what `best_of_rows` finds of every entry, to the last digit; it returns the same."""
     for r in range(logits.shape[0]):
-        normaliser = _normaliser(logits[r])
+        normaliser = _normaliser(logits[r], _highest(logits[r]))
         if not np.isfinite(normaliser):
             return False
         for k in range(logits.shape[1]):
@@ -210,31 +209,57 @@ def _highest_of_blocks(row: Array, highest: Array) -> None:
 
 
 @compiled()
+def _insert(x: Any, k: int, filled: int, best: Array, places: Array) -> int:
+    """Put a number behind those that are no less; return how many there are then."""
+    at = min(filled, best.size - 1)
+    while at > 0 and x > best[at - 1]:
+        best[at] = best[at - 1]
+        places[at] = places[at - 1]
+        at -= 1
+    best[at] = x
+    places[at] = k
+    return min(filled + 1, best.size)
+
+
+@compiled()
+def _is_block_of(b: int, numbers: Array) -> bool:
+    for k in numbers:  # noqa: SIM110 - numba knows no any()
+        if k // BLOCK == b:
+            return True
+    return False
+
+
+@compiled()
+def _least_of_best(highest: Array, forbidden: Array, best: Array, places: Array) -> Any:
+    """Return what the worst of the best entries comes to at least: blocks have as many as high."""
+    count, filled = best.size, 0
+    for b in range(highest.size):
+        x = highest[b]
+        if (filled < count or x > best[count - 1]) and not _is_block_of(b, forbidden):
+            filled = _insert(x, b, filled, best, places)
+    return best[count - 1] if filled == count else _LEAST
+
+
+@compiled()
 def _best_of_row(
     row: Array, normaliser: Any, forbidden: Array, highest: Array, best: Array, places: Array
 ) -> None:
-    """Write the likeliest entries of one row; `highest` is room for a number of each block."""
-    _highest_of_blocks(row, highest)
+    """Write the likeliest entries of one row; `highest` is the largest number of each block."""
+    least = _least_of_best(highest, forbidden, best, places) - normaliser
     count, filled, worst = best.size, 0, _LEAST
     for b in range(highest.size):
-        if filled == count and not highest[b] - normaliser > worst:
+        x = highest[b] - normaliser
+        if x < least or (filled == count and not x > worst):
             continue
         for k in range(b * BLOCK, min((b + 1) * BLOCK, row.size)):
             x = row[k] - normaliser
-            if filled == count and not x > worst:
+            if x < least or (filled == count and not x > worst):
                 continue
             if _is_among(k, forbidden):
                 x = _LEAST
                 if filled == count:
                     continue
-            at = min(filled, count - 1)
-            while at > 0 and x > best[at - 1]:
-                best[at] = best[at - 1]
-                places[at] = places[at - 1]
-                at -= 1
-            best[at] = x
-            places[at] = k
-            filled = min(filled + 1, count)
+            filled = _insert(x, k, filled, best, places)
             worst = best[filled - 1]
 
 
@@ -243,7 +268,8 @@ def _best_of_rows(
     logits: Array, forbidden: Array, log_probs: Array, ids: Array, highest: Array
 ) -> bool:
     for r in range(logits.shape[0]):
-        normaliser = _normaliser(logits[r])
+        _highest_of_blocks(logits[r], highest)
+        normaliser = _normaliser(logits[r], _highest(highest))
         if not np.isfinite(normaliser):
             return False
         _best_of_row(logits[r], normaliser, forbidden, highest, log_probs[r], ids[r])

@@ -63,11 +63,12 @@ def _end(thread: threading.Thread) -> None:
 
 def _call_if_kept() -> None:
     """Call each kernel if the code of the longest and of the last is found in numba's cache."""
+    from heedful.kernels.beam_steps import beam_steps
     from heedful.kernels.encoder_pass import encoder_pass
     from heedful.kernels.greedy_steps import greedy_steps
     from heedful.kernels.rows import log_softmax
 
-    if all(map(_kept, (encoder_pass, greedy_steps, log_softmax))):
+    if all(map(_kept, (encoder_pass, greedy_steps, beam_steps, log_softmax))):
         _call_all()
 
 
@@ -105,6 +106,7 @@ def _calls() -> Iterator[Callable[[], object]]:
     yield _call_encoder
     yield _call_decoder
     yield _call_greedy
+    yield _call_beam
     numbers, floats = np.ones((1, 1), np.int8), np.ones((1, 1), np.float32)
     yield partial(multiply_whole, numbers, floats[0], numbers, floats[0], floats[0], floats)
     ids = np.ones((1, 1), np.int64)
@@ -183,11 +185,33 @@ def _call_decoder() -> None:
 def _call_greedy() -> None:
     """Call steps of the same size, none of which is taken."""
     from heedful.kernels.greedy_steps import greedy_steps
+
+    number, floats = np.zeros(1, np.int64), np.zeros(1, np.float32)
+    books = (number, number, number[None], number, number, floats)
+    given = (*_model(), books, *_passing(), (number, 0, 1), (number, 0))
+    greedy_steps(*given)
+
+
+def _call_beam() -> None:
+    """Call steps of a beam of one, none of which is taken."""
+    from heedful.kernels.beam_steps import beam_steps
+
+    number, scores = np.zeros(1, np.int64), np.zeros(1)
+    numbers, floats = number[None], np.zeros((1, 1), np.float32)
+    books = (number, numbers, numbers[None], number, number, floats, number, scores[None])
+    endings = (np.zeros((1, 4), np.int64), floats[0], scores, numbers)
+    ends = ((number, 0, 1), (number, 0), (scores, scores))
+    given = (*_model(), books, *_passing(), *ends, endings)
+    beam_steps(*given)
+
+
+def _model() -> tuple[Any, ...]:
+    """Return what steps take of a decoder, its caches and its memory."""
     from heedful.kernels.vectors import KEPT
 
     number, floats = np.zeros(1, np.int64), np.zeros(1, np.float32)
     table, whole, kept = _rows(2), np.zeros((1, 2), np.int8), np.zeros((1, 1, 1, 2), KEPT)
-    given = (
+    return (
         _stacked((6, 2, 2, 2, 2, 2), 3),
         (table, np.float32(1), np.zeros((0, 0), np.float32)),
         (floats, floats, floats, floats),
@@ -195,12 +219,7 @@ def _call_greedy() -> None:
         (whole, np.zeros(0, np.int32), number, number, number[None]),
         (0, np.zeros((1, 1), np.int32), kept, kept),
         (np.zeros((1, 1, 4), KEPT), number, number + 1),
-        (number, number, number[None], number, number, floats),
-        *_passing(),
-        (number, 0, 1),
-        (number, 0),
     )
-    greedy_steps(*given)
 
 
 def _stacked(outputs: tuple[int, ...], norms: int) -> tuple[Any, ...]:

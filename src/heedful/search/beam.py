@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 
+from heedful.search.beam_stride import stride
 from heedful.search.best import best_allowed
 from heedful.search.constrained import constrain
 from heedful.search.driver import Course, Hypothesis, Limits, More, Stepper, Watch, nothing_more
@@ -141,11 +142,19 @@ class BeamSearch:
         ahead = np.arange(read) < np.array(lengths, np.int64)[:, None]
         return np.repeat(ahead[:, None].astype(np.float32), self.config.beam_size, axis=1)
 
-    def grow(self, course: Course, growing: Beams) -> Int[Array, "B W"]:
+    @property
+    def plain(self) -> bool:
+        """Whether no more than the model and the length have a say: many steps may be one."""
+        return not self.config.coverage_penalty
+
+    def grow(self, course: Course, growing: Beams) -> Int[Array, "B W"] | None:
         """Put the best continuations into `growing`; return the slot that each continues.
 
-        Equal ones: the better parent first, then the likelier and then the lower piece.
+        Equal ones: the better parent first, then the likelier and then the lower piece. None: a
+        stepper has taken many steps, and put its rows in order itself.
         """
+        if self.plain and course.free and stride(course, growing, self.config.length_penalty):
+            return None
         count, beam = growing.log_prob.shape
         values, pieces, log_probs = self._continuations(course, growing)
         totals = (growing.log_prob.reshape(-1, 1) + values).reshape(count, -1)

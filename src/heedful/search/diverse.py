@@ -50,6 +50,11 @@ class _DiverseSearch(BeamSearch):
         return self.config.groups
 
     @property
+    def plain(self) -> bool:
+        """Never: groups have a say."""
+        return False
+
+    @property
     def _candidates(self) -> int:
         """Those that earlier groups may push back, and as many again."""
         return 2 * self.config.beam_size

@@ -304,15 +304,24 @@ class Course:
     ) -> None:
         """Put the rows that leave into the results; those that have not `ended` are unfinished."""
         sentence, slot = leaving.nonzero()
-        columns = (
-            growing.sentences[sentence],
-            slot,
-            growing.tokens[sentence, slot],
-            growing.length[sentence],
-            growing.log_prob[sentence, slot],
-            scores[sentence, slot],
-            ended[sentence, slot],
+        self.put(
+            (
+                growing.sentences[sentence],
+                slot,
+                growing.tokens[sentence, slot],
+                growing.length[sentence],
+                growing.log_prob[sentence, slot],
+                scores[sentence, slot],
+                ended[sentence, slot],
+            )
         )
+
+    def put(self, columns: tuple[Array, ...]) -> None:
+        """Put hypotheses into the results, in this order.
+
+        columns: numbers of their sentences, slots, pieces and how many, `</s>` included,
+        log-probabilities, scores, and whether they are finished.
+        """
         rows = zip(*(column.tolist() for column in columns), strict=True)
         for index, row, tokens, length, log_prob, score, finished in rows:
             kept = tuple(tokens[: length - finished])
