@@ -1,11 +1,13 @@
 """What int8 and a shortlist cost: scores in float32, in int8, and with --fast; sizes on disk.
 
     python benchmarks/int8_quality.py --multi30k runs/multi30k/model
+    python benchmarks/int8_quality.py --multi30k runs/multi30k/model --device cuda
 
 Scores the bundled model on Tatoeba, in both directions, and a model trained on Multi30k on
 test_2016_flickr, by `heed evaluate` with beam 4 and greedily; the shortlists are learnt from the
 training parts, into copies of the models. `heed export` writes the models in every precision.
-Needs $HEEDFUL_DATA. Writes results/int8_quality.json.
+Needs $HEEDFUL_DATA. Writes results/int8_quality.json; on a GPU the scores of float32 and of bf16
+to results/gpu_quality.json.
 """
 
 import argparse
@@ -20,9 +22,15 @@ from machine import data_folder, heed, record
 from heedful.model_path import BUNDLED, model_path
 
 WAYS = {
-    "float32": ("--precision", "float32"),
-    "int8": ("--precision", "int8"),
-    "int8 and a shortlist": ("--precision", "int8", "--fast"),
+    "cpu": {
+        "float32": ("--precision", "float32"),
+        "int8": ("--precision", "int8"),
+        "int8 and a shortlist": ("--precision", "int8", "--fast"),
+    },
+    "cuda": {
+        "float32": ("--device", "cuda", "--precision", "float32"),
+        "bf16": ("--device", "cuda", "--precision", "bf16"),
+    },
 }
 
 
@@ -30,6 +38,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--multi30k", help="a model trained on Multi30k, English to German")
+    parser.add_argument("--device", choices=tuple(WAYS), default="cpu")
     options = parser.parse_args()
     data = data_folder(__file__)
     if data is None:
@@ -45,12 +54,23 @@ def main() -> None:
             f"{flickr / part}.en,{flickr / part}.de" for part in ("train", "test_2016_flickr")
         )
         tests["Multi30k, en-de"] = (options.multi30k, (train,), test, ("en", "de"))
-    found = {name: measured(*test) for name, test in tests.items()}
+    found = {name: measured(options.device, *test) for name, test in tests.items()}
+    if options.device == "cuda":
+        print(json.dumps(found, indent=2))
+        record("gpu_quality", {"gpu": gpu(), "scores": found})
+        return
     models = [BUNDLED, *([options.multi30k] if options.multi30k else [])]
     names = ("bundled", "Multi30k en-de")
     files = {name: sizes(model) for name, model in zip(names, models, strict=False)}
     print(json.dumps(found | files, indent=2))
     record("int8_quality", {"scores": found, "bytes": files})
+
+
+def gpu() -> str:
+    """Return the name of the GPU."""
+    import torch
+
+    return torch.cuda.get_device_name()
 
 
 def sizes(model: str) -> dict[str, int]:
@@ -66,14 +86,15 @@ def sizes(model: str) -> dict[str, int]:
 
 
 def measured(
-    model: str, learnt: tuple[str, ...], test: str, way: tuple[str, str]
+    device: str, model: str, learnt: tuple[str, ...], test: str, way: tuple[str, str]
 ) -> dict[str, Any]:
     """Return BLEU and chrF of every way, greedily and with beam 4."""
     scores: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copytree(model_path(model), Path(folder) / "model")
-        heed("shortlist", "--model", str(copy), "--data", *learnt, "--quiet")
-        for name, words in WAYS.items():
+        if device == "cpu":
+            heed("shortlist", "--model", str(copy), "--data", *learnt, "--quiet")
+        for name, words in WAYS[device].items():
             for beam in ("1", "4"):
                 asked = ("--data", test, "--from", way[0], "--to", way[1], "--beam", beam)
                 said = json.loads(

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from heedful.train import precision
+from heedful import device as devices
 from heedful.version import version_report
 
 
@@ -21,7 +21,7 @@ def test_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: properties)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "Some GPU")
-    monkeypatch.setattr(precision, "has_bf16", lambda device: True)
+    monkeypatch.setattr(devices, "has_bf16", lambda device: True)
     said = version_report()
     assert "\ncuda-0      Some GPU, 80 GiB, CUDA " in said
     assert said.endswith("bf16: yes")

@@ -1,6 +1,6 @@
 """Which device to compute on: a name from the command line comes in, a torch device goes out."""
 
-__all__ = ["pick_device"]
+__all__ = ["has_bf16", "pick_device"]
 
 import re
 
@@ -23,6 +23,13 @@ def pick_device(name: str = "auto") -> torch.device:
     if device.type == "cuda":
         torch.backends.cuda.enable_cudnn_sdp(False)
     return device
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Return whether the device multiplies bf16 matrices in hardware."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _named(name: str) -> torch.device:

@@ -24,7 +24,7 @@ from heedful.data.batches import BatchPlan
 from heedful.data.bpe_dropout import BPEDropout
 from heedful.data.report import write_whole
 from heedful.decode.shortlist import FILE as SHORTLIST
-from heedful.device import pick_device
+from heedful.device import has_bf16, pick_device
 from heedful.errors import HeedfulError, SettingError
 from heedful.kernels import available
 from heedful.model_folder import LoadedModel, save_model
@@ -44,7 +44,6 @@ from heedful.train.log import TrainLog
 from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.memory import largest_batch
 from heedful.train.parallel import ParallelGradients
-from heedful.train.precision import has_bf16
 from heedful.train.processes import LeadFailedError, Processes, joined, own_device
 from heedful.train.sharding import put, whole
 from heedful.train.shortlist import MOST_ROWS, learn, rows_of, summary

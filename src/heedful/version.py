@@ -56,7 +56,7 @@ def _what_torch_can_use() -> dict[str, str]:
     try:
         import torch
 
-        from heedful.train.precision import has_bf16
+        from heedful.device import has_bf16
     except Exception as error:  # a broken installation is what the report is for
         return {"torch": f"cannot be imported: {type(error).__name__}: {error}"}
     level = torch.backends.cpu.get_cpu_capability()

@@ -20,7 +20,7 @@ from heedful.decode import engine
 from heedful.decode.collecting import nothing_collected
 from heedful.decode.engine import Engine
 from heedful.decode.products import Float32Product, Int8Product
-from heedful.decode.quantize import Precision, as_int8
+from heedful.decode.quantize import Precision, as_int8, pick_precision
 from heedful.decode.steppers import ModelStepper
 from heedful.decode.waiting import LEAST, batches
 from heedful.errors import ModelError, SettingError
@@ -352,6 +352,16 @@ def test_a_batch_too_large_for_the_memory_is_halved(
     same(plain, decode(Cramped(model, holds=3), sources, SEARCHES[1], limits=LIMITS))
     with pytest.raises(ModelError, match="does not fit into the memory"):
         decode(Cramped(model, holds=0), sources, SEARCHES[1], limits=LIMITS)
+
+
+@pytest.mark.parametrize(("bf16", "taken"), [(True, "bf16"), (False, "float32")])
+def test_auto_is_bf16_on_a_gpu_that_has_it(
+    model: Transformer, monkeypatch: pytest.MonkeyPatch, bf16: bool, taken: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16)
+    assert pick_precision("auto", model, torch.device("cuda")) == taken
+    assert pick_precision("auto", model, torch.device("cpu")) == "int8"
+    assert pick_precision("float32", model, torch.device("cuda")) == "float32"
 
 
 def test_a_precision_that_is_not_for_model_or_device_is_refused(model: Transformer) -> None:

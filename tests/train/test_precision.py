@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from heedful.train.precision import autocast, has_bf16
+from heedful.device import has_bf16
+from heedful.train.precision import autocast
 
 CPU = torch.device("cpu")
 

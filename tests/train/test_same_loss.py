@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from heedful.data.batches import Batch
+from heedful.device import has_bf16
 from heedful.models.seq2seq import forward
 from heedful.nn.dropout import Dropout
 from heedful.train.loop import Trainer
-from heedful.train.precision import has_bf16
 
 STEPS, SEEDS = 40, (1, 2, 3)
 CHANGES = {

@@ -56,7 +56,7 @@ class Options:
     device: str = "auto"
     """auto, cpu or cuda."""
     precision: str = "auto"
-    """float32, on CPU int8, on a GPU bf16; auto is int8 on CPU (fastest) and float32 on a GPU."""
+    """float32, on CPU int8, on a GPU bf16; auto is int8 or bf16 where there is one."""
     fast: bool = False
     """Choose among the likely pieces of each sentence alone, which the model's shortlist knows."""
     quiet: bool = False

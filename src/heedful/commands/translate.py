@@ -117,7 +117,7 @@ class Options:
     device: str = "auto"
     """auto, cpu or cuda."""
     precision: str = "auto"
-    """float32, on CPU int8, on a GPU bf16; auto is int8 on CPU (fastest) and float32 on a GPU."""
+    """float32, on CPU int8, on a GPU bf16; auto is int8 or bf16 where there is one."""
     quiet: bool = False
     """Show no progress and no summary."""
 

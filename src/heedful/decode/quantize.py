@@ -14,6 +14,7 @@ from typing import Any, Literal, cast, get_args
 import torch
 from torch import nn
 
+from heedful.device import has_bf16
 from heedful.errors import SettingError, did_you_mean
 from heedful.models.int8 import to_int8
 from heedful.models.seq2seq import Seq2Seq
@@ -32,10 +33,10 @@ EXACT = 1024
 
 
 def pick_precision(name: str, model: Seq2Seq, device: torch.device) -> Precision:
-    """Return the precision of that name; `auto` is int8 for a Transformer on CPU, else float32.
+    """Return the precision of that name; `auto` is the fastest that keeps the scores.
 
-    On CPU int8 was the fastest wherever it was measured; what it costs in BLEU stands in
-    docs/speed.md. Raises SettingError for an unknown name; whether a precision is for the device is
+    That is int8 for a Transformer on CPU, bf16 on a GPU that computes in it, else float32; what
+    they cost in BLEU stands in docs/speed.md. Raises SettingError for an unknown name; whether a precision is for the device is
     for the `Engine` to say.
     """
     if name not in PRECISIONS:
@@ -44,11 +45,13 @@ def pick_precision(name: str, model: Seq2Seq, device: torch.device) -> Precision
             where="--precision",
             fix=did_you_mean(name, PRECISIONS),
         )
-    if name == "auto":
-        kernels = find_spec("numba") is not None
-        suited = device.type == "cpu" and kernels and isinstance(model, Transformer)
-        return "int8" if suited else "float32"
-    return cast(Precision, name)
+    if name != "auto":
+        return cast(Precision, name)
+    if device.type == "cuda":
+        return "bf16" if has_bf16(device) else "float32"
+    kernels = find_spec("numba") is not None
+    suited = device.type == "cpu" and kernels and isinstance(model, Transformer)
+    return "int8" if suited else "float32"
 
 
 def check_precision(precision: Precision, model: Seq2Seq, device: torch.device) -> None:

@@ -29,11 +29,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from heedful.data.batches import Batch
+from heedful.device import has_bf16
 from heedful.models.transformer import TransformerConfig
 from heedful.objectives import Translation
 from heedful.train.gradient import Gradients, automatic_shards
 from heedful.train.optimizer import Adam
-from heedful.train.precision import Precision, has_bf16
+from heedful.train.precision import Precision
 
 GPUS_A_NODE = 8
 _MASTER, _GRADIENT, _MOMENTS, _HALF = 4, 4, 8, 2

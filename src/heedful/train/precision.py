@@ -1,20 +1,15 @@
 """Which number format a training step computes in."""
 
-__all__ = ["Precision", "autocast", "has_bf16", "takes_bf16"]
+__all__ = ["Precision", "autocast", "takes_bf16"]
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
 
+from heedful.device import has_bf16
+
 Precision = Literal["auto", "float32", "bf16"]
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Return whether the device multiplies bf16 matrices in hardware."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def takes_bf16(precision: Precision, device: torch.device) -> bool:
