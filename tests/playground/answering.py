@@ -143,6 +143,27 @@ def what_if(seen: Any, **edits: Any) -> dict[str, Any]:
     }
 
 
+def changed_maps(seen: Any, **edits: Any) -> dict[str, Any]:
+    """What every head of the changed model looks at, and how far that is from before, on average.
+
+    Only of kinds whose pieces are the same is it far from anything.
+    """
+    after = seen.what_if(**edits).after
+    names = [
+        (kind, layer, head)
+        for kind in ("encoder", "decoder", "cross")
+        for layer in range(seen.n_layers(kind))
+        for head in range(seen.model.config.n_heads)
+    ]
+    maps = {".".join(map(str, one)): after.attention(*one) for one in names}
+    far = {
+        name: float(abs(seen.attention(*one) - maps[name]).sum(-1).mean() / 2)
+        for name, one in zip(maps, names, strict=True)
+        if after.axes(one[0]) == seen.axes(one[0])
+    }
+    return {"maps": {name: one.tolist() for name, one in maps.items()}, "far": far}
+
+
 def norms(seen: Any) -> list[float]:
     """How long the embedding of every source piece is."""
     import numpy as np
@@ -158,7 +179,7 @@ def norms(seen: Any) -> list[float]:
 ANSWERS = {
     one.__name__: one
     for one in (facts, attention, steps, lens, rank, found, importance, exact, evidence, what_if)
-} | {"norms": norms}
+} | {"norms": norms, "changed_maps": changed_maps}
 
 
 if __name__ == "__main__":

@@ -4,7 +4,17 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { HEADS, contrast, css, headColour, inkOn, luminance, parse, ramp } from "heedful/colours.js";
+import {
+  HEADS,
+  contrast,
+  css,
+  headColour,
+  inkOn,
+  luminance,
+  parse,
+  ramp,
+  shades,
+} from "heedful/colours.js";
 
 const SHEET = readFileSync(
   new URL("../../src/heedful/playground/static/trace.css", import.meta.url),
@@ -61,4 +71,13 @@ test("up to 8 heads have colours of their own", () => {
   assert.equal(headColour(0, 9), "var(--ink)");
   assert.equal(css(parse(headColour(0, 8))), "rgb(230 159 0)");
   assert.ok(luminance([255, 255, 255]) > 0.999);
+});
+
+test("the shades are the ramp, a pixel each", () => {
+  const background = parse("#1b1e24");
+  const bytes = new Uint8Array(shades(background).buffer);
+  for (const step of [0, 1, 77, 128, 255]) {
+    const pixel = [...bytes.slice(4 * step, 4 * step + 4)];
+    assert.deepEqual(pixel, [...ramp(background)(step / 255), 255]);
+  }
 });

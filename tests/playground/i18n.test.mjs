@@ -4,17 +4,18 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 
-import { addTexts, filled, setLanguage, t, textsOf } from "heedful/i18n.js";
-import { SHELL_ENGLISH } from "heedful/live/text-shell-en.js";
-import { SHELL_CHINESE } from "heedful/live/text-shell-zh.js";
-import { ENGLISH as TOUR_ENGLISH } from "heedful/live/text-tour-en.js";
-import { CHINESE as TOUR_CHINESE } from "heedful/live/text-tour-zh.js";
-import { PANELS_ENGLISH } from "heedful/live/text-panels-en.js";
-import { PANELS_CHINESE } from "heedful/live/text-panels-zh.js";
+import { addTexts, filled, setLanguage, t } from "heedful/i18n.js";
 
-addTexts("en", { ...SHELL_ENGLISH, ...PANELS_ENGLISH, ...TOUR_ENGLISH });
-addTexts("zh", { ...SHELL_CHINESE, ...PANELS_CHINESE, ...TOUR_CHINESE });
-const [ENGLISH, CHINESE] = ["en", "zh"].map(textsOf);
+const NAMES = ["text", "live/text-shell", "live/text-panels", "live/text-tour"];
+const [ENGLISH, CHINESE] = await Promise.all(["en", "zh"].map(textsOf));
+
+/** Load and return every text of a language. */
+async function textsOf(language) {
+  const files = NAMES.map((name) => import(`heedful/${name}-${language}.js`));
+  const texts = Object.assign({}, ...(await Promise.all(files)).map(({ TEXTS }) => TEXTS));
+  addTexts(language, texts);
+  return texts;
+}
 
 const STATIC = new URL("../../src/heedful/playground/static/", import.meta.url);
 

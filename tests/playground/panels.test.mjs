@@ -3,15 +3,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import "heedful/both-languages.js";
 import { placed, withSign } from "heedful/live/bars.js";
 import { diff, wordsAndSpaces } from "heedful/live/diff.js";
 import { DOT, fill, layout, neighbour } from "heedful/live/machine-layout.js";
+import { mostMoved } from "heedful/live/moved.js";
 import { pairOf } from "heedful/live/pair.js";
 import { drawn, runs, spelled } from "heedful/live/pieces.js";
 import { addTexts, setLanguage, t } from "heedful/i18n.js";
 import { differenceRetold, evidenceRetold, named } from "heedful/live/said.js";
-import { PANELS_CHINESE } from "heedful/live/text-panels-zh.js";
-import { PANELS_ENGLISH } from "heedful/live/text-panels-en.js";
+import { TEXTS as PANELS_CHINESE } from "heedful/live/text-panels-zh.js";
+import { TEXTS as PANELS_ENGLISH } from "heedful/live/text-panels-en.js";
 
 addTexts("en", PANELS_ENGLISH);
 addTexts("zh", PANELS_CHINESE);
@@ -241,4 +243,18 @@ test("panels say the same in both languages, with the same facts", () => {
   for (const [name, text] of Object.entries(PANELS_ENGLISH)) {
     assert.deepEqual(facts(PANELS_CHINESE[name]), facts(text), name);
   }
+});
+
+test("the head that moved most is found by its rows", () => {
+  const tokens = ["a", "b"];
+  const map = (...weights) => ({
+    ...{ layers: 1, heads: 2, queries: { tokens }, keys: { tokens } },
+    weights: Float32Array.from(weights),
+  });
+  const encoder = map(1, 0, 0.5, 0.5, 0.25, 0.75, 0, 1);
+  const other = map(1, 0, 0.25, 0.75, 0.75, 0.25, 1, 0);
+  const found = mostMoved({ encoder }, { encoder: other });
+  assert.deepEqual(found, { kind: "encoder", layer: 0, head: 1, share: 0.75 });
+  const longer = { ...other, keys: { tokens: ["a", "c"] } };
+  assert.equal(mostMoved({ encoder }, { encoder: longer }), null);
 });

@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Drawing } from "heedful/live/drawing.js";
 import { typeOf, nameOfTranslation } from "heedful/live/files.js";
 import { fittingTarget, languageName, sourcesOf, targetsOf } from "heedful/live/names.js";
 import { literal, python } from "heedful/live/python.js";
 import { bodyAndGap, gapIn } from "heedful/live/sentences.js";
 import { actionOf } from "heedful/live/shortcuts.js";
-import { changed, undoable, viewOfAnother } from "heedful/live/state.js";
+import { changed, switched, undoable, viewOfAnother } from "heedful/live/state.js";
 import { firstState } from "heedful/live/state-url.js";
 import { grown } from "heedful/live/tracing.js";
 import { warmed } from "heedful/temperature.js";
@@ -138,4 +139,20 @@ test("temperature", () => {
   assert.ok(warmed(logs, 0.1)[0] > 0.89);
   const [a, b] = warmed(logs, 2);
   assert.ok(Math.abs(a / b - Math.sqrt(5 / 3)) < 1e-12);
+});
+
+test("a head is switched off, and on again", () => {
+  assert.deepEqual(switched(["cross.1"], "encoder.0.1"), ["cross.1", "encoder.0.1"]);
+  assert.deepEqual(switched(["cross.1", "encoder.0.1"], "cross.1"), ["encoder.0.1"]);
+});
+
+test("what is seen first is drawn at once; the rest later, unless something newer is", async () => {
+  globalThis.requestAnimationFrame = (act) => setTimeout(act);
+  globalThis.cancelAnimationFrame = clearTimeout;
+  const [drawing, done] = [new Drawing(), []];
+  const draw = (...names) => names.map((name) => () => done.push(name));
+  drawing.draw(draw("a", "b"), draw("old"));
+  assert.deepEqual(done, ["a", "b"]);
+  await new Promise((last) => drawing.draw(draw("c"), [...draw("d", "e"), last]));
+  assert.deepEqual(done, ["a", "b", "c", "d", "e"]);
 });

@@ -67,6 +67,7 @@ def test_the_tour_by_keys_from_an_empty_page(opened: Callable[..., Shown], lang:
         page.keyboard.press("ArrowRight")
         page.locator(f"#tab-{tab}[aria-selected=true]").wait_for()
     page.locator("heed-play[data-state=done]").wait_for()
+    page.locator("heed-tour .frame:visible").wait_for()
     page.locator("heed-tour .waiting").first.wait_for(state="detached")
     headings = set()
     for step in range(STEPS):
@@ -144,6 +145,11 @@ def test_axe_finds_nothing(opened: Callable[..., Shown], look: str, tab: str) ->
     else:
         page.locator("heed-what-if .result").wait_for()
         play.idle()
+    if tab == "tour":
+        page.locator("heed-tour .frame").wait_for()
+    if tab == "inside":
+        press(page.locator("heed-beam .compare").first)
+        page.locator("heed-compared canvas").first.wait_for()
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
 

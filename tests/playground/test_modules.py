@@ -48,6 +48,24 @@ def test_modules_are_small_and_import_each_other_alone(path: Path) -> None:
     assert {name.removeprefix("heedful/") for name in names} <= set(map(name_of, known))
 
 
+def imported(name: str, known: set[str]) -> set[str]:
+    """Return a module with all that it imports at once, and they."""
+    if name not in known:
+        known.add(name)
+        for one in re.findall(r'(?:from|import) "heedful/([^"]+)"', (STATIC / name).read_text()):
+            imported(one, known)
+    return known
+
+
+def test_the_page_names_what_it_needs_at_once() -> None:
+    """So that the browser asks for all of it together, and not file by file as they import."""
+    page = (STATIC / "index.html").read_text("utf-8")
+    named = re.findall(r'rel="modulepreload" href="/static/([^"]+)"', page)
+    assert len(named) == len(set(named))
+    wanted = imported("live/start.js", imported("live/play.js", set()))
+    assert set(named) == wanted, set(named) ^ wanted
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_nothing_is_fetched_or_read_as_html(path: Path) -> None:
     """Texts reach the page as text alone, and nothing of it lies elsewhere."""

@@ -102,7 +102,8 @@ def test_nothing_is_asked_while_a_word_is_composed(play: Shown, tab: str, box: s
         keys.send("Input.imeSetComposition", {"text": letters, **place})
         page.clock.run_for(1000)
     assert page.locator(box).input_value() == "mao chi"
-    assert play.asked == []
+    own = ("/static/", "/api/atlas")  # the page loads the rest of itself when it is quiet
+    assert [one for one in play.asked if not one.startswith(own)] == []
     keys.send("Input.insertText", {"text": "猫吃鱼。"})
     assert page.locator(box).input_value() == "猫吃鱼。"
     shows = "#output" if tab == "inside" else "heed-translator .result"

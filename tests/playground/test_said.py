@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 SCRIPT = """
 import { addTexts } from "heedful/i18n.js";
 import { differenceRetold, evidenceRetold, named } from "heedful/live/said.js";
-import { PANELS_ENGLISH } from "heedful/live/text-panels-en.js";
+import { TEXTS as PANELS_ENGLISH } from "heedful/live/text-panels-en.js";
 import { readFileSync } from "node:fs";
 addTexts("en", PANELS_ENGLISH);
 const { evidence, differences } = JSON.parse(readFileSync(0, "utf8"));

@@ -41,7 +41,13 @@ class Touring:
         self.page.goto("about:blank")
         self.page.goto(f"{self.address}/#{urlencode(asked)}")
         self.page.locator("heed-play[data-state=done]").wait_for()
+        if tab == "tour":
+            self.arrive()
         self.settle()
+
+    def arrive(self) -> None:
+        """Wait until the tour is open: it is loaded when it is called for."""
+        self.page.locator("heed-tour .frame:visible").wait_for()
 
     def settle(self) -> None:
         """Wait until no figure waits for an answer."""
@@ -82,6 +88,7 @@ def test_the_whole_tour_by_keyboard_alone(tour: Touring, lang: str) -> None:
     tour.open(tab="inside", lang=lang)
     tour.page.locator("#tab-tour").focus()
     tour.press("Enter")
+    tour.arrive()
     tour.settle()
     headings = []
     for step in range(STEPS):

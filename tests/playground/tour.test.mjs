@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 
-import { addTexts, hasText, textsOf } from "heedful/i18n.js";
-import { ENGLISH } from "heedful/live/text-tour-en.js";
-import { CHINESE } from "heedful/live/text-tour-zh.js";
+import { addTexts, hasText } from "heedful/i18n.js";
+import { TEXTS as ENGLISH } from "heedful/live/text-tour-en.js";
+import { TEXTS as CHINESE } from "heedful/live/text-tour-zh.js";
 import {
   firstPiece,
   firstStep,
@@ -195,5 +195,4 @@ test("every text that is named is there, and every text is named", () => {
   for (const { name } of STEPS) {
     for (const end of ["title", "short", "1", "2"]) assert.ok(hasText(`tour.${name}.${end}`), name);
   }
-  assert.ok(Object.keys(textsOf("en")).length > Object.keys(ENGLISH).length);
 });

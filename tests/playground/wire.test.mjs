@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { busiestHead, languages, read, weightsOf, weightsOfHead } from "heedful/wire.js";
+import "heedful/both-languages.js";
+import { busiestHead, languages, read, readPart, weightsOf, weightsOfHead } from "heedful/wire.js";
 
 const base64 = (bytes) => Buffer.from(bytes).toString("base64");
 const floats = (...values) => base64(new Uint8Array(Float32Array.from(values).buffer));
@@ -67,4 +68,12 @@ test("languages are what is known of them", () => {
   assert.deepEqual(asked("zh", "a"), { source: "en", target: "zh" });
   assert.deepEqual(asked("en", "猫"), { source: "zh", target: "en" });
   assert.deepEqual(asked("en", "Katze"), { source: "", target: "en" });
+});
+
+test("what was read of a growing trace is not read again", () => {
+  const [wire, known] = [example(), new Map()];
+  const part = readPart({ ...wire, attention: wire.attention.slice(0, 1) }, known);
+  const whole = readPart(wire, known);
+  assert.equal(whole.maps.encoder, part.maps.encoder);
+  assert.deepEqual(whole.maps, read(wire).maps);
 });

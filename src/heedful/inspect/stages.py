@@ -45,7 +45,11 @@ LONGEST = 512
 
 
 class TooLongError(DataError):
-    """What is to be looked at has too many pieces."""
+    """What is to be looked at has too many pieces: `given`, and `most` are looked at."""
+
+    def __init__(self, problem: str, *, given: int, most: int, where: str, fix: str) -> None:
+        self.given, self.most = given, most
+        super().__init__(problem, where=where, fix=fix)
 
 
 class Begun(NamedTuple):
@@ -185,6 +189,8 @@ def check_side(translator: Translator, side: Side, name: str) -> None:
     if len(side.ids) > longest:
         raise TooLongError(
             f"{len(side.ids)} pieces are more than the {longest} that are looked into at once",
+            given=len(side.ids),
+            most=longest,
             where=name,
             fix="give one sentence at a time",
         )

@@ -71,6 +71,8 @@ def check_size(seen: Trace) -> None:
     if count > LARGEST:
         raise TooLongError(
             f"{count:,} attention weights are more than the {LARGEST:,} that a page holds",
+            given=count,
+            most=LARGEST,
             where="save",
             fix="save an .npz, or a shorter sentence",
         )

@@ -14,6 +14,7 @@ from torch import nn
 
 from heedful.inspect.names import every_head
 from heedful.model_header import CARD
+from heedful.playground.refused import NamedRefusalError
 from heedful.serve.refusal import RefusalError
 from heedful.translator import Translator
 
@@ -103,7 +104,7 @@ def atlas(name: str, translator: Translator, folder: Path | None) -> dict[str, A
     if file is None:
         problem = f"nobody has measured the heads of {name}"
         fix = f"heed heads FOLDER -o FOLDER/{HEADS} does it, FOLDER being the model's own"
-        raise RefusalError(404, f"{problem}; {fix}")
+        raise NamedRefusalError(404, "atlas", f"{problem}; {fix}", name=name)
     try:
         found = _atlas(json.loads(file.read_text("utf-8")))
         known = {f"{one['kind']}.{one['layer']}.{one['head']}" for one in found["heads"]}

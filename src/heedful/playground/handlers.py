@@ -28,10 +28,11 @@ from heedful.inspect.trace import Trace
 from heedful.playground import asked as fields
 from heedful.playground.cards import atlas, card, examples, heads_file
 from heedful.playground.kept import Kept, Traced
+from heedful.playground.refused import NamedRefusalError, short
 from heedful.playground.tokens import tokens
 from heedful.playground.tracing import Event, traced_events
 from heedful.serve.limits import ServerLimits
-from heedful.serve.refusal import RefusalError, shown
+from heedful.serve.refusal import shown
 from heedful.serve.schemas import within
 from heedful.translator import Translator
 
@@ -141,7 +142,8 @@ class Playground:
         found = self.models.get(name) if name else next(iter(self.models.values()))
         if found is None:
             known = ", ".join(self.models)
-            raise RefusalError(404, f"there is no model {shown(name or '')} here; known: {known}")
+            sentence = f"there is no model {shown(name or '')} here; known: {known}"
+            raise NamedRefusalError(404, "model", sentence, name=short(name or ""), known=known)
         return found
 
     def _tokens(self, asked: fields.TokensAsked) -> dict[str, Any]:
@@ -179,11 +181,11 @@ class Playground:
     def _check_length(self, text: str, what: str = "the text") -> None:
         most = self.limits.characters
         if len(text) > most:
-            raise RefusalError(
-                413,
+            sentence = (
                 f"characters of {what}: {len(text):,} were given and {most:,} are allowed; give "
-                "one sentence at a time",
+                "one sentence at a time"
             )
+            raise NamedRefusalError(413, "characters", sentence, n=len(text), most=most)
 
     def _seen(self, number: str) -> Trace:
         return self.kept.find(number).trace
@@ -224,7 +226,8 @@ class Playground:
         log_probs = seen.log_probs[asked.step]
         known = [one for one in (wanted, f"▁{wanted}") if one in model.pieces]
         if not known:
-            raise RefusalError(422, f"the tokenizer has no piece {shown(asked.piece)}")
+            sentence = f"the tokenizer has no piece {shown(asked.piece)}"
+            raise NamedRefusalError(422, "piece", sentence, piece=short(asked.piece))
         piece = max(known, key=lambda one: float(log_probs[model.pieces[one]]))
         own = log_probs[model.pieces[piece]]
         return {"piece": piece, "rank": int((log_probs > own).sum()), "logp": float(own)}

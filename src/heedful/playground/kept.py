@@ -11,8 +11,8 @@ from threading import Lock
 from typing import NamedTuple
 
 from heedful.inspect.trace import Trace
+from heedful.playground.refused import NamedRefusalError
 from heedful.search import Client
-from heedful.serve.refusal import RefusalError
 
 MOST = 16
 """Traces that are kept."""
@@ -60,7 +60,7 @@ class Kept:
         with self._lock:
             found = self._kept.get(name)
             if found is None:
-                raise RefusalError(404, "this trace is no longer kept; ask again")
+                raise NamedRefusalError(404, "trace", "this trace is no longer kept; ask again")
             self._kept.move_to_end(name)
             return found
 

@@ -20,7 +20,6 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from heedful.errors import HeedfulError, lacks_memory
 from heedful.inspect.leaving import LeftError, still_wanted, waited_for
-from heedful.inspect.stages import TooLongError
 from heedful.playground.files import (
     STATIC,
     code_page,
@@ -31,6 +30,7 @@ from heedful.playground.files import (
 )
 from heedful.playground.handlers import AT_ONCE, Answer, Playground
 from heedful.playground.kept import Pages
+from heedful.playground.refused import refused, told
 from heedful.playground.written import written
 from heedful.search import Client
 from heedful.serve.batcher import Batcher
@@ -209,7 +209,7 @@ async def _lines(work: _Work, first: bytes, events: Events) -> AsyncIterator[byt
             yield line
             line = await work.run(lambda: _next(events))
     except RefusalError as error:
-        yield _line({"event": "error", "error": error.sentence})
+        yield _line({"event": "error"} | told(error))
     except Exception:
         yield _line({"event": "error", "error": FAULT})
         raise
@@ -221,18 +221,10 @@ def _refusing(function: Callable[[], Result]) -> Result:
     """Return what a function returns; raises RefusalError for a client's mistake."""
     try:
         return function()
-    except TooLongError as error:
-        raise RefusalError(413, _sentence(error)) from error
     except HeedfulError as error:
-        raise RefusalError(400, _sentence(error)) from error
+        raise refused(error) from error
     except LeftError:
         raise RefusalError(409, NEWER) from None
-
-
-def _sentence(error: HeedfulError) -> str:
-    """Return what is wrong and what mends it, unless that is an option of a command."""
-    mended = error.fix is not None and "--" not in error.fix
-    return f"{error.problem}; {error.fix}" if mended else error.problem
 
 
 async def _body(request: Request) -> Any:

@@ -4,7 +4,7 @@
  * On the left stands what looks, on the right what is looked at. Pointing at a row tells `pick`.
  */
 
-import { draw, drawPieces, make, tell } from "heedful/dom.js";
+import { draw, drawPieces, make, onWidth, tell } from "heedful/dom.js";
 import { t } from "heedful/i18n.js";
 import { percent } from "heedful/numbers.js";
 import { fewestEdges, ranked, rowOf } from "heedful/views.js";
@@ -19,6 +19,8 @@ const LETTERS = 14;
 
 export class Arcs extends HTMLElement {
   #asked;
+  /** Pixels that there are for it; 0: nobody sees it. */
+  #width = 0;
   /** What is drawn: of which view, how wide, and its parts. */
   #drawn = { view: null, width: 0 };
 
@@ -27,7 +29,10 @@ export class Arcs extends HTMLElement {
     this.svg = draw("svg", { role: "img" });
     this.note = make("p", { class: "soft" });
     this.append(this.svg, this.note);
-    new ResizeObserver(() => this.#draw()).observe(this);
+    onWidth(this, (width) => {
+      this.#width = width;
+      this.#draw();
+    });
   }
 
   /**
@@ -43,9 +48,9 @@ export class Arcs extends HTMLElement {
   }
 
   #draw() {
-    if (!this.#asked || this.clientWidth === 0) return;
+    if (!this.#asked || this.#width === 0) return;
     const { view, row, column } = this.#asked;
-    const width = Math.max(this.clientWidth, 280);
+    const width = Math.max(this.#width, 280);
     if (view !== this.#drawn.view || width !== this.#drawn.width) this.#all(view, width);
     this.#chosen();
     const choose = (all, chosen) =>

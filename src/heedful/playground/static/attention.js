@@ -142,7 +142,10 @@ export class Attention extends HTMLElement {
    * @param {{view: any, edits: any}} [state]
    */
   show({ maps }, state) {
+    const { kind } = state?.view ?? NOTHING;
+    const same = maps[kind] && maps[kind] === this.#maps[kind];
     this.#maps = maps;
+    if (same && state) return this.update(state);
     this.#exact = null;
     if (state) this.#follow(state);
     else this.open("encoder");

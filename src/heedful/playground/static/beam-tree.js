@@ -1,7 +1,8 @@
 /**
  * `<heed-beam>`: the tree that the beam search grew, and the translations that it ended with.
  *
- * With the attribute `live` it tells `ask`: a translation that is to be looked into.
+ * With the attribute `live` it tells `ask`, a translation that is to be looked into, and `compare`,
+ * one that is to be seen beside it; null: none any more.
  */
 
 import { draw, drawPieces, make, onLanguage, tell, toggle } from "heedful/dom.js";
@@ -20,6 +21,8 @@ export class BeamTree extends HTMLElement {
   /** Steps that are shown. */
   #until = Infinity;
   #node = 0;
+  /** What is compared, of what was found. */
+  #other = null;
   #placed = [];
   #dropped = false;
 
@@ -76,6 +79,7 @@ export class BeamTree extends HTMLElement {
     if (!wire.beam || wire.beam === this.#wire?.beam) return;
     this.#wire = wire;
     this.#until = Infinity;
+    this.#other = null;
     this.#node = wire.beam.found[0]?.node ?? 0;
     this.#list();
     this.#reveal();
@@ -118,9 +122,25 @@ export class BeamTree extends HTMLElement {
     if (this.hasAttribute("live") && one.text && one.text !== this.#wire.target.text) {
       const use = make("button", { type: "button", class: "toggle", text: t("beam.use") });
       use.addEventListener("click", () => tell(this, "ask", { target: one.text }));
-      line.append(use);
+      line.append(this.#comparing(one), use);
     }
     return line;
+  }
+
+  #comparing(one) {
+    const button = toggle(
+      t("beam.compare"),
+      (on) => {
+        this.#other = on ? one : null;
+        for (const other of this.found.querySelectorAll(".compare")) {
+          if (other !== button) other.setAttribute("aria-pressed", "false");
+        }
+        tell(this, "compare", this.#other);
+      },
+      one === this.#other,
+    );
+    button.classList.add("compare");
+    return button;
   }
 
   #choose(number) {

@@ -54,6 +54,17 @@ export function ramp(background) {
 }
 
 /**
+ * Return the ramp in 256 steps, each as the four bytes of a pixel.
+ * @param {Colour} background
+ * @returns {Uint32Array}
+ */
+export function shades(background) {
+  const colour = ramp(background);
+  const pixels = Array.from({ length: 256 }, (_, step) => [...colour(step / 255), 255]);
+  return new Uint32Array(Uint8Array.from(pixels.flat()).buffer);
+}
+
+/**
  * @param {Colour} one
  * @param {Colour} other
  * @param {number} share - Of the other.

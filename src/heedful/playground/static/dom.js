@@ -124,6 +124,25 @@ export function onTheme(changed) {
   document.addEventListener("theme", changed);
 }
 
+/** What was read of the style sheet; reading it makes the browser lay the page out at once. */
+const STYLE = new Map();
+if (typeof document !== "undefined") onTheme(() => STYLE.clear());
+
+/**
+ * Call back with the width that an element has, whenever it is another.
+ * @param {Element} element
+ * @param {(width: number) => void} changed - In whole pixels; 0: it is not there to be seen.
+ */
+export function onWidth(element, changed) {
+  let known = 0;
+  new ResizeObserver(([{ contentRect }]) => {
+    const width = Math.floor(contentRect.width);
+    if (width === known) return;
+    known = width;
+    changed(width);
+  }).observe(element);
+}
+
 /**
  * Call back when the page speaks another language.
  * @param {() => void} changed
@@ -133,10 +152,12 @@ export function onLanguage(changed) {
 }
 
 /**
- * Return the value of a variable of the style sheet.
- * @param {Element} element
+ * Return what the style sheet says of the whole page: a variable, or a property such as its font.
  * @param {string} name
  */
-export function variable(element, name) {
-  return getComputedStyle(element).getPropertyValue(name).trim();
+export function variable(name) {
+  if (!STYLE.has(name)) {
+    STYLE.set(name, getComputedStyle(document.body).getPropertyValue(name).trim());
+  }
+  return STYLE.get(name);
 }

@@ -4,15 +4,20 @@
  * It tells `head-picked` with the layer and the head.
  */
 
-import { headColour, parse, ramp } from "heedful/colours.js";
-import { make, onTheme, tell, variable } from "heedful/dom.js";
+import { headColour } from "heedful/colours.js";
+import { make, onTheme, tell } from "heedful/dom.js";
 import { t } from "heedful/i18n.js";
 import { headName } from "heedful/numbers.js";
-import { weightsOfHead } from "heedful/wire.js";
+import { paintSmall } from "heedful/small-map.js";
 
 export class Heads extends HTMLElement {
   #map;
   #buttons = [];
+  /** What the buttons are for. */
+  #built = "";
+  /** What each button was last told. */
+  #told = [];
+  #painted = 0;
 
   connectedCallback() {
     if (this.box) return;
@@ -30,29 +35,40 @@ export class Heads extends HTMLElement {
    * @param {string[]} off - Heads and layers that are switched off: "encoder.4.3", "cross.1".
    */
   show(map, layer, head, off = []) {
-    const focused = map !== this.#map && this.box.contains(document.activeElement);
-    if (map !== this.#map) {
-      this.#map = map;
-      this.#build();
-      this.#paint();
-    }
+    const built = [map.kind, map.layers, map.heads].join();
+    const focused = built !== this.#built && this.box.contains(document.activeElement);
+    const other = map !== this.#map;
+    this.#map = map;
+    if (built !== this.#built) this.#build();
+    if (other) this.#paint();
     this.#buttons.forEach((line, one) =>
-      line.forEach((button, other) => {
-        const chosen = one === layer && other === head;
-        button.setAttribute("aria-checked", String(chosen));
-        button.tabIndex = chosen ? 0 : -1;
+      line.forEach((_, other) => {
         const names = [`${map.kind}.${one}`, `${map.kind}.${one}.${other}`];
         const silent = names.some((name) => off.includes(name));
-        button.classList.toggle("off", silent);
-        const name = headName(map.kind, one, other);
-        button.setAttribute("aria-label", silent ? t("heads.off", { head: name }) : name);
+        this.#mark(one, other, one === layer && other === head, silent);
       }),
     );
+    this.#built = built;
     if (focused) this.#buttons[layer][head].focus();
+  }
+
+  /** Say of a head whether it is chosen and whether it is silent, if that is new. */
+  #mark(layer, head, chosen, silent) {
+    const place = layer * this.#map.heads + head;
+    const told = `${chosen} ${silent}`;
+    if (this.#told[place] === told) return;
+    this.#told[place] = told;
+    const button = this.#buttons[layer][head];
+    button.setAttribute("aria-checked", String(chosen));
+    button.tabIndex = chosen ? 0 : -1;
+    button.classList.toggle("off", silent);
+    const name = headName(this.#map.kind, layer, head);
+    button.setAttribute("aria-label", silent ? t("heads.off", { head: name }) : name);
   }
 
   #build() {
     const { kind, layers, heads } = this.#map;
+    this.#told = [];
     this.box.style.setProperty("--heads", heads);
     const title = t("heads.counting");
     const numbers = Array.from({ length: heads }, (_, head) => {
@@ -78,19 +94,10 @@ export class Heads extends HTMLElement {
 
   #paint() {
     if (!this.#map) return;
-    const [rows, columns] = [this.#map.queries, this.#map.keys].map((side) => side.tokens.length);
-    const colour = ramp(parse(variable(this, "--card")));
     this.#buttons.forEach((line, layer) =>
-      line.forEach((button, head) => {
-        const canvas = button.firstChild;
-        [canvas.width, canvas.height] = [columns, rows];
-        const image = new ImageData(columns, rows);
-        weightsOfHead(this.#map, layer, head).forEach((weight, place) =>
-          image.data.set([...colour(weight), 255], 4 * place),
-        );
-        canvas.getContext("2d").putImageData(image, 0, 0);
-      }),
+      line.forEach((button, head) => paintSmall(button.firstChild, this.#map, layer, head)),
     );
+    this.box.dataset.painted = String(++this.#painted);
   }
 
   #key(event) {

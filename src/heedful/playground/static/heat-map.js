@@ -6,7 +6,7 @@
  */
 
 import { css, inkOn, parse, ramp } from "heedful/colours.js";
-import { make, onTheme, tell, variable } from "heedful/dom.js";
+import { make, onTheme, onWidth, tell, variable } from "heedful/dom.js";
 import { t } from "heedful/i18n.js";
 import { marked, percent, plain, rowLabel, rowName } from "heedful/numbers.js";
 
@@ -22,6 +22,8 @@ export class HeatMap extends HTMLElement {
   #row = 0;
   #column = 0;
   #upright = true;
+  /** Pixels that there are for it; 0: nobody sees it. */
+  #width = 0;
   /** Pixels that the map takes. */
   size = { width: 0, height: 0 };
   #place = { left: 0, top: 0, cell: 24 };
@@ -46,7 +48,10 @@ export class HeatMap extends HTMLElement {
     for (const name of ["pointermove", "pointerdown"]) {
       this.canvas.addEventListener(name, (event) => this.#point(event));
     }
-    new ResizeObserver(() => this.#draw()).observe(this);
+    onWidth(this, (width) => {
+      this.#width = width;
+      this.#draw();
+    });
     onTheme(() => this.#draw());
   }
 
@@ -110,17 +115,17 @@ export class HeatMap extends HTMLElement {
   }
 
   #draw() {
-    if (!this.#view || !this.isConnected || this.clientWidth === 0) return;
+    if (!this.#view || this.#width === 0) return;
     const { rows, columns } = this.#view;
     const ink = this.canvas.getContext("2d");
-    const font = `13px ${getComputedStyle(this).fontFamily}`;
+    const font = `13px ${variable("font-family")}`;
     ink.font = font;
     const wide = (texts) => Math.max(0, ...texts.map((text) => ink.measureText(text).width));
     const left = Math.ceil(wide(rows.map(rowLabel))) + GAP;
     const names = columns.map((column) => column.text);
     const longest = wide(names);
     const least = Math.max(rows.length, columns.length) > MANY ? 10 : 26;
-    const room = this.clientWidth - left - 2;
+    const room = this.#width - left - 2;
     let cell = Math.min(Math.max(Math.floor(room / Math.max(columns.length, 1)), least), 46);
     const upright = longest <= cell - 4;
     const over = upright ? 0 : Math.ceil(0.71 * ink.measureText(names.at(-1) ?? "").width);
@@ -142,7 +147,7 @@ export class HeatMap extends HTMLElement {
   }
 
   #paint(ink) {
-    ink.font = `13px ${getComputedStyle(this).fontFamily}`;
+    ink.font = `13px ${variable("font-family")}`;
     this.#cells(ink);
     this.#names(ink, this.#upright);
   }
@@ -177,11 +182,11 @@ export class HeatMap extends HTMLElement {
   #cells(ink) {
     const { rows, columns, weights, exact } = this.#view;
     const { left, top, cell } = this.#place;
-    const colour = ramp(parse(variable(this, "--card")));
+    const colour = ramp(parse(variable("--card")));
     ink.textAlign = "center";
     ink.textBaseline = "middle";
     ink.save();
-    ink.font = `${exact ? 11 : 10}px ${getComputedStyle(this).fontFamily}`;
+    ink.font = `${exact ? 11 : 10}px ${variable("font-family")}`;
     rows.forEach((_, row) =>
       columns.forEach((_, column) => {
         const weight = weights[row * columns.length + column];
@@ -195,14 +200,14 @@ export class HeatMap extends HTMLElement {
       }),
     );
     ink.restore();
-    ink.strokeStyle = variable(this, "--line");
+    ink.strokeStyle = variable("--line");
     ink.strokeRect(left - 0.5, top - 0.5, cell * columns.length + 1, cell * rows.length + 1);
   }
 
   #names(ink, upright) {
     const { rows, columns } = this.#view;
     const { left, top, cell } = this.#place;
-    const inks = ["--ink", "--soft", "--faint"].map((name) => variable(this, name));
+    const inks = ["--ink", "--soft", "--faint"].map((name) => variable(name));
     ink.textAlign = "left";
     rows.forEach((row, place) => {
       if (cell < 12 && place % 2) return;
@@ -223,10 +228,10 @@ export class HeatMap extends HTMLElement {
     const { left, top, cell } = this.#place;
     if (columns.length === 0) return;
     const [x, y] = [left + this.#column * cell, top + this.#row * cell];
-    ink.strokeStyle = variable(this, "--ink");
+    ink.strokeStyle = variable("--ink");
     ink.lineWidth = 1.5;
     ink.strokeRect(left - 0.5, y, cell * columns.length + 1, cell);
-    ink.strokeStyle = variable(this, "--mark");
+    ink.strokeStyle = variable("--mark");
     ink.lineWidth = 3;
     ink.strokeRect(x, y, cell, cell);
   }

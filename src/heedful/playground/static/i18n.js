@@ -1,18 +1,16 @@
 /**
  * The page's sentences, by name, in the language that is chosen.
  *
- * Texts stand in text-en.js and text-zh.js; other modules add theirs. When the language changes,
- * `document` tells `language`, and whoever shows a text shows it anew.
+ * Texts stand in text-en.js and text-zh.js and, of the live page, in files of such names; whoever
+ * loads one adds it. When the language changes, `document` tells `language`, and whoever shows a
+ * text shows it anew.
  */
-
-import { ENGLISH } from "heedful/text-en.js";
-import { CHINESE } from "heedful/text-zh.js";
 
 /** A sentence, or one for a single thing and one for several: `n` says how many there are. */
 /** @typedef {string | {one?: string, other: string}} Text */
 
 /** @type {Record<string, Record<string, Text>>} */
-const TEXTS = { en: { ...ENGLISH }, zh: { ...CHINESE } };
+const TEXTS = { en: {}, zh: {} };
 
 let current = typeof document === "undefined" ? "en" : preferred();
 
@@ -29,20 +27,12 @@ export function addTexts(language, texts) {
 }
 
 /**
- * Return every text of a language.
- * @param {string} language
- */
-export function textsOf(language) {
-  return { ...TEXTS[language] };
-}
-
-/**
  * Return a text in the chosen language, each `{name}` in it replaced.
  * @param {string} key
  * @param {Record<string, string | number>} [facts] - `n` chooses between one and several.
  */
 export function t(key, facts = {}) {
-  return filled(TEXTS[current][key] ?? TEXTS.en[key] ?? key, facts, current);
+  return filled(TEXTS[current][key] ?? key, facts, current);
 }
 
 /**
@@ -50,7 +40,7 @@ export function t(key, facts = {}) {
  * @param {string} key
  */
 export function hasText(key) {
-  return key in TEXTS.en;
+  return key in TEXTS[current];
 }
 
 /**

@@ -2,6 +2,7 @@
  * Shows the trace that is written in the page itself.
  */
 
+import "heedful/both-languages.js";
 import "heedful/trace-view.js";
 import { make } from "heedful/dom.js";
 import { preferred, setLanguage } from "heedful/i18n.js";

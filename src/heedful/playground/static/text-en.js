@@ -5,7 +5,7 @@
  */
 
 /** @type {Record<string, import("heedful/i18n.js").Text>} */
-export const ENGLISH = {
+export const TEXTS = {
   // kinds of attention, heads, rows
   "kind.encoder": "Encoder",
   "kind.decoder": "Decoder, to itself",
@@ -111,6 +111,7 @@ export const ENGLISH = {
   "beam.replay": "Steps shown",
   "beam.replay.said": "{step} of {steps}",
   "beam.use": "Look inside this one",
+  "beam.compare": "Compare",
 
   // pieces
   "pieces.title": "Pieces",

@@ -3,7 +3,7 @@
  */
 
 /** @type {Record<string, import("heedful/i18n.js").Text>} */
-export const CHINESE = {
+export const TEXTS = {
   // kinds of attention, heads, rows
   "kind.encoder": "编码器",
   "kind.decoder": "解码器看自己",
@@ -101,6 +101,7 @@ export const CHINESE = {
   "beam.replay": "显示到第几步",
   "beam.replay.said": "{step} / {steps}",
   "beam.use": "看看这一句的内部",
+  "beam.compare": "对比",
 
   // pieces
   "pieces.title": "词元",

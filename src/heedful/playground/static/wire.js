@@ -46,9 +46,10 @@ export function read(wire) {
 /**
  * Read as much of a trace as there is: the encoder's maps come before there is a translation.
  * @param {any} wire
+ * @param {Map<any, AttentionMap>} [known] - The maps that were read before; new ones are added.
  * @returns {Trace}
  */
-export function readPart(wire) {
+export function readPart(wire, known = new Map()) {
   const source = side(wire.source);
   const target = wire.target ? side(wire.target) : null;
   const decoder = wire.attention.find(({ kind }) => kind === "decoder");
@@ -60,7 +61,10 @@ export function readPart(wire) {
     cross: [written, source],
   };
   const maps = {};
-  for (const saved of wire.attention) maps[saved.kind] = attentionMap(saved, sides[saved.kind]);
+  for (const saved of wire.attention) {
+    if (!known.has(saved)) known.set(saved, attentionMap(saved, sides[saved.kind]));
+    maps[saved.kind] = known.get(saved);
+  }
   return { wire, source, target, maps };
 }
 
@@ -79,7 +83,9 @@ function attentionMap(saved, [queries, keys]) {
  * @returns {Float32Array}
  */
 export function weightsOf({ enc, data }) {
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const letters = atob(data);
+  const bytes = new Uint8Array(letters.length);
+  for (let place = 0; place < bytes.length; place++) bytes[place] = letters.charCodeAt(place);
   if (enc === "f32le") return new Float32Array(bytes.buffer);
   if (enc === "u8-rowsum255") return Float32Array.from(bytes, (value) => value / 255);
   throw new Error(t("trace.encoding", { enc }));

@@ -3,12 +3,12 @@
  * many. It tells `view` with a head that is chosen.
  */
 
-import { parse, ramp } from "heedful/colours.js";
-import { make, onTheme, tell, variable } from "heedful/dom.js";
+import { make, onTheme, tell } from "heedful/dom.js";
 import { hasText, t } from "heedful/i18n.js";
 import { KINDS, capital, headName, percent } from "heedful/numbers.js";
-import { weightsOfHead } from "heedful/wire.js";
+import { paintSmall } from "heedful/small-map.js";
 import { get } from "heedful/live/client.js";
+import { onNear } from "heedful/live/later.js";
 import { named } from "heedful/live/said.js";
 import { Newest, Panel, headOf, notice, notify } from "heedful/live/panel.js";
 
@@ -19,7 +19,10 @@ export class Atlas extends Panel {
   #model;
   #known = null;
   #role = "";
-  #drawn = null;
+  /** What the tiles are of, and what is painted in them. */
+  #built = null;
+  #painted = [];
+  #near = false;
   #tiles = new Map();
 
   build() {
@@ -32,20 +35,25 @@ export class Atlas extends Panel {
     this.foreign = make("p", { class: "soft", text: t("atlas.verdict") });
     this.append(this.notice, this.foreign, this.verdict, this.filters, this.rule, this.kinds);
     this.append(make("p", { class: "caption", text: t("atlas.caption") }));
-    this.#drawn = null;
-    this.observer?.disconnect();
-    this.observer = new IntersectionObserver((seen) => {
-      if (seen.some((one) => one.isIntersecting)) this.draw();
+    this.#built = null;
+    if (this.watched) return;
+    this.watched = true;
+    onNear(this, (near) => {
+      this.#near = near;
+      if (near) this.draw();
     });
-    this.observer.observe(this);
-    if (!this.themed) onTheme(() => this.#paint());
-    this.themed = true;
+    onTheme(() => {
+      this.#painted = [];
+      this.#paint();
+    });
   }
 
+  /** Draw; what costs most, and what must be asked for, when it is nearly seen. */
   draw() {
-    this.#ask();
+    if (this.#near) this.#ask();
     this.#build();
     this.#mark();
+    if (this.#near) this.#paint();
   }
 
   #ask() {
@@ -58,12 +66,10 @@ export class Atlas extends Panel {
       (signal) => get(`/api/atlas?model=${encodeURIComponent(model)}`, { signal }),
       (found) => {
         this.#known = found;
-        this.#drawn = null;
         notify(this.notice, "");
         this.draw();
       },
       (error) => {
-        this.#drawn = null;
         notify(this.notice, error.message);
         this.draw();
       },
@@ -74,9 +80,10 @@ export class Atlas extends Panel {
   #build() {
     const maps = this.trace?.maps ?? {};
     const there = KINDS.filter((kind) => maps[kind]);
-    const about = there.map((kind) => maps[kind]);
-    if (this.#drawn && about.every((map, place) => map === this.#drawn[place])) return;
-    this.#drawn = about;
+    const about = there.map((kind) => [kind, maps[kind].layers, maps[kind].heads]).join();
+    if (this.#built?.about === about && this.#built.known === this.#known) return;
+    this.#built = { about, known: this.#known };
+    this.#painted = [];
     this.#tiles.clear();
     const found = new Map(
       (this.#known?.heads ?? []).map((one) => [`${one.kind}.${one.layer}.${one.head}`, one]),
@@ -98,7 +105,6 @@ export class Atlas extends Panel {
     this.verdict.textContent = named(this.#known?.verdict ?? "");
     this.verdict.hidden = this.foreign.hidden = !this.#known?.verdict;
     this.#filter();
-    this.#paint();
   }
 
   #tilesOf({ kind, layers, heads }, found) {
@@ -173,19 +179,15 @@ export class Atlas extends Panel {
     this.rule.textContent = this.#role && hasText(key) ? t(key) : "";
   }
 
+  /** Paint the maps that are others. */
   #paint() {
-    if (!this.trace || !this.isConnected) return;
-    const colour = ramp(parse(variable(this, "--card")));
+    const maps = KINDS.map((kind) => this.trace?.maps[kind]);
+    const same = maps.map((map, place) => map === this.#painted[place]);
+    this.#painted = maps;
     for (const { kind, layer, head, tile } of this.#tiles.values()) {
-      const map = this.trace.maps[kind];
-      if (!map) continue;
-      const canvas = tile.querySelector("canvas");
-      [canvas.width, canvas.height] = [map.keys.tokens.length, map.queries.tokens.length];
-      const image = new ImageData(canvas.width, canvas.height);
-      weightsOfHead(map, layer, head).forEach((weight, place) =>
-        image.data.set([...colour(weight), 255], 4 * place),
-      );
-      canvas.getContext("2d").putImageData(image, 0, 0);
+      const place = KINDS.indexOf(kind);
+      const map = maps[place];
+      if (map && !same[place]) paintSmall(tile.firstChild, map, layer, head);
     }
   }
 }

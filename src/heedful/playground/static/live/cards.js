@@ -1,11 +1,26 @@
 /**
- * What kind of model each name stands for; the server is asked once.
+ * Which models there are, and what kind each is; the server is asked once.
  */
 
 import { get } from "heedful/live/client.js";
 
-/** @type {Promise<any> | null} */
+/** @type {Promise<any[]> | null} */
 let asked = null;
+
+/**
+ * Return all models as the server lists them.
+ * @returns {Promise<any[]>}
+ */
+export function models() {
+  asked ??= get("/api/models").then(
+    (found) => found.models,
+    (error) => {
+      asked = null;
+      throw error;
+    },
+  );
+  return asked;
+}
 
 /**
  * Return a model's card: its layers, its positions, where its norms stand.
@@ -13,10 +28,5 @@ let asked = null;
  * @returns {Promise<any>}
  */
 export async function cardOf(name) {
-  asked ??= get("/api/models").catch((error) => {
-    asked = null;
-    throw error;
-  });
-  const { models } = await asked;
-  return models.find((model) => model.name === name)?.card ?? null;
+  return (await models()).find((model) => model.name === name)?.card ?? null;
 }

@@ -1,20 +1,20 @@
 /**
  * Asks the server that the page came from, and no other.
  *
- * What it refuses is a `Refused` with its sentence; if there is no answer at all, it is `Gone`.
- * A question that was called back is the browser's own AbortError.
+ * What it refuses is a `Refused` with a sentence; if there is no answer at all, it is `Gone`. A
+ * question that was called back is the browser's own AbortError.
  */
 
-import { t } from "heedful/i18n.js";
+import { hasText, t } from "heedful/i18n.js";
 
-/** The server refused: `message` is its sentence, `status` its number. */
+/** The server refused: `message` is a sentence that says what, `status` the answer's number. */
 export class Refused extends Error {
   /**
-   * @param {string} sentence
+   * @param {{error?: string, code?: string, facts?: Record<string, string | number>}} said
    * @param {number} status
    */
-  constructor(sentence, status) {
-    super(sentence);
+  constructor(said, status) {
+    super(refusal(said, status));
     this.name = "Refused";
     this.status = status;
   }
@@ -51,19 +51,15 @@ export async function send(path, how) {
   } catch (error) {
     throw called(error) ? error : new Gone();
   }
-  if (!answer.ok) throw new Refused(await sentenceOf(answer), answer.status);
+  if (!answer.ok) throw new Refused(await answer.json().catch(() => ({})), answer.status);
   return answer;
 }
 
-async function sentenceOf(answer) {
-  const text = await answer.text().catch(() => "");
-  try {
-    const said = JSON.parse(text).error;
-    if (typeof said === "string" && said) return whole(said);
-  } catch {
-    // It was no JSON: the status says what there is to say.
-  }
-  return t("client.refused", { status: answer.status });
+/** Say a refusal in the page's language, where it is known there; else as the server says it. */
+function refusal({ error, code, facts }, status) {
+  const known = [`refused.${code}`, `refused.${status}`].find(hasText);
+  if (known) return t(known, facts);
+  return typeof error === "string" && error ? whole(error) : t("client.refused", { status });
 }
 
 /** Return a sentence with its capital and its full stop. */
@@ -122,14 +118,14 @@ export async function get(path, { signal } = {}) {
 }
 
 /**
- * Ask, and call back with every line of the answer as it comes.
+ * Ask, and call back with the lines of the answer as they come: those that come together at once.
  *
  * A line that has `error` ends it: it is thrown, as if the server had refused.
  * @param {string} path
  * @param {object} body
- * @param {{signal?: AbortSignal, onEvent: (event: any) => void}} how
+ * @param {{signal?: AbortSignal, onEvents: (events: any[]) => void}} how
  */
-export async function stream(path, body, { signal, onEvent }) {
+export async function stream(path, body, { signal, onEvents }) {
   const answer = await send(path, posted(body, signal));
   const reader = answer.body.getReader();
   const decoder = new TextDecoder();
@@ -138,12 +134,10 @@ export async function stream(path, body, { signal, onEvent }) {
     const { value, done } = await readAll(reader.read());
     const lines = (rest + decoder.decode(value, { stream: !done })).split("\n");
     rest = done ? "" : lines.pop();
-    for (const line of lines) {
-      if (line.trim() === "") continue;
-      const event = JSON.parse(line);
-      if (event.error) throw new Refused(whole(event.error), answer.status);
-      onEvent(event);
-    }
+    const events = lines.filter((line) => line.trim()).map((line) => JSON.parse(line));
+    const wrong = events.find((event) => event.error);
+    if (wrong) throw new Refused(wrong, answer.status);
+    if (events.length && !signal?.aborted) onEvents(events);
     if (done) return;
   }
 }

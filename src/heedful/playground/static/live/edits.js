@@ -6,6 +6,7 @@ import { make } from "heedful/dom.js";
 import { t } from "heedful/i18n.js";
 import { capital, headName } from "heedful/numbers.js";
 import { complete, headOf } from "heedful/live/panel.js";
+import { switched } from "heedful/live/state.js";
 
 /** The ways in which a head is switched off. */
 const HOW = ["mean", "zero", "uniform"];
@@ -94,9 +95,7 @@ export class Edits {
   }
 
   #toggle() {
-    const { ablate } = this.#edits;
-    const kept = ablate.filter((one) => one !== this.chosen);
-    this.#told({ ablate: kept.length < ablate.length ? kept : [...ablate, this.chosen] });
+    this.#told({ ablate: switched(this.#edits.ablate, this.chosen) });
   }
 
   /**

@@ -96,9 +96,7 @@ export class Exact extends Panel {
       (signal) =>
         stream("/api/importance/exact", this.#body(), {
           signal,
-          onEvent: (event) => {
-            if (!signal.aborted && event.head) this.#measured(event);
-          },
+          onEvents: (events) => this.#measured(events),
         }),
       () => this.#ended(),
       (error) => {
@@ -109,9 +107,9 @@ export class Exact extends Panel {
     this.#draw();
   }
 
-  #measured({ head, change, of }) {
-    this.#found.push({ head, change });
-    this.#of = of;
+  #measured(events) {
+    this.#found.push(...events.map(({ head, change }) => ({ head, change })));
+    this.#of = events[0].of;
     this.#draw();
   }
 

@@ -21,7 +21,7 @@ const ELEMENTS = {
   attention: "heed-attention",
   evidence: "heed-evidence",
   outputs: "heed-outputs",
-  beam: "heed-beam",
+  beam: "heed-search",
   "what-if": "heed-what-if",
   atlas: "heed-atlas",
 };

@@ -2,7 +2,7 @@
  * The drawing behind the dots of the machine: boxes, names and the ways between them.
  */
 
-import { draw } from "heedful/dom.js";
+import { draw, variable } from "heedful/dom.js";
 import { t } from "heedful/i18n.js";
 import { percent, plain } from "heedful/numbers.js";
 
@@ -11,13 +11,10 @@ const NAMES = ["encoder", "decoder", "cross"];
 /** Pixels of a letter of small text, roughly; Chinese letters are as wide as they are high. */
 const SMALL = 12;
 
-/**
- * Return how wide the longest name of an attention is.
- * @param {Element} element - Whose font is taken.
- */
-export function widest(element) {
+/** Return how wide the longest name of an attention is. */
+export function widest() {
   const ink = document.createElement("canvas").getContext("2d");
-  ink.font = `${SMALL}px ${getComputedStyle(element).fontFamily}`;
+  ink.font = `${SMALL}px ${variable("font-family")}`;
   return Math.max(...NAMES.map((kind) => ink.measureText(t(`machine.${kind}`)).width));
 }
 

@@ -5,7 +5,7 @@
  * that is chosen, and `edit` with the heads that are switched off (`x`).
  */
 
-import { make, table, tell, toggle } from "heedful/dom.js";
+import { make, onWidth, table, tell, toggle } from "heedful/dom.js";
 import { t } from "heedful/i18n.js";
 import { capital, decimal, headName, plain } from "heedful/numbers.js";
 import { cardOf } from "heedful/live/cards.js";
@@ -14,6 +14,7 @@ import { fill, layout, neighbour } from "heedful/live/machine-layout.js";
 import { picture, widest } from "heedful/live/machine-picture.js";
 import { python } from "heedful/live/python.js";
 import { Newest, Panel, complete, headOf, notice, notify, stepOf } from "heedful/live/panel.js";
+import { switched } from "heedful/live/state.js";
 
 /** Milliseconds after which the importance of a newly chosen step is asked for. */
 const PAUSE = 80;
@@ -67,11 +68,13 @@ export class Machine extends Panel {
       ...[this.numbers, this.norms],
     );
     [this.#drawn, this.#told] = ["", ""];
-    this.resized ??= new ResizeObserver(([{ contentRect }]) => {
-      this.#room = Math.floor(contentRect.width);
-      this.#draw();
-    });
-    this.resized.observe(this);
+    if (!this.sized) {
+      onWidth(this, (width) => {
+        this.#room = width;
+        this.#draw();
+      });
+    }
+    this.sized = true;
   }
 
   draw() {
@@ -160,7 +163,7 @@ export class Machine extends Panel {
     if (asked === this.#drawn) return;
     [this.#drawn, this.#painted] = [asked, ""];
     const room = Math.max(this.#room, 230);
-    this.#layout = layout(shape, room, widest(this), added);
+    this.#layout = layout(shape, room, widest(), added);
     const { width, height, dots } = this.#layout;
     this.figure.style.width = `${width}px`;
     this.figure.style.height = `${height}px`;
@@ -248,11 +251,9 @@ export class Machine extends Panel {
   }
 
   #toggle({ kind, layer, head }) {
-    const name = `${kind}.${layer}.${head}`;
     const given = this.state?.edits?.ablate ?? [];
     if (given.includes(`${kind}.${layer}`)) return;
-    const kept = given.filter((one) => one !== name);
-    tell(this, "edit", { ablate: kept.length < given.length ? kept : [...given, name] });
+    tell(this, "edit", { ablate: switched(given, `${kind}.${layer}.${head}`) });
   }
 
   #key(event) {

@@ -3,14 +3,8 @@
  */
 
 import { make } from "heedful/dom.js";
-import { addTexts } from "heedful/i18n.js";
 import { settled } from "heedful/views.js";
 import { ask } from "heedful/live/client.js";
-import { PANELS_CHINESE } from "heedful/live/text-panels-zh.js";
-import { PANELS_ENGLISH } from "heedful/live/text-panels-en.js";
-
-addTexts("en", PANELS_ENGLISH);
-addTexts("zh", PANELS_CHINESE);
 
 /** A panel: built once, drawn again when the trace, the state or the language changes. */
 export class Panel extends HTMLElement {
@@ -85,14 +79,16 @@ export class Newest {
   ask(pause, question, answered, failed) {
     this.stop();
     const { signal } = (this.#open = new AbortController());
-    this.#timer = window.setTimeout(async () => {
+    const begin = async () => {
       try {
         const answer = await question(signal);
         if (!signal.aborted) answered(answer);
       } catch (error) {
         if (!signal.aborted) failed(error);
       }
-    }, pause);
+    };
+    if (pause) this.#timer = window.setTimeout(begin, pause);
+    else begin();
   }
 
   /** Take back what is asked. */

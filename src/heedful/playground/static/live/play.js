@@ -6,30 +6,27 @@
  */
 
 import "heedful/attention.js";
-import "heedful/beam-tree.js";
 import "heedful/outputs.js";
 import "heedful/live/bar.js";
 import "heedful/live/translator.js";
-import { addTexts, preferred, setLanguage, t } from "heedful/i18n.js";
+import { preferred, t } from "heedful/i18n.js";
 import { Address } from "heedful/live/address.js";
-import { Gone, ask, get } from "heedful/live/client.js";
+import { models } from "heedful/live/cards.js";
+import { Gone, ask } from "heedful/live/client.js";
 import { announce, copyFrom } from "heedful/live/copying.js";
+import { Drawing } from "heedful/live/drawing.js";
 import { ExactRow } from "heedful/live/exact-row.js";
 import { makeFrame } from "heedful/live/frame.js";
-import { save } from "heedful/live/export.js";
 import { History } from "heedful/live/history.js";
+import { part } from "heedful/live/later.js";
+import { Loading } from "heedful/live/loading.js";
 import { fittingTarget } from "heedful/live/names.js";
 import { python } from "heedful/live/python.js";
 import { helpDialog, listen } from "heedful/live/shortcuts.js";
-import { changed, undoable, viewOfAnother } from "heedful/live/state.js";
-import { SHELL_CHINESE } from "heedful/live/text-shell-zh.js";
-import { SHELL_ENGLISH } from "heedful/live/text-shell-en.js";
+import { changed, switched, undoable, viewOfAnother } from "heedful/live/state.js";
 import { Tracer } from "heedful/live/tracing.js";
 import { Watch } from "heedful/live/watch.js";
 import { atStep, settled } from "heedful/views.js";
-
-addTexts("en", SHELL_ENGLISH);
-addTexts("zh", SHELL_CHINESE);
 
 /** Milliseconds after a key until a trace is asked for. */
 const PAUSE = 120;
@@ -39,7 +36,7 @@ export const LONGEST = 2000;
 export class Play extends HTMLElement {
   #models = [];
   #trace = null;
-  #drawn = 0;
+  #drawing = new Drawing();
   #seq = 0;
   /** The question whose trace is shown, or is on its way. */
   #asked = "";
@@ -53,6 +50,10 @@ export class Play extends HTMLElement {
     gone: () => (this.frame.banner.hidden = false),
     back: () => this.#back(),
   });
+  #loading = new Loading({
+    loaded: (panel) => told(panel, () => this.#tell(panel)),
+    gone: () => this.#watch.gone(),
+  });
   #tracer = new Tracer({
     grew: (trace) => this.#grew(trace),
     failed: (error) => this.#failed(error),
@@ -62,7 +63,6 @@ export class Play extends HTMLElement {
     if (this.frame) return;
     const { state, broken } = this.#address.read();
     this.state = state;
-    setLanguage(state.lang);
     document.title = t("page.title");
     this.#history = new History(undoable(state));
     this.help = helpDialog((keys) => this.change({ keys }));
@@ -75,7 +75,7 @@ export class Play extends HTMLElement {
       ask("/api/rank", { id: this.#trace.id, step, piece });
     this.#follow();
     this.#begin();
-    this.#load();
+    this.#loading.panels(this.#all, this.frame.panels.atlas);
   }
 
   /** @type {History} */
@@ -130,21 +130,9 @@ export class Play extends HTMLElement {
     document.addEventListener("language", () => (document.title = t("page.title")));
   }
 
-  /** Load the panels; one that cannot be loaded leaves the others as they are. */
-  async #load() {
-    const names = ["tokens-panel", "machine", "evidence", "what-if", "atlas", "tour"];
-    await Promise.all(
-      names.map((name) =>
-        import(`heedful/live/${name}.js`).catch((error) => console.error(name, error)),
-      ),
-    );
-    this.#tellAll((panel) => this.#tell(panel));
-  }
-
   async #begin() {
     try {
-      const { models } = await get("/api/models");
-      this.#models = models;
+      this.#models = await models();
     } catch (error) {
       return this.#failed(error);
     }
@@ -204,8 +192,9 @@ export class Play extends HTMLElement {
   }
 
   #follow() {
-    const { lang, theme } = this.state;
-    setLanguage(lang);
+    const { lang, theme, tab } = this.state;
+    this.#loading.speak(lang, () => lang === this.state.lang);
+    if (tab === "tour") this.#loading.open("tour", this.frame.tour);
     if ((document.documentElement.dataset.theme ?? "auto") !== theme) {
       if (theme === "auto") delete document.documentElement.dataset.theme;
       else document.documentElement.dataset.theme = theme;
@@ -223,15 +212,10 @@ export class Play extends HTMLElement {
 
   /** Tell every panel something; one that fails leaves the others as they are. */
   #tellAll(tell) {
-    for (const panel of this.#all) {
-      try {
-        tell(panel);
-      } catch (error) {
-        console.error(panel.localName, error);
-      }
-    }
+    for (const panel of this.#all) told(panel, () => tell(panel));
   }
 
+  /** Tell a panel all that there is. */
   #tell(panel) {
     if (this.#trace) panel.show?.(this.#trace, this.state);
     else panel.empty?.();
@@ -266,19 +250,28 @@ export class Play extends HTMLElement {
     this.#watch.stop();
     this.frame.banner.hidden = true;
     this.#trace = trace;
-    cancelAnimationFrame(this.#drawn);
-    this.#drawn = requestAnimationFrame(() => this.#draw(trace));
-  }
-
-  #draw(trace) {
-    if (trace !== this.#trace) return;
     this.#another(JSON.parse(this.#asked || "{}"));
     const step = trace.wire.steps
       ? Math.min(this.state.view.step ?? 0, trace.wire.steps.length - 1)
       : this.state.view.step;
     this.state.view = settled(trace.maps, { ...this.state.view, step });
-    this.#tellAll((panel) => panel.show?.(trace, this.state));
-    if (!trace.complete) return;
+    this.#draw(trace);
+  }
+
+  /** Draw what is seen first, then the rest: of a trace that grows only that it is another. */
+  #draw(trace) {
+    const asked = this.#asked;
+    const show = (panel) => () => {
+      if (trace === this.#trace) told(panel, () => panel.show?.(trace, this.state));
+    };
+    const { bar, tour, panels } = this.frame;
+    const first = [bar, panels.attention, tour];
+    const rest = this.#all.filter((panel) => !first.includes(panel));
+    const end = () => trace.complete && asked === this.#asked && this.#done();
+    this.#drawing.draw(first.map(show), [...rest.map(show), end]);
+  }
+
+  #done() {
     this.#seq += 1;
     this.#say("done");
     this.#write();
@@ -313,6 +306,7 @@ export class Play extends HTMLElement {
   #back() {
     this.frame.banner.hidden = true;
     announce(t("page.back"));
+    this.#follow();
     if (this.#models.length === 0) return this.#begin();
     this.frame.translator.again();
     this.#need(0);
@@ -343,11 +337,8 @@ export class Play extends HTMLElement {
   #ablate() {
     const { kind, layer, head } = this.state.view;
     if (layer === null || this.state.tab !== "inside") return;
-    const name = `${kind}.${layer}.${head}`;
-    const { ablate } = this.state.edits;
-    const kept = ablate.filter((one) => one !== name);
-    const next = kept.length < ablate.length ? kept : [...ablate, name];
-    this.change({ edits: { ...this.state.edits, ablate: next } });
+    const ablate = switched(this.state.edits.ablate, `${kind}.${layer}.${head}`);
+    this.change({ edits: { ...this.state.edits, ablate } });
   }
 
   #focusInput() {
@@ -364,6 +355,7 @@ export class Play extends HTMLElement {
 
   async #save({ what, format }) {
     try {
+      const { save } = await part("export");
       await save(what, format, this.#trace, this.frame.panels);
     } catch (error) {
       if (error instanceof Gone) this.#watch.gone();
@@ -390,6 +382,15 @@ export class Play extends HTMLElement {
     }
     this.#given = true;
     this.change(state);
+  }
+}
+
+/** Tell a panel something; if it fails the others go on. */
+function told(panel, tell) {
+  try {
+    tell();
+  } catch (error) {
+    console.error(panel.localName, error);
   }
 }
 

@@ -6,16 +6,22 @@
  * of Difference in heedful.inspect).
  */
 
-import { filled, language, t, textsOf } from "heedful/i18n.js";
+import { filled, language, t } from "heedful/i18n.js";
+
+/** How heads are named in English, whatever the page speaks. */
+const NAMES = {
+  encoder: "head {head} of encoder layer {layer}",
+  decoder: "head {head} of decoder layer {layer} (to itself)",
+  cross: "head {head} of decoder layer {layer} (to the source)",
+};
 
 /**
  * Name heads in a sentence of the server as the page counts: `encoder.4.3` is layer 5, head 4.
  * @param {string} text - In English.
  */
 export function named(text) {
-  const names = textsOf("en");
   return text.replace(/\b(encoder|decoder|cross)\.(\d+)\.(\d+)\b/g, (_, kind, layer, head) =>
-    filled(names[`said.head_${kind}`], { layer: Number(layer) + 1, head: Number(head) + 1 }),
+    filled(NAMES[kind], { layer: Number(layer) + 1, head: Number(head) + 1 }),
   );
 }
 

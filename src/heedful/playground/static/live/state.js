@@ -42,6 +42,15 @@ export function viewOfAnother(view, model) {
 }
 
 /**
+ * Return which heads are switched off when one is, or is on again.
+ * @param {string[]} ablate
+ * @param {string} name
+ */
+export function switched(ablate, name) {
+  return ablate.includes(name) ? ablate.filter((one) => one !== name) : [...ablate, name];
+}
+
+/**
  * Return what of a state can be taken back.
  * @param {State} state
  * @returns {Partial<State>}

@@ -3,7 +3,7 @@
  */
 
 /** @type {Record<string, import("heedful/i18n.js").Text>} */
-export const PANELS_ENGLISH = {
+export const TEXTS = {
   // all panels
   "panels.table": "Show as table",
   "panels.close": "Close",
@@ -229,6 +229,18 @@ export const PANELS_ENGLISH = {
   "whatif.means":
     "KL says how far the probabilities of all pieces moved, not only that of the piece that was " +
     "written: 0 is not at all. Both are in nats.",
+  "whatif.most": "The head that looks elsewhere most, with {share} of its weight: ",
+  "whatif.as_is": "As it is",
+  "whatif.changed": "Changed",
+
+  // two side by side
+  "two.row": "Row: {row}",
+  "two.means":
+    "The head and the row are those that are chosen above. Each map is of its own trace.",
+  "compared.title": "Side by side",
+  "compared.one": "This translation",
+  "compared.other": "The other one",
+  "compared.working": "Reading the other one …",
 
   // every head in turn
   "exact.title": "Switch off every head in turn",

@@ -3,7 +3,7 @@
  */
 
 /** @type {Record<string, import("heedful/i18n.js").Text>} */
-export const PANELS_CHINESE = {
+export const TEXTS = {
   // all panels
   "panels.table": "以表格显示",
   "panels.close": "关闭",
@@ -200,6 +200,17 @@ export const PANELS_CHINESE = {
   "whatif.divergence": "KL",
   "whatif.means":
     "KL 表示全部词元的概率移动了多远，而不只是写出的那一个：0 就是完全没动。两者的单位都是奈特。",
+  "whatif.most": "目光变化最大的头（{share} 的权重移到了别处）：",
+  "whatif.as_is": "原来的模型",
+  "whatif.changed": "改动后的模型",
+
+  // two side by side
+  "two.row": "行：{row}",
+  "two.means": "头和行就是上面选中的；两张图各来自自己的记录。",
+  "compared.title": "并排对比",
+  "compared.one": "这句译文",
+  "compared.other": "另一句",
+  "compared.working": "正在读另一句……",
 
   // every head in turn
   "exact.title": "逐个关掉每一个头",

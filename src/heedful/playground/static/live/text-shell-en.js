@@ -3,7 +3,7 @@
  */
 
 /** @type {Record<string, import("heedful/i18n.js").Text>} */
-export const SHELL_ENGLISH = {
+export const TEXTS = {
   // the frame
   "page.title": "heedful: translate and look inside",
   "page.tabs": "what to do",

@@ -3,7 +3,7 @@
  */
 
 /** @type {Record<string, import("heedful/i18n.js").Text>} */
-export const SHELL_CHINESE = {
+export const TEXTS = {
   // the frame
   "page.title": "heedful：翻译，并看看内部",
   "page.tabs": "要做什么",

@@ -3,7 +3,7 @@
  */
 
 /** @type {Record<string, import("heedful/i18n.js").Text>} */
-export const ENGLISH = {
+export const TEXTS = {
   // the frame
   "tour.progress": "Step {n} of {of}",
   "tour.next": "Next",

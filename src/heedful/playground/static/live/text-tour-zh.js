@@ -3,7 +3,7 @@
  */
 
 /** @type {Record<string, import("heedful/i18n.js").Text>} */
-export const CHINESE = {
+export const TEXTS = {
   // the frame
   "tour.progress": "第 {n} 步，共 {of} 步",
   "tour.next": "下一步",

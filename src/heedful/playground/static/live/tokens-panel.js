@@ -10,7 +10,7 @@ import { decimal, plain } from "heedful/numbers.js";
 import { languages } from "heedful/wire.js";
 import { mark } from "heedful/live/changes.js";
 import { ask } from "heedful/live/client.js";
-import "heedful/live/embedding-view.js";
+import { part } from "heedful/live/later.js";
 import { Newest, Panel, Question, notice, notify } from "heedful/live/panel.js";
 import { drawn, runs } from "heedful/live/pieces.js";
 
@@ -82,7 +82,12 @@ export class TokensPanel extends Panel {
     const found = this.#question.found;
     this.all.hidden = !found;
     this.none.hidden = Boolean(found) || !this.notice.hidden;
-    if (!found || found === this.#drawn) return;
+    if (!found) return;
+    const spoken = this.#language(found);
+    for (const part of [this.raw, this.read, this.strip]) {
+      if (part.lang !== spoken) part.lang = spoken;
+    }
+    if (found === this.#drawn) return;
     this.#drawn = found;
     const letters = (text) => [...text];
     mark(this.raw, found.text, found.normalised, "gone", letters);
@@ -90,8 +95,6 @@ export class TokensPanel extends Panel {
     const same = found.text === found.normalised;
     this.readTitle.hidden = this.read.hidden = same;
     this.changed.textContent = t(same ? "tokens.same" : "tokens.changed");
-    const spoken = this.#language(found);
-    for (const part of [this.raw, this.read, this.strip]) part.lang = spoken;
     this.strip.replaceChildren(...runs(found.pieces).map((run) => this.#run(run)));
     const strange = found.pieces.filter(({ unknown }) => unknown).map(({ s }) => plain(s));
     this.unknown.hidden = !strange.length;
@@ -159,8 +162,8 @@ export class TokensPanel extends Panel {
     const body = { model: this.state.model, side: "source", id, place };
     this.#embedding.ask(
       0,
-      (signal) => ask("/api/embedding", body, { signal }),
-      (found) => this.#tell(found, place),
+      (signal) => Promise.all([ask("/api/embedding", body, { signal }), part("embedding")]),
+      ([found]) => this.#tell(found, place),
       (error) => notify(this.notice, error.message, true),
     );
   }

@@ -7,19 +7,15 @@
  */
 
 import { make, tell } from "heedful/dom.js";
-import { addTexts, t } from "heedful/i18n.js";
+import { t } from "heedful/i18n.js";
 import { languages } from "heedful/wire.js";
+import { models } from "heedful/live/cards.js";
 import { ask, get } from "heedful/live/client.js";
-import { ENGLISH } from "heedful/live/text-tour-en.js";
-import { CHINESE } from "heedful/live/text-tour-zh.js";
 import { FIGURES } from "heedful/live/tour-figures.js";
 import { tries } from "heedful/live/tour-it.js";
 import { counted } from "heedful/live/tour-kit.js";
 import { firstPiece, firstStep, stepThatIs } from "heedful/live/tour-maths.js";
 import { STEPS, codeOf, ready } from "heedful/live/tour-steps.js";
-
-addTexts("en", ENGLISH);
-addTexts("zh", CHINESE);
 
 /** Keys that go from step to step, where nothing in the tour needs them itself. */
 const KEYS = {
@@ -141,7 +137,7 @@ export class Tour extends HTMLElement {
   async #learn() {
     this.#models = [];
     try {
-      this.#models = (await get("/api/models")).models;
+      this.#models = await models();
       if (!this.hidden) this.#write();
     } catch {
       this.#models = null;

@@ -20,9 +20,10 @@ export function grown(wire, told) {
 /**
  * Return a trace, complete or in part.
  * @param {any} wire
+ * @param {Map<any, any>} [known] - Maps that were read before.
  */
-export function partOf(wire) {
-  return { ...readPart(wire), id: wire.id, complete: wire.ms !== undefined };
+export function partOf(wire, known) {
+  return { ...readPart(wire, known), id: wire.id, complete: wire.ms !== undefined };
 }
 
 /** Asks for traces. */
@@ -33,7 +34,7 @@ export class Tracer {
 
   /**
    * @param {{grew: (trace: any) => void, failed: (error: Error) => void}} told - What to call when
-   *   a trace has grown, and when there will be none.
+   *   a trace has grown and has some maps, and when there will be none.
    */
   constructor(told) {
     this.#told = told;
@@ -47,7 +48,8 @@ export class Tracer {
   ask(body, pause) {
     this.stop();
     const { signal } = (this.#open = new AbortController());
-    this.#timer = window.setTimeout(() => this.#run(body, signal), pause);
+    if (pause) this.#timer = window.setTimeout(() => this.#run(body, signal), pause);
+    else this.#run(body, signal);
   }
 
   /** Call back what was asked. */
@@ -58,13 +60,13 @@ export class Tracer {
 
   async #run(body, signal) {
     let wire;
+    const known = new Map();
     try {
       await stream("/api/trace", body, {
         signal,
-        onEvent: (event) => {
-          if (signal.aborted) return;
-          wire = grown(wire, event);
-          this.#told.grew(partOf(wire));
+        onEvents: (events) => {
+          wire = events.reduce(grown, wire);
+          if (wire.attention.length) this.#told.grew(partOf(wire, known));
         },
       });
       if (!signal.aborted && wire?.ms === undefined) throw new Gone();

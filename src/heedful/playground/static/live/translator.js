@@ -238,7 +238,7 @@ export class Translator extends HTMLElement {
       const body = { text, to, ...(from ? { from } : {}), ...(model ? { model } : {}) };
       await stream("/v1/translate/stream", body, {
         signal,
-        onEvent: (line) => !signal.aborted && !line.done && this.sentences.add(line),
+        onEvents: (lines) => lines.forEach((line) => line.done || this.sentences.add(line)),
       });
       if (signal.aborted) return;
       this.sentences.end();

@@ -7,20 +7,25 @@
 
 import { make, tell } from "heedful/dom.js";
 import { t } from "heedful/i18n.js";
-import { decimal, percent, plain } from "heedful/numbers.js";
-import { languages } from "heedful/wire.js";
+import { capital, decimal, headName, percent, plain } from "heedful/numbers.js";
+import { languages, read } from "heedful/wire.js";
 import { amountBar, signedBar, withSign } from "heedful/live/bars.js";
 import { mark } from "heedful/live/changes.js";
+import { afterFrame } from "heedful/live/drawing.js";
 import { Edits } from "heedful/live/edits.js";
 import { differenceSaid } from "heedful/live/said.js";
 import "heedful/live/exact.js";
+import { mostMoved } from "heedful/live/moved.js";
 import { Panel, Question, complete, growing, notice, notify, stepOf } from "heedful/live/panel.js";
+import "heedful/live/two-maps.js";
 
 const PAUSE = 120;
 
 export class WhatIf extends Panel {
   #question = new Question(this, "/api/what_if", () => this.#draw());
   #drawn = { found: null, step: -1 };
+  /** The trace of the changed model. */
+  #edited = null;
 
   build() {
     this.#drawn = { found: null, step: -1 };
@@ -40,6 +45,7 @@ export class WhatIf extends Panel {
       ...[make("h4", { text: t("whatif.after") }), this.after],
       ...[make("h4", { text: t("whatif.steps") }), this.steps],
       make("p", { class: "soft", text: t("whatif.means") }),
+      ...[(this.most = make("p")), (this.maps = make("heed-two-maps"))],
     );
     this.nothing = make("p", { class: "soft", text: t("whatif.nothing") });
     this.exact = make("heed-exact");
@@ -78,6 +84,8 @@ export class WhatIf extends Panel {
     this.result.classList.toggle("stale", found.asked !== asked);
     if (found.asked !== asked) return;
     const step = stepOf(this.trace, this.state);
+    if (found === this.#drawn.found && this.#edited) this.#maps();
+    else this.#read(found);
     if (found === this.#drawn.found && step === this.#drawn.step) return;
     this.#drawn = { found, step };
     this.said.textContent = differenceSaid(found);
@@ -92,6 +100,39 @@ export class WhatIf extends Panel {
     this.source.hidden = this.sourceTitle.hidden = !other;
     if (other) mark(this.source, this.trace.wire.source.text, source);
     this.steps.replaceChildren(this.#table(found));
+  }
+
+  /** Read the trace of the changed model, once the browser has shown the translation. */
+  #read(found) {
+    this.#edited = null;
+    afterFrame(() => {
+      const { asked, found: newest } = this.#question;
+      if (found !== newest || found.asked !== asked) return;
+      this.#edited = read(found.trace);
+      this.#moved();
+      this.#maps();
+    });
+  }
+
+  /** Say which head looks elsewhere than before, and lead to it. */
+  #moved() {
+    const most = mostMoved(this.trace.maps, this.#edited.maps);
+    this.most.hidden = !most?.share;
+    if (!most?.share) return;
+    const { kind, layer, head, share } = most;
+    const name = capital(headName(kind, layer, head));
+    const button = make("button", { type: "button", class: "head-name", text: name });
+    button.addEventListener("click", () => tell(this, "view", { kind, layer, head }));
+    const { exact } = this.trace.maps[kind];
+    this.most.replaceChildren(t("whatif.most", { share: percent(share, exact) }), button);
+  }
+
+  /** The chosen head in the model as it is, and in the changed one. */
+  #maps() {
+    const traces = [this.trace, this.#edited];
+    const names = ["whatif.as_is", "whatif.changed"].map((name) => t(name));
+    const sides = names.map((name, place) => ({ name, trace: traces[place] }));
+    this.maps.show(sides, this.state.view);
   }
 
   /** Every step of the first translation: what it lost, and how far all probabilities moved. */
