@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from serve.ct2 import Foreign, told
 
+from heedful.flowing import Feed
 from heedful.request import Request
 from heedful.serve.app import create_app
 from heedful.serve.batcher import Batcher, How
@@ -19,7 +20,9 @@ from heedful.translation import Candidate, Translation
 
 
 class ForeignEngine:
-    """CTranslate2 as the batcher's engine."""
+    """CTranslate2 as the batcher's engine, which translates in batches alone."""
+
+    lanes = 0
 
     def __init__(self, foreign: Foreign, to: str | None) -> None:
         self._foreign, self._to = foreign, to
@@ -36,6 +39,14 @@ class ForeignEngine:
             Translation(text, said, (Candidate(said, 0.0, 0.0),))
             for text, said in zip(texts, found, strict=True)
         ]
+
+    def flows(self, how: How) -> bool:
+        """Return that it cannot let texts in while it translates others."""
+        return False
+
+    def flow(self, how: How, feed: Feed) -> None:
+        """Never asked for."""
+        raise NotImplementedError
 
     def prove(self) -> None:
         """Translate a few signs."""

@@ -43,7 +43,7 @@ class Server:
     """From its start until it took requests."""
 
     def counted(self) -> Texts | None:
-        """Return how many texts it has translated, in how many batches; None if it cannot tell."""
+        """Return how many texts have gone together, and how often; None if it cannot tell."""
         if not self.system.counted:
             return None
         text = _get(self.port, "/metrics")

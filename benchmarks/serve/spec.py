@@ -49,10 +49,10 @@ class System:
 
 
 SYSTEMS = (
-    System(OURS, "`heed serve` as it is: requests of all clients share batches", ceiling=True),
+    System(OURS, "`heed serve` as it is: requests of all clients go together", ceiling=True),
     System(
         "heedful, one at a time",
-        "`heed serve --limits.batch-tokens 1`: no second text fits into a batch, so that each is "
+        "`heed serve --limits.batch-tokens 1`: no second text is let in, so that each is "
         "translated alone, one after another, on one core",
         words=("--limits.batch-tokens", "1"),
     ),

@@ -25,6 +25,7 @@ COMMANDS = {
     "report": "look a corpus over before training: what is in it, what is wrong with it",
     "train": "train a translator on your own sentences",
     "translate": "translate lines of text with the bundled model or your own",
+    "generate": "go on with a text, by GPT-2 or a Llama from a folder of Hugging Face",
     "plan": "say what a training will need: operations, memory, days",
     "evaluate": "score a model on a test set, or compare two models",
     "score": "say how likely a model finds given translations",

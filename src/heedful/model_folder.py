@@ -7,7 +7,7 @@ Weights are numbers with a point (version 1) or, the matrices of them, int8 with
 not ask for one never reads it. Nothing here is ever unpickled.
 """
 
-__all__ = ["LoadedModel", "load_model", "save_model"]
+__all__ = ["LoadedModel", "Unfilled", "check_alike", "load_model", "save_model"]
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -35,9 +35,10 @@ from heedful.model_header import (
     read_header,
     write_header,
 )
-from heedful.models.int8 import is_matrix, multiplied_out, to_int8
+from heedful.models.int8 import AT_ONCE, is_matrix, multiplied_out, to_int8
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.embedding import ThreeWay
+from heedful.nn.mapped import can_be_mapped, fill
 from heedful.text.tokenizer import Tokenizer
 
 _NUMBERS = ("F64", "F32", "F16", "BF16")
@@ -152,6 +153,8 @@ def _replace(folder: Path, fresh: Path, old: Path) -> None:
 def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
     """Read a model folder in float32, checked against its own manifest.
 
+    On Linux and a CPU, weights in float32 stay in their file and are read when they are needed: it
+    may be replaced, as `save_model` does, but must not be written to while the model is used.
     Raises ModelError for a missing, truncated or altered file, an unknown format, or a tokenizer
     or weights that do not fit the settings.
     """
@@ -170,16 +173,16 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
     found = _outline_of(path)
     if len(found) < header.model.encoder_layers + header.model.decoder_layers:
         raise ModelError("it has fewer tensors than config.json layers", where=str(path), fix=AGAIN)
-    with torch.device("meta"), _Unfilled():
+    with torch.device("meta"), Unfilled():
         outline = header.model.build(*sizes)
     _check_outline(path, found, _expected(outline, int8=isinstance(header, Int8)))
-    with _Unfilled():
+    with Unfilled():
         model = header.model.build(*sizes)
-    _fill(path, model)
+    _fill(path, model, mapped=can_be_mapped(torch.device(device)))
     return LoadedModel(model.to(device).eval(), tokenizer, header.languages)
 
 
-class _Unfilled(TorchFunctionMode):
+class Unfilled(TorchFunctionMode):
     """Weights made under it are not drawn, since a file has them.
 
     That saves the time, and on the meta device the import of torch's compiler: seconds at a start.
@@ -240,18 +243,16 @@ def _check_outline(
             raise ModelError(f'tensor "{name}" has type {dtype}', where=str(path), fix=AGAIN)
 
 
-def _fill(path: Path, model: Transformer) -> None:
+def _fill(path: Path, model: Transformer, *, mapped: bool) -> None:
     for name, weight in model.named_parameters():
-        with (
-            safe_open(path, "pt") as tensors,
-            torch.no_grad(),
-        ):  # anew: what is read stays in memory
-            values = tensors.get_tensor(name)
+        with safe_open(path, "pt") as tensors:  # anew: what is read stays in memory
+            values, own = tensors.get_tensor(name), mapped
             if values.dtype == torch.int8:
                 values = _floats(path, name, values, tensors.get_tensor(name + _SCALES))
-            if not bool(torch.isfinite(values).all()):
+                own = False
+            if not all(bool(torch.isfinite(part).all()) for part in values.split(AT_ONCE)):
                 raise ModelError(f'tensor "{name}" holds NaN or infinity', where=str(path))
-            weight.copy_(values)
+            fill(weight, values, mapped=own)
 
 
 def _floats(path: Path, name: str, whole: Tensor, scales: Tensor) -> Tensor:
@@ -262,3 +263,15 @@ def _floats(path: Path, name: str, whole: Tensor, scales: Tensor) -> Tensor:
     if bool((whole == -128).any()):
         raise ModelError(f'tensor "{name}" holds -128', where=str(path))
     return multiplied_out(whole, scales)
+
+
+def check_alike(first: LoadedModel, other: LoadedModel, name: str) -> None:
+    """Raise ModelError unless two models can be asked together."""
+    if first.tokenizer.fingerprint() != other.tokenizer.fingerprint():
+        raise ModelError(
+            "its vocabulary is another than the first model's",
+            where=name,
+            fix="take models trained with one tokenizer.json",
+        )
+    if first.languages != other.languages:
+        raise ModelError("its languages are others than the first model's", where=name)

@@ -4,7 +4,7 @@ A portion of requests comes in, as many translations go out in their order. The 
 the engine searches, `heedful.careful` looks at what was found.
 """
 
-__all__ = ["FLAGS", "How", "Pipeline"]
+__all__ = ["FLAGS", "How", "Pipeline", "Plan"]
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +32,7 @@ from heedful.models.transformer import Transformer
 from heedful.request import Request, Wishes
 from heedful.search import (
     Alternatives,
+    Asked,
     Hypothesis,
     Limits,
     MinimumBayesRisk,
@@ -43,6 +44,7 @@ from heedful.text.chrf import expected_utility
 from heedful.text.copied import is_copied
 from heedful.text.mnemonic import returned, taken
 from heedful.text.segments import INSIDE, SPLIT, Segments, segment
+from heedful.text.sentences import gap_after
 from heedful.text.spans import words
 from heedful.text.tokenizer import Tokenizer
 from heedful.translation import UNFINISHED, Candidate, Translation, begun, blank, grown, joined
@@ -110,8 +112,12 @@ class How:
     align: bool = False
 
 
+Ids = dict[str, list[int]]
+"""Source pieces of texts."""
+
+
 @dataclass
-class _Plan:
+class Plan:
     """One request on its way."""
 
     request: Request
@@ -123,6 +129,15 @@ class _Plan:
     flags: set[str]
     mark: str | None = None
     """Of a keyboard shortcut."""
+
+    def translated(self) -> list[Part]:
+        """Return the parts that there is something to translate in."""
+        return [part for part in self.parts if part]
+
+    def followed(self, number: int, text: str) -> str:
+        """Return the translation of a part with what comes between it and the next."""
+        (source, gap), *others = self.segments.parts[number : number + 2]
+        return text + (gap_after(source, gap, text) if others and others[0][0] else gap)
 
 
 class Pipeline:
@@ -140,22 +155,39 @@ class Pipeline:
         self, requests: Sequence[Request], how: How, watch: Show | None = None
     ) -> Iterator[Translation]:
         """Yield the translation of every request; `watch` is told of them as they grow."""
-        known = self._encode_whole([one.text for one in requests], how.to)
-        plans = [self._plan(one, how, known) for one in requests]
-        parts = [part for plan in plans if plan for part in plan.parts if part]
-
+        plans, known = self.plans(requests, how)
+        parts = [part for plan in plans if plan for part in plan.translated()]
         tell = None if watch is None else self._telling(plans, watch)
+        self._decode(parts, how.search, how, known, tell)
+        links = self._mended(parts, how, known, tell)
+        for request, plan in zip(requests, plans, strict=True):
+            yield self._joined(plan, how, links) if plan else blank(request.text)
+
+    def plans(self, requests: Sequence[Request], how: How) -> tuple[list[Plan | None], Ids]:
+        """Return what is to be translated of each request, None: nothing, and the pieces of it."""
+        known = self._encode_whole([one.text for one in requests], how.to)
+        return [self._plan(one, how, known) for one in requests], known
+
+    def asked(self, part: Part, how: How, known: Ids) -> Asked:
+        """Return what a search is asked for, of a part."""
+        return Asked(self._ids(part.text, how.to, known), part.wish, part.client)
+
+    def finished(self, plan: Plan, how: How, known: Ids) -> Translation:
+        """Return the translation of a request whose parts have been searched for."""
+        return self._joined(plan, how, self._mended(plan.translated(), how, known, None))
+
+    def _mended(
+        self, parts: Sequence[Part], how: How, known: Ids, tell: _Tell | None
+    ) -> dict[int, list[Link]]:
+        """Look after what was found for parts; return the links of their words, if asked for."""
 
         def decode(some: Sequence[Part], search: SearchConfig) -> None:
             self._decode(some, search, how, known, tell)
 
-        decode(parts, how.search)
         parts = [part for part in parts if not part.client.gone]
         target = Target(how.language, self._longest)
         mend(parts, how.search, decode, self.wishes, how.care, target)
-        links = self._links(parts, how) if how.align else {}
-        for request, plan in zip(requests, plans, strict=True):
-            yield self._joined(plan, how, links) if plan else blank(request.text)
+        return self._links(parts, how) if how.align else {}
 
     def _links(self, parts: Sequence[Part], how: How) -> dict[int, list[Link]]:
         """Return the links between the words of each part and of its best translation."""
@@ -170,17 +202,17 @@ class Pipeline:
         found = word_links(self.model, self.tokenizer, pairs, to=how.to)
         return {id(part): links for part, links in zip(read, found, strict=True)}
 
-    def _encode_whole(self, texts: Sequence[str], to: str | None) -> dict[str, list[int]]:
+    def _encode_whole(self, texts: Sequence[str], to: str | None) -> Ids:
         """Return the ids of every text that is neither blank nor huge, all encoded together."""
         bodies = [body for text in texts if (body := text.strip()) and len(body) <= MAX_ENCODED]
         return dict(zip(bodies, self.tokenizer.encode_source(bodies, to), strict=True))
 
-    def _ids(self, text: str, to: str | None, known: dict[str, list[int]]) -> list[int]:
+    def _ids(self, text: str, to: str | None, known: Ids) -> list[int]:
         if text not in known:
             known[text] = self.tokenizer.encode_source([text], to)[0]
         return known[text]
 
-    def _plan(self, request: Request, how: How, known: dict[str, list[int]]) -> _Plan | None:
+    def _plan(self, request: Request, how: How, known: Ids) -> Plan | None:
         """Cut a text into parts, each with what is wished for it."""
         text, flags, mark = request.text, set[str](), None
         if not text or text.isspace():
@@ -206,7 +238,7 @@ class Pipeline:
         client = request.client
         parts = [Part(part, client=client) if part else None for part, _ in segments.parts]
         self._wish(request, [part for part in parts if part], how, glossary)
-        return _Plan(request, text, segments, parts, flags | set(segments.flags), mark)
+        return Plan(request, text, segments, parts, flags | set(segments.flags), mark)
 
     def _wish(
         self, request: Request, parts: Sequence[Part], how: How, glossary: "Glossary | None"
@@ -237,7 +269,7 @@ class Pipeline:
             part.asked = " ".join([part.asked, *(form for forms in terms for form in forms)])
             part.flags.add(TERMS if fits else REFUSED)
 
-    def _telling(self, plans: Sequence[_Plan | None], watch: Show) -> _Tell:
+    def _telling(self, plans: Sequence[Plan | None], watch: Show) -> _Tell:
         """Return who puts what there is of a part into its whole translation, and tells of it."""
         owners = {
             id(part): (number, plan)
@@ -261,7 +293,7 @@ class Pipeline:
         parts: Sequence[Part],
         search: SearchConfig,
         how: How,
-        known: dict[str, list[int]],
+        known: Ids,
         tell: _Tell | None,
     ) -> None:
         """Search for translations; words that must appear are looked for by a beam."""
@@ -285,22 +317,24 @@ class Pipeline:
                 watch=None if tell is None else grows,
             )
             for part, hypotheses in zip(some, found, strict=True):
-                self._put(part, hypotheses or [UNSEARCHED], chosen)
+                self.put(part, hypotheses, chosen)
 
-    def _put(self, part: Part, found: list[Hypothesis], search: SearchConfig) -> None:
+    def put(self, part: Part, found: list[Hypothesis], search: SearchConfig) -> None:
+        """Write down what was found for a part, nothing where its client has left."""
+        found = found or [UNSEARCHED]
         words = self.tokenizer.decode_target([one.tokens for one in found])
         part.found, part.words = found, [_tidy(text) for text in words]
         if isinstance(search, MinimumBayesRisk):
             _rank_by_risk(part, search.n_best)
 
-    def _joined(self, plan: _Plan, how: How, links: dict[int, list[Link]]) -> Translation:
+    def _joined(self, plan: Plan, how: How, links: dict[int, list[Link]]) -> Translation:
         """Join the translations of a text's parts, each with what followed it."""
         flags, chains = set(plan.flags), begun()
         joint: list[Link] = []
         read = written = 0
-        for (_, gap), part in zip(plan.segments.parts, plan.parts, strict=True):
+        for number, part in enumerate(plan.parts):
             if part is None:
-                chains = joined(chains, [gap], [UNSEARCHED])
+                chains = joined(chains, [plan.followed(number, "")], [UNSEARCHED])
                 continue
             flags |= part.flags
             joint += [
@@ -308,7 +342,7 @@ class Pipeline:
             ]
             if how.align:
                 read, written = read + len(words(part.text)), written + len(words(part.words[0]))
-            texts = [text + gap for text in part.words]
+            texts = [plan.followed(number, text) for text in part.words]
             if _drawn(how.search):
                 chains = joined(chains, texts, part.found)
             else:
@@ -323,13 +357,10 @@ class Pipeline:
         )
 
 
-def _so_far(plan: _Plan) -> str:
+def _so_far(plan: Plan) -> str:
     """Return what there is of a translation; where a part has not begun, nothing stands."""
-    pairs = zip(plan.segments.parts, plan.parts, strict=True)
-    words = (
-        ("" if part is None or not part.words else part.words[0]) + gap for (_, gap), part in pairs
-    )
-    return _finished("".join(words), plan)
+    best = ("" if part is None or not part.words else part.words[0] for part in plan.parts)
+    return _finished("".join(plan.followed(*one) for one in enumerate(best)), plan)
 
 
 def _drawn(search: SearchConfig) -> bool:
@@ -337,7 +368,7 @@ def _drawn(search: SearchConfig) -> bool:
     return isinstance(search, Sample | Alternatives) and not isinstance(search, MinimumBayesRisk)
 
 
-def _finished(text: str, plan: _Plan) -> str:
+def _finished(text: str, plan: Plan) -> str:
     """Give a translation back what was taken off its source."""
     if CAPITALS in plan.flags:
         text = shouted(text)

@@ -32,8 +32,9 @@ from heedful.decode.engine import Engine
 from heedful.decode.quantize import pick_precision
 from heedful.decode.shortlist import Shortlist, shortlist_of
 from heedful.device import pick_device
-from heedful.errors import ModelError, SettingError, did_you_mean
-from heedful.model_folder import LoadedModel, load_model
+from heedful.errors import SettingError, did_you_mean
+from heedful.flowing import Feed, Flowing
+from heedful.model_folder import LoadedModel, check_alike, load_model
 from heedful.model_header import Languages
 from heedful.model_path import BUNDLED, model_path
 from heedful.pipeline import How, Pipeline
@@ -141,7 +142,7 @@ class Translator:
         first = load_model(folder, chosen)
         others = [load_model(model_path(path), chosen) for path in ensemble]
         for path, other in zip(ensemble, others, strict=True):
-            _check_alike(first, other, str(path))
+            check_alike(first, other, str(path))
         shortlist = shortlist_of(folder, first.tokenizer) if fast else None
         return cls([first, *others], chosen, precision, shortlist, folder)
 
@@ -297,6 +298,18 @@ class Translator:
         [expected] = curve(self.mean_log_probs([translation])).tolist()
         return replace(translation, confidence=expected)
 
+    @property
+    def flows(self) -> bool:
+        """Whether `flow` can be asked for: see `Engine.flows`."""
+        return self._engine.flows
+
+    def flow(
+        self, feed: Feed, to: str | None = None, *, from_: str | None = None, search: SearchConfig
+    ) -> None:
+        """Translate what a feed brings, each with what has come by then, until nothing comes."""
+        flowing = Flowing(self._pipeline, feed, self._how(to, from_, {"search": search}))
+        self._engine.flow(flowing, search, self.limits)
+
     def partial(
         self,
         text: str | Request,
@@ -378,23 +391,10 @@ class Translator:
         language = tag or self.languages.target
         known = from_ or self.languages.known_source(tag)
         how = How(to=tag, source=known, language=language, search=options.get("search") or Beam())
-        given = {
-            name: value for name, value in options.items() if name not in ("search", "confidence")
-        }
+        apart = ("search", "confidence")
+        given = {name: value for name, value in options.items() if name not in apart}
         return replace(how, **given)  # type: ignore[arg-type]
 
 
 class _StoppedError(Exception):
     """Nobody reads what is being translated any more."""
-
-
-def _check_alike(first: LoadedModel, other: LoadedModel, name: str) -> None:
-    """Raise ModelError unless two models can be asked together."""
-    if first.tokenizer.fingerprint() != other.tokenizer.fingerprint():
-        raise ModelError(
-            "its vocabulary is another than the first model's",
-            where=name,
-            fix="take models trained with one tokenizer.json",
-        )
-    if first.languages != other.languages:
-        raise ModelError("its languages are others than the first model's", where=name)

@@ -88,7 +88,8 @@ def engine_of(model: Transformer, lists: Any = None, *, ties: bool = False) -> E
             for first in range(4, ENTRIES - 2, 3):
                 some[first + 1 : first + 3] = some[first]
     product = Int8Product(table, torch.zeros(ENTRIES), torch.ones(ENTRIES))
-    packed = replace(pack(model, "int8"), project=product, table=to_int8(table)[0].numpy())
+    packed = replace(pack(model, "int8"), project=product)
+    vars(packed)["table"] = to_int8(table)[0].numpy()
     engine = Engine(model, "cpu", 0, "int8", lists)
     engine._packed = [packed]
     return engine

@@ -12,15 +12,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from heedful.decode.engine import Engine
 from heedful.decode.fused import FusedStepper, fusible
-from heedful.decode.packed import Format, PackedTransformer, pack
+from heedful.decode.packed import Format, PackedTransformer, has_kernels, pack
 from heedful.decode.products import Workspace
-from heedful.decode.quantize import as_int8
+from heedful.decode.quantize import as_int8, pick_precision
 from heedful.decode.steppers import ModelStepper
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.attention import GroupedQuery
 from heedful.nn.norm import PreNorm
 from heedful.nn.position import Rotary
+from heedful.search import Greedy, Limits
 from tests.contract.test_families import MODEL_FAMILIES, label, variants
 
 ENTRIES, STEPS, WIDTH = 40, 7, 3
@@ -32,6 +34,8 @@ def changes() -> Iterator[Any]:
     """Yield every variant alone, and each once more in a model of today's habits."""
     for name, family in MODEL_FAMILIES.items():
         for settings in variants(family):
+            if name == "feed_forward" and not has_kernels(model_of({name: settings})):
+                continue  # it goes the eager way: below
             yield pytest.param({name: settings}, id=label(settings))
             yield pytest.param(MODERN | {name: settings}, id=f"modern-{label(settings)}")
 
@@ -195,14 +199,15 @@ def test_nothing_is_compiled_after_the_kernels_are_ready() -> None:
     code = (
         "import numpy as np\n"
         "import torch\n"
-        "from heedful.kernels.warm import ready\n"
-        "assert ready(wait=True)\n"
+        "from heedful.kernels import called, warm\n"
+        "called.kept = warm.kept = lambda: None  # numba's alone\n"
+        "assert warm.ready(wait=True)\n"
         "from heedful.kernels import attention, beam_steps, decoder_step, encoder_pass\n"
         "from heedful.kernels import greedy_steps, listed, product, rows, whole\n"
         "files = (attention, beam_steps, decoder_step, encoder_pass, greedy_steps, listed)\n"
         "files += (product, rows, whole)\n"
         "kernels = [vars(m)[n] for m in files for n in m.__all__ if n.islower()]\n"
-        "for other in (product.arranged, whole.dot, whole.quantise_row):\n"
+        "for other in (whole.dot, whole.quantise_row):\n"
         "    kernels.remove(other)  # no kernel; only kernels call them\n"
         "before = [kernel.signatures[:] for kernel in kernels]\n"
         "assert all(map(len, before))\n"
@@ -227,3 +232,22 @@ def test_which_models_go_this_way() -> None:
     assert fusible(model, "cpu")
     assert not fusible(model, "cuda")
     assert not fusible(torch.nn.Linear(2, 2), "cpu")
+
+
+def test_what_no_kernel_knows_goes_the_eager_way() -> None:
+    """Also in int8, whose eager twin is asked; `auto` then takes float32, which is faster there."""
+    unknown = [
+        model_of({"feed_forward": settings})
+        for settings in variants(MODEL_FAMILIES["feed_forward"])
+        if not has_kernels(model_of({"feed_forward": settings}))
+    ]
+    assert [model.config.feed_forward.kind for model in unknown] == ["gelu_tanh"]
+    for model in unknown:
+        assert not fusible(model, "cpu")
+        assert pick_precision("auto", model, torch.device("cpu")) == "float32"
+        for precision in ("float32", "int8"):
+            engine = Engine(model, precision=precision)  # type: ignore[arg-type]
+            engine.settle()
+            found = engine.decode(sources_of(3), Greedy(), Limits(1, 2, (0, 1), 32))
+            assert engine._packed is None
+            assert all(row[0].tokens for row in found)

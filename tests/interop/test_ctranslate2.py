@@ -20,7 +20,7 @@ from heedful.nn.attention import GroupedQuery
 from heedful.nn.embedding import ThreeWay, Untied
 from heedful.nn.feedforward import SwiGLU
 from heedful.nn.norm import LayerNorm, PreNorm, RMSNorm
-from heedful.nn.position import Rotary
+from heedful.nn.position import Llama3Scaling, Rotary
 from heedful.search import Beam, Greedy, Limits
 from heedful.settings import Settings
 from heedful.text.pieces import END, START
@@ -130,6 +130,13 @@ def test_a_variant_without_counterpart_is_refused_by_name(
     loaded = random_model(tokenizer)
     loaded.model.config = loaded.model.config.model_copy(update={family: _Unheard()})
     with pytest.raises(ModelError, match=f'model.{family}.kind: .* "unheard"; train with another'):
+        export(tmp_path / "out", loaded)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stretched_positions_are_refused_by_name(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    loaded = random_model(tokenizer, position=Rotary(scaling=Llama3Scaling()))
+    with pytest.raises(ModelError, match=r'nothing like position\.scaling "llama3"'):
         export(tmp_path / "out", loaded)
     assert list(tmp_path.iterdir()) == []
 

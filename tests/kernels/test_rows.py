@@ -9,10 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heedful.kernels.layout import GELU, RELU, SWIGLU
 from heedful.kernels.rows import (
-    GELU,
-    RELU,
-    SWIGLU,
     activate,
     add_and_normalise,
     best_of_rows,

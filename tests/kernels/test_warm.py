@@ -22,6 +22,7 @@ def tell():
     alive = any(thread.name == "kernels" for thread in threading.enumerate())
     print(alive, 0 < len(begun) < 100_000, warm.are_ready())
 
+warm.kept = lambda: None  # as on a machine that has compiled none
 warm._calls = lambda: (call for _ in range(100_000))
 atexit.register(tell)  # what is registered first is called last
 warm.ready()

@@ -16,9 +16,10 @@ from numba.core.registry import cpu_target
 from heedful.decode.products import Float32Product, Int8Product
 from heedful.decode.quantize import Int8Linear
 from heedful.kernels.attention import keep_memory
+from heedful.kernels.layout import arranged
 from heedful.kernels.listed import listed, listed_whole
 from heedful.kernels.pairs import multiply_pairs
-from heedful.kernels.product import arranged, multiply_whole
+from heedful.kernels.product import multiply_whole
 from heedful.kernels.whole import quantise
 from tests.kernels.test_rows import drawn
 
@@ -118,11 +119,9 @@ def test_listed_pieces_have_the_logits_of_all(seed: int, width: int) -> None:
 WITHOUT = """
 import numpy as np
 from heedful.kernels.attention import keep_memory
-from heedful.kernels.attention import keep_memory
+from heedful.kernels.layout import KEPT, LANES, arranged
 from heedful.kernels.listed import listed_whole
-from heedful.kernels.product import arranged, multiply_whole
-from heedful.kernels.quads import LANES
-from heedful.kernels.vectors import KEPT
+from heedful.kernels.product import multiply_whole
 
 draw = np.random.default_rng(0)
 given, weight = (draw.integers(-127, 128, (n, 192)).astype(np.int8) for n in (13, 60))

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from heedful.flowing import Feed
 from heedful.request import Request
 from heedful.serve.app import Service, create_app
 from heedful.serve.batcher import Batcher, How
@@ -36,6 +37,7 @@ class FakeEngine:
     proofs: list[BaseException | None] = field(default_factory=list)
     """What the next attempts to show that it works raise."""
     batches: list[list[str]] = field(default_factory=list)
+    lanes: int = 0
 
     def sizes(self, texts: Sequence[str], how: How) -> list[int]:
         return [len(text.split()) for text in texts]
@@ -49,9 +51,52 @@ class FakeEngine:
         count = how.search.returned
         return [_translation(one.text, how.to or "", count) for one in requests]
 
+    def flows(self, how: How) -> bool:
+        return self.lanes > 0
+
+    def flow(self, how: How, feed: Feed) -> None:
+        raise NotImplementedError
+
     def prove(self) -> None:
         if self.proofs and (error := self.proofs.pop(0)) is not None:
             raise error
+
+
+@dataclass
+class FlowingEngine(FakeEngine):
+    """Lets texts in; in each step, for which it waits, it ends the one that came first."""
+
+    lanes: int = 1
+    steps: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    places: int = 4
+    under_way: list[list[str]] = field(default_factory=list)
+    """What is under way in each step."""
+
+    def flow(self, how: How, feed: Feed) -> None:
+        coming, going = 0, dict[int, Request]()
+        while True:
+            while fresh := feed.more(self.places - len(going)):
+                going |= dict(enumerate(fresh, start=coming))
+                coming += len(fresh)
+            going = {n: one for n, one in going.items() if not self._left(n, one, feed)}
+            if not going:
+                return
+            self.under_way.append([one.text for one in going.values()])
+            self.begun.set()
+            assert self.open.is_set() or self.steps.acquire(timeout=20)
+            if self.fails:
+                raise self.fails.pop(0)
+            first = min(going)
+            feed.done(first, _translation(going.pop(first).text, how.to or "", 1))
+
+    def _left(self, number: int, one: Request, feed: Feed) -> bool:
+        if one.client.gone:
+            feed.done(number, _translation(one.text, "", 1))
+        return one.client.gone
+
+    def step(self) -> None:
+        """Let a step be taken."""
+        self.steps.release()
 
 
 def _translation(text: str, to: str, count: int) -> Translation:

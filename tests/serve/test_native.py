@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from heedful.request import Request
 from heedful.search import Beam, Greedy
 from heedful.serve.batcher import How
 from heedful.serve.limits import ServerLimits
 from heedful.serve.models import Model, Models
 from heedful.serve.refusal import RefusalError
+from heedful.translation import Candidate, Translation
 from tests.serve.serving import JSON, WAYS, FakeEngine, asking, open_engine, run, until
 
 
@@ -198,6 +201,40 @@ def test_a_long_text_is_streamed_by_sentences() -> None:
             assert last == {"done": True, "text": "".join(line["text"] for line in lines)}
 
     run(scenario)
+
+
+def test_a_stream_has_spaces_where_the_language_has_them() -> None:
+    """Chinese has none between its sentences; what is read from it has."""
+
+    async def scenario() -> None:
+        text = "你好。“今天天气很好！”\n走吧。"
+        for to, gap in (("en", " "), ("ja", "")):
+            asked = {"text": text, "from": "zh", "to": to}
+            async with asking(Speaking(to), ways=(("zh", to),)) as client:
+                answer = await client.post("/v1/translate/stream", asked)
+            *lines, last = [json.loads(line) for line in answer.body.splitlines()]
+            assert "".join(line["source"] for line in lines) == text
+            said = [SPOKEN[to] + gap, SPOKEN[to] + "\n", SPOKEN[to]]
+            assert [line["text"] for line in lines] == said
+            assert last == {"done": True, "text": "".join(said)}
+
+    run(scenario)
+
+
+SPOKEN = {"en": "Hello.", "ja": "こんにちは。"}
+
+
+class Speaking(FakeEngine):
+    """Says the same of everything."""
+
+    def __init__(self, to: str) -> None:
+        super().__init__()
+        self.open.set()
+        self._said = SPOKEN[to]
+
+    def translate(self, requests: Sequence[Request], how: How) -> list[Translation]:
+        candidates = (Candidate(self._said, 0.0, 0.0),)
+        return [Translation(one.text, self._said, candidates) for one in requests]
 
 
 def test_a_stream_of_nothing_ends() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heedful.text.sentences import HARD, split_sentences
+from heedful.text.sentences import HARD, gap_after, split_sentences
 
 tricky = st.lists(
     st.sampled_from(
@@ -86,3 +86,26 @@ def test_white_space_at_the_ends_is_kept_apart() -> None:
     assert split_sentences("  One. Two \n") == [("", "  "), ("One.", " "), ("Two", " \n")]
     assert split_sentences(" \n") == [("", " \n")]
     assert split_sentences("") == []
+
+
+@pytest.mark.parametrize(
+    ("source", "gap", "translation", "after"),
+    [
+        ("你好。", "", "Hello.", " "),
+        ("「你好。」", "", "“Hello.”", " "),
+        ("天气很好，", "", "the weather is fine,", " "),
+        ("今天", "", "today", " "),
+        ("नमस्ते।", "", "Hello.", " "),
+        ("你好。", "", "こんにちは。", ""),
+        ("你好。", "", "สวัสดี", ""),
+        ("你好。", "", "", ""),
+        ("你好。", "\n", "Hello.", "\n"),
+        ("Hello.", " ", "你好。", " "),
+        ("a long word, cut her", "", "ein langes Wo", ""),
+        ("”", "", "Hello.", ""),
+    ],
+)
+def test_a_space_comes_where_the_translation_needs_one(
+    source: str, gap: str, translation: str, after: str
+) -> None:
+    assert gap_after(source, gap, translation) == after

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from heedful.decode.collecting import nothing_collected
+from heedful.decode.flow import COLUMNS, Flow, Inflow, one_core, places
 from heedful.decode.fused import Candidates, FusedStepper, fusible
 from heedful.decode.graphs import GraphStepper, Stages, recordable
 from heedful.decode.job import Job
@@ -25,10 +26,9 @@ from heedful.decode.packed import Format, PackedTransformer, pack
 from heedful.decode.passing import AT_ONCE
 from heedful.decode.products import Workspace
 from heedful.decode.quantize import Precision, as_int8, check_precision
-from heedful.decode.sources import check, padded
-from heedful.decode.steppers import ModelStepper, Placed, Together
+from heedful.decode.sources import check, padded, too_large, within
+from heedful.decode.steppers import ModelStepper, Placed, joint
 from heedful.decode.waiting import Begun, Waiting, batches
-from heedful.errors import ModelError
 from heedful.kernels.warm import ready
 from heedful.models.seq2seq import Seq2Seq
 from heedful.models.transformer import Transformer
@@ -38,7 +38,6 @@ from heedful.search import (
     Hypothesis,
     Limits,
     SearchConfig,
-    Stepper,
     Watch,
     Wish,
 )
@@ -130,8 +129,8 @@ class Engine:
         empty, longer than the model knows or of other pieces, and when a single one does not fit
         into memory.
         """
-        limits = self._within_model(limits)
-        check(sources, limits, self._known())
+        limits = within(limits, self.models)
+        check(sources, limits, self.models)
         if self._packed is None:  # else the models' own layers are not asked
             for model in self.models:
                 model.eval()
@@ -154,20 +153,6 @@ class Engine:
                 for row, one in zip(rows, hypotheses, strict=True):
                     found[row] = one
         return found
-
-    def _within_model(self, limits: Limits) -> Limits:
-        """Return the limits, with the positions that a Transformer has where they allow more."""
-        known = [one.config.max_length for one in self.models if isinstance(one, Transformer)]
-        if limits.max_length is not None:
-            known.append(limits.max_length)
-        return replace(limits, max_length=min(known, default=None))
-
-    def _known(self) -> float:
-        """Return how many source pieces every model has an embedding of."""
-        known = [
-            one.tables.source.num_embeddings for one in self.models if isinstance(one, Transformer)
-        ]
-        return min(known, default=math.inf)
 
     def settle(self) -> None:
         """Wait for the kernels, where there can be any, so that all that follows is computed alike.
@@ -205,16 +190,9 @@ class Engine:
             yield rows, self._run(asked, replace(job, watch=job.watching(rows)))
         except torch.OutOfMemoryError:
             if len(rows) == 1:
-                raise self._too_large(asked[0]) from None
+                raise too_large(asked[0].source, self.device) from None
             half = len(rows) // 2
             waiting += [rows[half:], rows[:half]]
-
-    def _too_large(self, asked: Asked) -> ModelError:
-        return ModelError(
-            f"one source of {len(asked.source):,} pieces does not fit into the memory of "
-            f"{self.device}",
-            fix="use a smaller beam or the CPU",
-        )
 
     @torch.inference_mode()
     def _run(self, asked: list[Asked], job: Job) -> list[list[Hypothesis]]:
@@ -236,7 +214,7 @@ class Engine:
             )
             for model in self._in_precision()
         ]
-        return runner.run(_joint(steppers), asked, job.limits, watch=job.watch)
+        return runner.run(joint(steppers), asked, job.limits, watch=job.watch)
 
     def _list(self, asked: Asked) -> Int[Array, " N"]:
         """Return the pieces that a translation may be made of, what is wished for among them."""
@@ -313,20 +291,51 @@ class Engine:
         self, begun: Begun, waiting: Waiting, job: Job, spaces: Sequence[Workspace]
     ) -> Found:
         """Translate some sources, and others in the places that they leave, by kernels."""
+        steppers = self._steppers(job, begun.places, job.columns(begun.rows[0]), spaces)
+        return self._run_in_places(begun, waiting, job, steppers, AT_ONCE)
+
+    def _steppers(
+        self, job: Job, places: int, columns: int, spaces: Sequence[Workspace]
+    ) -> list[FusedStepper]:
+        """Return a stepper of each model, with so many places for sources."""
         assert self._packed is not None
-        steppers = [
+        listed, attentive = self.candidates is not None, job.search.attentive
+        return [
             FusedStepper(
-                packed,
-                job.width,
-                begun.places,
-                job.columns(begun.rows[0]),
-                space,
-                listed=self.candidates is not None,
-                attentive=job.search.attentive,
+                packed, job.width, places, columns, space, listed=listed, attentive=attentive
             )
             for packed, space in zip(self._packed, spaces, strict=True)
         ]
-        return self._run_in_places(begun, waiting, job, steppers, AT_ONCE)
+
+    @property
+    def flows(self) -> bool:
+        """Whether `flow` can be asked for: where sources are translated by kernels."""
+        return self._packed is not None
+
+    @torch.inference_mode()
+    def flow(self, inflow: Inflow, search: SearchConfig, limits: Limits) -> None:
+        """Translate what comes, in this thread alone, until nothing is left: `heedful.decode.flow`.
+
+        Other threads may do the same meanwhile. Raises ModelError as `decode` does.
+        """
+        job = Job((), search, within(limits, self.models), None)
+        spaces, count = self._take_spaces(), places(job.width)
+        steppers = self._steppers(job, count, COLUMNS, spaces)
+
+        def read(asked: Sequence[Asked]) -> None:
+            check([one.source for one in asked], job.limits, self.models)
+            self._read(asked, steppers)
+
+        more = Flow(inflow, count, read).more
+        with one_core():
+            search.build().run(joint(steppers), more(0), job.limits, more, ended=inflow.ended)
+        self._spaces.append(spaces)
+
+    def _read(self, asked: Sequence[Asked], steppers: Sequence[Placed]) -> None:
+        """Let every stepper read some sources."""
+        lists = [self._list(one) for one in asked] if self.candidates is not None else None
+        for stepper in steppers:
+            stepper.admit([one.source for one in asked], lists)
 
     def _recordable(self, job: Job) -> bool:
         """Return whether this is done by steps that a GPU has recorded."""
@@ -354,7 +363,7 @@ class Engine:
                 for stages in self._stages:
                     stages.forget()
                 if begun.places == 1:
-                    raise self._too_large(job.asked[begun.rows[0]]) from None
+                    raise too_large(job.asked[begun.rows[0]].source, self.device) from None
                 batch_tokens //= 2
                 continue
             done = set(found[0])
@@ -380,19 +389,11 @@ class Engine:
             before = len(rows)
             for portion in filter(None, job.portions(some, at_once)):
                 rows.extend(portion)
-                asked = [job.asked[row] for row in portion]
-                lists = [self._list(one) for one in asked] if self.candidates is not None else None
-                for stepper in steppers:
-                    stepper.admit([one.source for one in asked], lists)
+                self._read([job.asked[row] for row in portion], steppers)
             return [job.asked[row] for row in rows[before:]]
 
         def more(under_way: int) -> list[Asked]:
             return admit(waiting.more(begun, under_way))
 
         first, watch = admit(begun.rows), job.watching(rows)
-        return rows, job.search.build().run(_joint(steppers), first, job.limits, more, watch)
-
-
-def _joint(steppers: Sequence[Stepper]) -> Stepper:
-    """Return one stepper of all."""
-    return steppers[0] if len(steppers) == 1 else Together(steppers)
+        return rows, job.search.build().run(joint(steppers), first, job.limits, more, watch)

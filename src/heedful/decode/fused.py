@@ -14,12 +14,12 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from heedful.decode.packed import Layer, PackedTransformer
+from heedful.decode.packed import Layer, PackedTransformer, has_kernels
 from heedful.decode.passing import Pass, encode
 from heedful.decode.pool import Pool
 from heedful.decode.products import Int8Product, Workspace
 from heedful.decode.striding import stride, stride_beams
-from heedful.kernels import available
+from heedful.kernels import called
 from heedful.models.transformer import Transformer
 from heedful.search.stride import BeamBooks, Books
 from heedful.shapes import Array, Float, Int, Tensor
@@ -30,7 +30,8 @@ Candidates = Callable[[Sequence[int]], Array]
 
 def fusible(model: object, device: torch.device | str) -> bool:
     """Return whether a model can be translated with this way."""
-    return isinstance(model, Transformer) and torch.device(device).type == "cpu" and available()
+    known = isinstance(model, Transformer) and has_kernels(model)
+    return known and torch.device(device).type == "cpu" and called.usable()
 
 
 class FusedStepper:
@@ -53,7 +54,7 @@ class FusedStepper:
         listed: bool = False,
         attentive: bool = False,
     ) -> None:
-        from heedful.kernels.vectors import KEPT  # numba takes a second to load
+        from heedful.kernels.layout import KEPT  # may load numba, a second
 
         self.packed, self.space, self.width = packed, space, rows_per_sentence
         config = packed.model.config
@@ -80,15 +81,13 @@ class FusedStepper:
         `lists`: the pieces that each translation may be made of, ascending, int32. Raises
         ValueError for more rows than the caches were made for.
         """
-        from heedful.kernels.attention import keep_memory
-
         fresh = len(sources) * self.width
         if len(self.positions) + fresh > self.most:
             raise ValueError(f"these caches were made for {self.most} rows, no more")
         if len(self.positions) + fresh > self.keys.shape[1]:
             self._move(self.most, self.places.shape[1])
         first = self.memory.append(np.array([len(source) for source in sources]), self.width)
-        keep_memory(encode(self.packed, sources, self.space), self.memory.rows, first)
+        called.keep_memory(encode(self.packed, sources, self.space), self.memory.rows, first)
         if lists is not None:
             first = self.lists.append(np.array([len(entries) for entries in lists]), self.width)
             self.lists.rows[0, first : self.lists.used, 0] = np.concatenate(lists)
@@ -100,8 +99,6 @@ class FusedStepper:
         self, tokens: Int[Array, " R"], rows: Int[Array, " A"] | None = None
     ) -> Float[Tensor, "A N"]:
         """Take the newest piece of every row; return logits for the position after it."""
-        from heedful.kernels.decoder_step import decoder_step
-
         chosen = slice(None) if rows is None else rows
         positions = self.positions[chosen]
         self.make_room(positions)
@@ -116,7 +113,7 @@ class FusedStepper:
         across = (self.memory.firsts[chosen], self.memory.counts[chosen])
         if packed.decoder.stacked is not None and not self.attentive:
             between = ((*past, self.keys, self.values), (self.memory.rows, *across))
-            decoder_step(*passing.whole_stack(packed.decoder.stacked, between))
+            called.decoder_step(*passing.whole_stack(packed.decoder.stacked, between))
         else:
             for number, layer in enumerate(packed.decoder.layers):
                 self._layer(passing, number, layer, past, across)
@@ -173,10 +170,8 @@ class FusedStepper:
         past: tuple[int, Array, Array],
         across: tuple[Array, Array],
     ) -> None:
-        from heedful.kernels.attention import attend_across, attend_back
-
         packed, after = self.packed, self.packed.decoder.after[3 * number : 3 * number + 3]
-        attend_back(
+        called.attend_back(
             passing.multiply(layer.joint),
             packed.heads,
             packed.groups,
@@ -194,7 +189,7 @@ class FusedStepper:
         assert layer.across_output is not None
         asked = self.attentive and number + 1 == len(packed.decoder.layers)
         weights = np.zeros((passing.rows if asked else 0, int(across[1].max())), np.float32)
-        attend_across(
+        called.attend_across(
             passing.multiply(layer.across),
             packed.heads,
             packed.groups,
@@ -214,16 +209,14 @@ class FusedStepper:
 
     def _listed(self, passing: Pass, chosen: Any) -> Float[Tensor, "A N"]:
         """Return the logits of each row's candidates alone, and tell which they are."""
-        from heedful.kernels.listed import listed, listed_whole
-
         entries, firsts, counts, ids, logits = self.lists_of(chosen, passing.rows)
         lists = (entries, firsts, counts, ids, logits)
         if self.packed.format == "int8":
             project = cast(Int8Product, self.packed.project)
             scales = (passing.scales, project.column_scales)
-            listed_whole(passing.whole, self.packed.table, *scales, *lists)
+            called.listed_whole(passing.whole, self.packed.table, *scales, *lists)
         else:
-            listed(passing.input, self.packed.table, *lists)
+            called.listed(passing.input, self.packed.table, *lists)
         self.entries = torch.from_numpy(ids)
         return torch.from_numpy(logits)
 
@@ -233,7 +226,7 @@ class FusedStepper:
         The memory is for the pieces on the lists and for their logits, filled up to whole blocks:
         sums over a row are then the same, however long the longest list of its company is.
         """
-        from heedful.kernels.rows import BLOCK
+        from heedful.kernels.layout import BLOCK
 
         firsts, counts = self.lists.firsts[chosen], self.lists.counts[chosen]
         shape = (rows, -(-int(counts.max()) // BLOCK) * BLOCK)

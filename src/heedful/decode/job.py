@@ -1,6 +1,6 @@
 """What one call of the engine is about: the sources, what is asked of them, how is searched."""
 
-__all__ = ["Job"]
+__all__ = ["Job", "portions"]
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,16 +34,22 @@ class Job:
 
     def portions(self, rows: list[int], most: float) -> Iterator[list[int]]:
         """Yield those that somebody still waits for by then, so many pieces at a time."""
-        begin = pieces = 0
-        for end, row in enumerate(rows):
-            size = len(self.asked[row].source)
-            if pieces and pieces + size > most:
-                yield self.wanted(rows[begin:end])
-                begin, pieces = end, 0
-            pieces += size
-        yield self.wanted(rows[begin:])
+        for some in portions([self.asked[row] for row in rows], most):
+            yield self.wanted(rows[some])
 
     def watching(self, rows: Sequence[int]) -> Watch | None:
         """Return whom a run must tell that knows the sources by their places in `rows`."""
         watch = self.watch
         return None if watch is None else lambda place, pieces: watch(rows[place], pieces)
+
+
+def portions(asked: Sequence[Asked], most: float) -> Iterator[slice]:
+    """Yield which of them go together, in order, so many pieces of sources at a time."""
+    begin = pieces = 0
+    for end, one in enumerate(asked):
+        size = len(one.source)
+        if pieces and pieces + size > most:
+            yield slice(begin, end)
+            begin, pieces = end, 0
+        pieces += size
+    yield slice(begin, len(asked))

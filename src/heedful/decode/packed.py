@@ -4,10 +4,20 @@ What is multiplied with the same rows is one matrix (queries, keys and values; t
 of the memory for all layers of the decoder).
 """
 
-__all__ = ["Format", "Layer", "Norm", "PackedTransformer", "Stack", "Stacked", "pack"]
+__all__ = [
+    "Format",
+    "Layer",
+    "Norm",
+    "PackedTransformer",
+    "Stack",
+    "Stacked",
+    "has_kernels",
+    "pack",
+]
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -19,6 +29,7 @@ from heedful.models.int8 import to_int8
 from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer
 from heedful.nn.attention import MultiHeadAttention
 from heedful.nn.feedforward import SwiGLU
+from heedful.nn.mapped import let_go
 from heedful.nn.norm import LayerNorm, PreNorm
 from heedful.nn.position import ALiBi, Rotary
 from heedful.shapes import Array, Float, Tensor
@@ -102,8 +113,6 @@ class PackedTransformer:
     memory: Product
     """Keys and values of the memory, layer by layer."""
     project: Product
-    table: Array
-    """The weights of `project`, a row for each piece: float32, or int8 as its format is."""
     heads: int
     groups: int
     activation: int
@@ -111,6 +120,15 @@ class PackedTransformer:
     cosines: Array
     sines: Array
     slopes: Array
+
+    @cached_property
+    def table(self) -> Array:
+        """The weights of `project`, a row for each piece: float32, or int8 as its format is.
+
+        They are made when a list of pieces asks for them, since they are twice in memory then.
+        """
+        table = self.model.tables.output.weight.detach().float()
+        return (to_int8(table)[0] if self.format == "int8" else table).numpy()
 
 
 def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
@@ -127,8 +145,10 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
     if turning is not None:
         angle = torch.outer(torch.arange(config.max_length).float(), turning.rate.float())
     linear = isinstance(config.position, ALiBi)
-    table = model.tables.output.weight.detach().float()
-    project = _made(table, torch.zeros(len(table)), torch.ones(len(table)), format)
+    table = model.tables.output.weight
+    size = len(table)
+    project = _made(table.detach().float(), torch.zeros(size), torch.ones(size), format)
+    let_go(table)
     slopes = layers[0].attention.position.slope if linear else torch.zeros(config.n_heads)
     activation, post = _activation(model), not isinstance(config.residual, PreNorm)
     groups = crosses[0].key_proj.out_features // d_k
@@ -146,7 +166,6 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
         encoder=stacks[0],
         decoder=stacks[1],
         memory=_product(both, format),
-        table=(to_int8(table)[0] if format == "int8" else table).numpy(),
         project=project,
         heads=config.n_heads,
         groups=groups,
@@ -187,11 +206,20 @@ def _stacked(
     )
 
 
-def _activation(model: Transformer) -> int:
-    from heedful.kernels.rows import GELU, RELU, SWIGLU  # numba takes a second to load
+_ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swiglu": "SWIGLU"}
+"""What the kernels call the feed-forward networks that they know."""
 
-    kinds = {"relu": RELU, "gelu": GELU, "swiglu": SWIGLU}
-    return kinds[model.config.feed_forward.kind]
+
+def has_kernels(model: Transformer) -> bool:
+    """Return whether the kernels know all that a model is made of."""
+    return model.config.feed_forward.kind in _ACTIVATIONS
+
+
+def _activation(model: Transformer) -> int:
+    from heedful.kernels import layout  # may load numba, a second
+
+    number: int = getattr(layout, _ACTIVATIONS[model.config.feed_forward.kind])
+    return number
 
 
 def _stack(model: Transformer, layers: Any, final: nn.Module, format: Format) -> Stack:
@@ -253,7 +281,10 @@ def _product(projections: list[Any], format: Format, factors: list[float] | None
         rows.append(weight.detach().float())
         biases.append(torch.zeros(len(weight)) if bias is None else bias.detach().float() * factor)
         shares.append(torch.full((len(weight),), factor))
-    return _made(torch.cat(rows), torch.cat(biases), torch.cat(shares), format)
+    made = _made(torch.cat(rows), torch.cat(biases), torch.cat(shares), format)
+    for projection in projections:
+        let_go(projection.weight)
+    return made
 
 
 def _made(

@@ -10,6 +10,7 @@ import numpy as np
 
 from heedful.decode.packed import Layer, Norm, PackedTransformer, Stack, Stacked
 from heedful.decode.products import Product, Workspace
+from heedful.kernels import called
 from heedful.shapes import Array, Float, Int, Tensor
 
 AT_ONCE = 256
@@ -44,10 +45,8 @@ class Pass:
         self, table: Tensor, tokens: Int[Array, " R"], position: Any, places: Int[Array, " R"]
     ) -> None:
         """Make the states of pieces: embeddings, with what is added for their places."""
-        from heedful.kernels.rows import embed
-
         scale = np.float32(self.packed.model.tables.scale)
-        embed(table.detach().numpy(), tokens, scale, table_of(position), places, self.states)
+        called.embed(table.detach().numpy(), tokens, scale, table_of(position), places, self.states)
 
     def multiply(self, product: Product, *, inner: bool = False) -> Array:
         """Return the results of a product."""
@@ -87,10 +86,8 @@ class Pass:
 
     def normalise(self, norm: Norm) -> None:
         """Make the norm of the states the rows of the next product."""
-        from heedful.kernels.rows import normalise
-
         given = (self.states, norm.weight, norm.shift, norm.eps, norm.centred)
-        normalise(*given, self.input, self.whole, self.scales)
+        called.normalise(*given, self.input, self.whole, self.scales)
         self._rows = self.input
 
     def attended(self) -> tuple[Array, Array, Array]:
@@ -100,9 +97,7 @@ class Pass:
 
     def add(self, product: Product, norm: Norm, *, inner: bool = False) -> None:
         """End a sublayer: multiply, add to the states, normalise into the next one's input."""
-        from heedful.kernels.rows import add_and_normalise
-
-        add_and_normalise(
+        called.add_and_normalise(
             self.multiply(product, inner=inner),
             self.states,
             norm.weight,
@@ -118,10 +113,8 @@ class Pass:
 
     def feed_forward(self, layer: Layer, norm: Norm) -> None:
         """Go through the position-wise network (section 3.3)."""
-        from heedful.kernels.rows import activate
-
         results = self.multiply(layer.inner)
-        activate(results, self.packed.activation, self.inner, self.whole_inner, self.scales)
+        called.activate(results, self.packed.activation, self.inner, self.whole_inner, self.scales)
         self.add(layer.outer, norm, inner=True)
 
     def end(self, stack: Stack) -> None:
@@ -137,8 +130,6 @@ def encode(
 
     That is keys and values of all layers of all pieces, one source after another.
     """
-    from heedful.kernels.encoder_pass import encoder_pass
-
     starts = np.array([0, *accumulate(map(len, sources))], np.int64)
     passing = Pass(packed, space, int(starts[-1]))
     model = packed.model
@@ -149,18 +140,16 @@ def encode(
     if packed.encoder.stacked is None:
         _layer_by_layer(passing, starts)
     else:
-        encoder_pass(*passing.whole_stack(packed.encoder.stacked, (starts,)))
+        called.encoder_pass(*passing.whole_stack(packed.encoder.stacked, (starts,)))
     passing.end(packed.encoder)
     return passing.multiply(packed.memory)
 
 
 def _layer_by_layer(passing: Pass, starts: Int[Array, " B"]) -> None:
     """Go through the encoder."""
-    from heedful.kernels.attention import attend_within
-
     packed = passing.packed
     for number, layer in enumerate(packed.encoder.layers):
-        attend_within(
+        called.attend_within(
             passing.multiply(layer.joint),
             packed.heads,
             packed.groups,

@@ -8,13 +8,12 @@ again, the same on every machine and in any company.
 __all__ = ["Float32Product", "Int8Product", "Product", "Workspace", "floats"]
 
 import math
-from collections.abc import Callable
-from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
+from heedful.kernels import called
 from heedful.models.int8 import to_int8
 from heedful.shapes import Array, Float, Tensor
 
@@ -69,7 +68,7 @@ class Int8Product:
         bias: Float[Tensor, " N"],
         factors: Float[Tensor, " N"],
     ) -> None:
-        from heedful.kernels.product import arranged  # numba takes a second to load
+        from heedful.kernels.layout import arranged  # may load numba, a second
 
         whole, scales = to_int8(weight)
         self.n_out = len(weight)
@@ -80,14 +79,8 @@ class Int8Product:
 
     def multiply(self, rows: Array, whole: Array, scales: Array, out: Array) -> None:
         """Write the product of the whole numbers."""
-        _multiply_whole()(whole, scales, self.arranged, self.column_scales, self.bias, out)
-
-
-@cache
-def _multiply_whole() -> Callable[..., None]:
-    from heedful.kernels.product import multiply_whole  # numba takes a second to load
-
-    return multiply_whole
+        given = (whole, scales, self.arranged, self.column_scales, self.bias)
+        called.multiply_whole(*given, out)
 
 
 def floats(tensor: Tensor) -> Array:

@@ -14,6 +14,7 @@ from typing import Any, Literal, cast, get_args
 import torch
 from torch import nn
 
+from heedful.decode.packed import has_kernels
 from heedful.device import has_bf16
 from heedful.errors import SettingError, did_you_mean
 from heedful.models.int8 import to_int8
@@ -35,9 +36,9 @@ EXACT = 1024
 def pick_precision(name: str, model: Seq2Seq, device: torch.device) -> Precision:
     """Return the precision of that name; `auto` is the fastest that keeps the scores.
 
-    That is int8 for a Transformer on CPU, bf16 on a GPU that computes in it, else float32; what
-    they cost in BLEU stands in docs/speed.md. Raises SettingError for an unknown name; whether a precision is for the device is
-    for the `Engine` to say.
+    That is int8 for a Transformer on CPU whose parts the kernels know, bf16 on a GPU that computes
+    in it, else float32; what they cost in BLEU stands in docs/speed.md. Raises SettingError for an
+    unknown name; whether a precision is for the device is for the `Engine` to say.
     """
     if name not in PRECISIONS:
         raise SettingError(
@@ -50,8 +51,8 @@ def pick_precision(name: str, model: Seq2Seq, device: torch.device) -> Precision
     if device.type == "cuda":
         return "bf16" if has_bf16(device) else "float32"
     kernels = find_spec("numba") is not None
-    suited = device.type == "cpu" and kernels and isinstance(model, Transformer)
-    return "int8" if suited else "float32"
+    suited = device.type == "cpu" and isinstance(model, Transformer) and has_kernels(model)
+    return "int8" if kernels and suited else "float32"
 
 
 def check_precision(precision: Precision, model: Seq2Seq, device: torch.device) -> None:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from heedful.errors import ModelError
+from heedful.kernels import called
 from heedful.kernels.warm import are_ready
 from heedful.model_header import add_file, added_file
 from heedful.text.tokenizer import Tokenizer
@@ -76,15 +77,13 @@ class Shortlist:
         """
         ids = np.asarray(source_ids, np.int64)
         if are_ready():
-            from heedful.kernels.listed import union
-
             if ids.size and not 0 <= ids.min() <= ids.max() < self.source_size:
                 raise IndexError("a source piece that this shortlist does not know")
             marks, found = (
                 np.zeros(self.target_size, np.bool_),
                 np.empty(self.target_size, np.int32),
             )
-            return found[: union(self.starts, self.targets, self.always, ids, marks, found)]
+            return found[: called.union(self.starts, self.targets, self.always, ids, marks, found)]
         places = zip(self.starts[ids].tolist(), self.starts[ids + 1].tolist(), strict=True)
         lists = [self.targets[start:end] for start, end in places]
         wanted = np.zeros(self.target_size, np.bool_)  # its own, since threads call this

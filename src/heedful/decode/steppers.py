@@ -1,6 +1,6 @@
 """Models as the steppers that searches drive: one model the eager way, or several together."""
 
-__all__ = ["ModelStepper", "Placed", "Together"]
+__all__ = ["ModelStepper", "Placed", "Together", "joint"]
 
 import math
 import threading
@@ -149,3 +149,8 @@ class Together:
         """Reorder every member's rows."""
         for stepper in self.steppers:
             stepper.select(rows, sentences)
+
+
+def joint(steppers: Sequence[Stepper]) -> Stepper:
+    """Return one stepper of all."""
+    return steppers[0] if len(steppers) == 1 else Together(steppers)

@@ -9,18 +9,17 @@ import numpy as np
 from heedful.decode.packed import Stacked
 from heedful.decode.passing import Pass, table_of
 from heedful.decode.products import Int8Product
+from heedful.kernels import called
 from heedful.search.stride import BeamBooks, Books
 
 if TYPE_CHECKING:
     from heedful.decode.fused import FusedStepper
 
-_EVERY_PIECE = np.zeros(0, np.int32)
+_EVERY_PIECE, _NO_TABLE = np.zeros(0, np.int32), np.zeros((0, 0), np.int8)
 
 
 def stride(stepper: "FusedStepper", books: Books) -> bool:
     """Let every row grow until a quarter has ended or a client leaves: `heedful.search.stride`."""
-    from heedful.kernels.greedy_steps import greedy_steps
-
     stack = stepper.packed.decoder.stacked
     if stack is None or stepper.attentive or stepper.width > 1:
         return False
@@ -33,7 +32,7 @@ def stride(stepper: "FusedStepper", books: Books) -> bool:
         (forbidden, books.end_id, count - max(1, count // 4)),
         (books.left, books.known),
     )
-    steps = greedy_steps(*given)
+    steps = called.greedy_steps(*given)
     stepper.now = (stepper.now + steps) % stepper.places.shape[1]
     return bool(steps)
 
@@ -43,8 +42,6 @@ def stride_beams(stepper: "FusedStepper", books: BeamBooks) -> int | None:
 
     Returns how many hypotheses have ended; None: no step was taken.
     """
-    from heedful.kernels.beam_steps import beam_steps
-
     stack = stepper.packed.decoder.stacked
     assert stack is not None
     model, passing, forbidden = _given(stepper, stack, books.forbidden)
@@ -61,7 +58,7 @@ def stride_beams(stepper: "FusedStepper", books: BeamBooks) -> int | None:
         (books.penalties, books.last_penalty),
         (endings.numbers, endings.log_prob, endings.scores, endings.tokens),
     )
-    steps, ended = beam_steps(*given)
+    steps, ended = called.beam_steps(*given)
     stepper.now = (stepper.now + steps) % stepper.places.shape[1]
     return ended if steps else None
 
@@ -73,9 +70,11 @@ def _given(
 
     The third are the pieces that are never chosen.
     """
+    from heedful.kernels.layout import TOGETHER
+
     stepper.make_room(stepper.positions)
     packed, model = stepper.packed, stepper.packed.model
-    passing = stepper.passing_of(len(stepper.positions))
+    passing = stepper.passing_of(min(len(stepper.positions), TOGETHER))
     first, last = packed.decoder.first, packed.decoder.last
     project = cast(Int8Product, packed.project)
     lists, logits = _lists(stepper, passing)
@@ -97,10 +96,9 @@ def _given(
 
 def _lists(stepper: "FusedStepper", passing: Pass) -> tuple[Any, Any]:
     """Return the lists that rows choose from, and where their logits go."""
-    table = stepper.packed.table
     if not stepper.listed:
         nothing = np.zeros(0, np.int64)
-        none = (table, _EVERY_PIECE, nothing, nothing, nothing[None])
+        none = (_NO_TABLE, _EVERY_PIECE, nothing, nothing, nothing[None])
         return none, passing.results(stepper.packed.project.n_out)
     *lists, logits = stepper.lists_of(slice(None), passing.rows)
-    return (table, *lists), logits
+    return (stepper.packed.table, *lists), logits

@@ -29,9 +29,17 @@ from heedful.interop.folder import (
 from heedful.model_folder import LoadedModel
 from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer, TransformerConfig
 from heedful.nn.attention import GroupedQuery, MultiHead, MultiHeadAttention
-from heedful.nn.feedforward import GELU, ReLU, SwiGLU
+from heedful.nn.feedforward import GELU, GELUTanh, ReLU, SwiGLU
 from heedful.nn.norm import LayerNorm, PostNorm, PreNorm, RMSNorm
-from heedful.nn.position import ALiBi, Learned, NoPosition, Relative, Rotary, Sinusoidal
+from heedful.nn.position import (
+    ALiBi,
+    Learned,
+    NoPosition,
+    Relative,
+    Rotary,
+    Sinusoidal,
+    Unscaled,
+)
 from heedful.settings import Settings
 from heedful.text.pieces import CONTROL, END, PAD, START, UNKNOWN, language_tag
 from heedful.text.tokenizer import Tokenizer
@@ -165,6 +173,8 @@ def _feed_forward(config: TransformerConfig) -> dict[str, Any]:
             return {"activation": Activation.RELU}
         case GELU():
             return {"activation": Activation.GELU}
+        case GELUTanh():
+            return {"activation": Activation.GELUTanh}
         case SwiGLU():
             return {"activation": Activation.SWISH, "ffn_glu": True}
     raise _refused("feed_forward", config.feed_forward)
@@ -187,12 +197,14 @@ def _position(config: TransformerConfig) -> dict[str, Any]:
     match config.position:
         case Sinusoidal() | Learned() | NoPosition():
             return {}
-        case Rotary(theta=theta):
+        case Rotary(theta=theta, scaling=Unscaled()):
             return {"rotary_dim": 0, "rotary_interleave": False, "rotary_base": theta}
         case Relative():
             return {"relative_position": True}
         case ALiBi():
             return {"relative_attention_bias": True}
+        case Rotary(scaling=scaling):
+            raise _refused("position.scaling", scaling)
     raise _refused("position", config.position)
 
 

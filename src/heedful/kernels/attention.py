@@ -98,9 +98,9 @@ def attend_back(
     """Masked self-attention of one new position of every row (sections 3.2.1 and 3.2.3).
 
     `joint` [R heads+2*groups d_k] are queries, keys and values. Row r stands at `positions[r]`; its
-    new keys and values go to row r, column `now`, of the caches keys and values [R C groups*d_k],
-    its earlier ones stand in the columns before, one a step, behind the first comes the last.
-    `rows_of` [R C] tells for each row in which row of the caches its position of a column stands.
+    new keys and values go to column `now` of the caches keys and values [Q C groups*d_k], its
+    earlier ones stand in the columns before, one a step, behind the first comes the last. `rows_of`
+    [R C] tells for each row in which row of the caches its position of a column stands.
     """
     columns = rows_of.shape[1]
     _attend_back(
@@ -135,8 +135,8 @@ def _attend_back(
         here = positions[r]
         if cosines.shape[0]:
             _turn(joint[r, : width + depth], d_k, cosines[here], sines[here])
-        keep(joint[r, width : width + depth], keys[r, now])
-        keep(joint[r, width + depth :], values[r, now])
+        keep(joint[r, width : width + depth], keys[rows_of[r, now], now])
+        keep(joint[r, width + depth :], values[rows_of[r, now], now])
         first = now - here if now >= here else now - here + columns
         for j in range(here + 1):
             c = first + j if first + j < columns else first + j - columns

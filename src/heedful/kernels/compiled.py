@@ -11,11 +11,11 @@ __all__ = ["compiled"]
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+
+from heedful.kernels.stamp import state_of_sources
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -61,14 +61,7 @@ def compiled(*relaxed: str, makes_arrays: bool = False) -> Callable[[Function], 
             return njit(keep=False)
         with suppress(AttributeError):  # numba's own affair; it looks at the kernel's file alone
             index = cast(Any, kernel)._cache._cache_file
-            index._source_stamp = (index._source_stamp, _state_of_all())
+            index._source_stamp = (index._source_stamp, state_of_sources())
         return kernel
 
     return decorate
-
-
-@cache
-def _state_of_all() -> tuple[float, int]:
-    """Return the newest time of a change and the sizes, added up, of the files of kernels."""
-    found = [path.stat() for path in Path(__file__).parent.glob("*.py")]
-    return max(file.st_mtime for file in found), sum(file.st_size for file in found)

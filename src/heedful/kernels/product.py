@@ -4,25 +4,20 @@ Sums of products of whole numbers are exact, so that all ways give the same. Wei
 order that the way wants them in.
 """
 
-__all__ = ["arranged", "multiply_whole"]
+__all__ = ["multiply_whole"]
 
 from typing import Any
 
 import numpy as np
 
-from heedful.kernels import quads
 from heedful.kernels.compiled import compiled
+from heedful.kernels.layout import LANES
 from heedful.kernels.pairs import multiply_pairs
-from heedful.kernels.quads import LANES
+from heedful.kernels.quads import multiply_quads
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_multiply_quads = quads.multiply_quads if LANES else multiply_pairs
-
-
-def arranged(whole: Array) -> Array:
-    """Return weights [N K] int8 as `multiply_whole` takes them; there may be more rows of them."""
-    return quads.arranged(whole) if LANES and whole.shape[1] % 4 == 0 else whole
+_multiply_quads = multiply_quads if LANES else multiply_pairs
 
 
 @compiled(makes_arrays=True)
@@ -31,9 +26,9 @@ def multiply_whole(
 ) -> None:
     """Write rows W^T, times the scales of row and column, plus a bias.
 
-    rows [R K] int8, weight `arranged` of [N K] int8, as many column_scales and numbers of bias as
-    it has rows, out [R N] float32. The sums that are scaled are exact up to 2^24, which none of
-    1,040 products reaches; above, they are the nearest float32.
+    rows [R K] int8, weight [N K] int8 as `heedful.kernels.layout.arranged` makes it, as many
+    column_scales and numbers of bias as it has rows, out [R N] float32. The sums that are scaled
+    are exact up to 2^24, which none of 1,040 products reaches; above, they are the nearest float32.
     """
     if LANES and rows.shape[1] % 4 == 0:
         _multiply_quads(rows, row_scales, weight, column_scales, bias, out)

@@ -10,7 +10,7 @@ of eight rows or more (a register a cycle and half), 300 of four and 90 to 150 o
 PyTorch multiplies with, 450, 40 and 10 to 15.
 """
 
-__all__ = ["LANES", "arranged", "four_by_four", "multiply_quads", "start_of"]
+__all__ = ["LANES", "four_by_four", "multiply_quads", "start_of"]
 
 from typing import Any
 
@@ -18,10 +18,10 @@ import numba
 import numba.core.cgutils
 import numpy as np
 from llvmlite import ir
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from heedful.kernels.compiled import compiled
+from heedful.kernels.layout import LANES
 from heedful.kernels.vectors import FUSED, place
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -29,15 +29,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 cgutils: Any = numba.core.cgutils  # neither says its types
 types: Any = numba.types
 
-
-def _lanes() -> int:
-    """Return the sums of a register of the processor that numba compiles for; 0 without VNNI."""
-    features = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
-    return 16 if "+avx512vnni" in features else 8 if "+avxvnni" in features else 0
-
-
-LANES = _lanes()
-"""Columns of a panel, which are multiplied together: as many as a register has lanes of 32 bits."""
 
 PANELS, PANELS_OF_ONE = 2, 4
 """Panels of a tile, of several rows and of one."""
@@ -165,18 +156,6 @@ def _tile(rows: int, panels: int, at_once: int = 1) -> Any:
 _eight_rows, _eight_rows_of_one = _tile(8, PANELS), _tile(8, 1)
 _four_rows, _four_rows_of_one = _tile(4, PANELS), _tile(4, 1)
 _one_row, _one_row_of_one = _tile(1, PANELS_OF_ONE, AT_ONCE), _tile(1, 1, AT_ONCE)
-
-
-def arranged(whole: Array) -> Array:
-    """Return weights [N K] int8 as they are multiplied by: panels, of them quads, of them columns.
-
-    N is filled up to whole panels; K must be a multiple of 4.
-    """
-    columns, count = whole.shape
-    filled = np.zeros((-(-columns // LANES) * LANES, count), np.int8)
-    filled[:columns] = whole
-    shifted = (filled.view(np.uint8) ^ np.uint8(128)).reshape(-1, LANES, count // 4, 4)
-    return np.ascontiguousarray(shifted.transpose(0, 2, 1, 3)).reshape(-1, count).view(np.int8)
 
 
 @compiled("reassoc")

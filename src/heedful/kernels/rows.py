@@ -6,9 +6,6 @@ for it: see `heedful.kernels.whole`. All that a row gets depends on that row alo
 """
 
 __all__ = [
-    "GELU",
-    "RELU",
-    "SWIGLU",
     "activate",
     "add_and_normalise",
     "best_of_rows",
@@ -24,15 +21,10 @@ import numpy as np
 
 from heedful.kernels.compiled import compiled
 from heedful.kernels.exponential import exp
+from heedful.kernels.layout import BLOCK, GELU, RELU
 from heedful.kernels.whole import quantise_row
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-RELU, GELU, SWIGLU = 0, 1, 2
-"""What `activate` computes."""
-
-BLOCK = 128
-"""Numbers of a row that are passed over together when none of them is among the best."""
 
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
 _LEAST = np.float32(-np.inf)

@@ -12,6 +12,7 @@ import numpy as np
 
 from heedful.kernels.compiled import compiled
 from heedful.kernels.decoder_step import decoder_step
+from heedful.kernels.layout import TOGETHER
 from heedful.kernels.listed import listed_whole
 from heedful.kernels.product import multiply_whole
 from heedful.kernels.rows import best_of_rows, embed, normalise
@@ -143,6 +144,8 @@ def take_step(
 ) -> bool:
     """Lead the rows of `order` through a step; return whether the model's output is a number.
 
+    They go `TOGETHER` at a time, so that rows, whole, results and logits need hold no more.
+
     stack: weights, scales, biases, norms, kinds and positions of `decoder_step`; embedding: table,
     its scale, what is added at positions; norms: weight and shift of the one before the layers and
     of the one behind them; projection: weight, scales and bias of `multiply_whole`, the logits;
@@ -152,21 +155,29 @@ def take_step(
     then the rows of the caches that each row has its past in; best: to these are written the
     log-probabilities and the pieces that may follow each row.
     """
-    count, (pieces, here, some_rows, firsts, counts) = order.size, memory
+    pieces, here, some_rows, firsts, counts = memory
     _gather_rows(caches[1], order, caches[0], some_rows)
     _gather(newest[0], order, pieces)
     _gather(newest[1], order, here)
     _gather(across[1], order, firsts)
     _gather(across[2], order, counts)
-    numbers, row_scales = whole[0][:count], whole[2][:count]
-    _lead_through(
-        stack, embedding, norms, caches, across[0],
-        (rows[0][:count], rows[1][:count], rows[2][:count], rows[3][:count]),
-        (numbers, whole[1][:count], row_scales),
-        (results[0][:count], results[1][:count], results[2][:count]),
-        (pieces[:count], here[:count], some_rows[:count], firsts[:count], counts[:count]),
-    )  # fmt: skip
-    return _find_best(
-        projection, lists, forbidden, numbers, row_scales, order, firsts[:count], counts[:count],
-        best[0][:count], best[1][:count],
-    )  # fmt: skip
+    for first in range(0, order.size, TOGETHER):
+        some = order[first : first + TOGETHER]
+        count, end = some.size, first + some.size
+        numbers, row_scales = whole[0][:count], whole[2][:count]
+        _lead_through(
+            stack, embedding, norms, caches, across[0],
+            (rows[0][:count], rows[1][:count], rows[2][:count], rows[3][:count]),
+            (numbers, whole[1][:count], row_scales),
+            (results[0][:count], results[1][:count], results[2][:count]),
+            (
+                pieces[first:end], here[first:end], some_rows[first:end], firsts[first:end],
+                counts[first:end],
+            ),
+        )  # fmt: skip
+        if not _find_best(
+            projection, lists, forbidden, numbers, row_scales, some, firsts[:count],
+            counts[:count], best[0][first:end], best[1][first:end],
+        ):  # fmt: skip
+            return False
+    return True

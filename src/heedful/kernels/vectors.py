@@ -6,7 +6,7 @@ numbers at a time, which become registers of whatever size a processor has; a co
 a sum in registers where the length of rows is only known at run time.
 """
 
-__all__ = ["FUSED", "KEPT", "WIDE", "dots", "keep", "mixture", "place"]
+__all__ = ["FUSED", "WIDE", "dots", "keep", "mixture", "place"]
 
 from typing import Any
 
@@ -14,7 +14,6 @@ import numba
 import numba.core.cgutils
 import numpy as np
 from llvmlite import ir
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -24,19 +23,6 @@ types: Any = numba.types
 
 WIDE, REGISTERS = 16, 4
 """Numbers taken at once, and how many times so many make a block."""
-
-
-def _converts_halves() -> bool:
-    """Return whether the processor that numba compiles for has instructions for float16.
-
-    On x86 without them LLVM would call functions that are not there.
-    """
-    machine, _, features = cpu_target.target_context.codegen().magic_tuple()
-    return not machine.startswith(("x86", "i686")) or "+f16c" in features.split(",")
-
-
-KEPT: Any = np.uint16 if _converts_halves() else np.float32
-"""What keys and values are kept as in int8."""
 
 _LARGEST = 65504.0
 """Of float16; what is larger is kept as this."""

@@ -2,7 +2,8 @@
 
 numba compiles at a kernel's first call, half a minute for all of them the first time on a machine
 and a second from its cache later. `ready` starts a thread that calls every kernel on a few numbers,
-and says whether it has ended; nobody waits for it to compile. `heedful.decode.engine` asks.
+and says whether it has ended; nobody waits for it to compile. `heedful.decode.engine` asks. What it
+has made is kept for later processes, in which all are ready at once: see `heedful.kernels.kept`.
 When the process ends, the thread stops after the kernel that it is at: one that Python ends inside
 C++ code of torch or LLVM aborts the process (of one sentence, 2 of 8).
 """
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from heedful.kernels import available
+from heedful.kernels.kept import keep, kept
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -33,6 +35,9 @@ def ready(*, compiling: bool = True, wait: bool = False) -> bool:
     alone.
     """
     if not are_ready():
+        if kept() is not None:
+            _DONE.set()
+            return True
         if not available():
             return False
         thread = _begun(compiling)
@@ -92,13 +97,14 @@ def _call_all() -> None:
             return
         call()
     _DONE.set()
+    keep()
 
 
 def _calls() -> Iterator[Callable[[], object]]:
     """Yield a call of every kernel."""
+    from heedful.kernels.layout import KEPT
     from heedful.kernels.product import multiply_whole
     from heedful.kernels.rows import best_of_rows, log_softmax
-    from heedful.kernels.vectors import KEPT
 
     yield from _calls_on_rows()
     for memory in {np.dtype(np.float32), np.dtype(KEPT)}:
@@ -173,7 +179,7 @@ def _call_encoder() -> None:
 def _call_decoder() -> None:
     """Call a step of the same size."""
     from heedful.kernels.decoder_step import decoder_step
-    from heedful.kernels.vectors import KEPT
+    from heedful.kernels.layout import KEPT
 
     layers, number = np.zeros((1, 1, 1, 2), KEPT), np.zeros(1, np.int64)
     past = (0, number, np.zeros((1, 1), np.int32), layers, layers)
@@ -207,7 +213,7 @@ def _call_beam() -> None:
 
 def _model() -> tuple[Any, ...]:
     """Return what steps take of a decoder, its caches and its memory."""
-    from heedful.kernels.vectors import KEPT
+    from heedful.kernels.layout import KEPT
 
     number, floats = np.zeros(1, np.int64), np.zeros(1, np.float32)
     table, whole, kept = _rows(2), np.zeros((1, 2), np.int8), np.zeros((1, 1, 1, 2), KEPT)

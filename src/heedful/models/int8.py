@@ -4,7 +4,7 @@ A row is what one output, or one piece of a vocabulary, is made with. A float32 
 whole numbers and scales go out, and back. `heedful.model_folder` stores models so.
 """
 
-__all__ = ["SMALLEST", "is_matrix", "multiplied_out", "to_int8"]
+__all__ = ["AT_ONCE", "SMALLEST", "is_matrix", "multiplied_out", "to_int8"]
 
 import torch
 
@@ -12,6 +12,9 @@ from heedful.shapes import Float, Int, Tensor
 
 SMALLEST = 1e-30
 """Scales below this are 0 and so are their rows: quotients of such numbers mean nothing."""
+
+AT_ONCE = 4096
+"""Rows that are read together: of a large vocabulary, a part of the memory that it is itself."""
 
 
 def is_matrix(name: str, n_dims: int) -> bool:
@@ -32,10 +35,15 @@ def to_int8(
     >>> to_int8(torch.tensor([[1.27, -0.5], [0.0, 0.0]]))[0].tolist()
     [[127, -50], [0, 0]]
     """
-    scales = weight.abs().amax(dim=1) / 127
-    scales = torch.where(scales < SMALLEST, 0.0, scales)
-    whole = (weight / torch.where(scales == 0, torch.inf, scales)[:, None]).round()
-    return whole.to(torch.int8), scales
+    whole, scales = torch.empty(weight.shape, dtype=torch.int8), torch.empty(len(weight))
+    for first in range(0, len(weight), AT_ONCE):
+        some = weight[first : first + AT_ONCE]
+        largest = some.abs().amax(dim=1) / 127
+        largest = torch.where(largest < SMALLEST, 0.0, largest)
+        scales[first : first + AT_ONCE] = largest
+        divided = some / torch.where(largest == 0, torch.inf, largest)[:, None]
+        whole[first : first + AT_ONCE] = divided.round_()
+    return whole, scales
 
 
 def multiplied_out(

@@ -1,10 +1,11 @@
 """The seam: what search, objectives, serving and benchmarks know of a model.
 
 Token ids and masks come in, logits go out. Transformer, recurrent and convolutional models all
-satisfy `Seq2Seq`; `decode` and `forward` are compositions of its three parts.
+satisfy `Seq2Seq`; `decode` and `forward` are compositions of its three parts. `DecoderOnly` is the
+same without `encode`.
 """
 
-__all__ = ["Cache", "Memory", "Seq2Seq", "decode", "forward"]
+__all__ = ["Cache", "DecoderOnly", "Memory", "Seq2Seq", "decode", "forward"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -78,6 +79,45 @@ class Seq2Seq(Protocol):
         self, hidden: Float[Tensor, "*rows D"], entries: Int[Tensor, " N"] | None = None
     ) -> Float[Tensor, "*rows N"]:
         """Return logits over the whole target vocabulary, or over the `entries` of it."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Return the weights."""
+        ...
+
+    def eval(self) -> object:
+        """Switch dropout off."""
+        ...
+
+
+@runtime_checkable
+class DecoderOnly(Protocol):
+    """A model that goes on with a text, piece by piece; it has no source and no encoder."""
+
+    training: bool
+    """Whether dropout is on."""
+
+    def new_cache(self, rows: int, max_length: int) -> Cache:
+        """Return an empty cache for at most `max_length` positions of so many texts."""
+        ...
+
+    def hidden(
+        self,
+        target_in: Int[Tensor, "R T"],
+        cache: Cache | None = None,
+        counts: Int[Tensor, " R"] | None = None,
+    ) -> Float[Tensor, "R T D"]:
+        """Return the states of `target_in`, each seeing only what stands before it.
+
+        With a cache, `target_in` continues what it holds of each row, and `counts` are how many
+        pieces of the row are real: the others, at its end, are padding and forgotten.
+        """
+        ...
+
+    def project(
+        self, hidden: Float[Tensor, "*rows D"], entries: Int[Tensor, " N"] | None = None
+    ) -> Float[Tensor, "*rows N"]:
+        """Return logits over the whole vocabulary, or over the `entries` of it."""
         ...
 
     def parameters(self) -> Iterator[nn.Parameter]:

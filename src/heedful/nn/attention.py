@@ -116,8 +116,8 @@ class KeyValue(NamedTuple):
 class MultiHeadAttention(nn.Module):
     """`Concat(head_1, ..., head_h) W^O` (section 3.2.2); queries may share key-value heads.
 
-    The projections carry biases, which the paper's equation does not show and every later
-    implementation has.
+    The projections carry biases, which the paper's equation does not show and most later
+    implementations have, unless `bias` is False. `d_k` is d_model / n_heads if not given.
     """
 
     def __init__(
@@ -126,14 +126,17 @@ class MultiHeadAttention(nn.Module):
         n_heads: int,
         n_kv_heads: int,
         position: AttentionPosition,
+        *,
+        bias: bool = True,
+        d_k: int | None = None,
     ) -> None:
         super().__init__()
         self.n_heads = n_heads
-        self.d_k = d_model // n_heads
-        self.query_proj = Linear(d_model, d_model)
-        self.key_proj = Linear(d_model, n_kv_heads * self.d_k)
-        self.value_proj = Linear(d_model, n_kv_heads * self.d_k)
-        self.output_proj = Linear(d_model, d_model)
+        self.d_k = d_model // n_heads if d_k is None else d_k
+        self.query_proj = Linear(d_model, n_heads * self.d_k, bias)
+        self.key_proj = Linear(d_model, n_kv_heads * self.d_k, bias)
+        self.value_proj = Linear(d_model, n_kv_heads * self.d_k, bias)
+        self.output_proj = Linear(n_heads * self.d_k, d_model, bias)
         self.position = position
 
     def _split(self, states: Float[Tensor, "B T E"]) -> Float[Tensor, "B H T K"]:
@@ -166,18 +169,20 @@ class MultiHeadAttention(nn.Module):
         memory: KeyValue,
         mask: Bool[Tensor, "#B #H #Q M"] | None = None,
         causal: bool = False,
+        start: Place | None = None,
     ) -> Float[Tensor, "R Q D"]:
         """Return the mixed values for each query; `causal` stands for that mask, in place of one.
 
         R rows may be a multiple W of the B sentences of `memory`: the W rows of a sentence then
-        look at the same keys, which are not copied.
+        look at the same keys, which are not copied. The queries are the last of the keys, unless
+        `start` says where the first of them stands.
         """
         rows, heads, length, d_k = query.shape
         sentences = memory.key.shape[0]
         together = query
         if rows != sentences:
             together = query.view(sentences, -1, heads, length, d_k).transpose(1, 2).flatten(2, 3)
-        bias = self.position.bias(together, memory.key.shape[2])
+        bias = self.position.bias(together, memory.key.shape[2], start)
         context = self.look(together, memory, mask, bias, causal)
         if rows != sentences:
             apart = context.reshape(sentences, heads, -1, length, d_k)
@@ -194,10 +199,14 @@ class MultiHead(Settings):
     """The paper's: every head has queries, keys and values of its own (section 3.2.2)."""
 
     kind: Literal["multi_head"] = "multi_head"
+    bias: bool = True
+    """Whether the four projections have biases."""
 
-    def build(self, d_model: int, n_heads: int, position: AttentionPosition) -> MultiHeadAttention:
-        """Return the module."""
-        return MultiHeadAttention(d_model, n_heads, n_heads, position)
+    def build(
+        self, d_model: int, n_heads: int, position: AttentionPosition, d_k: int | None = None
+    ) -> MultiHeadAttention:
+        """Return the module; heads are d_model / n_heads wide if `d_k` is not given."""
+        return MultiHeadAttention(d_model, n_heads, n_heads, position, bias=self.bias, d_k=d_k)
 
 
 class GroupedQuery(Settings):
@@ -206,10 +215,15 @@ class GroupedQuery(Settings):
     kind: Literal["grouped_query"] = "grouped_query"
     n_kv_heads: int = Field(2, ge=1)
     """Key-value heads; must divide the number of heads. 1 is multi-query attention."""
+    bias: bool = True
+    """Whether the four projections have biases."""
 
-    def build(self, d_model: int, n_heads: int, position: AttentionPosition) -> MultiHeadAttention:
-        """Return the module."""
-        return MultiHeadAttention(d_model, n_heads, self.n_kv_heads, position)
+    def build(
+        self, d_model: int, n_heads: int, position: AttentionPosition, d_k: int | None = None
+    ) -> MultiHeadAttention:
+        """Return the module; heads are d_model / n_heads wide if `d_k` is not given."""
+        shape = (d_model, n_heads, self.n_kv_heads)
+        return MultiHeadAttention(*shape, position, bias=self.bias, d_k=d_k)
 
 
 Attention = Annotated[MultiHead | GroupedQuery, Field(discriminator="kind")]

@@ -3,13 +3,16 @@
 The buffers are as long as the longest answer allowed, so that a step writes and never copies.
 """
 
-__all__ = ["LayerCache", "SelfCache"]
+__all__ = ["LayerCache", "RaggedCache", "SelfCache"]
 
 from dataclasses import dataclass
 
+import torch
+
 from heedful.nn.attention import KeyValue
+from heedful.nn.mask import past_mask
 from heedful.nn.placed import PlacedCache, PlacedMemory
-from heedful.shapes import Int, Tensor
+from heedful.shapes import Bool, Int, Tensor
 
 
 class SelfCache:
@@ -64,3 +67,63 @@ class LayerCache:
         if sentences is not None:
             assert isinstance(self.memory, KeyValue)
             self.memory = KeyValue(*(states[sentences] for states in self.memory))
+
+
+class RaggedCache:
+    """Keys and values of R texts that each have a length of their own, for all layers.
+
+    Position p of a row stands in column p. What stands behind a row's end is padding: nothing sees
+    it, and the row's next positions are written over it.
+    """
+
+    def __init__(self, layers: int, rows: int, max_length: int, device: torch.device) -> None:
+        self.length: Int[Tensor, " R"] = torch.zeros(rows, dtype=torch.int64, device=device)
+        """Positions of each row so far."""
+        self.columns = 0
+        """Columns that any row may have used."""
+        self.max_length = max_length
+        self.buffers: list[KeyValue | None] = [None] * layers
+
+    def mask(self, queries: int) -> Bool[Tensor, "R 1 Q M"] | None:
+        """Return what each row's next positions may see; None: the causal mask, of a fresh cache.
+
+        Raises ValueError for more positions than the cache was made for.
+        """
+        if self.columns + queries > self.max_length:
+            raise ValueError(f"this cache was made for {self.max_length} positions, no more")
+        if not self.columns:
+            return None
+        return past_mask(self._places(queries), self.columns + queries)
+
+    def append(self, layer: int, new: KeyValue) -> KeyValue:
+        """Store the keys and values of the next positions of all rows; return what is known."""
+        rows, heads, queries, d_k = new.key.shape
+        kept = self.buffers[layer]
+        if kept is None:  # zeros: what is masked is multiplied by 0, and must be a number
+            shape = (rows, heads, self.max_length, d_k)
+            kept = KeyValue(new.key.new_zeros(shape), new.key.new_zeros(shape))
+            self.buffers[layer] = kept
+        if not self.columns:
+            for buffer, states in zip(kept, new, strict=True):
+                buffer[:, :, :queries] = states
+            return new
+        places = self._places(queries)[:, None, :, None]
+        for buffer, states in zip(kept, new, strict=True):
+            buffer.scatter_(2, places.expand_as(states), states)
+        return KeyValue(*(buffer[:, :, : self.columns + queries] for buffer in kept))
+
+    def advance(self, queries: int, counts: Int[Tensor, " R"] | None) -> None:
+        """Go on behind the positions that every layer has stored; `counts` of them are real."""
+        self.length = self.length + (queries if counts is None else counts)
+        self.columns += queries
+
+    def select(self, rows: Int[Tensor, " R"], sentences: Int[Tensor, " C"] | None = None) -> None:
+        """Make row i a copy of the old row `rows[i]`; a row is all that there is of a sentence."""
+        self.length = self.length[rows]
+        self.buffers = [
+            None if kept is None else KeyValue(*(buffer.index_select(0, rows) for buffer in kept))
+            for kept in self.buffers
+        ]
+
+    def _places(self, queries: int) -> Int[Tensor, "R Q"]:
+        return self.length[:, None] + torch.arange(queries, device=self.length.device)

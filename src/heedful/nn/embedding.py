@@ -1,9 +1,10 @@
 """Piece embeddings, scaled by sqrt(d_model), and which of the three matrices are one (section 3.4).
 
-The three are: the source embedding, the target embedding and the projection before the softmax.
+The three are: the source embedding, the target embedding and the projection before the softmax. A
+model without an encoder has the last two, unscaled (`decoder_tables`).
 """
 
-__all__ = ["Embedding", "Tables", "ThreeWay", "TwoWay", "Untied"]
+__all__ = ["Embedding", "Tables", "ThreeWay", "TwoWay", "Untied", "decoder_tables"]
 
 import math
 from typing import Annotated, Literal
@@ -18,22 +19,31 @@ from heedful.shapes import Float, Int, Tensor
 
 
 class Tables(nn.Module):
-    """The source, target and output matrices; tied ones are the same parameter."""
+    """The source, target and output matrices; tied ones are the same parameter.
 
-    def __init__(self, source: nn.Embedding, target: nn.Embedding, output: nn.Embedding) -> None:
+    The embeddings are multiplied by `scale`, which is sqrt(d_model) if not given.
+    """
+
+    def __init__(
+        self,
+        source: nn.Embedding,
+        target: nn.Embedding,
+        output: nn.Embedding,
+        scale: float | None = None,
+    ) -> None:
         super().__init__()
         self.source = source
         self.target = target
         self.output = output
-        self.scale = math.sqrt(source.embedding_dim)
+        self.scale = math.sqrt(source.embedding_dim) if scale is None else scale
 
     def embed_source(self, tokens: Int[Tensor, "B S"]) -> Float[Tensor, "B S D"]:
-        """Return `sqrt(d_model) * E[tokens]`."""
+        """Return `scale * E[tokens]`."""
         states: Tensor = self.source(tokens)
         return states * self.scale
 
     def embed_target(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
-        """Return `sqrt(d_model) * E[tokens]`."""
+        """Return `scale * E[tokens]`."""
         states: Tensor = self.target(tokens)
         return states * self.scale
 
@@ -50,6 +60,12 @@ def _table(size: int, d_model: int) -> nn.Embedding:
     table = nn.Embedding(size, d_model)
     nn.init.normal_(table.weight, std=d_model**-0.5)
     return table
+
+
+def decoder_tables(size: int, d_model: int, *, tied: bool) -> Tables:
+    """Return the matrices of a model without an encoder, whose embeddings are not scaled."""
+    table = _table(size, d_model)
+    return Tables(table, table, table if tied else _table(size, d_model), scale=1.0)
 
 
 class ThreeWay(Settings):
@@ -89,7 +105,8 @@ class Untied(Settings):
     def build(self, source_size: int, target_size: int, d_model: int) -> Tables:
         """Return the tables."""
         sizes = (source_size, target_size, target_size)
-        return Tables(*(_table(size, d_model) for size in sizes))
+        source, target, output = (_table(size, d_model) for size in sizes)
+        return Tables(source, target, output)
 
 
 Embedding = Annotated[ThreeWay | TwoWay | Untied, Field(discriminator="kind")]

@@ -1,8 +1,9 @@
 """The position-wise feed-forward network (section 3.3) and its successors."""
 
-__all__ = ["GELU", "FeedForward", "ReLU", "SwiGLU"]
+__all__ = ["GELU", "FeedForward", "GELUTanh", "ReLU", "SwiGLU"]
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -54,13 +55,26 @@ class ReLU(Settings):
 
 
 class GELU(Settings):
-    """GELU in ReLU's place (Hendrycks and Gimpel 2016, arXiv 1606.08415), as in BERT and GPT."""
+    """GELU in ReLU's place (Hendrycks and Gimpel 2016, arXiv 1606.08415), as in BERT."""
 
     kind: Literal["gelu"] = "gelu"
 
     def build(self, d_model: int, d_ff: int) -> nn.Module:
         """Return the module."""
         return _TwoLinear(d_model, d_ff, F.gelu)
+
+
+class GELUTanh(Settings):
+    """GELU by its approximation, `x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`, as in GPT-2.
+
+    Section 2 of Hendrycks and Gimpel; it differs from GELU by 0.0005 at most.
+    """
+
+    kind: Literal["gelu_tanh"] = "gelu_tanh"
+
+    def build(self, d_model: int, d_ff: int) -> nn.Module:
+        """Return the module."""
+        return _TwoLinear(d_model, d_ff, partial(F.gelu, approximate="tanh"))
 
 
 class SwiGLU(Settings):
@@ -73,4 +87,4 @@ class SwiGLU(Settings):
         return _Gated(d_model, d_ff)
 
 
-FeedForward = Annotated[ReLU | GELU | SwiGLU, Field(discriminator="kind")]
+FeedForward = Annotated[ReLU | GELU | GELUTanh | SwiGLU, Field(discriminator="kind")]

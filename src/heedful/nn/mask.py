@@ -4,7 +4,7 @@ The same sense as `F.scaled_dot_product_attention`, the opposite of `nn.Multihea
 `nn.Transformer`.
 """
 
-__all__ = ["causal_mask", "padding_mask"]
+__all__ = ["causal_mask", "padding_mask", "past_mask"]
 
 import torch
 
@@ -31,3 +31,13 @@ def causal_mask(n_queries: int, n_keys: int, device: torch.device) -> Bool[Tenso
     """
     offset = n_keys - n_queries
     return torch.ones(n_queries, n_keys, dtype=torch.bool, device=device).tril(offset)
+
+
+def past_mask(places: Int[Tensor, "R Q"], n_keys: int) -> Bool[Tensor, "R 1 Q M"]:
+    """Return which keys each query may see: all up to its own place, which is told of each.
+
+    >>> past_mask(torch.tensor([[0], [1]]), 3)[:, 0, 0]
+    tensor([[ True, False, False],
+            [ True,  True, False]])
+    """
+    return torch.arange(n_keys, device=places.device) <= places[:, None, :, None]

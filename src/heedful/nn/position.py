@@ -9,12 +9,15 @@ __all__ = [
     "AttentionPosition",
     "InputPosition",
     "Learned",
+    "Llama3Scaling",
     "NoPosition",
     "Place",
     "Position",
     "Relative",
     "Rotary",
+    "RotaryScaling",
     "Sinusoidal",
+    "Unscaled",
     "sinusoids",
 ]
 
@@ -23,7 +26,7 @@ from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from heedful.errors import ModelError
@@ -118,9 +121,11 @@ class _Table(InputPosition):
 class _RotaryPosition(AttentionPosition):
     rate: Tensor
 
-    def __init__(self, d_k: int, theta: float) -> None:
+    def __init__(self, d_k: int, theta: float, scaling: "Unscaled | Llama3Scaling") -> None:
         super().__init__()
-        rate = _fixed((d_k // 2,), lambda: theta ** (-torch.arange(0, d_k, 2) / d_k))
+        rate = _fixed(
+            (d_k // 2,), lambda: scaling.scaled(theta ** (-torch.arange(0, d_k, 2) / d_k))
+        )
         self.register_buffer("rate", rate, persistent=False)
 
     def turn(self, heads: Float[Tensor, "B H T K"], start: Place) -> Float[Tensor, "B H T K"]:
@@ -227,16 +232,61 @@ class Learned(_Scheme):
         return _Table(table, fixed=False)
 
 
+class Unscaled(Settings):
+    """Rotary positions as they were published."""
+
+    kind: Literal["none"] = "none"
+
+    def scaled(self, rate: Float[Tensor, " K"]) -> Float[Tensor, " K"]:
+        """Return the rates."""
+        return rate
+
+
+class Llama3Scaling(Settings):
+    """Rotary positions for texts longer than a model first learnt, as Llama 3.1 stretches them.
+
+    The paper (arXiv 2407.21783) names the longer theta alone; this is Meta's published code.
+    """
+
+    kind: Literal["llama3"] = "llama3"
+    factor: float = Field(8.0, ge=1)
+    """Slow rates are divided by it."""
+    low_freq_factor: float = Field(1.0, gt=0)
+    """Rates that turn fewer times within `original_length` are slow."""
+    high_freq_factor: float = Field(4.0, gt=0)
+    """Rates that turn more times stay as they are."""
+    original_length: int = Field(8192, ge=1)
+    """Positions that the model first learnt."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Llama3Scaling":
+        if self.low_freq_factor >= self.high_freq_factor:
+            raise ValueError("low_freq_factor is not below high_freq_factor")
+        return self
+
+    def scaled(self, rate: Float[Tensor, " K"]) -> Float[Tensor, " K"]:
+        """Return the rates: slow ones divided, those between by something between."""
+        turns = self.original_length * rate / (2 * math.pi)
+        width = self.high_freq_factor - self.low_freq_factor
+        kept = ((turns - self.low_freq_factor) / width).clamp(0, 1)
+        return rate * (kept + (1 - kept) / self.factor)
+
+
+RotaryScaling = Annotated[Unscaled | Llama3Scaling, Field(discriminator="kind")]
+
+
 class Rotary(_Scheme):
     """Rotary positions (Su et al. 2021, arXiv 2104.09864)."""
 
     kind: Literal["rotary"] = "rotary"
     theta: float = Field(10_000.0, gt=1)
     """The longest wavelength is 2 pi theta."""
+    scaling: RotaryScaling = Unscaled()
+    """How they are stretched for longer texts, if they are."""
 
     def on_attention(self, n_heads: int, d_k: int) -> AttentionPosition:
         """Return the rotation of queries and keys."""
-        return _RotaryPosition(d_k, self.theta)
+        return _RotaryPosition(d_k, self.theta, self.scaling)
 
 
 class ALiBi(_Scheme):

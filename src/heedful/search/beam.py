@@ -17,7 +17,16 @@ from pydantic import Field, model_validator
 from heedful.search.beam_stride import stride
 from heedful.search.best import best_allowed
 from heedful.search.constrained import constrain
-from heedful.search.driver import Course, Hypothesis, Limits, More, Stepper, Watch, nothing_more
+from heedful.search.driver import (
+    Course,
+    Ended,
+    Hypothesis,
+    Limits,
+    More,
+    Stepper,
+    Watch,
+    nothing_more,
+)
 from heedful.search.growing import Growing
 from heedful.search.scoring import coverage_penalty, length_penalty
 from heedful.search.shaping import Shaping
@@ -113,10 +122,15 @@ class BeamSearch:
         limits: Limits,
         more: More = nothing_more,
         watch: Watch | None = None,
+        ended: Ended | None = None,
     ) -> list[list[Hypothesis]]:
         """Return up to n_best hypotheses for every sentence, best first."""
         course = Course(stepper, limits, self.config, self.config.beam_size, watch)
-        return [self._ranked(hypotheses) for hypotheses in course.run(self, asked, more)]
+        return course.run(self, asked, more, ended)
+
+    def result(self, course: Course, number: int) -> list[Hypothesis]:
+        """Return up to n_best hypotheses of a sentence, best first."""
+        return self._ranked(course.found[number])
 
     def start(self, course: Course, asked: Sequence[Asked]) -> Beams:
         """Return the state of sentences before the first piece, with places for their results.

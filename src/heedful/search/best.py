@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from heedful.errors import ModelError
+from heedful.kernels import called
 from heedful.kernels.warm import are_ready
 from heedful.shapes import Array, Float, Int, Tensor
 
@@ -45,10 +46,8 @@ def log_probs_of(logits: Float[Tensor, "R N"]) -> Float[Array, "R N"]:
             raise no_number()
         found: Float[Array, "R N"] = log_probs.detach().cpu().numpy()
         return found
-    from heedful.kernels.rows import log_softmax
-
     found = np.empty(logits.shape, np.float32)
-    if not log_softmax(logits.detach().contiguous().numpy(), found):
+    if not called.log_softmax(logits.detach().contiguous().numpy(), found):
         raise no_number()
     return found
 
@@ -94,11 +93,9 @@ def _best_by_kernel(
     logits: Float[Tensor, "R N"], count: int, forbidden: Int[Array, " F"]
 ) -> tuple[Float[Array, "R K"], Int[Array, "R K"]]:
     """Return the same in two passes over each row: no sorting, no log-probabilities kept."""
-    from heedful.kernels.rows import best_of_rows
-
     values = np.empty((len(logits), count), np.float32)
     ids = np.empty((len(logits), count), np.int64)
-    if not best_of_rows(logits.detach().numpy(), forbidden, values, ids):
+    if not called.best_of_rows(logits.detach().numpy(), forbidden, values, ids):
         raise no_number()
     return values, ids
 

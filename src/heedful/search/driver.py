@@ -6,6 +6,7 @@ go on. `heedful.decode.engine` makes the stepper and runs the search; no archite
 
 __all__ = [
     "Course",
+    "Ended",
     "Hypothesis",
     "Limits",
     "More",
@@ -116,6 +117,10 @@ Watch = Callable[[int, Sequence[int]], None]
 """Told after every step of a sentence's number and the best beginning of its translation."""
 
 
+Ended = Callable[[int, list[Hypothesis]], None]
+"""Told of a sentence's number and its hypotheses, best first, once it is done or given up."""
+
+
 class Search(Protocol):
     """A way to look for good hypotheses; made by the `build` of its settings."""
 
@@ -131,10 +136,12 @@ class Search(Protocol):
         limits: Limits,
         more: More = nothing_more,
         watch: Watch | None = None,
+        ended: Ended | None = None,
     ) -> list[list[Hypothesis]]:
         """Return the hypotheses of every sentence, best first, in the order they came in.
 
-        Of one whose client has left, those that had ended by then.
+        Of one whose client has left, those that had ended by then. `ended` is told of each before
+        the others are done.
         """
         ...
 
@@ -156,6 +163,10 @@ class Way(Protocol[State]):
 
     def harvest(self, course: "Course", growing: State) -> Int[Array, " C"]:
         """Collect what has ended; return the sentences that go on."""
+        ...
+
+    def result(self, course: "Course", number: int) -> list[Hypothesis]:
+        """Return the hypotheses of a sentence that is done, of what was collected, best first."""
         ...
 
 
@@ -188,25 +199,36 @@ class Course:
         """Whether no rules stand in the way and nobody watches."""
         return self.watch is None and not self.rules.active
 
-    def run(self, way: Way[State], asked: Sequence[Asked], more: More) -> list[list[Hypothesis]]:
+    def run(
+        self, way: Way[State], asked: Sequence[Asked], more: More, ended: Ended | None = None
+    ) -> list[list[Hypothesis]]:
         """Return what is found of all sentences, those that come later among them."""
         growing = way.start(self, asked)
         while True:
             if LEFT[0] != self.left:
-                growing = self._wanted(growing)
+                growing = self._wanted(way, growing, ended)
             if fresh := more(len(growing.sentences)):
                 growing = growing.joined(way.start(self, fresh))
             count = len(growing.sentences)
             if not count:
-                return self.found
+                return [way.result(self, number) for number in range(len(self.found))]
             parents = way.grow(self, growing)
             going = way.harvest(self, growing)
             if parents is not None or len(going) < count:
                 self._select(parents, going, count)
             if len(going) < count:
-                growing = growing.keep(going)
+                growing = self._without(way, growing, going, ended)
 
-    def _wanted(self, growing: State) -> State:
+    def _without(
+        self, way: Way[State], growing: State, going: Int[Array, " C"], ended: Ended | None
+    ) -> State:
+        """Return the state of those that go on; tell of the others."""
+        if ended is not None:
+            for number in np.delete(growing.sentences, going).tolist():
+                ended(number, way.result(self, number))
+        return growing.keep(going)
+
+    def _wanted(self, way: Way[State], growing: State, ended: Ended | None) -> State:
         """Give up the sentences whose clients have left."""
         self.left = int(LEFT[0])
         numbers = growing.sentences.tolist()
@@ -215,7 +237,7 @@ class Course:
             return growing
         going = np.flatnonzero(~gone)
         self._select(None, going, len(gone))
-        return growing.keep(going)
+        return self._without(way, growing, going, ended)
 
     def _select(
         self, parents: Int[Array, "B W"] | None, going: Int[Array, " C"], count: int

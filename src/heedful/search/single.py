@@ -13,7 +13,16 @@ import numpy as np
 import torch
 
 from heedful.errors import SettingError
-from heedful.search.driver import Course, Hypothesis, Limits, More, Stepper, Watch, nothing_more
+from heedful.search.driver import (
+    Course,
+    Ended,
+    Hypothesis,
+    Limits,
+    More,
+    Stepper,
+    Watch,
+    nothing_more,
+)
 from heedful.search.growing import Growing
 from heedful.search.leaving import LEFT
 from heedful.search.shaping import Shaping
@@ -72,14 +81,12 @@ class SingleSearch:
         limits: Limits,
         more: More = nothing_more,
         watch: Watch | None = None,
+        ended: Ended | None = None,
     ) -> list[list[Hypothesis]]:
         """Return the hypotheses of every sentence; see `heedful.search.driver.Search`."""
         choice = self.choice()
         course = Course(stepper, limits, self.shaping, choice.rows, watch)
-        found = course.run(_EachItsOwn(choice), asked, more)
-        if choice.ranked:
-            return [_best_first(one) for one in found]
-        return [_by_slot(*one) for one in zip(found, course.slots, strict=True)]
+        return course.run(_EachItsOwn(choice), asked, more, ended)
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,11 @@ class _EachItsOwn:
             course.collect(growing, leaving, ended, growing.log_prob)
             growing.log_prob[leaving] = -np.inf
         return np.flatnonzero((growing.log_prob > -np.inf).any(axis=1))
+
+    def result(self, course: Course, number: int) -> list[Hypothesis]:
+        """Return what the rows of a sentence have become."""
+        found = course.found[number]
+        return _best_first(found) if self.choice.ranked else _by_slot(found, course.slots[number])
 
 
 def _stride(course: Course, growing: Growing) -> bool:

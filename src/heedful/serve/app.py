@@ -16,13 +16,14 @@ from starlette.types import Receive, Scope, Send
 
 from heedful import __version__
 from heedful.serve.detecting import Detector
+from heedful.serve.direct import Direct
 from heedful.serve.docs_page import docs_routes
 from heedful.serve.document_routes import DOCUMENTS, document_routes
 from heedful.serve.documents import KINDS, DocumentTranslator
 from heedful.serve.files import WaitingFiles
 from heedful.serve.guard import FAULT, FORMS, JSON, Guard
 from heedful.serve.health import health_routes
-from heedful.serve.libretranslate import FORM_PATHS, libretranslate_routes
+from heedful.serve.libretranslate import FORM_PATHS, Dialect, libretranslate_routes
 from heedful.serve.limits import ServerLimits
 from heedful.serve.metrics import Metrics
 from heedful.serve.models import Models
@@ -105,11 +106,13 @@ def create_app(
     )
     detector = Detector(list(dict.fromkeys(source for source, _ in models.ways())))
     documents, files = DocumentTranslator(limits), WaitingFiles(limits)
-    service = Service(Guard(app, limits, access, metrics, _TYPES), models)
+    dialect = Dialect(models, limits, access, detector, documents, files)
+    direct = Direct(app, models, limits, access, dialect.translate)
+    service = Service(Guard(direct, limits, access, metrics, _TYPES), models)
     routers = (
         native_routes(models, limits, access, detector),
         document_routes(models, limits, access, documents),
-        libretranslate_routes(models, limits, access, detector, documents, files),
+        libretranslate_routes(dialect),
         health_routes(models, metrics, access, lambda: service.draining),
         docs_routes(app.openapi),
         *more,

@@ -1,13 +1,16 @@
-"""Requests on their way through the batcher: how texts are translated, and how far they are."""
+"""Requests on their way through the batcher: how texts are translated, by what, how far."""
 
-__all__ = ["How", "Job", "Place", "groups"]
+__all__ = ["Batch", "Engine", "How", "Job", "Place", "groups"]
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
 from heedful.careful import Care
 from heedful.data.glossary import Term
+from heedful.flowing import Feed
 from heedful.request import Request
 from heedful.search import Beam, Client, SearchConfig
 from heedful.serve.refusal import RefusalError
@@ -27,10 +30,48 @@ class How:
     align: bool = False
     confidence: bool = False
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Computed once: a search's takes longer than all else that is done with it."""
+        return hash(tuple(getattr(self, one.name) for one in fields(self)))
+
     @property
     def rows(self) -> int:
         """Hypotheses of each text that are computed at once."""
         return int(getattr(self.search, "beam_size", 1))
+
+
+class Engine(Protocol):
+    """What translates; only the model thread calls it, but for `sizes`."""
+
+    def sizes(self, texts: Sequence[str], how: How) -> list[int]:
+        """Return the number of pieces of every text. Any thread may ask."""
+        ...
+
+    def translate(self, requests: Sequence[Request], how: How) -> list[Translation]:
+        """Return the translation of every text, in order; HeedfulError for a client's mistake.
+
+        Whatever is returned for a client that has left, nobody reads it.
+        """
+        ...
+
+    def prove(self) -> None:
+        """Translate something, to show that it can; raises whatever is wrong."""
+        ...
+
+    lanes: int
+    """How many threads may `flow` at a time."""
+
+    def flows(self, how: How) -> bool:
+        """Whether texts with no wishes of their own can be let in while others are translated."""
+        ...
+
+    def flow(self, how: How, feed: Feed) -> None:
+        """Translate what a feed brings, until nothing comes; in any thread, several at a time."""
+        ...
 
 
 @dataclass(eq=False)
@@ -48,6 +89,8 @@ class Job:
     error: RefusalError | None = None
     client: Client = field(default_factory=Client)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    flows: bool = False
+    """Whether lanes translate it."""
 
     @property
     def wanted(self) -> bool:
@@ -71,6 +114,14 @@ class Job:
 
 Place = tuple[Job, int]
 """A text of a request."""
+
+
+class Batch(NamedTuple):
+    """What was translated together, in one go or until others were let in."""
+
+    texts: int
+    requests: int
+    seconds: float
 
 
 def groups(places: Sequence[Place]) -> dict[How, list[Place]]:

@@ -5,7 +5,7 @@ same JSON; a body may be a form as well. Suggestions are refused as by a server 
 switched off. `app` mounts it.
 """
 
-__all__ = ["FORM_PATHS", "libretranslate_routes"]
+__all__ = ["FORM_PATHS", "Dialect", "libretranslate_routes"]
 
 import asyncio
 import re
@@ -79,16 +79,8 @@ def _described(
 _REFUSALS = {status: {"model": Failure} for status in (400, 403, 413, 415, 421, 429, 503)}
 
 
-def libretranslate_routes(
-    models: Models,
-    limits: ServerLimits,
-    access: Access,
-    detector: Detector,
-    documents: DocumentTranslator,
-    files: WaitingFiles,
-) -> APIRouter:
+def libretranslate_routes(dialect: "Dialect") -> APIRouter:
     """Return the routes of the dialect."""
-    dialect = _Dialect(models, limits, access, detector, documents, files)
     router = APIRouter(tags=["libretranslate"], responses=_REFUSALS)  # type: ignore[arg-type]
     every = ("q", "source", "target", "format", "alternatives", "api_key")
     router.add_api_route(
@@ -127,7 +119,7 @@ def libretranslate_routes(
     return router
 
 
-class _Dialect:
+class Dialect:
     """Answers in the dialect."""
 
     def __init__(
@@ -156,7 +148,11 @@ class _Dialect:
         guesses = await self._guesses(texts) if source == "auto" else []
         sources = [one["language"] for one in guesses] or [_code(source)] * len(texts)
         ways = self._ways(sources, target)
-        parted = await asyncio.to_thread(_parted, texts, kind, count)
+        parted: Sequence[Parted]
+        if kind == "html":
+            parted = await asyncio.to_thread(lambda: list(map(Html, texts)))
+        else:
+            parted = [Lines(text, count) for text in texts]
         found = await self._said(parted, ways, _how(kind, count))
         answer: dict[str, Any] = {"translatedText": [one.text for one in found]}
         if guesses:
@@ -322,10 +318,6 @@ class _Dialect:
             one.said([next(found[way]) for _ in one.texts])
             for one, way in zip(parted, ways, strict=True)
         ]
-
-
-def _parted(texts: Sequence[str], kind: str, count: int) -> list[Parted]:
-    return [Html(text) if kind == "html" else Lines(text, count) for text in texts]
 
 
 def _how(kind: str, count: int) -> How:

@@ -51,7 +51,7 @@ class ServerLimits(Settings):
     queue_tokens: Count = 262_144
     """Source pieces, of all requests together, that wait for a model."""
     batch_tokens: Count = 8_192
-    """Source pieces times beam that are translated in one go."""
+    """Source pieces times beam that are translated at a time."""
     header_seconds: Seconds = 10
     """Seconds in which the headers of a request must have come."""
     body_seconds: Seconds = 30

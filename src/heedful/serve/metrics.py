@@ -10,7 +10,8 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from heedful.serve.batcher import Batch, Batcher
+from heedful.serve.batcher import Batcher
+from heedful.serve.jobs import Batch
 from heedful.serve.models import Models
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -37,21 +38,21 @@ class Metrics:
         )
         self._texts = Histogram(
             "heed_batch_texts",
-            "Texts translated in one go",
+            "Texts translated together: in one go, or until others were let in",
             ["model"],
             buckets=TEXTS,
             registry=self._registry,
         )
         self._requests = Histogram(
             "heed_batch_requests",
-            "Requests whose texts were translated in one go",
+            "Requests whose texts were translated together",
             ["model"],
             buckets=TEXTS,
             registry=self._registry,
         )
         self._batch_seconds = Histogram(
             "heed_batch_seconds",
-            "Seconds that a batch took",
+            "Seconds for which they were the same",
             ["model"],
             buckets=SECONDS,
             registry=self._registry,

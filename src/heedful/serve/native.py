@@ -3,7 +3,7 @@
 JSON comes in and goes out; a stream is a line of JSON for every sentence. `app` mounts it.
 """
 
-__all__ = ["REFUSALS", "key_of", "native_routes", "needing_a_key"]
+__all__ = ["REFUSALS", "key_of", "native_routes", "needing_a_key", "translated"]
 
 import asyncio
 import json
@@ -21,7 +21,6 @@ from heedful.serve.limits import ServerLimits
 from heedful.serve.models import Models
 from heedful.serve.refusal import RefusalError
 from heedful.serve.schemas import (
-    Alternative,
     DetectAsked,
     Detected,
     Failure,
@@ -29,12 +28,11 @@ from heedful.serve.schemas import (
     KnownModel,
     StreamAsked,
     TranslateAsked,
-    Translated,
     Translations,
     check_texts,
 )
 from heedful.serve.security import Access
-from heedful.text.sentences import split_sentences
+from heedful.text.sentences import gap_after, split_sentences
 from heedful.translation import Translation
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -90,13 +88,7 @@ def native_routes(
     @router.post("/translate", response_model=Translations)
     async def translate(asked: TranslateAsked) -> Response:
         """Translate texts."""
-        check_texts(asked.texts, limits)
-        way = models.find(asked.to, asked.from_, asked.model)
-        requests = [asked.request(text) for text in asked.texts]
-        found = await way.model.batcher.translate(requests, asked.how(way, limits))
-        translations = [_translated(one) for one in found]
-        answer = Translations(model=way.model.name, to=way.to, translations=translations)
-        return Response(answer.model_dump_json(), media_type=JSON)  # not checked once more
+        return Response(await translated(asked, models, limits), media_type=JSON)
 
     @router.post("/translate/stream", response_class=StreamingResponse)
     async def stream(asked: StreamAsked) -> StreamingResponse:
@@ -129,13 +121,28 @@ def native_routes(
     return router
 
 
-def _translated(found: Translation) -> Translated:
-    return Translated(
-        text=found.text,
-        alternatives=[Alternative(text=one.text, score=one.score) for one in found.hypotheses],
-        flags=list(found.flags),
-        confidence=found.confidence,
-    )
+async def translated(asked: TranslateAsked, models: Models, limits: ServerLimits) -> bytes:
+    """Return the JSON of `Translations`; it is not checked once more."""
+    check_texts(asked.texts, limits)
+    way = models.find(asked.to, asked.from_, asked.model)
+    requests = [asked.request(text) for text in asked.texts]
+    found = await way.model.batcher.translate(requests, asked.how(way, limits))
+    answer = {
+        "model": way.model.name,
+        "to": way.to,
+        "translations": [_translated(one) for one in found],
+    }
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _translated(found: Translation) -> dict[str, Any]:
+    """Return a `Translated`."""
+    return {
+        "text": found.text,
+        "alternatives": [{"text": one.text, "score": one.score} for one in found.hypotheses],
+        "flags": found.flags,
+        "confidence": found.confidence,
+    }
 
 
 async def _all(first: str, lines: AsyncIterator[str]) -> AsyncIterator[str]:
@@ -160,8 +167,9 @@ async def _lines(models: Models, limits: ServerLimits, asked: StreamAsked) -> As
             async for one in found:
                 body, gap = parts[number]
                 number += 1
-                said.append(one.text + gap)
-                yield _line(source=body + gap, text=one.text + gap, flags=list(one.flags))
+                ending = gap_after(body, gap, one.text) if number < len(parts) else gap
+                said.append(one.text + ending)
+                yield _line(source=body + gap, text=said[-1], flags=list(one.flags))
     except RefusalError as error:
         if not said:
             raise

@@ -27,6 +27,7 @@ __all__ = [
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -65,6 +66,14 @@ class Shape(BaseModel):
     )
 
 
+@lru_cache(256)
+def _search(beam: int, length_penalty: float, n_best: int) -> SearchConfig:
+    """Return a search; to make one takes longer than to look for it."""
+    if beam == 1:
+        return Greedy()
+    return Beam(beam_size=beam, length_penalty=length_penalty, n_best=n_best)
+
+
 class Asked(Shape):
     """How to translate."""
 
@@ -101,15 +110,10 @@ class Asked(Shape):
         forms = sum(len(one) for one in self.must) + len(self.never)
         within("words in must and never", forms, limits.words)
         within("terms of the glossary", sum(map(len, self.glossary.values())), limits.terms)
-        search: SearchConfig = Greedy()
-        if beam > 1:
-            search = Beam(
-                beam_size=beam, length_penalty=self.length_penalty, n_best=self.alternatives
-            )
         return How(
             to=way.to,
             from_=way.from_,
-            search=search,
+            search=_search(beam, self.length_penalty, self.alternatives),
             care=Care(protect=self.protect),
             terms=tuple(
                 Term(source.strip(), tuple(targets)) for source, targets in self.glossary.items()

@@ -8,8 +8,12 @@ __all__ = ["TranslatorEngine"]
 from collections.abc import Sequence
 from functools import lru_cache
 
+import torch
+
+from heedful.careful import Care
 from heedful.data.glossary import Glossary, Term
 from heedful.errors import HeedfulError
+from heedful.flowing import Feed
 from heedful.request import Request
 from heedful.search import Greedy
 from heedful.serve.batcher import How
@@ -29,6 +33,7 @@ class TranslatorEngine:
 
     def __init__(self, translator: Translator) -> None:
         self.translator = translator
+        self.lanes = torch.get_num_threads()  # one a core
         self._glossary = lru_cache(GLOSSARIES)(Glossary)
 
     def sizes(self, texts: Sequence[str], how: How) -> list[int]:
@@ -53,6 +58,15 @@ class TranslatorEngine:
             align=how.align,
             confidence=how.confidence,
         )
+
+    def flows(self, how: How) -> bool:
+        """Whether it can, and nothing is asked for that is sooner done for many texts together."""
+        more = how.terms or how.align or how.confidence or how.care != Care()
+        return self.translator.flows and not more
+
+    def flow(self, how: How, feed: Feed) -> None:
+        """Translate what a feed brings, until nothing comes."""
+        self.translator.flow(feed, how.to, from_=how.from_, search=how.search)
 
     def prove(self) -> None:
         """Translate a few signs; the first time, wait for the kernels before."""

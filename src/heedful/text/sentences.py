@@ -4,7 +4,7 @@ A text comes in, sentences and what stands between them go out, and joined they 
 again; the translator calls it on input too long for one piece of work.
 """
 
-__all__ = ["split_sentences"]
+__all__ = ["gap_after", "split_sentences"]
 
 import re
 
@@ -36,6 +36,27 @@ _BEFORE_A_NUMBER = re.compile(
     r"|jun|jul|aug|sept?|oct|nov|dec",
     re.IGNORECASE,
 )
+
+
+# Scripts that put no spaces between sentences, with their marks: Thai to Lao, Burmese, Khmer,
+# Chinese, Japanese and full-width forms.
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff65]"
+)
+
+
+def gap_after(source: str, gap: str, translation: str) -> str:
+    """Return what goes between a sentence's translation and the next: its own gap, mostly.
+
+    Where the source needs no space and the translation does, it is one.
+
+    >>> gap_after("你好。", "", "Hello."), gap_after("你好。", "", "こんにちは。")
+    (' ', '')
+    """
+    read, written = source.rstrip(CLOSING)[-1:], translation.rstrip(CLOSING)[-1:]
+    if gap or not read or not written or _UNSPACED.match(written):
+        return gap
+    return " " if read in HARD or _UNSPACED.match(read) else gap
 
 
 def split_sentences(text: str) -> list[tuple[str, str]]:

@@ -1,0 +1,232 @@
+"""`config.json` of a Hugging Face folder becomes our settings, or is refused by the key's name.
+
+Every key that changes what a model computes is looked at: one that asks for something which `GPT`
+does not do is refused, never passed over.
+"""
+
+__all__ = ["ARCHITECTURES", "Described", "described", "read_json"]
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from heedful.errors import ModelError
+from heedful.models.gpt import GPTConfig
+from heedful.nn.attention import GroupedQuery, MultiHead
+from heedful.nn.feedforward import GELU, FeedForward, GELUTanh, ReLU, SwiGLU
+from heedful.nn.norm import LayerNorm, RMSNorm
+from heedful.nn.position import Learned, Llama3Scaling, Rotary
+
+_MOST = 100_000_000
+"""No vocabulary has so many pieces."""
+
+
+class Described(NamedTuple):
+    """What config.json says of a model."""
+
+    architecture: str
+    """`gpt2` or `llama`."""
+    model: GPTConfig
+    vocabulary_size: int
+    begin_id: int | None
+    """What a text begins with, if there is such a piece."""
+    end_ids: tuple[int, ...]
+    """Pieces that end a text."""
+
+
+class _Keys:
+    """The keys of a JSON object; what is missing gets the default, where there is one."""
+
+    def __init__(self, data: dict[str, Any], where: str) -> None:
+        self.data, self.where = data, where
+
+    def _get(self, key: str, default: Any, wanted: str, fits: Callable[[Any], bool]) -> Any:
+        value = self.data.get(key)
+        if value is None:
+            if default is None:
+                raise ModelError(f'the key "{key}" is missing', where=self.where)
+            return default
+        if not fits(value):
+            problem = f'"{key}" is {_short(value)} where {wanted} is needed'
+            raise ModelError(problem, where=self.where)
+        return value
+
+    def whole(self, key: str, default: int | None = None) -> int:
+        """Return a whole number, at least 1."""
+        fits = lambda value: type(value) is int and 1 <= value <= _MOST  # noqa: E731
+        return int(self._get(key, default, "a whole number, at least 1,", fits))
+
+    def real(self, key: str, default: float) -> float:
+        """Return a number, at least 0."""
+        fits = lambda value: type(value) in (int, float) and 0 <= value < 1e30  # noqa: E731
+        return float(self._get(key, default, "a number, at least 0,", fits))
+
+    def flag(self, key: str, default: bool) -> bool:
+        """Return true or false."""
+        return bool(self._get(key, default, "true or false", lambda value: type(value) is bool))
+
+    def group(self, key: str) -> "_Keys | None":
+        """Return the keys inside of one, if it is there."""
+        if self.data.get(key) is None:
+            return None
+        found = self._get(key, None, "an object", lambda value: isinstance(value, dict))
+        return _Keys(found, f"{self.where}, {key}")
+
+    def word(self, key: str, default: str, known: Sequence[str]) -> str:
+        """Return one of the words that are known here."""
+        value = self.data.get(key)
+        if value is None:
+            return default
+        if value not in known:
+            fix = f"known: {', '.join(known)}"
+            raise ModelError(f'"{key}" is {_short(value)}', where=self.where, fix=fix)
+        return str(value)
+
+    def must(self, **wanted: object) -> None:
+        """Refuse a key of another value, which would change what the model computes."""
+        for key, value in wanted.items():
+            found = self.data.get(key, value)
+            if found is not None and found != value:
+                raise ModelError(
+                    f'"{key}" is {_short(found)}, which heedful cannot do',
+                    where=self.where,
+                    fix=f"take a model where it is {_short(value)}",
+                )
+
+    def ids(self, key: str) -> tuple[int, ...]:
+        """Return the pieces that a key names: none, one or several."""
+        value = self.data.get(key)
+        every = [] if value is None else value if isinstance(value, list) else [value]
+        if not all(type(one) is int and 0 <= one <= _MOST for one in every):
+            problem = f'"{key}" is {_short(value)} where numbers of pieces are needed'
+            raise ModelError(problem, where=self.where)
+        return tuple(every)
+
+
+def _short(value: object) -> str:
+    try:
+        return json.dumps(value)[:100]
+    except RecursionError:
+        return "nested too deeply"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; raises ModelError where there is none."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ModelError(f"cannot be read: {reason}", where=str(path)) from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError("not valid JSON", where=str(path), fix="fetch it again") from error
+    if not isinstance(data, dict):
+        raise ModelError("this is no JSON object", where=str(path), fix="fetch it again")
+    return data
+
+
+def described(path: Path) -> Described:
+    """Return what a config.json says.
+
+    Raises ModelError for an architecture, a size or a habit that is not known here.
+    """
+    data = read_json(path)
+    keys = _Keys(data, str(path))
+    kind = str(data.get("model_type"))[:100]
+    if kind not in ARCHITECTURES:
+        problem = f'the architecture "{kind}" is not known here'
+        fix = f"known: {', '.join(ARCHITECTURES)}"
+        raise ModelError(problem, where=str(path), fix=fix)
+    try:
+        model = ARCHITECTURES[kind](keys)
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        named = ".".join(map(str, first["loc"]))
+        raise ModelError(f"{named}: {message}" if named else message, where=str(path)) from error
+    size = keys.whole("vocab_size")
+    begin, ends = keys.ids("bos_token_id")[:1], keys.ids("eos_token_id")
+    for number in (*begin, *ends):
+        if number >= size:
+            problem = f"piece {number:,} is named and the vocabulary has {size:,}"
+            raise ModelError(problem, where=str(path))
+    return Described(kind, model, size, next(iter(begin), None), ends)
+
+
+_NETWORKS: dict[str, FeedForward] = {
+    "gelu_new": GELUTanh(),
+    "gelu_pytorch_tanh": GELUTanh(),
+    "gelu": GELU(),
+    "relu": ReLU(),
+}
+
+
+def _gpt2(keys: _Keys) -> GPTConfig:
+    """Return the settings of a GPT-2."""
+    keys.must(
+        scale_attn_weights=True,
+        scale_attn_by_inverse_layer_idx=False,
+        add_cross_attention=False,
+    )
+    d_model = keys.whole("n_embd")
+    return GPTConfig(
+        d_model=d_model,
+        d_ff=keys.whole("n_inner", 4 * d_model),
+        n_heads=keys.whole("n_head"),
+        n_layers=keys.whole("n_layer"),
+        dropout=keys.real("resid_pdrop", 0.1),
+        max_length=keys.whole("n_positions"),
+        position=Learned(),
+        feed_forward=_NETWORKS[keys.word("activation_function", "gelu_new", [*_NETWORKS])],
+        norm=LayerNorm(eps=keys.real("layer_norm_epsilon", 1e-5)),
+        tied_output=keys.flag("tie_word_embeddings", True),
+    )
+
+
+def _llama(keys: _Keys) -> GPTConfig:
+    """Return the settings of a Llama, or of a model that calls itself one."""
+    keys.must(hidden_act="silu", mlp_bias=False, sliding_window=None)
+    d_model, n_heads = keys.whole("hidden_size"), keys.whole("num_attention_heads")
+    bias, groups = keys.flag("attention_bias", False), keys.whole("num_key_value_heads", n_heads)
+    d_k = keys.whole("head_dim", 0) or None
+    alone = groups == n_heads
+    return GPTConfig(
+        d_model=d_model,
+        d_ff=keys.whole("intermediate_size"),
+        n_heads=n_heads,
+        d_k=None if d_k is not None and d_k * n_heads == d_model else d_k,
+        n_layers=keys.whole("num_hidden_layers"),
+        dropout=0.0,
+        max_length=keys.whole("max_position_embeddings"),
+        attention=MultiHead(bias=bias) if alone else GroupedQuery(n_kv_heads=groups, bias=bias),
+        position=_rotary(keys),
+        feed_forward=SwiGLU(),
+        norm=RMSNorm(eps=keys.real("rms_norm_eps", 1e-6)),
+        tied_output=keys.flag("tie_word_embeddings", False),
+    )
+
+
+def _rotary(keys: _Keys) -> Rotary:
+    """Return the positions, which older files describe by other keys than newer ones."""
+    theta = keys.real("rope_theta", 10_000.0)
+    scaling = keys.group("rope_parameters") or keys.group("rope_scaling")
+    if scaling is None:
+        return Rotary(theta=theta)
+    scaling.must(partial_rotary_factor=1.0)
+    theta = scaling.real("rope_theta", theta)
+    named = "rope_type" if "rope_type" in scaling.data else "type"
+    if scaling.word(named, "default", ["default", "llama3"]) == "default":
+        return Rotary(theta=theta)
+    stretched = Llama3Scaling(
+        factor=scaling.real("factor", 8.0),
+        low_freq_factor=scaling.real("low_freq_factor", 1.0),
+        high_freq_factor=scaling.real("high_freq_factor", 4.0),
+        original_length=scaling.whole("original_max_position_embeddings", 8192),
+    )
+    return Rotary(theta=theta, scaling=stretched)
+
+
+ARCHITECTURES: dict[str, Callable[[_Keys], GPTConfig]] = {"gpt2": _gpt2, "llama": _llama}
+"""What `model_type` may be."""
