@@ -1,8 +1,10 @@
 """Which device to compute on: a name from the command line comes in, a torch device goes out."""
 
-__all__ = ["has_bf16", "pick_device"]
+__all__ = ["cores", "has_bf16", "pick_device"]
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -30,6 +32,17 @@ def has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+@contextmanager
+def cores(count: int) -> Iterator[None]:
+    """Let this thread, and those that begin here, compute with so many cores in each product."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _named(name: str) -> torch.device:

@@ -7,7 +7,7 @@ Weights are numbers with a point (version 1) or, the matrices of them, int8 with
 not ask for one never reads it. Nothing here is ever unpickled.
 """
 
-__all__ = ["LoadedModel", "Unfilled", "check_alike", "load_model", "save_model"]
+__all__ = ["LoadedModel", "Unfilled", "are_finite", "check_alike", "load_model", "save_model"]
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -250,9 +250,14 @@ def _fill(path: Path, model: Transformer, *, mapped: bool) -> None:
             if values.dtype == torch.int8:
                 values = _floats(path, name, values, tensors.get_tensor(name + _SCALES))
                 own = False
-            if not all(bool(torch.isfinite(part).all()) for part in values.split(AT_ONCE)):
+            if not are_finite(values):
                 raise ModelError(f'tensor "{name}" holds NaN or infinity', where=str(path))
             fill(weight, values, mapped=own)
+
+
+def are_finite(values: Tensor) -> bool:
+    """Return whether no number is NaN or infinite; parts are looked at in turn, to save memory."""
+    return all(bool(torch.isfinite(part).all()) for part in torch.split(values, AT_ONCE))
 
 
 def _floats(path: Path, name: str, whole: Tensor, scales: Tensor) -> Tensor:

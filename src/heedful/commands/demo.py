@@ -71,14 +71,10 @@ def _one_thread() -> Iterator[None]:
     Two threads wait for each other at every product, and where another program holds a core, they
     wait long: 13 updates of the tiny model in 40 seconds were measured so, 424 with one thread.
     """
-    import torch
+    from heedful.device import cores
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with cores(1):
         yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _translate(options: Options, screen: "Screen") -> bool:

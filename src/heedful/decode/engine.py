@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from heedful.decode.collecting import nothing_collected
-from heedful.decode.flow import COLUMNS, Flow, Inflow, one_core, places
+from heedful.decode.flow import COLUMNS, Flow, Inflow, places
 from heedful.decode.fused import Candidates, FusedStepper, fusible
 from heedful.decode.graphs import GraphStepper, Stages, recordable
 from heedful.decode.job import Job
@@ -29,6 +29,7 @@ from heedful.decode.quantize import Precision, as_int8, check_precision
 from heedful.decode.sources import check, padded, too_large, within
 from heedful.decode.steppers import ModelStepper, Placed, joint
 from heedful.decode.waiting import Begun, Waiting, batches
+from heedful.device import cores
 from heedful.kernels.warm import ready
 from heedful.models.seq2seq import Seq2Seq
 from heedful.models.transformer import Transformer
@@ -241,8 +242,8 @@ class Engine:
         Each thread computes with one core: products this small gain nothing from two, and wait
         for each other on a busy machine.
         """
-        cores = torch.get_num_threads()
-        threads = min(cores, len(order))
+        most = torch.get_num_threads()
+        threads = min(most, len(order))
         lengths = [len(one.source) for one in job.asked]
         waiting = Waiting(order, lengths, threads, job.width, batch_tokens)
 
@@ -262,14 +263,14 @@ class Engine:
             with nothing_collected(job.watch):
                 yield from run()
             return
-        pool = self._threads(cores)
+        pool = self._threads(most)
         try:
             with nothing_collected(job.watch):
                 every = [pool.submit(run) for _ in range(threads)]
                 wait(every)  # whatever one raises, no other still runs
         finally:
             waiting.give_up()  # what is left where this was interrupted
-            torch.set_num_threads(cores)
+            torch.set_num_threads(most)
         for running in every:
             yield from running.result()
 
@@ -327,7 +328,7 @@ class Engine:
             self._read(asked, steppers)
 
         more = Flow(inflow, count, read).more
-        with one_core():
+        with cores(1):  # products this small gain nothing from two
             search.build().run(joint(steppers), more(0), job.limits, more, ended=inflow.ended)
         self._spaces.append(spaces)
 

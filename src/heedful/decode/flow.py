@@ -5,13 +5,10 @@ places that become free are given to whatever has come by then. A server asks fo
 `Engine.flow`; what is asked for at once goes together as `Engine.decode` does it.
 """
 
-__all__ = ["COLUMNS", "Flow", "Inflow", "one_core", "places"]
+__all__ = ["COLUMNS", "Flow", "Inflow", "places"]
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Protocol
-
-import torch
 
 from heedful.decode.job import portions
 from heedful.decode.passing import AT_ONCE
@@ -57,16 +54,3 @@ class Flow:
         for some in portions(asked, AT_ONCE) if asked else ():
             self._read(asked[some])
         return asked
-
-
-@contextmanager
-def one_core() -> Iterator[None]:
-    """Let this thread compute with one core: products this small gain nothing from two."""
-    before = torch.get_num_threads()
-    if before > 1:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        if before > 1:
-            torch.set_num_threads(before)

@@ -1,6 +1,6 @@
 """What one call of the engine is about: the sources, what is asked of them, how is searched."""
 
-__all__ = ["Job", "portions"]
+__all__ = ["Job", "portions", "watching"]
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,8 +39,12 @@ class Job:
 
     def watching(self, rows: Sequence[int]) -> Watch | None:
         """Return whom a run must tell that knows the sources by their places in `rows`."""
-        watch = self.watch
-        return None if watch is None else lambda place, pieces: watch(rows[place], pieces)
+        return watching(self.watch, rows)
+
+
+def watching(watch: Watch | None, rows: Sequence[int]) -> Watch | None:
+    """Return whom a run must tell that knows the rows by their places among these."""
+    return None if watch is None else lambda place, pieces: watch(rows[place], pieces)
 
 
 def portions(asked: Sequence[Asked], most: float) -> Iterator[slice]:

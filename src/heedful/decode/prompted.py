@@ -12,6 +12,8 @@ from itertools import groupby
 import numpy as np
 import torch
 
+from heedful.decode.job import watching
+from heedful.decode.sources import padded
 from heedful.errors import ModelError
 from heedful.models.seq2seq import DecoderOnly
 from heedful.search import Asked, Client, Hypothesis, Limits, SearchConfig, Watch
@@ -40,13 +42,10 @@ class PromptStepper:
         device: torch.device,
     ) -> None:
         self.model, self.device = model, device
-        longest = max(map(len, prompts))
-        padded = np.zeros((len(prompts), longest), np.int64)
-        for row, prompt in enumerate(prompts):
-            padded[row, : len(prompt)] = prompt
-        counts = self._there(np.array([len(prompt) for prompt in prompts]))
-        self.cache = model.new_cache(len(prompts), longest + room)
-        states = model.hidden(self._there(padded), self.cache, counts)
+        read, real = padded(prompts, 0, device)
+        counts = real.sum(dim=1)
+        self.cache = model.new_cache(len(prompts), read.shape[1] + room)
+        states = model.hidden(read, self.cache, counts)
         self._read: Float[Tensor, "R D"] | None = states[torch.arange(len(counts)), counts - 1]
         if rows_per_prompt > 1:
             self.select(np.repeat(np.arange(len(prompts)), rows_per_prompt))
@@ -101,15 +100,10 @@ def go_on(
             model, [prompts[row] for row in rows], runner.rows_per_sentence, room, device
         )
         its = Limits(limits.start_id, limits.end_id, limits.forbidden, room, limits.vocabulary_size)
-        results = runner.run(stepper, asked, its, watch=_watching(watch, rows))
+        results = runner.run(stepper, asked, its, watch=watching(watch, rows))
         for row, hypotheses in zip(rows, results, strict=True):
             found[row] = hypotheses
     return found
-
-
-def _watching(watch: Watch | None, rows: Sequence[int]) -> Watch | None:
-    """Return whom a run must tell that knows the prompts by their places in `rows`."""
-    return None if watch is None else lambda place, pieces: watch(rows[place], pieces)
 
 
 def _room(prompt: Sequence[int], most: int, context: int | None) -> int:

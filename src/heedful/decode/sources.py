@@ -48,7 +48,7 @@ def check(sources: Sequence[Sequence[int]], limits: Limits, models: Sequence[Seq
 
 
 def padded(
-    sources: list[Sequence[int]], pad_id: int, device: torch.device
+    sources: Sequence[Sequence[int]], pad_id: int, device: torch.device
 ) -> tuple[Int[Tensor, "B S"], Bool[Tensor, "B S"]]:
     """Return the ids, padded to the longest, and the mask that is True at real pieces."""
     lengths = torch.tensor([len(source) for source in sources])

@@ -28,11 +28,11 @@ from heedful.inspect.trace import Trace
 from heedful.playground import asked as fields
 from heedful.playground.cards import atlas, card, examples, heads_file
 from heedful.playground.kept import Kept, Traced
-from heedful.playground.refused import NamedRefusalError, short
+from heedful.playground.refused import NamedRefusalError
 from heedful.playground.tokens import tokens
 from heedful.playground.tracing import Event, traced_events
 from heedful.serve.limits import ServerLimits
-from heedful.serve.refusal import shown
+from heedful.serve.refusal import short, shown
 from heedful.serve.schemas import within
 from heedful.translator import Translator
 

@@ -3,7 +3,7 @@
 A failure comes in, a refusal goes out, whose answer names it beside its English sentence.
 """
 
-__all__ = ["NAMES", "NamedRefusalError", "refused", "short", "told"]
+__all__ = ["NAMES", "NamedRefusalError", "refused", "told"]
 
 import json
 from typing import Any
@@ -38,11 +38,6 @@ class NamedRefusalError(RefusalError):
     def body(self) -> bytes:
         """Return what the client reads."""
         return json.dumps(told(self)).encode()
-
-
-def short(text: str, most: int = 40) -> str:
-    """Return the beginning of a client's own words."""
-    return text if len(text) <= most else text[:most] + "..."
 
 
 def told(error: RefusalError) -> dict[str, Any]:

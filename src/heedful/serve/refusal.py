@@ -3,7 +3,7 @@
 Anything in `heedful.serve` raises it; `answer_of` is what the client gets, in both dialects.
 """
 
-__all__ = ["RefusalError", "misshapen", "refusal_of", "shown"]
+__all__ = ["RefusalError", "misshapen", "refusal_of", "short", "shown"]
 
 import json
 from collections.abc import Container, Sequence
@@ -51,11 +51,15 @@ def misshapen(
     return RefusalError(422, f"{'.'.join(named) or whole}: {said[:1].lower()}{said[1:]}")
 
 
+def short(text: str, most: int = 40) -> str:
+    """Return the beginning of a client's own words."""
+    return text if len(text) <= most else text[:most] + "..."
+
+
 def shown(text: str, most: int = 40) -> str:
     """Return the beginning of a client's own words, as they may stand in a sentence to it.
 
     >>> shown("x" * 50, 5)
     '"xxxxx..."'
     """
-    short = text if len(text) <= most else text[:most] + "..."
-    return json.dumps(short, ensure_ascii=True)
+    return json.dumps(short(text, most), ensure_ascii=True)

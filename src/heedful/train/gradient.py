@@ -12,7 +12,6 @@ __all__ = ["Gradients", "automatic_shards"]
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +19,7 @@ import torch
 from torch import nn
 
 from heedful.data.batches import Batch
+from heedful.device import cores
 from heedful.errors import SettingError
 from heedful.models.transformer import Transformer
 from heedful.nn.cross_entropy import added
@@ -116,7 +116,7 @@ class Gradients:
         if self.shards == 1:
             yield self._shard(*work[0], tokens)
             return
-        with _cores(max(1, torch.get_num_threads() // self.shards)):
+        with cores(max(1, torch.get_num_threads() // self.shards)):
             futures = [self._pool.submit(self._shard, *one, tokens) for one in work]
             wait(futures)
         yield from (future.result() for future in futures)
@@ -141,14 +141,3 @@ def _sum(total: Found, found: Found) -> Found:
     """Add the second to the first, in place."""
     gradients = [added(a, b) for a, b in zip(total[0], found[0], strict=True)]
     return gradients, total[1] + found[1]
-
-
-@contextmanager
-def _cores(each: int) -> Iterator[None]:
-    """Let threads that begin here compute with `each` cores, one thread's worth of PyTorch."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(each)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -16,10 +16,9 @@ from safetensors import SafetensorError, safe_open
 from heedful.errors import ModelError
 from heedful.interop.huggingface.config import Described, described, read_json
 from heedful.interop.huggingface.layouts import OUTPUT, Place, ignored, places
-from heedful.model_folder import Unfilled
+from heedful.model_folder import Unfilled, are_finite
 from heedful.model_header import FORMAT
 from heedful.models.gpt import GPT
-from heedful.models.int8 import AT_ONCE
 from heedful.shapes import Shaped, Tensor
 from heedful.text.vocabulary import Vocabulary
 from heedful.writer import Writer
@@ -175,7 +174,7 @@ def _fill(model: GPT, held: Mapping[str, _Held], wanted: Mapping[str, Place]) ->
 def _read(tensor: _Held, name: str) -> Shaped[Tensor, "..."]:
     with safe_open(tensor.file, "pt") as tensors:  # anew: what is read stays in memory
         values: Tensor = tensors.get_tensor(name)
-    if not all(bool(torch.isfinite(part).all()) for part in torch.split(values, AT_ONCE)):
+    if not are_finite(values):
         problem = f'tensor "{name}" holds NaN or infinity'
         raise ModelError(problem, where=str(tensor.file), fix=_AGAIN)
     return values
