@@ -17,6 +17,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any, NamedTuple
 
 from heedful.kernels.kinds import Kinds
+from heedful.kernels.resident import let_go_of_code
 from heedful.kernels.stamp import EXTENSIONS, extension
 
 _SYMBOLS, _UNDEFINED = 2, 0
@@ -80,7 +81,9 @@ def link(codes: Sequence[Code]) -> list[Callable[..., Any]]:
     if missing:  # LLVM would end the process
         raise OSError(f"these are not there: {missing}")
     engines = [engine, *(_engine(binding) for _ in codes[1:])]
-    return [_function(binding, *pair, dynamic) for pair in zip(engines, codes, strict=True)]
+    functions = [_function(binding, *pair, dynamic) for pair in zip(engines, codes, strict=True)]
+    let_go_of_code()
+    return functions
 
 
 def _loaded(name: str) -> Any:
