@@ -1,6 +1,6 @@
 """Text to text by a model without an encoder: prompts come in, what it writes behind them goes out.
 
-`heedful.interop` makes a `Writer` of a folder, `heed generate` uses it.
+`heedful.interop` makes a `Writer` of a file or a folder, `heed generate` uses it.
 """
 
 __all__ = ["Continuation", "Ended", "Writer"]
@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from heedful.decode.alone import Past, go_on_alone
 from heedful.decode.prompted import go_on
 from heedful.errors import DataError
 from heedful.models.gpt import GPT
 from heedful.search import Client, Greedy, Hypothesis, Limits, Sample
+from heedful.text.chat import ChatTemplate
 from heedful.text.vocabulary import Vocabulary
 
 Ended = Literal["end", "stop", "length", "context"]
@@ -35,7 +37,8 @@ class Continuation:
 class Writer:
     """A model and its vocabulary.
 
-    `begin_id` stands for a prompt without pieces; `end_ids` end a text.
+    `begin_id` stands for a prompt without pieces; `end_ids` end a text; `template` writes down a
+    conversation for a model that has learnt to answer.
     """
 
     def __init__(
@@ -44,9 +47,11 @@ class Writer:
         vocabulary: Vocabulary,
         begin_id: int | None = None,
         end_ids: Sequence[int] = (),
+        template: ChatTemplate | None = None,
     ) -> None:
         self.model, self.vocabulary = model, vocabulary
         self.begin_id, self.end_ids = begin_id, tuple(end_ids)
+        self.template = template
         known = set(vocabulary.known(model.vocabulary_size))
         never = (piece for piece in range(model.vocabulary_size) if piece not in known)
         self._limits = Limits(
@@ -109,6 +114,34 @@ class Writer:
             ]
             for one, hypotheses, room in zip(growing, found, rooms, strict=True)
         ]
+
+    def answer(
+        self,
+        past: Past,
+        prompt: Sequence[int],
+        search: Greedy | Sample,
+        most: int,
+        *,
+        stop: Sequence[str] = (),
+        shown: Callable[[str], None] | None = None,
+    ) -> Continuation:
+        """Return one continuation of one prompt, of which only what is not in `past` is computed.
+
+        The rest is as in `write`.
+        """
+        growing = _Growing(self, prompt, stop, shown)
+        found = go_on_alone(
+            past,
+            prompt,
+            search,
+            self._limits,
+            most=most,
+            client=growing.client,
+            watch=lambda _, pieces: growing.grow(pieces),
+        )
+        cut: Ended = "length" if most <= self.context - len(prompt) + 1 else "context"
+        (hypothesis,) = found or [growing.left_at]
+        return growing.finished(hypothesis, cut=cut)
 
 
 @dataclass
