@@ -7,6 +7,7 @@
 __all__ = [
     "AGAIN",
     "CARD",
+    "Decoder",
     "FILES",
     "FORMAT",
     "Floats",
@@ -18,6 +19,7 @@ __all__ = [
     "check_file",
     "entry_of",
     "other_files",
+    "read_decoder_header",
     "read_header",
     "sha256",
     "write_header",
@@ -33,6 +35,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from heedful.errors import ModelError, OutputError
+from heedful.models.gpt import GPTConfig
 from heedful.models.transformer import TransformerConfig
 from heedful.settings import Settings
 
@@ -117,6 +120,20 @@ class Int8(Header):
 
 
 _HEADERS: dict[Any, type[Header]] = {1: Floats, 2: Int8}
+_DECODER = 3
+
+
+class Decoder(Settings):
+    """What config.json says of a decoder alone, which goes on with texts."""
+
+    format: Literal["heedful-model"]
+    """That it is a model."""
+    version: Literal[3]
+    """3."""
+    model: GPTConfig
+    """The model's settings."""
+    files: dict[str, dict[str, Any]]
+    """Bytes and SHA-256 of the other files."""
 
 
 def sha256(path: Path) -> str:
@@ -183,7 +200,7 @@ def entry_of(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
-def write_header(folder: Path, header: Header) -> None:
+def write_header(folder: Path, header: Header | Decoder) -> None:
     fresh = folder / f".config.json.{os.getpid()}.partial"
     try:
         fresh.write_text(header.model_dump_json(indent=2) + "\n", "utf-8")
@@ -193,6 +210,44 @@ def write_header(folder: Path, header: Header) -> None:
 
 
 def read_header(folder: Path) -> Header:
+    """Return what config.json says of a translator; raises ModelError for anything else."""
+    path = folder / "config.json"
+    data = _said(folder)
+    if data.get("version") == _DECODER:
+        raise ModelError(
+            "this model goes on with texts and does not translate",
+            where=str(folder),
+            fix=f'write with it: heed generate --model {folder} -p "Once upon a time"',
+        )
+    header = next((kind for n, kind in _HEADERS.items() if n == data.get("version")), None)
+    if header is None:
+        raise _unknown(path, data)
+    try:
+        return header.model_validate(data)
+    except ValidationError as error:
+        raise _wrong(path, error) from error
+
+
+def read_decoder_header(folder: Path) -> Decoder:
+    """Return what config.json says of a decoder alone; raises ModelError for anything else."""
+    path = folder / "config.json"
+    data = _said(folder)
+    if data.get("version") in _HEADERS:
+        raise ModelError(
+            "this is a model of heedful that translates",
+            where=str(folder),
+            fix=f"translate with it: heed translate --model {folder}",
+        )
+    if data.get("version") != _DECODER:
+        raise _unknown(path, data)
+    try:
+        return Decoder.model_validate(data)
+    except ValidationError as error:
+        raise _wrong(path, error) from error
+
+
+def _said(folder: Path) -> dict[str, Any]:
+    """Return the object in config.json of a model of heedful."""
     path = folder / "config.json"
     try:
         data = json.loads(path.read_text("utf-8"))
@@ -206,19 +261,21 @@ def read_header(folder: Path) -> Header:
         raise ModelError("not valid JSON", where=str(path), fix=AGAIN) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ModelError(f'"format" is not "{FORMAT}"', where=str(path), fix=AGAIN)
-    header = next((kind for n, kind in _HEADERS.items() if n == data.get("version")), None)
-    if header is None:
-        raise ModelError(
-            f"format version {data.get('version')!r} is not known here",
-            where=str(path),
-            fix="install a newer heedful",
-        )
-    try:
-        return header.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ModelError(f"{key}: {first['msg']}", where=str(path), fix=AGAIN) from error
+    return data
+
+
+def _unknown(path: Path, data: dict[str, Any]) -> ModelError:
+    return ModelError(
+        f"format version {data.get('version')!r} is not known here",
+        where=str(path),
+        fix="install a newer heedful",
+    )
+
+
+def _wrong(path: Path, error: ValidationError) -> ModelError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    return ModelError(f"{key}: {first['msg']}", where=str(path), fix=AGAIN)
 
 
 def check_file(path: Path, entry: dict[str, Any] | None) -> None:

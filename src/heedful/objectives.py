@@ -1,21 +1,32 @@
 """What training minimises: the label-smoothed cross-entropy of the next piece, and what is added.
 
 A model behind the seam and a batch of tensors come in, a `Loss` goes out; called by
-`heedful.train.loop` and by validation.
+`heedful.train.loop` and by validation. `Objective` is the family of models that read a source,
+`TextObjective` that of decoders alone.
 """
 
-__all__ = ["Loss", "Objective", "Translation", "alignment_loss"]
+__all__ = [
+    "AnyObjective",
+    "Causal",
+    "Loss",
+    "Objective",
+    "TextObjective",
+    "Translation",
+    "alignment_loss",
+]
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
 from heedful.data.batches import Batch
-from heedful.models.seq2seq import Seq2Seq
+from heedful.data.text_batches import TextBatch
+from heedful.models.seq2seq import DecoderOnly, Seq2Seq
 from heedful.models.transformer import Transformer
 from heedful.nn.cross_entropy import projected_cross_entropy
 from heedful.settings import Settings
 from heedful.shapes import Float, Tensor
+from heedful.text.pieces import PAD
 
 
 class Loss(NamedTuple):
@@ -27,6 +38,14 @@ class Loss(NamedTuple):
     """Negative log-likelihood in nats; `exp(nll / tokens)` is the perplexity. No gradient."""
     tokens: int
     """Real target pieces, `</s>` counted."""
+
+
+class AnyObjective(Protocol):
+    """What the loop knows of an objective: it has a loss for a model and a batch of its kind."""
+
+    def loss(self, model: Any, batch: Any) -> Loss:
+        """Return the loss over the pieces of the batch that are to be predicted."""
+        ...
 
 
 class Translation(Settings):
@@ -92,4 +111,26 @@ def alignment_loss(
     return -(alignment * scores.log_softmax(-1)).sum()
 
 
+class Causal(Settings):
+    """Predict each piece of a text from those before it (Radford et al. 2018, equation 1)."""
+
+    kind: Literal["causal"] = "causal"
+
+    def loss(self, model: DecoderOnly, batch: TextBatch) -> Loss:
+        """Return `-sum over t of log P(u_t | u_1 ... u_(t-1))` over `batch.target_out`.
+
+        The places that are PAD there are left out.
+        """
+        states = model.hidden(batch.target_in).flatten(0, 1)
+        answers = batch.target_out.flatten()
+        if batch.n_target < len(answers):
+            real = (answers != PAD).nonzero_static(size=batch.n_target).squeeze(1)
+            states, answers = states[real], answers[real]
+        smoothed, nll = projected_cross_entropy(
+            states, answers, model.project, model.parameters(), 0.0
+        )
+        return Loss(smoothed, nll, batch.n_target)
+
+
 Objective = Annotated[Translation, Field()]
+TextObjective = Annotated[Causal, Field()]

@@ -1,6 +1,6 @@
 """Text to text by a model without an encoder: prompts come in, what it writes behind them goes out.
 
-`heedful.interop` makes a `Writer` of a file or a folder, `heed generate` uses it.
+`heedful.interop.writers` makes a `Writer` of a file or a folder, `heed generate` uses it.
 """
 
 __all__ = ["Continuation", "Ended", "Writer"]
@@ -37,8 +37,8 @@ class Continuation:
 class Writer:
     """A model and its vocabulary.
 
-    `begin_id` stands for a prompt without pieces; `end_ids` end a text; `template` writes down a
-    conversation for a model that has learnt to answer.
+    `begin_id` stands for a prompt without pieces; `end_ids` end a text; `never` is never written;
+    `template` writes down a conversation for a model that has learnt to answer.
     """
 
     def __init__(
@@ -48,16 +48,17 @@ class Writer:
         begin_id: int | None = None,
         end_ids: Sequence[int] = (),
         template: ChatTemplate | None = None,
+        never: Sequence[int] = (),
     ) -> None:
         self.model, self.vocabulary = model, vocabulary
         self.begin_id, self.end_ids = begin_id, tuple(end_ids)
         self.template = template
-        known = set(vocabulary.known(model.vocabulary_size))
-        never = (piece for piece in range(model.vocabulary_size) if piece not in known)
+        known = set(vocabulary.known(model.vocabulary_size)) - set(never)
+        forbidden = (piece for piece in range(model.vocabulary_size) if piece not in known)
         self._limits = Limits(
             start_id=0,
             end_id=self.end_ids[0] if self.end_ids else -1,
-            forbidden=tuple(never),
+            forbidden=tuple(forbidden),
             max_length=model.config.max_length,
             vocabulary_size=model.vocabulary_size,
         )

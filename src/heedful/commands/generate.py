@@ -42,7 +42,7 @@ AT_ONCE = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Options(WritingOptions):
-    """Go on with a text, by a decoder such as GPT-2 or Llama, of Hugging Face or as GGUF.
+    """Go on with a text, by a decoder that heed train made, or one such as GPT-2 or Llama.
 
     The likeliest piece comes next, unless an option of drawing is given: then pieces are drawn.
     A single text is printed as it is, while it is written. Of several each is one line, in the
@@ -50,7 +50,7 @@ class Options(WritingOptions):
     """
 
     model: Annotated[Path, tyro.conf.arg(metavar="MODEL")]
-    """A GGUF file, or a folder: config.json, model.safetensors, tokenizer.json."""
+    """A run folder, a folder with config.json, model.safetensors, tokenizer.json, or a GGUF file."""
     prompt: Annotated[str | None, tyro.conf.arg(aliases=["-p"])] = None
     """What to go on with; without it --input or standard input is read, a prompt a line."""
     input: Annotated[Path | None, tyro.conf.arg(aliases=["-i"], metavar="FILE")] = None

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from heedful.data.batches import Batch, BatchPlan
+from heedful.data.batches import AnyBatch, Plan
 from heedful.errors import ModelError
+from heedful.models.gpt import GPT
 from heedful.models.transformer import Transformer
 from heedful.objectives import Loss
 from heedful.shapes import Float, Tensor
@@ -34,7 +35,7 @@ from heedful.train.optimizer import follow, load_state, state_tensors
 from heedful.train.parallel import ParallelGradients
 from heedful.train.processes import Processes
 from heedful.train.schedule import Schedule
-from heedful.train.settings import TrainingConfig
+from heedful.train.settings import LoopConfig
 from heedful.train.sharding import RANDOM, Part, own, put, whole
 
 
@@ -58,7 +59,7 @@ class Step(NamedTuple):
 class Portion(NamedTuple):
     """The batches of one update, and where in the plan the next update begins."""
 
-    batches: list[Batch]
+    batches: list[AnyBatch]
     epoch: int
     next_batch: int
 
@@ -99,12 +100,12 @@ class TrainState:
 class Trainer:
     """Everything one training needs; `run` is the loop."""
 
-    model: Transformer
+    model: Transformer | GPT
     gradients: Gradients | ParallelGradients
     optimizer: torch.optim.Optimizer
     schedule: Schedule
-    settings: TrainingConfig
-    plan: BatchPlan
+    settings: LoopConfig
+    plan: Plan
     checkpoints: Checkpoints
     log: TrainLog
     validate: Callable[[], Validation] | None
@@ -166,7 +167,7 @@ class Trainer:
     def _portions(self) -> Iterator[Portion]:
         """Yield the batches of one update after another, from where the state stands, for ever."""
         number, place = self.state.epoch, self.state.next_batch
-        batches: list[Batch] = []
+        batches: list[AnyBatch] = []
         while True:
             epoch = self.plan.epoch(number)
             while place < len(epoch):
