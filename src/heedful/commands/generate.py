@@ -50,7 +50,7 @@ class Options(WritingOptions):
     """
 
     model: Annotated[Path, tyro.conf.arg(metavar="MODEL")]
-    """A run folder, a folder with config.json, model.safetensors, tokenizer.json, or a GGUF file."""
+    """A run folder, one with config.json, model.safetensors, tokenizer.json, or a GGUF file."""
     prompt: Annotated[str | None, tyro.conf.arg(aliases=["-p"])] = None
     """What to go on with; without it --input or standard input is read, a prompt a line."""
     input: Annotated[Path | None, tyro.conf.arg(aliases=["-i"], metavar="FILE")] = None

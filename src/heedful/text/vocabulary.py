@@ -79,7 +79,7 @@ class Vocabulary:
         return cls.of(data, most, where)
 
     @classmethod
-    def of(cls, data: dict[str, Any], most: int, where: str) -> "Vocabulary":
+    def of(cls, data: dict[str, Any], most: int | None, where: str) -> "Vocabulary":
         """Make it of what a tokenizer.json says; raises ModelError as `load` does."""
         model = data.get("model")
         if not isinstance(model, dict) or model.get("type") not in _KINDS:
