@@ -72,13 +72,22 @@ def run(options: Options, settings: dict[str, Any]) -> int:
 
     def started(address: str, models: "Models") -> None:
         if not options.quiet:
-            pairs = ", ".join(f"{a} to {b}" for a, b in models.ways())
-            said = f"{address} translates {pairs or 'languages without names'}; Ctrl-C ends it"
-            print(said, file=sys.stderr, flush=True)
+            print(f"{address} {_does(models)}; Ctrl-C ends it", file=sys.stderr, flush=True)
 
     given = {name: value for name, value in vars(options).items() if name not in ("model", "quiet")}
     return serve(
-        Asked(models=options.model, settings=settings, **given),
+        Asked(models=options.model, settings=settings, writers=True, **given),
         started,
         "anybody who reaches this machine can use it; --api-keys FILE asks for a key",
     )
+
+
+def _does(models: "Models") -> str:
+    """Say what the models do."""
+    said = []
+    if models.loaded:
+        pairs = ", ".join(f"{a} to {b}" for a, b in models.ways())
+        said.append(f"translates {pairs or 'languages without names'}")
+    if models.writers:
+        said.append("writes with " + ", ".join(model.name for model in models.writers))
+    return " and ".join(said)

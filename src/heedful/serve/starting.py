@@ -14,16 +14,23 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from heedful.device import pick_device
 from heedful.errors import HeedfulError, ModelError, SettingError
+from heedful.interop import huggingface
+from heedful.interop.huggingface.config import read_json
+from heedful.model_header import FORMAT
 from heedful.model_path import BUNDLED
 from heedful.serve import server
 from heedful.serve.app import create_app
 from heedful.serve.batcher import Batcher
+from heedful.serve.embedding import TranslatorEmbedder, WriterEmbedder
+from heedful.serve.jobs import Batch
 from heedful.serve.limits import ServerLimits, limits_of
 from heedful.serve.metrics import Metrics
-from heedful.serve.models import Model, Models
+from heedful.serve.models import Model, Models, WritingModel
 from heedful.serve.security import Access, checked_origins, load_keys
 from heedful.serve.translating import TranslatorEngine
+from heedful.serve.writing import Scribe
 from heedful.translator import Translator, load
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -46,6 +53,8 @@ class Asked:
     device: str = "auto"
     precision: str = "auto"
     fast: bool = False
+    writers: bool = False
+    """Whether models that write are served, too."""
 
 
 def serve(
@@ -79,28 +88,56 @@ def serve(
 def load_models(
     asked: Asked, limits: ServerLimits, metrics: Metrics
 ) -> tuple[Models, dict[str, Translator]]:
-    """Load the models; return their translators by name, too.
+    """Load the models; return those that translate by name, too.
 
     What cannot be loaded is named on standard error; raises the HeedfulError of the first one if
     none can be, SettingError for two of one name.
     """
     translators: dict[str, Translator] = {}
+    loaded: list[Model] = []
+    writers: list[WritingModel] = []
     failed: dict[str, HeedfulError] = {}
     for name, path in named(asked.models or (BUNDLED,)).items():
+        told = metrics.batches(name)
         try:
-            translators[name] = load(path, asked.device, asked.precision, asked.fast)
+            if asked.writers and is_writer(path):
+                writers.append(_writing(name, path, asked, limits, told))
+                continue
+            translator = load(path, asked.device, asked.precision, asked.fast)
         except ModelError as error:
             failed[name] = error
-    if not translators:
+            continue
+        translators[name] = translator
+        batcher = Batcher(name, TranslatorEngine(translator), limits, told=told)
+        embedder = TranslatorEmbedder(translator)
+        loaded.append(Model(name, tuple(translator.ways()), batcher, embedder))
+    if not translators and not writers:
         raise next(iter(failed.values()))
     for name, reason in failed.items():
         print(f"the model {name} is not served: {reason}", file=sys.stderr)
-    loaded = []
-    for name, translator in translators.items():
-        engine = TranslatorEngine(translator)
-        batcher = Batcher(name, engine, limits, told=metrics.batches(name))
-        loaded.append(Model(name, tuple(translator.ways()), batcher))
-    return Models(loaded, list(failed)), translators
+    return Models(loaded, list(failed), writers), translators
+
+
+def is_writer(path: str) -> bool:
+    """Return whether a folder is one of Hugging Face, whose models here write."""
+    config = Path(path) / "config.json"
+    return config.is_file() and read_json(config).get("format") != FORMAT
+
+
+def _writing(
+    name: str, path: str, asked: Asked, limits: ServerLimits, told: Callable[[Batch], None]
+) -> WritingModel:
+    """Load a model that writes."""
+    if asked.precision not in ("auto", "float32"):
+        problem = "a model that writes computes in float32"
+        raise SettingError(problem, where=f"--precision {asked.precision}", fix="leave it out")
+    if asked.fast:
+        raise SettingError(
+            "a model that writes has no shortlist", where="--fast", fix="leave it out"
+        )
+    writer = huggingface.load(Path(path), pick_device(asked.device))
+    scribe = Scribe(name, writer, limits, told=told)
+    return WritingModel(name, scribe, None, WriterEmbedder(writer))
 
 
 def named(given: Sequence[str]) -> dict[str, str]:
