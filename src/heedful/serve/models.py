@@ -7,15 +7,12 @@ __all__ = ["Model", "Models", "Served", "Way", "WritingModel", "language_name"]
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from heedful.serve.batcher import Batcher
 from heedful.serve.embedding import Embedder
 from heedful.serve.refusal import RefusalError, shown
 from heedful.serve.writing import Scribe
-
-if TYPE_CHECKING:
-    from heedful.text.chat import ChatTemplate
 
 Result = TypeVar("Result")
 
@@ -117,8 +114,6 @@ class WritingModel(NamedTuple):
 
     name: str
     scribe: Scribe
-    template: "ChatTemplate | None" = None
-    """None: it was not made for conversations."""
     embedder: Embedder | None = None
 
 

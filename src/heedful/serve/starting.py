@@ -137,7 +137,7 @@ def _writing(
         )
     writer = huggingface.load(Path(path), pick_device(asked.device))
     scribe = Scribe(name, writer, limits, told=told)
-    return WritingModel(name, scribe, None, WriterEmbedder(writer))
+    return WritingModel(name, scribe, WriterEmbedder(writer))
 
 
 def named(given: Sequence[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ __all__ = ["Wish", "answering", "check_ids", "continuing", "ids_of"]
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from heedful.decode.company import Manner
 from heedful.errors import HeedfulError
@@ -18,10 +18,13 @@ from heedful.serve.batcher import AT_ONCE
 from heedful.serve.limits import ServerLimits
 from heedful.serve.model_thread import CrashError
 from heedful.serve.models import Models, WritingModel
-from heedful.serve.openai.asked import ChatAsked, CompletionAsked, WritingAsked
+from heedful.serve.openai.asked import ChatAsked, CompletionAsked, Said, WritingAsked
 from heedful.serve.refusal import RefusalError, refusal_of, shown
 from heedful.serve.texts import Ask
 from heedful.text.chat import Message
+from heedful.writer import Writer
+
+Given = TypeVar("Given")
 
 COOLEST, LEAST = 0.01, 1e-6
 """The lowest temperature and the lowest top-p above 0 at which is drawn."""
@@ -59,22 +62,13 @@ async def continuing(models: Models, asked: CompletionAsked, limits: ServerLimit
 async def answering(models: Models, asked: ChatAsked, limits: ServerLimits) -> Wish:
     """Return what is to be written as an answer."""
     model = writer_named(models, asked.model)
-    template = model.template
-    if template is None:
+    if model.scribe.writer.template is None:
         sentence = (
             f"the model {model.name} has no chat template, which tells how a conversation is"
             " written down; ask /v1/completions"
         )
         raise RefusalError(400, sentence, param="model", code="model_not_supported")
-    messages = [
-        Message("system" if one.role == "developer" else one.role, one.text)
-        for one in asked.messages
-    ]
-
-    def read(_: str) -> list[int]:
-        return model.scribe.writer.vocabulary.encode(template.render(messages))
-
-    ids = await asyncio.to_thread(_refusing, read, "")
+    ids = await asyncio.to_thread(_refusing, _conversation, (model.scribe.writer, asked.messages))
     return _wish(model, [ids], asked, limits, "messages")
 
 
@@ -111,14 +105,25 @@ def check_ids(ids: Sequence[Sequence[int]], size: int, context: int, param: str)
             raise RefusalError(400, sentence, param=param, code="context_length_exceeded")
 
 
-def _refusing(encode: Callable[[str], list[int]], text: str) -> list[int]:
-    """Return the pieces of a text; raises RefusalError for a client's mistake."""
+def _refusing(encode: Callable[[Given], list[int]], given: Given) -> list[int]:
+    """Return the pieces of what is given; raises RefusalError for a client's mistake."""
     try:
-        return encode(text)
+        return encode(given)
     except HeedfulError as error:
         raise refusal_of(error) from error
     except BaseException as error:  # tokenizers panic with one that is no Exception
         raise CrashError(type(error).__name__) from error
+
+
+def _conversation(given: tuple[Writer, Sequence[Said]]) -> list[int]:
+    """Return the pieces of a conversation; no text in it acts as a control piece."""
+    writer, messages = given
+    template, vocabulary = writer.template, writer.vocabulary
+    assert template is not None
+    said = [
+        Message("system" if one.role == "developer" else one.role, one.text) for one in messages
+    ]
+    return vocabulary.encode(template.render(said))
 
 
 def _beginning(model: WritingModel) -> list[int]:
