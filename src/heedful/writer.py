@@ -1,6 +1,6 @@
 """Text to text by a model without an encoder: prompts come in, what it writes behind them goes out.
 
-`heedful.interop` makes a `Writer` of a folder, `heed generate` uses it.
+`heedful.interop` makes a `Writer` of a file or a folder, `heed generate` uses it.
 """
 
 __all__ = ["Continuation", "Ended", "Writer"]
@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from heedful.decode.alone import Past, go_on_alone
 from heedful.decode.prompted import go_on
 from heedful.errors import DataError
 from heedful.models.gpt import GPT
@@ -117,6 +118,34 @@ class Writer:
             ]
             for one, hypotheses, room in zip(growing, found, rooms, strict=True)
         ]
+
+    def answer(
+        self,
+        past: Past,
+        prompt: Sequence[int],
+        search: Greedy | Sample,
+        most: int,
+        *,
+        stop: Sequence[str] = (),
+        shown: Callable[[str], None] | None = None,
+    ) -> Continuation:
+        """Return one continuation of one prompt, of which only what is not in `past` is computed.
+
+        The rest is as in `write`.
+        """
+        growing = _Growing(self, prompt, stop, shown)
+        found = go_on_alone(
+            past,
+            prompt,
+            search,
+            self._limits,
+            most=most,
+            client=growing.client,
+            watch=lambda _, pieces: growing.grow(pieces),
+        )
+        cut: Ended = "length" if most <= self.context - len(prompt) + 1 else "context"
+        (hypothesis,) = found or [growing.left_at]
+        return growing.finished(hypothesis, cut=cut)
 
 
 @dataclass

@@ -4,7 +4,7 @@ Lists of ids come in, what a search finds behind each goes out in their order; n
 here. `heedful.writer` calls it.
 """
 
-__all__ = ["POSITIONS", "PromptStepper", "go_on"]
+__all__ = ["POSITIONS", "PromptStepper", "go_on", "room_for"]
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -90,7 +90,7 @@ def go_on(
     """
     model.eval()
     device = next(iter(model.parameters())).device
-    rooms = [_room(prompt, most, limits.max_length) for prompt in prompts]
+    rooms = [room_for(prompt, most, limits.max_length) for prompt in prompts]
     wide = search.model_copy(update={"max_extra": most, "max_length": most})
     runner = wide.build()
     found: list[list[Hypothesis]] = [[] for _ in prompts]
@@ -106,7 +106,7 @@ def go_on(
     return found
 
 
-def _room(prompt: Sequence[int], most: int, context: int | None) -> int:
+def room_for(prompt: Sequence[int], most: int, context: int | None) -> int:
     """Return how many pieces may follow: the last of them is never read."""
     if not prompt:
         raise ModelError("there is nothing to go on with")
