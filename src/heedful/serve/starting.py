@@ -16,8 +16,8 @@ from fastapi import APIRouter
 
 from heedful.device import pick_device
 from heedful.errors import HeedfulError, ModelError, SettingError
-from heedful.interop import huggingface
 from heedful.interop.huggingface.config import read_json
+from heedful.interop.writers import load_writer
 from heedful.model_header import FORMAT
 from heedful.model_path import BUNDLED
 from heedful.serve import server
@@ -119,9 +119,11 @@ def load_models(
 
 
 def is_writer(path: str) -> bool:
-    """Return whether a folder is one of Hugging Face, whose models here write."""
-    config = Path(path) / "config.json"
-    return config.is_file() and read_json(config).get("format") != FORMAT
+    """Return whether a file, or a folder that heedful did not write, holds a model that writes."""
+    folder = Path(path)
+    if (config := folder / "config.json").is_file():
+        return read_json(config).get("format") != FORMAT
+    return folder.is_file() or any(folder.glob("*.gguf"))
 
 
 def _writing(
@@ -135,13 +137,13 @@ def _writing(
         raise SettingError(
             "a model that writes has no shortlist", where="--fast", fix="leave it out"
         )
-    writer = huggingface.load(Path(path), pick_device(asked.device))
+    writer = load_writer(Path(path), pick_device(asked.device))
     scribe = Scribe(name, writer, limits, told=told)
     return WritingModel(name, scribe, WriterEmbedder(writer))
 
 
 def named(given: Sequence[str]) -> dict[str, str]:
-    """Return the models by how they are called: by their folders; SettingError for two alike.
+    """Return the models by how they are called: by folder or file; SettingError for two alike.
 
     >>> list(named(["runs/mine/model", "everyday"]))
     ['mine', 'everyday']
@@ -149,7 +151,7 @@ def named(given: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in given:
         parts = [part for part in Path(path).parts if part not in ("model", "/", ".")]
-        name = parts[-1] if parts else "model"
+        name = parts[-1].removesuffix(".gguf") if parts else "model"
         if name in found:
             raise SettingError(
                 f"two models are called {name}",

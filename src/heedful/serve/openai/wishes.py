@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
+from heedful.conversation import pieces_of
 from heedful.decode.company import Manner
 from heedful.errors import HeedfulError
 from heedful.search import Greedy, Sample
@@ -116,14 +117,10 @@ def _refusing(encode: Callable[[Given], list[int]], given: Given) -> list[int]:
 
 
 def _conversation(given: tuple[Writer, Sequence[Said]]) -> list[int]:
-    """Return the pieces of a conversation; no text in it acts as a control piece."""
+    """Return the pieces of a conversation."""
     writer, messages = given
-    template, vocabulary = writer.template, writer.vocabulary
-    assert template is not None
-    said = [
-        Message("system" if one.role == "developer" else one.role, one.text) for one in messages
-    ]
-    return vocabulary.encode(template.render(said))
+    roles = {"developer": "system"}
+    return pieces_of(writer, [Message(roles.get(x.role, x.role), x.text) for x in messages])
 
 
 def _beginning(model: WritingModel) -> list[int]:
