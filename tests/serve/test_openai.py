@@ -162,12 +162,12 @@ def test_many_at_once_get_what_each_would_get_alone() -> None:
     """With a server that has room for some of them alone."""
 
     async def scenario() -> None:
-        async with conversing(ServerLimits(batch_tokens=600)) as (client, _):
+        async with conversing(ServerLimits(batch_tokens=400)) as (client, _):
             jobs = [
                 client.completions.create(
                     model="llama", prompt=PROMPTS[n % 4], max_tokens=1 + n, seed=n, top_p=0.9
                 )
-                for n in range(24)
+                for n in range(12)
             ]
             answers = await asyncio.gather(*jobs)
         for n, answer in enumerate(answers):

@@ -15,6 +15,12 @@ from heedful.serve.schemas import Shape, Text
 
 Piece = Annotated[int, Field(ge=0, lt=2**31)]
 Pieces = Annotated[list[Piece], Field(min_length=1)]
+Texts = (
+    Text
+    | Annotated[list[Text], Field(min_length=1)]
+    | Pieces
+    | Annotated[list[Pieces], Field(min_length=1)]
+)
 Stop = Annotated[Text, Field(min_length=1, max_length=200)]
 
 
@@ -93,7 +99,7 @@ class WritingAsked(_Known):
 class CompletionAsked(WritingAsked):
     """Texts to go on with."""
 
-    prompt: Text | Annotated[list[Text], Field(min_length=1)] | Pieces | list[Pieces]
+    prompt: Texts
     """A text, several, the pieces of one, or of several."""
     max_tokens: int = Field(16, ge=1)
     """Pieces that are written, at most."""
@@ -190,7 +196,7 @@ class EmbeddingAsked(_Known):
 
     model: str
     """The name of a model."""
-    input: Text | Annotated[list[Text], Field(min_length=1)] | Pieces | list[Pieces]
+    input: Texts
     """A text, several, the pieces of one, or of several."""
     encoding_format: Literal["float", "base64"] = "float"
     """Numbers, or float32 in base64."""
