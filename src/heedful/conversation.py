@@ -1,11 +1,10 @@
 """Turns of a user and a model: each is answered with the whole conversation before it.
 
 A `Writer` with a chat template comes in; what the user says comes in turn by turn, answers go out.
-What the model has read is kept, so that a turn costs its own pieces. `heed chat` uses it, and
-`heedful.serve.openai` to write a conversation down.
+What the model has read is kept, so that a turn costs its own pieces. `heed chat` uses it.
 """
 
-__all__ = ["Answer", "Conversation", "pieces_of"]
+__all__ = ["Answer", "Conversation"]
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,8 +38,12 @@ class Conversation:
 
     def __init__(self, writer: Writer, system: str | None = None, *, int8: bool = False) -> None:
         if writer.template is None:
-            raise _untaught()
-        self.writer = writer
+            raise ModelError(
+                "this model has no chat template: it has not learnt to answer",
+                where="--model",
+                fix="take one that is an -Instruct or -Chat, or use heed generate",
+            )
+        self.writer, self.template = writer, writer.template
         self.past = Past(writer.model, int8=int8)
         self.messages: list[Message] = []
         self.begin_anew(system)
@@ -67,7 +70,7 @@ class Conversation:
         can read.
         """
         messages = [*self.messages, Message("user", text)]
-        prompt = pieces_of(self.writer, messages)
+        prompt = self._pieces(messages)
         if len(prompt) > self.writer.context:
             raise DataError(
                 f"the conversation has {len(prompt):,} pieces with this turn, and the model reads "
@@ -91,26 +94,12 @@ class Conversation:
         self.messages = [*messages, Message("assistant", said.text)]
         return Answer(said, len(prompt), self.past.computed - before)
 
-
-def pieces_of(writer: Writer, messages: Sequence[Message]) -> list[int]:
-    """Return the pieces of a conversation; no text in it acts as a control piece.
-
-    Raises ModelError for a model without a chat template, and where its template fails or refuses.
-    """
-    if writer.template is None:
-        raise _untaught()
-    every = "".join(message.content for message in messages)
-    quoting = next((chr(mark) for mark in _QUOTING if chr(mark) not in every), None)
-    if quoting is None:
-        raise DataError("the turn has every noncharacter of Unicode", where="your turn")
-    vocabulary = writer.vocabulary
-    quoted = [Message(one.role, vocabulary.quoted(one.content, quoting)) for one in messages]
-    return vocabulary.conversation(writer.template.render(quoted), quoting)
-
-
-def _untaught() -> ModelError:
-    return ModelError(
-        "this model has no chat template: it has not learnt to answer",
-        where="--model",
-        fix="take one that is an -Instruct or -Chat, or use heed generate",
-    )
+    def _pieces(self, messages: Sequence[Message]) -> list[int]:
+        """Return the pieces of the conversation; no text in it acts as a control piece."""
+        every = "".join(message.content for message in messages)
+        quoting = next((chr(mark) for mark in _QUOTING if chr(mark) not in every), None)
+        if quoting is None:
+            raise DataError("the turn has every noncharacter of Unicode", where="your turn")
+        vocabulary = self.writer.vocabulary
+        quoted = [Message(one.role, vocabulary.quoted(one.content, quoting)) for one in messages]
+        return vocabulary.conversation(self.template.render(quoted), quoting)
