@@ -46,6 +46,7 @@ class Conversation:
         self.writer, self.template = writer, writer.template
         self.past = Past(writer.model, int8=int8)
         self.messages: list[Message] = []
+        self._known: tuple[str, list[int]] = "", []
         self.begin_anew(system)
 
     def begin_anew(self, system: str | None = None) -> None:
@@ -70,7 +71,8 @@ class Conversation:
         can read.
         """
         messages = [*self.messages, Message("user", text)]
-        prompt = self._pieces(messages)
+        written, quoting = self._written(messages)
+        prompt = self._pieces(written, quoting)
         if len(prompt) > self.writer.context:
             raise DataError(
                 f"the conversation has {len(prompt):,} pieces with this turn, and the model reads "
@@ -92,14 +94,33 @@ class Conversation:
                 self.messages = [*messages, Message("assistant", "".join(parts))]
             raise
         self.messages = [*messages, Message("assistant", said.text)]
+        self._remember(written, prompt, said.pieces, quoting)
         return Answer(said, len(prompt), self.past.computed - before)
 
-    def _pieces(self, messages: Sequence[Message]) -> list[int]:
-        """Return the pieces of the conversation; no text in it acts as a control piece."""
+    def _written(self, messages: Sequence[Message]) -> tuple[str, str]:
+        """Return the conversation as the template writes it, and the character that quotes in it.
+
+        That stands within every name of a control piece that somebody has typed.
+        """
         every = "".join(message.content for message in messages)
         quoting = next((chr(mark) for mark in _QUOTING if chr(mark) not in every), None)
         if quoting is None:
             raise DataError("the turn has every noncharacter of Unicode", where="your turn")
+        quoted = self.writer.vocabulary.quoted
+        its = [Message(one.role, quoted(one.content, quoting)) for one in messages]
+        return self.template.render(its), quoting
+
+    def _pieces(self, written: str, quoting: str) -> list[int]:
+        """Return the pieces of the conversation, answers in the pieces they were written in."""
+        begun, ids = self._known
+        if not written.startswith(begun):
+            begun, ids = "", []
+        rest = self.writer.vocabulary.conversation(written[len(begun) :], quoting)
+        return [*ids, *rest]
+
+    def _remember(self, written: str, prompt: list[int], pieces: int, quoting: str) -> None:
+        """Keep in what pieces the conversation was read; text cut into others would be new."""
+        answer = self.past.ids[len(prompt) :][:pieces]
         vocabulary = self.writer.vocabulary
-        quoted = [Message(one.role, vocabulary.quoted(one.content, quoting)) for one in messages]
-        return vocabulary.conversation(self.template.render(quoted), quoting)
+        text = vocabulary.quoted(vocabulary.continuation(prompt, answer), quoting)
+        self._known = written + text, [*prompt, *answer]

@@ -80,7 +80,7 @@ def run(options: Options) -> int:
     from heedful.conversation import Conversation
     from heedful.interop.writers import load_writer
 
-    int8 = options.precision != "float32" and device.type == "cpu"
+    int8 = device.type == "cpu" and _in_int8(options.precision)
     talk = Conversation(load_writer(options.model, device), options.system, int8=int8)
     with open_input(options.input) as file:
         typing = file.isatty() and not options.quiet
@@ -89,6 +89,17 @@ def run(options: Options) -> int:
         for where, line in _turns(file, options.input, typing):
             _take(options, talk, search, line, where, typing=file.isatty())
     return 0
+
+
+def _in_int8(precision: str) -> bool:
+    """Return whether to compute in int8; raises SettingError where it is asked for and wrong."""
+    from heedful.decode.alone import whole_products_are_exact
+
+    exact = whole_products_are_exact()
+    if precision == "int8" and not exact:
+        problem = "PyTorch's products of whole numbers are not exact on this processor"
+        raise SettingError(problem, where="--precision", fix="take float32")
+    return precision != "float32" and exact
 
 
 def _turns(file: Any, path: Path | None, typing: bool) -> Iterator[tuple[str, str]]:

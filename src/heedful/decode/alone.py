@@ -6,9 +6,10 @@ numbers with a scale each, whose products are exact, as in `heedful.decode.quant
 is the model itself. `heedful.writer` answers with it in conversations.
 """
 
-__all__ = ["Past", "PastStepper", "go_on_alone"]
+__all__ = ["Past", "PastStepper", "go_on_alone", "whole_products_are_exact"]
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -74,10 +75,28 @@ class _WholeProduct(nn.Module):
         return result if self.bias is None else result.add_(self.bias)
 
 
+def _whole_if_wide(*layers: nn.Linear) -> _Product | _WholeProduct:
+    """Return a product of whole numbers; PyTorch's is wrong where there is one column."""
+    return _WholeProduct(*layers) if layers[0].in_features > 1 else _Product(*layers)
+
+
+@cache
+def whole_products_are_exact() -> bool:
+    """Tell whether PyTorch multiplies whole numbers rightly on this processor.
+
+    Some that are older than VNNI add products in 16 bits, which the largest do not fit into.
+    """
+    largest = torch.full((2, 64), 127, dtype=torch.int8)
+    weight = torch.cat([largest, -largest]).t()
+    expected = (127 * 127 * 64 * torch.tensor([1, 1, -1, -1])).expand(2, 4)
+    exact = [torch._int_mm(largest[:rows], weight) for rows in (1, 2)]
+    return all(bool((found == expected[: len(found)]).all()) for found in exact)
+
+
 class _Layer:
     """A layer's products, joined, beside the parts of the model that stay as they are."""
 
-    def __init__(self, layer: GPTLayer, product: type[_Product] | type[_WholeProduct]) -> None:
+    def __init__(self, layer: GPTLayer, product: Callable[..., "_Product | _WholeProduct"]) -> None:
         attention: Any = layer.attention
         network: Any = layer.feed_forward
         its = (attention.query_proj, attention.key_proj, attention.value_proj)
@@ -135,7 +154,8 @@ class _Layer:
     ) -> Float[Tensor, "H T K"]:
         """Return queries and keys as their positions have it."""
         if turning is None:
-            return self.position.turn(heads[None], start)[0]
+            turned: Tensor = self.position.turn(heads[None], start)
+            return turned[0]
         return torch.addcmul(heads * turning[0], heads.roll(self.d_k // 2, -1), turning[1])
 
     def _think(self, states: Float[Tensor, "T D"]) -> Float[Tensor, "T D"]:
@@ -153,7 +173,7 @@ class Past:
     """What a model has read of a text, and the model, made ready for one text at a time."""
 
     def __init__(self, model: GPT, *, int8: bool = False) -> None:
-        product = _WholeProduct if int8 else _Product
+        product = _whole_if_wide if int8 else _Product
         self.model = model.eval()
         layers = cast(Iterable[GPTLayer], model.layers)
         self.layers = [_Layer(layer, product) for layer in layers]
