@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-from heedful.conversation import pieces_of
+from heedful.conversation import written_down
 from heedful.decode.company import Manner
 from heedful.errors import HeedfulError
 from heedful.search import Greedy, Sample
@@ -120,7 +120,8 @@ def _conversation(given: tuple[Writer, Sequence[Said]]) -> list[int]:
     """Return the pieces of a conversation."""
     writer, messages = given
     roles = {"developer": "system"}
-    return pieces_of(writer, [Message(roles.get(x.role, x.role), x.text) for x in messages])
+    said = [Message(roles.get(one.role, one.role), one.text) for one in messages]
+    return writer.vocabulary.conversation(*written_down(writer, said))
 
 
 def _beginning(model: WritingModel) -> list[int]:
