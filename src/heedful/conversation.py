@@ -1,10 +1,11 @@
 """Turns of a user and a model: each is answered with the whole conversation before it.
 
 A `Writer` with a chat template comes in; what the user says comes in turn by turn, answers go out.
-What the model has read is kept, so that a turn costs its own pieces. `heed chat` uses it.
+What the model has read is kept, so that a turn costs its own pieces. `heed chat` uses it;
+the server writes conversations down by it.
 """
 
-__all__ = ["Answer", "Conversation"]
+__all__ = ["Answer", "Conversation", "written_down"]
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class Conversation:
         can read.
         """
         messages = [*self.messages, Message("user", text)]
-        written, quoting = self._written(messages)
+        written, quoting = written_down(self.writer, messages)
         prompt = self._pieces(written, quoting)
         if len(prompt) > self.writer.context:
             raise DataError(
@@ -97,19 +98,6 @@ class Conversation:
         self._remember(written, prompt, said.pieces, quoting)
         return Answer(said, len(prompt), self.past.computed - before)
 
-    def _written(self, messages: Sequence[Message]) -> tuple[str, str]:
-        """Return the conversation as the template writes it, and the character that quotes in it.
-
-        That stands within every name of a control piece that somebody has typed.
-        """
-        every = "".join(message.content for message in messages)
-        quoting = next((chr(mark) for mark in _QUOTING if chr(mark) not in every), None)
-        if quoting is None:
-            raise DataError("the turn has every noncharacter of Unicode", where="your turn")
-        quoted = self.writer.vocabulary.quoted
-        its = [Message(one.role, quoted(one.content, quoting)) for one in messages]
-        return self.template.render(its), quoting
-
     def _pieces(self, written: str, quoting: str) -> list[int]:
         """Return the pieces of the conversation, answers in the pieces they were written in."""
         begun, ids = self._known
@@ -124,3 +112,18 @@ class Conversation:
         vocabulary = self.writer.vocabulary
         text = vocabulary.quoted(vocabulary.continuation(prompt, answer), quoting)
         self._known = written + text, [*prompt, *answer]
+
+
+def written_down(writer: Writer, messages: Sequence[Message]) -> tuple[str, str]:
+    """Return a conversation as the template writes it, and the character that quotes in it.
+
+    That stands within every name of a control piece that somebody has typed.
+    """
+    assert writer.template is not None
+    every = "".join(message.content for message in messages)
+    quoting = next((chr(mark) for mark in _QUOTING if chr(mark) not in every), None)
+    if quoting is None:
+        raise DataError("the turn has every noncharacter of Unicode", where="your turn")
+    quoted = writer.vocabulary.quoted
+    its = [Message(one.role, quoted(one.content, quoting)) for one in messages]
+    return writer.template.render(its), quoting

@@ -15,13 +15,12 @@ from heedful.errors import DataError
 from heedful.models.gpt import GPT
 from heedful.search import Client, Greedy, Hypothesis, Limits, Sample
 from heedful.text.chat import ChatTemplate
+from heedful.text.unfolding import certain
 from heedful.text.vocabulary import Vocabulary
 
 Ended = Literal["end", "stop", "length", "context"]
 """Why a continuation is no longer: the model's end of a text, a stop string, the most pieces that
 were asked for, or the end of the model's context."""
-
-_BROKEN = "\ufffd"
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,11 @@ class Writer:
     def context(self) -> int:
         """Pieces that the model reads at most."""
         return self.model.config.max_length
+
+    @property
+    def forbidden(self) -> Sequence[int]:
+        """Ids that are no pieces, and are never written."""
+        return self._limits.forbidden
 
     def prompt(self, text: str, where: str) -> list[int]:
         """Return the pieces of a prompt.
@@ -166,7 +170,7 @@ class _Growing:
             self.left_at = Hypothesis(tuple(pieces), 0.0, 0.0, False)
             self.client.leave()
         elif self.shown is not None:
-            self._show(_certain(text, self.stop))
+            self._show(certain(text, self.stop))
 
     def finished(self, hypothesis: Hypothesis, cut: Ended) -> Continuation:
         """Return the continuation; show what had been kept back of it."""
@@ -189,19 +193,3 @@ class _Growing:
         if first is not None:
             return text[:first], "stop", len(kept)
         return text, "end" if ends else None, len(kept)
-
-
-def _certain(text: str, stop: Sequence[str]) -> str:
-    """Return as much of a growing text as will stay: no half character, no beginning of a stop.
-
-    >>> _certain("one, tw\\ufffd", []), _certain("one, two\\n", ["\\n\\n"])
-    ('one, tw', 'one, two')
-    """
-    text = text.rstrip(_BROKEN)
-    begun = [
-        size
-        for words in stop
-        for size in range(min(len(words) - 1, len(text)), 0, -1)
-        if text.endswith(words[:size])
-    ]
-    return text[: len(text) - max(begun, default=0)]

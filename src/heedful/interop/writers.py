@@ -1,6 +1,6 @@
 """What writes: a file or a folder that a user names becomes a `Writer`, whatever kind it is of.
 
-A kind is one line here; `heed generate` and `heed chat` load by it.
+A kind is one line here; `heed generate`, `heed chat` and `heed serve` load by it.
 """
 
 __all__ = ["load_writer", "writes"]
