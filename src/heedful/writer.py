@@ -49,7 +49,7 @@ class Writer:
         self.begin_id, self.end_ids = begin_id, tuple(end_ids)
         known = set(vocabulary.known(model.vocabulary_size))
         never = (piece for piece in range(model.vocabulary_size) if piece not in known)
-        self._limits = Limits(
+        self.limits = Limits(
             start_id=0,
             end_id=self.end_ids[0] if self.end_ids else -1,
             forbidden=tuple(never),
@@ -96,7 +96,7 @@ class Writer:
             self.model,
             prompts,
             search,
-            self._limits,
+            self.limits,
             most=most,
             clients=[one.client for one in growing],
             watch=(lambda row, pieces: growing[row].grow(pieces)) if watched else None,

@@ -123,25 +123,20 @@ def run(options: Options) -> int:
 
 def _search(options: Options) -> "Greedy | Sample":
     """Return how pieces are chosen; raises SettingError, naming the option."""
-    from heedful.search import Greedy, Sample
-    from heedful.search_options import search_of
+    from heedful.search_options import writing_of
 
     given: dict[str, Any] = {
         name: getattr(options, name)
         for name in (*_SAMPLING, "repetition_penalty", "no_repeat_ngram")
         if getattr(options, name) is not None
     }
-    drawing = options.samples != 1 or any(name in given for name in _SAMPLING)
-    asked = {"kind": "sample", "count": options.samples} if drawing else {"kind": "greedy"}
+    if options.samples != 1:
+        given["count"] = options.samples
     try:
-        search = search_of({"search": asked | given})
+        return writing_of(given)
     except SettingError as error:
-        where = (error.where or "").replace("--search.count", "--samples")
-        where = where.replace("--search.", "--")
-        fix = "leave it out for the likeliest text" if where == "--temperature" else error.fix
-        raise SettingError(error.problem, where=where, fix=fix) from error
-    assert isinstance(search, Greedy | Sample)
-    return search
+        where = (error.where or "").replace("--count", "--samples")
+        raise SettingError(error.problem, where=where, fix=error.fix) from error
 
 
 def _prompts(options: Options, writer: "Writer") -> Iterator[list[_Prompt]]:

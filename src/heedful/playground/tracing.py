@@ -50,7 +50,7 @@ def traced_events(
     )
     number = kept.name()
     clock.done("tokens")
-    yield {"event": "begin", "id": number} | wire.begun(begun, name)
+    yield {"event": "begin", "id": number} | wire.begun(translator, begun.to, begun.source, name)
     clock.again()
     encoded = stages.encode(begun)
     encoder = wire.of_encoder(begun, encoded)
