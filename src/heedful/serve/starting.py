@@ -7,8 +7,8 @@ of them go out.
 __all__ = ["LOOPBACK", "Asked", "addressed", "load_models", "named", "serve"]
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from heedful.errors import HeedfulError, ModelError, SettingError
 from heedful.model_path import BUNDLED
 from heedful.serve import server
 from heedful.serve.app import create_app
-from heedful.serve.batcher import Batcher
+from heedful.serve.batcher import Batcher, Engine
 from heedful.serve.limits import ServerLimits, limits_of
 from heedful.serve.metrics import Metrics
 from heedful.serve.models import Model, Models
@@ -35,7 +35,7 @@ class Asked:
     """What is to be served, where, and to whom."""
 
     models: Sequence[str]
-    """The bundled one if none is given."""
+    """The bundled one if none is given, and no others."""
     host: str
     port: int
     settings: dict[str, Any]
@@ -46,6 +46,8 @@ class Asked:
     device: str = "auto"
     precision: str = "auto"
     fast: bool = False
+    others: Mapping[str, Engine] = field(default_factory=dict)
+    """Models that are loaded already, and translate nothing."""
 
 
 def serve(
@@ -86,12 +88,12 @@ def load_models(
     """
     translators: dict[str, Translator] = {}
     failed: dict[str, HeedfulError] = {}
-    for name, path in named(asked.models or (BUNDLED,)).items():
+    for name, path in named(asked.models or (() if asked.others else (BUNDLED,))).items():
         try:
             translators[name] = load(path, asked.device, asked.precision, asked.fast)
         except ModelError as error:
             failed[name] = error
-    if not translators:
+    if not translators and not asked.others:
         raise next(iter(failed.values()))
     for name, reason in failed.items():
         print(f"the model {name} is not served: {reason}", file=sys.stderr)
@@ -100,6 +102,8 @@ def load_models(
         engine = TranslatorEngine(translator)
         batcher = Batcher(name, engine, limits, told=metrics.batches(name))
         loaded.append(Model(name, tuple(translator.ways()), batcher))
+    for name, other in asked.others.items():
+        loaded.append(Model(name, (), Batcher(name, other, limits, told=metrics.batches(name))))
     return Models(loaded, list(failed)), translators
 
 
