@@ -39,7 +39,7 @@ from heedful.inspect.stages import Begun, Encoded, TooLongError
 from heedful.inspect.trace import Trace
 from heedful.shapes import Array, Float
 from heedful.translator import Translator
-from heedful.writer import Writer
+from heedful.writer import Ended, Writer
 
 VERSION = 1
 
@@ -63,14 +63,14 @@ def to_wire(seen: Trace, name: str = "") -> dict[str, Any]:
         "lens": lens(seen),
     }
     if isinstance(seen.by, Writer):
-        return found | writing(seen)
+        return found | writing(seen.source, seen.ended)
     return found | {"beam": beam(seen)}
 
 
-def writing(seen: Trace) -> dict[str, Any]:
+def writing(source: Side, ended: Ended) -> dict[str, Any]:
     """Return what is known of a text that was gone on with: the first step that is no longer the
     prompt's, and why it ended."""
-    return {"begins": seen.begins, "ended": seen.ended}
+    return {"begins": len(source.ids) - 1, "ended": ended}
 
 
 def check_size(seen: Trace) -> None:

@@ -306,7 +306,7 @@ class Playground:
 def _check_unused(asked: BaseModel, names: Sequence[str], by: Translator | Writer) -> None:
     """Raise RefusalError for a field that means nothing to the model."""
     for name in names:
-        if name in asked.model_fields_set and getattr(asked, name) is not None:
+        if name in asked.model_fields_set and getattr(asked, name) not in (None, ""):
             what = "goes on with texts" if isinstance(by, Writer) else "translates"
             raise RefusalError(422, f"{name.rstrip('_')}: the model {what}, and has no use for it")
 

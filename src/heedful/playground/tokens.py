@@ -55,11 +55,11 @@ def tokens_of_prompt(writer: Writer, text: str) -> dict[str, Any]:
     found = side_of(text_side(writer.vocabulary, ids))
     for piece, (first, last) in zip(found["pieces"], covered, strict=True):
         before, after = (len(raw[:end].decode(errors="ignore")) - 1 for end in (first, last))
-        lone = bool(re.search("<0x", piece["s"]))
+        lone = re.findall("<0x([0-9A-F]{2})>", piece["s"])
         piece |= {
             "special": piece["id"] in writer.vocabulary.controls,
             "unknown": False,
-            "bytes": raw[first:last].hex(" ") if lone else None,
+            "bytes": " ".join(lone).lower() or None,
             "start": max(0, before),
             "end": max(0, after),
         }

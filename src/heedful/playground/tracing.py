@@ -108,12 +108,13 @@ def written_events(name: str, writer: Writer, asked: TraceAsked, kept: Kept) -> 
         for pieces in prompted.grown(started):
             added = writer.vocabulary.continuation(started.source.ids, pieces)
             clock.done("search")
-            yield {"event": "writing", "so_far": started.source.text + added}
+            yield {"event": "writing", "so_far": started.source.text + added.rstrip("\ufffd")}
             clock.again()
         text = prompted.written(started, pieces)
     else:
         text = prompted.continued(started, asked.target)
-    yield {"event": "target"} | wire.target(text.target, text.forced)
+    told = wire.writing(started.source, text.ended)
+    yield {"event": "target"} | wire.target(text.target, text.forced) | told
     clock.again()
     seen = prompted.traced_text(started, text)
     wire.check_size(seen)
@@ -121,7 +122,7 @@ def written_events(name: str, writer: Writer, asked: TraceAsked, kept: Kept) -> 
     maps = wire.attention_of(seen, "decoder")
     clock.done("read")
     yield {"event": "attention"} | maps
-    yield {"event": "steps", "steps": wire.steps(seen)} | wire.writing(seen)
+    yield {"event": "steps", "steps": wire.steps(seen)}
     clock.again()
     lens = wire.lens(seen)
     clock.done("lens")
