@@ -90,7 +90,9 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         models: "Models", translators: "dict[str, Translator]", limits: "ServerLimits"
     ) -> "Sequence[APIRouter]":
         played = [Played(name, one, one.folder) for name, one in translators.items()]
-        played += [Played(name, writer, Path(given[name])) for name, writer in writers.items()]
+        played += [Played(name, one, Path(given[name])) for name, one in writers.items()]
+        order = list(given)
+        played.sort(key=lambda one: order.index(one.name) if one.name in given else 0)
         return [play_routes(Playground(played, limits), models)]
 
     return serve(

@@ -37,7 +37,8 @@ export class Outputs extends HTMLElement {
     const facts = { class: "steps", role: "radiogroup", "aria-label": t("outputs.step") };
     this.steps = make("div", facts);
     this.bars = make("ol", { class: "weights top" });
-    this.lens = make("div", { class: "scroll lens" });
+    const scrolled = { tabindex: 0, role: "group", "aria-label": t("outputs.layers") };
+    this.lens = make("div", { class: "scroll lens", ...scrolled });
     this.branching = make("p", { class: "soft", hidden: "", text: t("outputs.branching") });
     this.name = make("h3");
     this.said = make("p", { class: "said", "aria-live": "polite" });
