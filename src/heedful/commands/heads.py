@@ -28,6 +28,9 @@ heed heads --model gpt2
 heed heads --model gpt2 --data texts.txt --json
 """
 
+_TEMPLATES = 100
+"""Of which it is measured how heads look back."""
+
 ENDINGS = (".html", ".json", ".svg", ".png")
 
 
@@ -106,6 +109,7 @@ def _back(options: Options, model: str) -> int:
     from heedful.inspect.heads.back_table import lines, page, plain
     from heedful.interop.writers import load_writer
     from heedful.output import write_whole
+    from heedful.progress import Progress
 
     for name in ("to", "from_", "columns"):
         if getattr(options, name) is not None:
@@ -119,6 +123,7 @@ def _back(options: Options, model: str) -> int:
             fix="end the name in .html or .json",
         )
     writer = load_writer(model, pick_device(options.device))
+    Progress(quiet=options.quiet).say(f"{model}: reading texts and measuring every head")
     report = look_back(writer, *_lines_of(options), model)
     data = json.dumps(plain(report), ensure_ascii=False, indent=None if options.json else 2)
     if options.output is not None:
@@ -136,7 +141,8 @@ def _lines_of(options: Options) -> tuple[list[str], str]:
     from heedful.line_input import lines_of, open_input
 
     if options.data is None:
-        return [one.text for one in examples("en")], "the English templates"
+        templates = [one.text for one in examples("en")]
+        return [templates[at] for at in evenly(len(templates), _TEMPLATES)], "the English templates"
     with open_input(Path(options.data)) as file:
         texts = [text.strip() for text in lines_of(file, options.data, Counter())]
     texts = [text for text in texts if text]
