@@ -1,6 +1,7 @@
 """What the page asks of a model that goes on with texts, without a browser or HTTP."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
