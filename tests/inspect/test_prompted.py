@@ -166,6 +166,9 @@ def test_a_text_that_is_given(both: Both) -> None:
     torch.testing.assert_close(seen.log_probs, wanted, **NEAR)
     with pytest.raises(DataError, match="cut into other pieces"):
         trace_prompt(both.writer, "the ca", "t sat")
+    alone = trace_prompt(both.writer, "", "the cat")
+    assert (alone.target.text, alone.begins) == ("the cat", 0)
+    assert alone.source.ids == (both.writer.begin_id,)
 
 
 def test_words_look_from_where_they_are_read(both: Both) -> None:

@@ -121,6 +121,8 @@ def continued(started: Started, continuation: str) -> Text:
     writer, source = started.writer, started.source
     whole = writer.vocabulary.encode(source.text + continuation)
     count = len(source.ids)
+    if not source.text and tuple(whole[:count]) != source.ids:  # the model's own beginning
+        whole = [*source.ids, *whole]
     if tuple(whole[:count]) != source.ids or len(whole) == count:
         raise DataError(
             "behind the prompt it is cut into other pieces",
