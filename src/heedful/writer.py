@@ -54,7 +54,7 @@ class Writer:
         self.template = template
         known = set(vocabulary.known(model.vocabulary_size)) - set(never)
         forbidden = (piece for piece in range(model.vocabulary_size) if piece not in known)
-        self._limits = Limits(
+        self.limits = Limits(
             start_id=0,
             end_id=self.end_ids[0] if self.end_ids else -1,
             forbidden=tuple(forbidden),
@@ -70,7 +70,7 @@ class Writer:
     @property
     def forbidden(self) -> Sequence[int]:
         """Ids that are no pieces, and are never written."""
-        return self._limits.forbidden
+        return self.limits.forbidden
 
     def prompt(self, text: str, where: str) -> list[int]:
         """Return the pieces of a prompt.
@@ -106,7 +106,7 @@ class Writer:
             self.model,
             prompts,
             search,
-            self._limits,
+            self.limits,
             most=most,
             clients=[one.client for one in growing],
             watch=(lambda row, pieces: growing[row].grow(pieces)) if watched else None,
@@ -139,7 +139,7 @@ class Writer:
             past,
             prompt,
             search,
-            self._limits,
+            self.limits,
             most=most,
             client=growing.client,
             watch=lambda _, pieces: growing.grow(pieces),

@@ -63,22 +63,17 @@ def stops_of(options: WritingOptions) -> list[str]:
 
 def drawing_of(options: WritingOptions, samples: int = 1) -> "Greedy | Sample":
     """Return how pieces are chosen; raises SettingError, naming the option."""
-    from heedful.search import Greedy, Sample
-    from heedful.search_options import search_of
+    from heedful.search_options import writing_of
 
     given: dict[str, Any] = {
         name: getattr(options, name)
         for name in (*_SAMPLING, "repetition_penalty", "no_repeat_ngram")
         if getattr(options, name) is not None
     }
-    drawing = samples != 1 or any(name in given for name in _SAMPLING)
-    asked = {"kind": "sample", "count": samples} if drawing else {"kind": "greedy"}
+    if samples != 1:
+        given["count"] = samples
     try:
-        search = search_of({"search": asked | given})
+        return writing_of(given)
     except SettingError as error:
-        where = (error.where or "").replace("--search.count", "--samples")
-        where = where.replace("--search.", "--")
-        fix = "leave it out for the likeliest text" if where == "--temperature" else error.fix
-        raise SettingError(error.problem, where=where, fix=fix) from error
-    assert isinstance(search, Greedy | Sample)
-    return search
+        where = (error.where or "").replace("--count", "--samples")
+        raise SettingError(error.problem, where=where, fix=error.fix) from error

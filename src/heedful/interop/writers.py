@@ -33,9 +33,9 @@ def load_writer(path: Path, device: torch.device | str = "cpu") -> Writer:
     return Writer(model, vocabulary, end_ids=(END,), never=never)
 
 
-def writes(path: Path) -> bool:
+def writes(name: Path | str) -> bool:
     """Return whether a model goes on with texts, and does not translate."""
-    place = _place(path)
+    place = _place(Path(name))
     return place.is_file() or is_decoder(place)
 
 

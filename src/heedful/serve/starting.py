@@ -7,8 +7,8 @@ of them go out.
 __all__ = ["LOOPBACK", "Asked", "addressed", "load_models", "named", "serve"]
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,11 @@ from fastapi import APIRouter
 
 from heedful.device import pick_device
 from heedful.errors import HeedfulError, ModelError, SettingError
-from heedful.interop.huggingface.config import read_json
-from heedful.interop.writers import load_writer
-from heedful.model_header import FORMAT
+from heedful.interop.writers import load_writer, writes
 from heedful.model_path import BUNDLED
 from heedful.serve import server
 from heedful.serve.app import create_app
-from heedful.serve.batcher import Batcher
+from heedful.serve.batcher import Batcher, Engine
 from heedful.serve.embedding import TranslatorEmbedder, WriterEmbedder
 from heedful.serve.jobs import Batch
 from heedful.serve.limits import ServerLimits, limits_of
@@ -42,7 +40,7 @@ class Asked:
     """What is to be served, where, and to whom."""
 
     models: Sequence[str]
-    """The bundled one if none is given."""
+    """The bundled one if none is given, and no others."""
     host: str
     port: int
     settings: dict[str, Any]
@@ -55,6 +53,8 @@ class Asked:
     fast: bool = False
     writers: bool = False
     """Whether models that write are served, too."""
+    others: Mapping[str, Engine] = field(default_factory=dict)
+    """Models that are loaded already, and translate nothing."""
 
 
 def serve(
@@ -97,10 +97,10 @@ def load_models(
     loaded: list[Model] = []
     writers: list[WritingModel] = []
     failed: dict[str, HeedfulError] = {}
-    for name, path in named(asked.models or (BUNDLED,)).items():
+    for name, path in named(asked.models or (() if asked.others else (BUNDLED,))).items():
         told = metrics.batches(name)
         try:
-            if asked.writers and is_writer(path):
+            if asked.writers and writes(path):
                 writers.append(_writing(name, path, asked, limits, told))
                 continue
             translator = load(path, asked.device, asked.precision, asked.fast)
@@ -111,19 +111,13 @@ def load_models(
         batcher = Batcher(name, TranslatorEngine(translator), limits, told=told)
         embedder = TranslatorEmbedder(translator)
         loaded.append(Model(name, tuple(translator.ways()), batcher, embedder))
-    if not translators and not writers:
+    if not translators and not writers and not asked.others:
         raise next(iter(failed.values()))
     for name, reason in failed.items():
         print(f"the model {name} is not served: {reason}", file=sys.stderr)
+    for name, other in asked.others.items():
+        loaded.append(Model(name, (), Batcher(name, other, limits, told=metrics.batches(name))))
     return Models(loaded, list(failed), writers), translators
-
-
-def is_writer(path: str) -> bool:
-    """Return whether a file, or a folder that heedful did not write, holds a model that writes."""
-    folder = Path(path)
-    if (config := folder / "config.json").is_file():
-        return read_json(config).get("format") != FORMAT
-    return folder.is_file() or any(folder.glob("*.gguf"))
 
 
 def _writing(

@@ -17,15 +17,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import AddedToken
 from tokenizers import Tokenizer as Backend
 
 from heedful.errors import DataError, ModelError
 from heedful.output import write_whole
-from heedful.text.pieces import UNKNOWN
+from heedful.text.pieces import UNKNOWN, readable
 from heedful.text.tokenizer_file import parse
 from heedful.text.train_tokenizer import EACH, Characters, RunningBPE
 
 _FIX = "fetch the folder again"
+_BROKEN = "\ufffd"
+_UNSEEN = {number: f"<0x{number:02X}>" for number in (*range(32), 127)} | {ord("\n"): "↵"}
 _KINDS = ("BPE", "Unigram", "WordPiece", "WordLevel")
 
 
@@ -189,6 +192,56 @@ class Vocabulary:
         head = self._decoded(before)
         whole = self._decoded([*before, *ids])
         return whole[len(head) :] if whole.startswith(head) else self._decoded(ids)
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Return pieces for the eye: ▁ is a space, ↵ a line break, <0xE7> a lone byte.
+
+        An id that is no piece is [its number].
+        """
+        found = []
+        for number in ids:
+            piece = self._backend.id_to_token(number)
+            if piece is None:
+                piece = f"[{number}]"
+            elif self._letters_are_bytes and number not in self._added:
+                piece = readable(piece)
+            found.append(piece.translate(_UNSEEN))
+        return found
+
+    @cached_property
+    def controls(self) -> frozenset[int]:
+        """Return the pieces that spell nothing: control pieces."""
+        return frozenset(number for number, token in self._added.items() if token.special)
+
+    def spelled(self, ids: Sequence[int]) -> tuple[str, list[tuple[int, int]]]:
+        """Return the text of some pieces, and which bytes of `" " + text` each of them covers.
+
+        Pieces that spell a character together cover all of it, control pieces none. U+FFFD
+        stands at the end for bytes of a character that is not complete.
+        """
+        text = self._decoded(ids)
+        ends = [0]
+        for count in range(1, len(ids) + 1):
+            begun = self._decoded(ids[:count]).rstrip(_BROKEN)
+            far = len(begun.encode()) if text.startswith(begun) else ends[-1]
+            ends.append(max(ends[-1], far))
+        ends[-1] = max(ends[-1], len(text.encode()))
+        covered = []
+        for place, number in enumerate(ids):
+            end = next((end for end in ends[place + 1 :] if end > ends[place]), ends[place])
+            spells = number not in self.controls and end > ends[place]
+            first = ends[place] + (ends[place] > 0)  # the first byte is the space before the text
+            covered.append((first, end + 1) if spells else (first, first))
+        return text, covered
+
+    @cached_property
+    def _added(self) -> dict[int, AddedToken]:
+        return self._backend.get_added_tokens_decoder()
+
+    @cached_property
+    def _letters_are_bytes(self) -> bool:
+        decoder = self._backend.decoder
+        return decoder is not None and b"ByteLevel" in decoder.__getstate__()
 
     def _decoded(self, ids: Sequence[int]) -> str:
         return str(self._backend.decode(list(ids), skip_special_tokens=True))
