@@ -8,14 +8,14 @@ itself, nothing was gained. Only training in float32 on CPU goes this way; the r
 
 __all__ = ["Linear", "linear"]
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 from heedful.shapes import Float, Tensor
 
+_PLAIN = (Tensor, nn.Parameter)
 _LAID_STRAIGHT = range(512, 8_000)
 """Widths of a layer, the larger of its two, for which oneDNN finds the weights' gradient faster."""
 
@@ -37,10 +37,21 @@ def linear(
 
 def _fusible(states: Tensor, weight: Tensor) -> bool:
     """Return whether this is a step of training that oneDNN computes faster."""
+    return torch.is_grad_enabled() and has_product(states, weight)
+
+
+def has_product(states: Tensor, weight: Tensor) -> bool:
+    """Return whether oneDNN can be asked: plain float32 tensors on CPU, and no transform of them.
+
+    `torch.func`'s transforms, traces and tensors of other classes want PyTorch's own operators.
+    """
     return (
         not torch.compiler.is_compiling()
-        and torch.is_grad_enabled()
-        and states.device.type == "cpu"
+        and not torch.jit.is_tracing()
+        and not torch._C._are_functorch_transforms_active()
+        and type(states) in _PLAIN
+        and type(weight) in _PLAIN
+        and states.device.type == weight.device.type == "cpu"
         and states.dtype == weight.dtype == torch.float32
         and not torch.is_autocast_enabled("cpu")
         and states.numel() > 0
@@ -49,9 +60,15 @@ def _fusible(states: Tensor, weight: Tensor) -> bool:
     )
 
 
-def _product(states: Tensor, weight: Tensor, bias: Tensor | None, after: str) -> Tensor:
-    """Return `after(states W^T + bias)`, by oneDNN."""
-    result: Tensor = torch.ops.mkldnn._linear_pointwise(states, weight, bias, after, [], "")
+def product(
+    states: Float[Tensor, "*rows D"],
+    weight: Float[Tensor, "N D"],
+    bias: Float[Tensor, " N"] | None,
+    after: Literal["none", "relu", "gelu"] = "none",
+) -> Float[Tensor, "*rows N"]:
+    """Return `after(states W^T + bias)`, by oneDNN; no gradient goes through it."""
+    exact = "none"  # the way to compute GELU
+    result: Tensor = torch.ops.mkldnn._linear_pointwise(states, weight, bias, after, [], exact)
     return result
 
 
@@ -67,8 +84,8 @@ def _weight_gradient(gradient: Tensor, rows: Tensor) -> Tensor:
     if max(n_out, n_in) not in _LAID_STRAIGHT:
         return gradient.t() @ rows
     if n_out <= n_in:
-        return _product(gradient.t().contiguous(), rows.t(), None, "none")
-    return _product(rows.t().contiguous(), gradient.t(), None, "none").t().contiguous()
+        return product(gradient.t().contiguous(), rows.t(), None, "none")
+    return product(rows.t().contiguous(), gradient.t(), None, "none").t().contiguous()
 
 
 class _FusedLinear(torch.autograd.Function):
@@ -79,22 +96,26 @@ class _FusedLinear(torch.autograd.Function):
         ctx: Any, states: Tensor, weight: Tensor, bias: Tensor | None, relu: bool
     ) -> Tensor:
         rows = states.reshape(-1, states.shape[-1])
-        result = _product(rows, weight, bias, "relu" if relu else "none")
-        ctx.save_for_backward(rows, weight, result if relu else None)
+        result = product(rows, weight, bias, "relu" if relu else "none")
+        ctx.save_for_backward(states, weight, result if relu else None)
         return result.view(*states.shape[:-1], -1)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        rows, weight, result = ctx.saved_tensors
+        states, weight, result = ctx.saved_tensors
         gradient = gradients[0].reshape(-1, weight.shape[0])
+        rows = states.reshape(-1, states.shape[-1])
         if result is not None:
             gradient = torch.ops.aten.threshold_backward(gradient, result, 0)
         to_states, to_weight, to_bias = ctx.needs_input_grad[:3]
-        states = _product(gradient, weight.t(), None, "none") if to_states else None
+        if torch.is_grad_enabled():  # the gradient itself is to be differentiated
+            found = (gradient @ weight if to_states else None, gradient.t() @ rows)
+        else:
+            back = product(gradient, weight.t(), None) if to_states else None
+            found = (back, _weight_gradient(gradient, rows) if to_weight else None)
         return (
-            states.view(*gradients[0].shape[:-1], -1) if states is not None else None,
-            _weight_gradient(gradient, rows) if to_weight else None,
+            found[0].view_as(states) if found[0] is not None else None,
+            found[1] if to_weight else None,
             gradient.sum(0) if to_bias else None,
             None,
         )
