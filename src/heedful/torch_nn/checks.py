@@ -74,9 +74,7 @@ def refuse_batches(one: Tensor, other: Tensor, names: tuple[str, str], batch_fir
         )
 
 
-def refuse_inputs(
-    module: nn.MultiheadAttention, query: Tensor, key: Tensor, value: Tensor
-) -> None:
+def refuse_inputs(module: nn.MultiheadAttention, query: Tensor, key: Tensor, value: Tensor) -> None:
     """Refuse what an attention cannot take."""
     weight = module.out_proj.weight
     refuse_states(query, "query", module.embed_dim, weight, "embed_dim")

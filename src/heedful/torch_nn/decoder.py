@@ -1,4 +1,4 @@
-"""`TransformerDecoderLayer` and `TransformerDecoder` with torch's interface, weights and results."""
+"""`TransformerDecoderLayer` and `TransformerDecoder` as in `torch.nn`, on our attention."""
 
 __all__ = ["TransformerDecoder", "TransformerDecoderLayer"]
 

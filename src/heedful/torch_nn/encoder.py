@@ -1,4 +1,4 @@
-"""`TransformerEncoderLayer` and `TransformerEncoder` with torch's interface, weights and results."""
+"""`TransformerEncoderLayer` and `TransformerEncoder` as in `torch.nn`, on our attention."""
 
 __all__ = ["TransformerEncoder", "TransformerEncoderLayer"]
 
@@ -14,7 +14,7 @@ from heedful.torch_nn.checks import refuse_states
 from heedful.torch_nn.masks import Mask, mask_of, padding_of
 from heedful.torch_nn.packing import Packing
 from heedful.torch_nn.parts import all_bare, clones, give_parts, in_a_batch
-from heedful.torch_nn.sublayers import Activation, bare, dropped, fed
+from heedful.torch_nn.sublayers import Activation, bare, dropped, fed, plain
 
 
 class TransformerEncoderLayer(nn.TransformerEncoderLayer):
@@ -158,16 +158,21 @@ class TransformerEncoder(nn.TransformerEncoder):
         name: str = "mask",
     ) -> Tensor:
         """Return what `forward` does; `skip` is about padded positions, `name` is the mask's."""
+        skip = skip and src.dim() == 3 and padding is not None and padding.dtype == torch.bool
         if len(self.layers) and all_bare(self.layers, TransformerEncoderLayer, ("self_attn",)):
             states = self._at_once(src, mask, padding, is_causal, skip, name)
         else:
             states, hint = src, bool(is_causal)
             for layer in self.layers:
                 states = layer(states, src_mask=mask, is_causal=hint, src_key_padding_mask=padding)
-        if skip and padding is not None and padding.dtype == torch.bool and src.dim() == 3:
-            across = padding if self._batch_first else padding.t()
-            states = states.masked_fill(across[:, :, None], 0.0)
+            if skip:
+                states = self._blank(states, padding)
         return states if self.norm is None else self.norm(states)
+
+    def _blank(self, states: Tensor, padding: Tensor) -> Tensor:
+        """Return the states with zeros where padding is."""
+        across = padding if self._batch_first else padding.t()
+        return states.masked_fill(across[:, :, None], 0.0)
 
     @property
     def _batch_first(self) -> bool:
@@ -199,5 +204,7 @@ class TransformerEncoder(nn.TransformerEncoder):
         for layer in self.layers:
             rows = layer.encoded(rows, both, batch_first, packing)
         if packing is not None:
-            rows = packing.padded(rows, states)
+            return packing.padded(rows, states)
+        if skip and not plain(states):
+            return self._blank(rows, padding)
         return rows[0] if alone else rows
