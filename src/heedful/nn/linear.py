@@ -37,11 +37,12 @@ def linear(
 
 def _fusible(states: Tensor, weight: Tensor) -> bool:
     """Return whether this is a step of training that oneDNN computes faster."""
-    return torch.is_grad_enabled() and has_product(states, weight)
+    in_full = states.dtype == torch.float32
+    return in_full and torch.is_grad_enabled() and has_product(states, weight)
 
 
 def has_product(states: Tensor, weight: Tensor) -> bool:
-    """Return whether oneDNN can be asked: plain float32 tensors on CPU, and no transform of them.
+    """Return whether oneDNN can be asked: plain tensors on CPU, and no transform of them.
 
     `torch.func`'s transforms, traces and tensors of other classes want PyTorch's own operators.
     """
@@ -52,11 +53,13 @@ def has_product(states: Tensor, weight: Tensor) -> bool:
         and type(states) in _PLAIN
         and type(weight) in _PLAIN
         and states.device.type == weight.device.type == "cpu"
-        and states.dtype == weight.dtype == torch.float32
+        and states.dtype == weight.dtype
+        and states.dtype in (torch.float32, torch.bfloat16)
         and not torch.is_autocast_enabled("cpu")
         and states.numel() > 0
         and bool(torch.backends.mkldnn.enabled)
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and (states.dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported())
     )
 
 

@@ -53,7 +53,7 @@ def times(
     bias: Float[Tensor, " N"] | None,
     after: After = "none",
 ) -> Float[Tensor, "*rows N"]:
-    """Return `after(states W^T + bias)`, by oneDNN in float32 on CPU, training or not."""
+    """Return `after(states W^T + bias)`, on CPU by oneDNN, training or not."""
     if not torch.is_grad_enabled() and has_product(states, weight):
         return product(states, weight, bias, after)
     result = linear(states, weight, bias, after == "relu")
