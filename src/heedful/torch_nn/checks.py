@@ -28,12 +28,12 @@ def refuse_heads(width: int, heads: int, names: tuple[str, str]) -> None:
 
 def refuse_states(states: Tensor, name: str, width: int, weight: Tensor, of: str) -> None:
     """Refuse states that a module of this width, with a weight of this kind, cannot take."""
-    shape = tuple(states.shape)
     if states.is_nested:
         raise DataError(
             f"{name} is a nested tensor",
             fix="pass a padded one and its padding mask: padding costs nothing here either",
         )
+    shape = tuple(states.shape)
     if states.dim() not in (2, 3):
         raise DataError(
             f"{name} has the shape {shape}, but states have 3 dimensions, or 2 without a batch",
