@@ -19,6 +19,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from heedful.kernels import as_array, available
+from heedful.nn.tracing import plain
 from heedful.shapes import Bool, Float, Tensor
 
 _LEVELS = 1 << 16
@@ -132,7 +133,7 @@ def dropout(
 def _dropped(
     states: Float[Tensor, "*shape"], rate: float, n_dropped: int
 ) -> Float[Tensor, "*shape"]:
-    if states.is_cuda or not _plain(states):
+    if states.is_cuda or not plain(states):
         return nn.functional.dropout(states, rate)
     drop = _DropoutFunction.apply
     result: Tensor = drop(states.contiguous(), n_dropped)  # type: ignore[no-untyped-call]
@@ -142,21 +143,11 @@ def _dropped(
 def _fusible(states: Tensor, onto: Tensor | None) -> bool:
     """Return whether `heedful.kernels` has the whole sum for these numbers, on this machine."""
     return (
-        _plain(states)
+        plain(states)
         and states.device.type == "cpu"
         and states.dtype in (torch.float32, torch.bfloat16)
         and (onto is None or (onto.dtype == states.dtype and onto.shape == states.shape))
         and available()
-    )
-
-
-def _plain(states: Tensor) -> bool:
-    """Return whether these are numbers, and no trace or transform of them."""
-    return not (
-        torch.compiler.is_compiling()
-        or torch.jit.is_tracing()
-        or torch._C._are_functorch_transforms_active()
-        or type(states) not in (Tensor, nn.Parameter)
     )
 
 

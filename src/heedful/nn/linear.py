@@ -13,9 +13,9 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from heedful.nn.tracing import plain
 from heedful.shapes import Float, Tensor
 
-_PLAIN = (Tensor, nn.Parameter)
 _LAID_STRAIGHT = range(512, 8_000)
 """Widths of a layer, the larger of its two, for which oneDNN finds the weights' gradient faster."""
 
@@ -42,16 +42,9 @@ def _fusible(states: Tensor, weight: Tensor) -> bool:
 
 
 def has_product(states: Tensor, weight: Tensor) -> bool:
-    """Return whether oneDNN can be asked: plain tensors on CPU, and no transform of them.
-
-    `torch.func`'s transforms, traces and tensors of other classes want PyTorch's own operators.
-    """
+    """Return whether oneDNN can be asked: plain tensors on CPU, in a format that it has."""
     return (
-        not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
-        and not torch._C._are_functorch_transforms_active()
-        and type(states) in _PLAIN
-        and type(weight) in _PLAIN
+        plain(states, weight)
         and states.device.type == weight.device.type == "cpu"
         and states.dtype == weight.dtype
         and states.dtype in (torch.float32, torch.bfloat16)

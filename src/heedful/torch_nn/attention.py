@@ -11,11 +11,12 @@ from torch.nn import functional as F
 
 from heedful.nn.attention import attention_weights
 from heedful.nn.dropout import dropout as dropped_weights
+from heedful.nn.tracing import plain
 from heedful.shapes import Float, Tensor
 from heedful.torch_nn.checks import batch_of, refuse_heads, refuse_inputs
 from heedful.torch_nn.masks import Mask, Sizes, mask_of
 from heedful.torch_nn.packing import Packing
-from heedful.torch_nn.sublayers import plain, projected, times
+from heedful.torch_nn.sublayers import projected, times
 
 _LONGEST, _LONGEST_LEARNT = 256, 512
 """Lengths up to which plain products in bf16 are taken, without and with the way back."""
@@ -119,8 +120,8 @@ class MultiheadAttention(nn.MultiheadAttention):
                 strict=True,
             )
         ]
-        heads, mask = self._further(heads, mask)
-        context, weights = self.look(*heads, mask, need_weights, packed)
+        (q, k, v), mask = self._further(heads, mask)
+        context, weights = self.look(q, k, v, mask, need_weights, packed)
         ordered = batch_first or packed is not None
         rows = context.permute((0, 2, 1, 3) if ordered else (2, 0, 1, 3)).flatten(2)
         if packed is not None:
@@ -161,8 +162,8 @@ class MultiheadAttention(nn.MultiheadAttention):
             made = spread(times(query, self.in_proj_weight, bias))
             return tuple(made.chunk(3, -1))  # type: ignore[return-value]
         elif key is value:
-            own, other = self.in_proj_weight.split([width, 2 * width])
-            shifts = (None, None) if bias is None else bias.split([width, 2 * width])
+            own, other = torch.split(self.in_proj_weight, [width, 2 * width])
+            shifts = (None, None) if bias is None else torch.split(bias, [width, 2 * width])
             both = spread(times(key, other, shifts[1]))
             return times(query, own, shifts[0]), *both.chunk(2, -1)  # type: ignore[return-value]
         else:
@@ -173,7 +174,7 @@ class MultiheadAttention(nn.MultiheadAttention):
 
     def _heads(self, states: Float[Tensor, "X Y D"], batch_first: bool) -> Tensor:
         """Return the states as sentences, heads, positions and widths of a head, not copied."""
-        split = states.unflatten(-1, (self.num_heads, self.head_dim))
+        split = states.view(*states.shape[:-1], self.num_heads, self.head_dim)
         return split.permute((0, 2, 1, 3) if batch_first else (1, 2, 0, 3))
 
     @property

@@ -215,7 +215,7 @@ class TransformerDecoder(nn.TransformerDecoder):
         states = tgt
         if len(self.layers) and all_bare(self.layers, TransformerDecoderLayer, _ATTENTIONS):
             states, given = given_of(
-                self.layers[0],  # type: ignore[arg-type]
+                self.layers[0],
                 tgt,
                 memory,
                 (tgt_mask, memory_mask),
@@ -223,7 +223,7 @@ class TransformerDecoder(nn.TransformerDecoder):
                 (tgt_is_causal, memory_is_causal),
             )
             for layer in self.layers:
-                states = layer.decoded(states, given)  # type: ignore[operator]
+                states = layer.decoded(states, given)
             states = states if tgt.dim() == 3 else states[0]
         else:
             for layer in self.layers:

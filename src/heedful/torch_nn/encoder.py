@@ -8,13 +8,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from heedful.nn.tracing import plain
 from heedful.shapes import Tensor
 from heedful.torch_nn.attention import MultiheadAttention, sizes_of
 from heedful.torch_nn.checks import refuse_states
 from heedful.torch_nn.masks import Mask, mask_of, padding_of
 from heedful.torch_nn.packing import Packing
 from heedful.torch_nn.parts import all_bare, clones, give_parts, in_a_batch
-from heedful.torch_nn.sublayers import Activation, bare, dropped, fed, plain
+from heedful.torch_nn.sublayers import Activation, bare, dropped, fed
 
 
 class TransformerEncoderLayer(nn.TransformerEncoderLayer):
@@ -166,7 +167,7 @@ class TransformerEncoder(nn.TransformerEncoder):
             for layer in self.layers:
                 states = layer(states, src_mask=mask, is_causal=hint, src_key_padding_mask=padding)
             if skip:
-                states = self._blank(states, padding)
+                states = self._blank(states, padding)  # type: ignore[arg-type]
         return states if self.norm is None else self.norm(states)
 
     def _blank(self, states: Tensor, padding: Tensor) -> Tensor:
@@ -198,13 +199,14 @@ class TransformerEncoder(nn.TransformerEncoder):
         names = (name, "src_key_padding_mask")
         both = mask_of(mask, padding, sizes, states, is_causal=is_causal, names=names)
         packing = None
-        if skip and padding_of(padding, states) is not None:
-            packing = Packing.of(padding, batch_first)
+        blocked = padding_of(padding, states)
+        if skip and blocked is not None:
+            packing = Packing.of(blocked, batch_first)
         rows = states if packing is None else packing.packed(states)
         for layer in self.layers:
             rows = layer.encoded(rows, both, batch_first, packing)
         if packing is not None:
             return packing.padded(rows, states)
         if skip and not plain(states):
-            return self._blank(rows, padding)
+            return self._blank(rows, padding)  # type: ignore[arg-type]
         return rows[0] if alone else rows

@@ -13,8 +13,8 @@ import torch
 
 from heedful.errors import DataError
 from heedful.nn.mask import causal_mask
+from heedful.nn.tracing import plain
 from heedful.shapes import Bool, Float, Tensor
-from heedful.torch_nn.sublayers import plain
 
 Names = tuple[str, str]
 """What the caller calls the two masks."""

@@ -71,7 +71,7 @@ class _Take(torch.autograd.Function):
         return rows.index_select(0, places)
 
     @staticmethod
-    def backward(  # type: ignore[override]
+    def backward(
         ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
     ) -> tuple[Tensor, None]:
         back: Tensor = _Put.apply(  # type: ignore[no-untyped-call]
@@ -93,7 +93,7 @@ class _Put(torch.autograd.Function):
         return rows.new_zeros(n_rows, rows.shape[1]).index_copy_(0, places, rows)
 
     @staticmethod
-    def backward(  # type: ignore[override]
+    def backward(
         ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
     ) -> tuple[Tensor, None, None]:
         back: Tensor = _Take.apply(  # type: ignore[no-untyped-call]

@@ -5,7 +5,7 @@ or hooked as before. A bare one is computed the fast way; one that carries hooks
 has replaced, is called.
 """
 
-__all__ = ["bare", "dropped", "fed", "plain", "projected", "times"]
+__all__ = ["bare", "dropped", "fed", "projected", "times"]
 
 from collections.abc import Callable
 from typing import Literal
@@ -25,16 +25,6 @@ After = Literal["none", "relu", "gelu"]
 _LINEAR = (nn.Linear, NonDynamicallyQuantizableLinear)
 
 
-def plain(states: Tensor) -> bool:
-    """Return whether these are numbers that can be looked at: no trace, no transform of them."""
-    return not (
-        torch.compiler.is_compiling()
-        or torch.jit.is_tracing()
-        or torch._C._are_functorch_transforms_active()
-        or type(states) not in (Tensor, nn.Parameter)
-    )
-
-
 def bare(module: nn.Module, *kinds: type[nn.Module]) -> bool:
     """Return whether a module is just one of these kinds: not a subclass, and with no hooks."""
     return type(module) in kinds and not (
@@ -43,7 +33,7 @@ def bare(module: nn.Module, *kinds: type[nn.Module]) -> bool:
         or module._backward_hooks
         or module._backward_pre_hooks
         or "forward" in vars(module)
-        or nn.modules.module._has_any_global_hook()
+        or nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
     )
 
 

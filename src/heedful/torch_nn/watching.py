@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from heedful.errors import DataError, SettingError, did_you_mean
@@ -159,7 +160,7 @@ def _listening(name: str, inner: Any, seen: Seen) -> Any:
     ) -> Any:
         real = None
         if packed is not None:
-            real = query.new_zeros(packed.batch * packed.length, dtype=bool)
+            real = query.new_zeros(packed.batch * packed.length, dtype=torch.bool)
             real[packed.placed] = True
             real = real.view(packed.batch, packed.length)
         kept = Mask(mask.allowed, None if mask.bias is None else mask.bias.detach(), mask.causal)
