@@ -37,7 +37,7 @@ def attention_scores(
     query: Float[Tensor, "B H Q K"],
     key: Float[Tensor, "B H M K"],
     mask: Bool[Tensor, "#B #H #Q M"] | None = None,
-    bias: Float[Tensor, "#B #H Q M"] | None = None,
+    bias: Float[Tensor, "#B #H #Q M"] | None = None,
 ) -> Float[Tensor, "B H Q M"]:
     """Return `Q K^T / sqrt(d_k) + bias`, the lowest number there is where the mask is False."""
     scores = torch.einsum("bhqk,bhmk->bhqm", query, key) / math.sqrt(query.shape[-1])
@@ -50,7 +50,7 @@ def attention_weights(
     query: Float[Tensor, "B H Q K"],
     key: Float[Tensor, "B H M K"],
     mask: Bool[Tensor, "#B #H #Q M"] | None = None,
-    bias: Float[Tensor, "#B #H Q M"] | None = None,
+    bias: Float[Tensor, "#B #H #Q M"] | None = None,
 ) -> Float[Tensor, "B H Q M"]:
     """Return `softmax(Q K^T / sqrt(d_k) + bias)`; a query with nothing to attend gets zeros."""
     weights = attention_scores(query, key, mask, bias).softmax(dim=-1)
@@ -62,7 +62,7 @@ def attend(
     key: Float[Tensor, "B H M K"],
     value: Float[Tensor, "B H M V"],
     mask: Bool[Tensor, "#B #H #Q M"] | None = None,
-    bias: Float[Tensor, "#B #H Q M"] | None = None,
+    bias: Float[Tensor, "#B #H #Q M"] | None = None,
 ) -> Float[Tensor, "B H Q V"]:
     """Return `Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V` (equation 1).
 
@@ -77,7 +77,7 @@ def fused_attend(
     key: Float[Tensor, "B G M K"],
     value: Float[Tensor, "B G M V"],
     mask: Bool[Tensor, "#B #H #Q M"] | None = None,
-    bias: Float[Tensor, "#B #H Q M"] | None = None,
+    bias: Float[Tensor, "#B #H #Q M"] | None = None,
     causal: bool = False,
 ) -> Float[Tensor, "B H Q V"]:
     """Return the same as `attend`, from PyTorch's kernel where that is faster.
