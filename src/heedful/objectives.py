@@ -4,13 +4,25 @@ A model behind the seam and a batch of tensors come in, a `Loss` goes out; calle
 `heedful.train.loop` and by validation.
 """
 
-__all__ = ["Loss", "Objective", "Translation", "alignment_loss"]
+__all__ = [
+    "Answers",
+    "EncoderObjective",
+    "Loss",
+    "MaskedLM",
+    "Objective",
+    "Translation",
+    "alignment_loss",
+]
 
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
 from heedful.data.batches import Batch
+from heedful.data.labelled import LabelledBatch
+from heedful.errors import ModelError
+from heedful.models.bert import BERT
+from heedful.models.bert_heads import MaskedWords, NoHead
 from heedful.models.seq2seq import Seq2Seq
 from heedful.models.transformer import Transformer
 from heedful.nn.cross_entropy import projected_cross_entropy
@@ -93,3 +105,46 @@ def alignment_loss(
 
 
 Objective = Annotated[Translation, Field()]
+
+
+class MaskedLM(Settings):
+    """Say which pieces stood where some were masked (Devlin et al. 2019, section 3.1, task 1)."""
+
+    kind: Literal["masked_lm"] = "masked_lm"
+    share: float = Field(0.15, gt=0, lt=1)
+    """Share of a text's pieces that are to be said, in every epoch others: of ten, eight become
+    `[MASK]`, one becomes any piece, one stays."""
+    whole_words: bool = False
+    """Mask all pieces of a word, or none."""
+
+    def loss(self, model: BERT, batch: LabelledBatch) -> Loss:
+        """Return the loss over the pieces that are asked for; others get no logits at all."""
+        memory = model.encode(batch.ids, batch.mask, batch.segments)
+        targets = batch.targets.flatten()
+        asked = (targets >= 0).nonzero_static(size=batch.n_target).squeeze(1)
+        smoothed, nll = projected_cross_entropy(
+            memory.states.flatten(0, 1)[asked],
+            targets[asked],
+            model.project,
+            model.parameters(),
+            smoothing=0.0,
+        )
+        return Loss(smoothed, nll, batch.n_target)
+
+
+class Answers(Settings):
+    """Answer as the examples do: labels of texts or pieces, numbers, spans (section 4)."""
+
+    kind: Literal["answers"] = "answers"
+
+    def loss(self, model: BERT, batch: LabelledBatch) -> Loss:
+        """Return the loss of the model's head, summed over the rows or pieces it is asked of."""
+        head = model.config.head
+        if isinstance(head, NoHead | MaskedWords):
+            raise ModelError("the model has no head that answers")
+        answers = model.answer(model.encode(batch.ids, batch.mask, batch.segments))
+        found = head.loss(answers, batch.targets)
+        return Loss(found, found.detach(), batch.n_target)
+
+
+EncoderObjective = Annotated[MaskedLM | Answers, Field(discriminator="kind")]

@@ -135,9 +135,9 @@ def test_a_head_that_is_not_there_is_said() -> None:
 
 
 def test_a_text_beyond_the_table_of_positions_is_said() -> None:
+    model, ids = model_of({}), torch.ones(1, 17, dtype=torch.int64)
     with pytest.raises(ModelError, match="position 17 is asked for and the model knows 16"):
-        ids = torch.ones(1, 17, dtype=torch.int64)
-        model_of({}).encode(ids, ids.bool())
+        model.encode(ids, ids.bool())
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,17 @@ Settings come in with the model's own and travel with it, modules go out; states
 and answers a loss. `heedful.models.bert` puts one on, `heedful.objectives` trains it.
 """
 
-__all__ = ["Head", "Labels", "MaskedWords", "MaskedWordsModule", "NoHead", "Span", "TokenLabels", "Value", "best_span"]
+__all__ = [
+    "Head",
+    "Labels",
+    "MaskedWords",
+    "MaskedWordsModule",
+    "NoHead",
+    "Span",
+    "TokenLabels",
+    "Value",
+    "best_span",
+]
 
 from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
