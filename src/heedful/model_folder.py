@@ -7,7 +7,21 @@ Weights are numbers with a point (version 1) or, the matrices of them, int8 with
 not ask for one never reads it. Nothing here is ever unpickled.
 """
 
-__all__ = ["LoadedModel", "Unfilled", "are_finite", "check_alike", "load_model", "save_model"]
+__all__ = [
+    "LoadedModel",
+    "Unfilled",
+    "are_finite",
+    "check_alike",
+    "check_outline",
+    "expected",
+    "fill_from",
+    "load_model",
+    "outline_of",
+    "refuse_other",
+    "replace_folder",
+    "save_model",
+    "stored",
+]
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -17,7 +31,7 @@ from typing import Any, NamedTuple
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from heedful.errors import ModelError, OutputError
@@ -75,11 +89,11 @@ def save_model(
     try:
         if old.exists() and not folder.exists():
             old.rename(folder)  # an earlier save was cut off between its two renames
-        _refuse_other(folder)
+        refuse_other(folder)
         for leftover in (fresh, old):
             shutil.rmtree(leftover, ignore_errors=True)
         fresh.mkdir(parents=True)
-        save_file(_stored(model, dtype), fresh / "model.safetensors")
+        save_file(stored(model, dtype), fresh / "model.safetensors")
         tokenizer.save(fresh / "tokenizer.json")
         shutil.copymode(fresh / "tokenizer.json", fresh / "model.safetensors")  # saved as 0600
         (fresh / CARD).write_text(card, encoding="utf-8")
@@ -87,7 +101,7 @@ def save_model(
             (fresh / name).write_bytes(content)
         names = [*FILES, *(added or {})]
         write_header(fresh, _header(fresh, names, model.config, languages, dtype))
-        _replace(folder, fresh, old)
+        replace_folder(folder, fresh, old)
     except (OSError, SafetensorError) as error:
         raise OutputError(
             f"the model cannot be saved ({error})",
@@ -98,8 +112,8 @@ def save_model(
         shutil.rmtree(fresh, ignore_errors=True)  # there is none any more if all went well
 
 
-def _stored(model: Transformer, dtype: torch.dtype) -> dict[str, Tensor]:
-    """Return the tensors of the file."""
+def stored(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
+    """Return the tensors of a model's file."""
     tensors: dict[str, Tensor] = {}
     kept = torch.float32 if dtype == torch.int8 else dtype
     for name, weight in model.named_parameters():
@@ -125,7 +139,7 @@ def _header(
     return Floats(format=FORMAT, version=1, **common)
 
 
-def _refuse_other(folder: Path) -> None:
+def refuse_other(folder: Path) -> None:
     """Raise OutputError if there is anything else of that name than a model or an empty folder."""
     if not folder.exists() or (folder / "config.json").is_file():
         return
@@ -137,7 +151,7 @@ def _refuse_other(folder: Path) -> None:
         )
 
 
-def _replace(folder: Path, fresh: Path, old: Path) -> None:
+def replace_folder(folder: Path, fresh: Path, old: Path) -> None:
     """Give `fresh` its final name; the older model comes back if that fails."""
     if folder.exists():
         folder.rename(old)
@@ -170,15 +184,15 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
         )
     sizes = (tokenizer.source_size, tokenizer.target_size)
     path = folder / "model.safetensors"
-    found = _outline_of(path)
+    found = outline_of(path)
     if len(found) < header.model.encoder_layers + header.model.decoder_layers:
         raise ModelError("it has fewer tensors than config.json layers", where=str(path), fix=AGAIN)
     with torch.device("meta"), Unfilled():
         outline = header.model.build(*sizes)
-    _check_outline(path, found, _expected(outline, int8=isinstance(header, Int8)))
+    check_outline(path, found, expected(outline, int8=isinstance(header, Int8)))
     with Unfilled():
         model = header.model.build(*sizes)
-    _fill(path, model, mapped=can_be_mapped(torch.device(device)))
+    fill_from(path, model, mapped=can_be_mapped(torch.device(device)))
     return LoadedModel(model.to(device).eval(), tokenizer, header.languages)
 
 
@@ -200,7 +214,7 @@ class Unfilled(TorchFunctionMode):
         return func(*args, **given)
 
 
-def _outline_of(path: Path) -> dict[str, tuple[list[int], str]]:
+def outline_of(path: Path) -> dict[str, tuple[list[int], str]]:
     """Return the shape and the type of every tensor in the file."""
     try:
         with safe_open(path, "pt") as tensors:
@@ -210,18 +224,18 @@ def _outline_of(path: Path) -> dict[str, tuple[list[int], str]]:
         raise ModelError(f"not a safetensors file ({error})", where=str(path), fix=AGAIN) from error
 
 
-def _expected(outline: Transformer, *, int8: bool) -> dict[str, tuple[list[int], Sequence[str]]]:
+def expected(outline: nn.Module, *, int8: bool) -> dict[str, tuple[list[int], Sequence[str]]]:
     """Return the shape of every tensor that the file must have, and the types it may have."""
-    expected: dict[str, tuple[list[int], Sequence[str]]] = {}
+    found: dict[str, tuple[list[int], Sequence[str]]] = {}
     for name, weight in outline.named_parameters():
         whole = int8 and is_matrix(name, weight.dim())
-        expected[name] = list(weight.shape), ("I8",) if whole else _NUMBERS
+        found[name] = list(weight.shape), ("I8",) if whole else _NUMBERS
         if whole:
-            expected[name + _SCALES] = [len(weight)], ("F32",)
-    return expected
+            found[name + _SCALES] = [len(weight)], ("F32",)
+    return found
 
 
-def _check_outline(
+def check_outline(
     path: Path,
     found: dict[str, tuple[list[int], str]],
     expected: dict[str, tuple[list[int], Sequence[str]]],
@@ -243,7 +257,8 @@ def _check_outline(
             raise ModelError(f'tensor "{name}" has type {dtype}', where=str(path), fix=AGAIN)
 
 
-def _fill(path: Path, model: Transformer, *, mapped: bool) -> None:
+def fill_from(path: Path, model: nn.Module, *, mapped: bool) -> None:
+    """Read every weight from its file, or let it stay there; raises ModelError for no numbers."""
     for name, weight in model.named_parameters():
         with safe_open(path, "pt") as tensors:  # anew: what is read stays in memory
             values, own = tensors.get_tensor(name), mapped

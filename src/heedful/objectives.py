@@ -6,6 +6,7 @@ A model behind the seam and a batch of tensors come in, a `Loss` goes out; calle
 
 __all__ = [
     "Answers",
+    "AnyObjective",
     "EncoderObjective",
     "Loss",
     "MaskedLM",
@@ -14,7 +15,7 @@ __all__ = [
     "alignment_loss",
 ]
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -39,6 +40,14 @@ class Loss(NamedTuple):
     """Negative log-likelihood in nats; `exp(nll / tokens)` is the perplexity. No gradient."""
     tokens: int
     """Real target pieces, `</s>` counted."""
+
+
+class AnyObjective(Protocol):
+    """What the loop knows of an objective: it has a loss for a model and a batch of its kind."""
+
+    def loss(self, model: Any, batch: Any) -> Loss:
+        """Return the loss over the pieces of the batch that are to be predicted."""
+        ...
 
 
 class Translation(Settings):

@@ -340,6 +340,7 @@ class _Run:
         said, dev = choose_weights(trainer)
         lora.merged(trainer.model)
         languages = languages_of(config, self.folder)
+        assert isinstance(trainer.model, Transformer)
         after = LoadedModel(trainer.model.eval(), data.tokenizer, languages)
         found = self._gains(config, after) if config.start else []
         added, notes = self._shortlist(config, data)

@@ -127,6 +127,10 @@ class BERT(nn.Module):
         """Pieces that the model knows: the ids are 0 to this minus 1."""
         return self.words.num_embeddings
 
+    def every_layer(self) -> list[nn.Module]:
+        """Return the layers."""
+        return [*self.layers]
+
     def encode(
         self,
         source: Int[Tensor, "B S"],

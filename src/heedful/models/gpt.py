@@ -170,6 +170,10 @@ class GPT(nn.Module):
         """Pieces that the model knows: the ids are 0 to this minus 1."""
         return self.tables.target.num_embeddings
 
+    def every_layer(self) -> list[nn.Module]:
+        """Return the layers."""
+        return [*self.layers]
+
     def new_cache(self, rows: int, max_length: int) -> RaggedCache:
         """Return an empty cache for at most `max_length` positions of so many texts."""
         device = self.tables.target.weight.device

@@ -316,8 +316,12 @@ class Transformer(nn.Module):
         """
         # Sides that are as long in the first batch need not be so in the next.
         torch.fx.experimental._config.use_duck_shape = False
-        for layer in (*self.encoder, *self.decoder):
+        for layer in self.every_layer():
             layer.compile(dynamic=True, **options)
+
+    def every_layer(self) -> list[nn.Module]:
+        """Return the layers of both stacks."""
+        return [*self.encoder, *self.decoder]
 
     def encode(self, source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]) -> Memory:
         """Read the source; padding (mask False) is attended by nobody."""

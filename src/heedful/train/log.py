@@ -3,16 +3,45 @@
 TensorBoard gets the same numbers where the extra `track` is installed.
 """
 
-__all__ = ["TrainLog"]
+__all__ = ["TrainLog", "Validation"]
 
 import importlib.util
 import json
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from heedful.progress import Progress
+
+
+class Validation(NamedTuple):
+    """Loss on the dev set, in nats a piece, and BLEU of its first sentences (None: not asked)."""
+
+    loss: float
+    perplexity: float
+    bleu: float | None
+    translations: tuple[str, ...] = ()
+    """What BLEU was measured on."""
+    scores: tuple[tuple[str, float], ...] = ()
+    """Of a model that answers, what is measured instead of perplexity and BLEU, by its name."""
+
+    def record(self) -> dict[str, Any]:
+        """Return what `log.jsonl` keeps."""
+        if self.scores:
+            return {"loss": self.loss, **dict(self.scores)}
+        distinct = len(set(self.translations))
+        known = {"loss": self.loss, "perplexity": self.perplexity, "bleu": self.bleu}
+        return {**known, "distinct": distinct}
+
+    def said(self) -> str:
+        """Return it as a line has it."""
+        named = [f"{name} {value:.3f}" for name, value in self.scores]
+        if not named:
+            named = [f"perplexity {self.perplexity:.2f}"]
+        if self.bleu is not None:
+            named.append(f"BLEU {self.bleu:.1f}")
+        return " · ".join([f"dev loss {self.loss:.3f}", *named])
 
 
 class TrainLog:
