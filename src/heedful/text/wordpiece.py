@@ -4,26 +4,42 @@ Texts come in, rows of ids go out, by the `tokenizers` library; `heedful.reader`
 training call it. No text acts as a control piece, and nothing is cut unless it is asked for.
 """
 
-__all__ = ["CONTROLS", "Framed", "WordPieces", "cut"]
+__all__ = ["CONTROLS", "Framed", "WordPieceConfig", "WordPieces", "cut"]
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field
 from tokenizers import Tokenizer as Backend
-from tokenizers import models, normalizers, pre_tokenizers, processors
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from heedful.errors import DataError, ModelError
+from heedful.settings import Settings
 from heedful.text.vocabulary import foreign_backend
 
 CONTROLS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 """What every vocabulary of BERT has; only `[MASK]` may be missing."""
 
 _FIX = "fetch the folder again"
+
+
+class WordPieceConfig(Settings):
+    """Pieces of words, learnt as BERT's were (Schuster and Nakajima 2012)."""
+
+    kind: Literal["wordpiece"] = "wordpiece"
+    vocabulary_size: int = Field(30_000, ge=64, le=10_000_000)
+    """Pieces at most, control pieces counted; a small text gives fewer."""
+    lowercase: bool = True
+    """Read every letter as a small one, without accents, as bert-base-uncased does."""
+
+    def build(self, texts: Iterable[str]) -> "WordPieces":
+        """Return what is learnt of the texts."""
+        return WordPieces.train(texts, self)
 
 
 class Framed(NamedTuple):
@@ -62,6 +78,18 @@ class WordPieces:
             found._check_frame(str(path))
             return found
         return cls(_of_words(words, most), str(words))
+
+    @classmethod
+    def train(cls, texts: Iterable[str], config: WordPieceConfig) -> "WordPieces":
+        """Learn the pieces of the texts."""
+        backend = _framed(Backend(models.WordPiece(unk_token="[UNK]")), config.lowercase)
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=config.vocabulary_size, special_tokens=[*CONTROLS], show_progress=False
+        )
+        backend.train_from_iterator(texts, trainer)
+        table = backend.get_vocab(with_added_tokens=True)
+        backend.post_processor = _frame(table)
+        return cls(backend, "tokenizer.json")
 
     def _check_frame(self, where: str) -> None:
         """Raise ModelError where the file puts other control pieces around texts than BERT."""
@@ -183,18 +211,29 @@ def _of_words(path: Path, most: int) -> Backend:
         raise ModelError(f"the piece {double[:50]!r} is in it twice", where=where, fix=_FIX)
     backend = Backend(models.WordPiece(table, unk_token="[UNK]", max_input_chars_per_word=100))
     habits = _habits(path.with_name("tokenizer_config.json"))
-    backend.normalizer = normalizers.BertNormalizer(
-        clean_text=True,
-        handle_chinese_chars=habits.get("tokenize_chinese_chars") is not False,
-        strip_accents=habits.get("strip_accents"),
-        lowercase=habits.get("do_lower_case") is not False,
-    )
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend = _framed(backend, habits.get("do_lower_case") is not False)
+    backend.normalizer.strip_accents = habits.get("strip_accents")
+    chinese = habits.get("tokenize_chinese_chars") is not False
+    backend.normalizer.handle_chinese_chars = chinese
     backend.add_special_tokens([name for name in CONTROLS if name in table])
     if "[CLS]" in table and "[SEP]" in table:
-        ends = [(name, table[name]) for name in ("[SEP]", "[CLS]")]
-        backend.post_processor = processors.BertProcessing(*ends)
+        backend.post_processor = _frame(table)
     return backend
+
+
+def _framed(backend: Backend, lowercase: bool) -> Backend:
+    """Let a tokenizer treat letters, words and continuing pieces as BERT does."""
+    backend.normalizer = normalizers.BertNormalizer(
+        clean_text=True, handle_chinese_chars=True, strip_accents=None, lowercase=lowercase
+    )
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece(prefix="##")
+    return backend
+
+
+def _frame(table: Mapping[str, int]) -> processors.BertProcessing:
+    """Return what puts `[CLS]` and `[SEP]` around texts."""
+    return processors.BertProcessing(*((name, table[name]) for name in ("[SEP]", "[CLS]")))
 
 
 def _habits(path: Path) -> dict[str, bool | None]:
