@@ -13,18 +13,18 @@ __all__ = [
     "are_finite",
     "check_alike",
     "check_outline",
-    "expected",
-    "fill_from",
+    "expected_outline",
+    "fill_weights",
     "load_model",
     "outline_of",
-    "refuse_other",
-    "replace_folder",
     "save_model",
     "stored",
+    "written_whole",
 ]
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,15 +84,7 @@ def save_model(
     `add_file` would add them. Raises OutputError where it cannot be written, or where something
     else has that name.
     """
-    fresh = folder.with_name(folder.name + ".new")
-    old = folder.with_name(folder.name + ".old")
-    try:
-        if old.exists() and not folder.exists():
-            old.rename(folder)  # an earlier save was cut off between its two renames
-        refuse_other(folder)
-        for leftover in (fresh, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        fresh.mkdir(parents=True)
+    with written_whole(folder) as fresh:
         save_file(stored(model, dtype), fresh / "model.safetensors")
         tokenizer.save(fresh / "tokenizer.json")
         shutil.copymode(fresh / "tokenizer.json", fresh / "model.safetensors")  # saved as 0600
@@ -101,7 +93,25 @@ def save_model(
             (fresh / name).write_bytes(content)
         names = [*FILES, *(added or {})]
         write_header(fresh, _header(fresh, names, model.config, languages, dtype))
-        replace_folder(folder, fresh, old)
+
+
+@contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """Let a model folder be written in a place beside it; it gets its name when all is there.
+
+    An older model of that name is replaced. Raises OutputError as `save_model` does.
+    """
+    fresh = folder.with_name(folder.name + ".new")
+    old = folder.with_name(folder.name + ".old")
+    try:
+        if old.exists() and not folder.exists():
+            old.rename(folder)  # an earlier save was cut off between its two renames
+        _refuse_other(folder)
+        for leftover in (fresh, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        yield fresh
+        _replace(folder, fresh, old)
     except (OSError, SafetensorError) as error:
         raise OutputError(
             f"the model cannot be saved ({error})",
@@ -113,7 +123,7 @@ def save_model(
 
 
 def stored(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
-    """Return the tensors of a model's file."""
+    """Return the tensors of the file."""
     tensors: dict[str, Tensor] = {}
     kept = torch.float32 if dtype == torch.int8 else dtype
     for name, weight in model.named_parameters():
@@ -139,7 +149,7 @@ def _header(
     return Floats(format=FORMAT, version=1, **common)
 
 
-def refuse_other(folder: Path) -> None:
+def _refuse_other(folder: Path) -> None:
     """Raise OutputError if there is anything else of that name than a model or an empty folder."""
     if not folder.exists() or (folder / "config.json").is_file():
         return
@@ -151,7 +161,7 @@ def refuse_other(folder: Path) -> None:
         )
 
 
-def replace_folder(folder: Path, fresh: Path, old: Path) -> None:
+def _replace(folder: Path, fresh: Path, old: Path) -> None:
     """Give `fresh` its final name; the older model comes back if that fails."""
     if folder.exists():
         folder.rename(old)
@@ -189,10 +199,10 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
         raise ModelError("it has fewer tensors than config.json layers", where=str(path), fix=AGAIN)
     with torch.device("meta"), Unfilled():
         outline = header.model.build(*sizes)
-    check_outline(path, found, expected(outline, int8=isinstance(header, Int8)))
+    check_outline(path, found, expected_outline(outline, int8=isinstance(header, Int8)))
     with Unfilled():
         model = header.model.build(*sizes)
-    fill_from(path, model, mapped=can_be_mapped(torch.device(device)))
+    fill_weights(path, model, mapped=can_be_mapped(torch.device(device)))
     return LoadedModel(model.to(device).eval(), tokenizer, header.languages)
 
 
@@ -224,15 +234,17 @@ def outline_of(path: Path) -> dict[str, tuple[list[int], str]]:
         raise ModelError(f"not a safetensors file ({error})", where=str(path), fix=AGAIN) from error
 
 
-def expected(outline: nn.Module, *, int8: bool) -> dict[str, tuple[list[int], Sequence[str]]]:
+def expected_outline(
+    outline: nn.Module, *, int8: bool
+) -> dict[str, tuple[list[int], Sequence[str]]]:
     """Return the shape of every tensor that the file must have, and the types it may have."""
-    found: dict[str, tuple[list[int], Sequence[str]]] = {}
+    expected: dict[str, tuple[list[int], Sequence[str]]] = {}
     for name, weight in outline.named_parameters():
         whole = int8 and is_matrix(name, weight.dim())
-        found[name] = list(weight.shape), ("I8",) if whole else _NUMBERS
+        expected[name] = list(weight.shape), ("I8",) if whole else _NUMBERS
         if whole:
-            found[name + _SCALES] = [len(weight)], ("F32",)
-    return found
+            expected[name + _SCALES] = [len(weight)], ("F32",)
+    return expected
 
 
 def check_outline(
@@ -257,8 +269,8 @@ def check_outline(
             raise ModelError(f'tensor "{name}" has type {dtype}', where=str(path), fix=AGAIN)
 
 
-def fill_from(path: Path, model: nn.Module, *, mapped: bool) -> None:
-    """Read every weight from its file, or let it stay there; raises ModelError for no numbers."""
+def fill_weights(path: Path, model: nn.Module, *, mapped: bool) -> None:
+    """Give the model the numbers of the file, which stay there where they are `mapped`."""
     for name, weight in model.named_parameters():
         with safe_open(path, "pt") as tensors:  # anew: what is read stays in memory
             values, own = tensors.get_tensor(name), mapped

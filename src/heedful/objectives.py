@@ -1,16 +1,19 @@
 """What training minimises: the label-smoothed cross-entropy of the next piece, and what is added.
 
 A model behind the seam and a batch of tensors come in, a `Loss` goes out; called by
-`heedful.train.loop` and by validation.
+`heedful.train.loop` and by validation. `Objective` is the family of models that read a source,
+`TextObjective` that of decoders alone, `EncoderObjective` that of encoders alone.
 """
 
 __all__ = [
     "Answers",
     "AnyObjective",
+    "Causal",
     "EncoderObjective",
     "Loss",
     "MaskedLM",
     "Objective",
+    "TextObjective",
     "Translation",
     "alignment_loss",
 ]
@@ -21,14 +24,16 @@ from pydantic import Field
 
 from heedful.data.batches import Batch
 from heedful.data.labelled import LabelledBatch
+from heedful.data.text_batches import TextBatch
 from heedful.errors import ModelError
 from heedful.models.bert import BERT
 from heedful.models.bert_heads import MaskedWords, NoHead
-from heedful.models.seq2seq import Seq2Seq
+from heedful.models.seq2seq import DecoderOnly, Seq2Seq
 from heedful.models.transformer import Transformer
 from heedful.nn.cross_entropy import projected_cross_entropy
 from heedful.settings import Settings
 from heedful.shapes import Float, Tensor
+from heedful.text.pieces import PAD
 
 
 class Loss(NamedTuple):
@@ -113,7 +118,25 @@ def alignment_loss(
     return -(alignment * scores.log_softmax(-1)).sum()
 
 
-Objective = Annotated[Translation, Field()]
+class Causal(Settings):
+    """Predict each piece of a text from those before it (Radford et al. 2018, equation 1)."""
+
+    kind: Literal["causal"] = "causal"
+
+    def loss(self, model: DecoderOnly, batch: TextBatch) -> Loss:
+        """Return `-sum over t of log P(u_t | u_1 ... u_(t-1))` over `batch.target_out`.
+
+        The places that are PAD there are left out.
+        """
+        states = model.hidden(batch.target_in).flatten(0, 1)
+        answers = batch.target_out.flatten()
+        if batch.n_target < len(answers):
+            real = (answers != PAD).nonzero_static(size=batch.n_target).squeeze(1)
+            states, answers = states[real], answers[real]
+        smoothed, nll = projected_cross_entropy(
+            states, answers, model.project, model.parameters(), 0.0
+        )
+        return Loss(smoothed, nll, batch.n_target)
 
 
 class MaskedLM(Settings):
@@ -156,4 +179,6 @@ class Answers(Settings):
         return Loss(found, found.detach(), batch.n_target)
 
 
+Objective = Annotated[Translation, Field()]
+TextObjective = Annotated[Causal, Field()]
 EncoderObjective = Annotated[MaskedLM | Answers, Field(discriminator="kind")]

@@ -5,67 +5,38 @@ translator's folder (`heedful.model_folder`), `config.json` holds the size and S
 files, the whole appears by rename, and nothing is ever unpickled.
 """
 
-__all__ = ["FORMAT", "is_reader", "load_reader", "save_reader"]
+__all__ = ["load_reader", "save_reader"]
 
-import json
 import shutil
 from pathlib import Path
-from typing import Any, Literal
 
 import torch
-from pydantic import Field, ValidationError
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from heedful.errors import ModelError, OutputError
+from heedful.errors import ModelError
 from heedful.model_folder import (
     Unfilled,
     check_outline,
-    expected,
-    fill_from,
+    expected_outline,
+    fill_weights,
     outline_of,
-    refuse_other,
-    replace_folder,
     stored,
+    written_whole,
 )
-from heedful.model_header import AGAIN, CARD, FILES, check_file, entry_of
-from heedful.models.bert import BERTConfig
+from heedful.model_header import (
+    AGAIN,
+    CARD,
+    FILES,
+    FORMAT,
+    Encoder,
+    check_file,
+    entry_of,
+    read_encoder_header,
+    write_header,
+)
 from heedful.nn.mapped import can_be_mapped
-from heedful.reader import Pooling, Reader, Sentences
-from heedful.settings import Settings
+from heedful.reader import Reader, Sentences
 from heedful.text.wordpiece import WordPieces
-
-FORMAT = "heedful-encoder"
-
-
-class _Header(Settings):
-    """What config.json says."""
-
-    format: Literal["heedful-encoder"]
-    """That it is one."""
-    version: Literal[1]
-    """Of the format."""
-    model: BERTConfig
-    """The model's settings."""
-    vocabulary_size: int = Field(ge=1, le=100_000_000)
-    """Pieces that the model knows."""
-    max_length: int = Field(ge=4)
-    """Pieces of a text that becomes a vector."""
-    pooling: Pooling
-    """How its states become one."""
-    normalised: bool
-    """Whether the vector has the length 1."""
-    files: dict[str, dict[str, Any]]
-    """Bytes and SHA-256 of the other files."""
-
-
-def is_reader(folder: Path) -> bool:
-    """Return whether config.json of a folder says that it is an encoder of heedful."""
-    try:
-        data = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(data, dict) and data.get("format") == FORMAT
 
 
 def save_reader(folder: Path, reader: Reader, card: str = "") -> None:
@@ -73,39 +44,23 @@ def save_reader(folder: Path, reader: Reader, card: str = "") -> None:
 
     Raises OutputError where it cannot be written, or where something else has that name.
     """
-    fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
-    try:
-        if old.exists() and not folder.exists():
-            old.rename(folder)  # an earlier save was cut off between its two renames
-        refuse_other(folder)
-        for leftover in (fresh, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        fresh.mkdir(parents=True)
+    how = reader.sentences
+    with written_whole(folder) as fresh:
         save_file(stored(reader.model, torch.float32), fresh / "model.safetensors")
         (fresh / "tokenizer.json").write_text(reader.vocabulary.content(), "utf-8")
         shutil.copymode(fresh / "tokenizer.json", fresh / "model.safetensors")  # saved as 0600
         (fresh / CARD).write_text(card, "utf-8")
-        how = reader.sentences
-        header = _Header(
-            format="heedful-encoder",
-            version=1,
+        header = Encoder(
+            format=FORMAT,
+            version=4,
             model=reader.model.config,
             vocabulary_size=reader.model.vocabulary_size,
             max_length=how.max_length,
             pooling=how.pooling,
             normalised=how.normalised,
-            files={name: entry_of(fresh / name) for name in (*FILES, CARD)},
+            files={name: entry_of(fresh / name) for name in FILES},
         )
-        (fresh / "config.json").write_text(header.model_dump_json(indent=2) + "\n", "utf-8")
-        replace_folder(folder, fresh, old)
-    except (OSError, SafetensorError) as error:
-        raise OutputError(
-            f"the model cannot be saved ({error})",
-            where=str(folder),
-            fix="free some space or choose another folder",
-        ) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)  # there is none any more if all went well
+        write_header(fresh, header)
 
 
 def load_reader(folder: Path, device: torch.device | str = "cpu") -> Reader:
@@ -113,16 +68,7 @@ def load_reader(folder: Path, device: torch.device | str = "cpu") -> Reader:
 
     Raises ModelError for a missing, truncated or altered file, or weights that do not fit.
     """
-    path = folder / "config.json"
-    try:
-        header = _Header.model_validate_json(path.read_text("utf-8"))
-    except OSError as error:
-        raise ModelError("config.json cannot be read", where=str(folder)) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        named = ".".join(map(str, first["loc"]))
-        problem = f"{named}: {first['msg']}" if named else first["msg"]
-        raise ModelError(problem, where=str(path), fix=AGAIN) from error
+    header = read_encoder_header(folder)
     for name in FILES:
         check_file(folder / name, header.files.get(name))
     vocabulary = WordPieces.load(folder, header.vocabulary_size)
@@ -133,10 +79,10 @@ def load_reader(folder: Path, device: torch.device | str = "cpu") -> Reader:
         raise ModelError(problem, where=str(weights), fix=AGAIN)
     with torch.device("meta"), Unfilled():
         outline = header.model.build(header.vocabulary_size)
-    check_outline(weights, found, expected(outline, int8=False))
+    check_outline(weights, found, expected_outline(outline, int8=False))
     with Unfilled():
         model = header.model.build(header.vocabulary_size)
-    fill_from(weights, model, mapped=can_be_mapped(torch.device(device)))
+    fill_weights(weights, model, mapped=can_be_mapped(torch.device(device)))
     how = Sentences(
         max_length=min(header.max_length, header.model.max_length),
         pooling=header.pooling,

@@ -26,8 +26,7 @@ from heedful.interop.encoders import open_reader
 from heedful.label_scores import label_scores, number_scores
 from heedful.models.bert import BERT
 from heedful.models.bert_heads import Labels, MaskedWords, Value
-from heedful.models.gpt import GPT
-from heedful.models.transformer import Transformer
+from heedful.models.trainable import Trainable
 from heedful.objectives import EncoderObjective, MaskedLM
 from heedful.reader import Reader, Sentences
 from heedful.reader_folder import save_reader
@@ -58,9 +57,11 @@ def start_settings(start: str, changes: dict[str, Any]) -> dict[str, Any]:
         fix = "leave it out, or leave out --start"
         problem = "a model to begin with brings its own vocabulary"
         raise SettingError(problem, where="--tokenizer", fix=fix)
-    shape = open_reader(Path(start)).model.config.model_dump(mode="json")
+    model = open_reader(Path(start)).model
+    shape = model.config.model_dump(mode="json")
     shape |= {"head": {"kind": "none"}, "pooler": True}
-    return changes | {"start": start, "model": shape | (asked or {})}
+    size = {"vocabulary_size": model.vocabulary_size}
+    return changes | size | {"start": start, "model": shape | (asked or {})}
 
 
 class ReadingTask:
@@ -149,7 +150,9 @@ class ReadingTask:
         steps = math.ceil(math.ceil(len(self.train) / training.batch_rows) / training.accumulate)
         changes: dict[str, Any] = {}
         if training.epochs is not None:
-            changes["max_steps"] = max(1, min(training.max_steps, math.ceil(training.epochs * steps)))
+            changes["max_steps"] = max(
+                1, min(training.max_steps, math.ceil(training.epochs * steps))
+            )
         schedule = config.schedule
         if training.warmup_share is not None:
             rise = round(training.warmup_share * changes.get("max_steps", training.max_steps))
@@ -171,17 +174,10 @@ class ReadingTask:
 
     def model(self) -> BERT:
         """Return the model on its device, freshly initialised."""
-        size = self._known_pieces()
+        size = self.config.vocabulary_size or self.vocabulary.size
         return self.config.model.build(size).to(self.site.device)
 
-    def _known_pieces(self) -> int:
-        """Return the pieces that the model knows: those of a model to begin with may be more."""
-        if self.config.start and self.config.pieces is None:
-            pieces = open_reader(Path(self.config.start)).model.vocabulary_size
-            self.config = self.config.model_copy(update={"pieces": pieces})
-        return self.config.pieces or self.vocabulary.size
-
-    def begin(self, model: Transformer | GPT | BERT) -> None:
+    def begin(self, model: Trainable) -> None:
         """Give a new run's model the weights of the one that it begins with; a head may be new."""
         if not self.config.start:
             return
@@ -211,7 +207,7 @@ class ReadingTask:
             masking = Masking(self.vocabulary, objective.share, objective.whole_words)
         return RowPlan(store, rows, seed, self.vocabulary.pad_id, masking)
 
-    def validation(self, model: Transformer | GPT | BERT) -> Callable[[], Validation] | None:
+    def validation(self, model: Trainable) -> Callable[[], Validation] | None:
         """Return what measures a model on the dev rows; None without any."""
         if self.dev is None:
             return None
@@ -290,7 +286,9 @@ class ReadingTask:
         use = 'heed fill --model THIS_FOLDER "The cat [MASK] on the mat."'
         if not masked:
             use = 'heed classify --model THIS_FOLDER "a text"'
-        measured = [] if dev is None else [f"- dev set ({len(self.dev or ()):,} rows): {dev.said()}"]
+        measured = (
+            [] if dev is None else [f"- dev set ({len(self.dev or ()):,} rows): {dev.said()}"]
+        )
         labels = [f"- labels: {', '.join(self.labels)}"] if self.labels else []
         return "\n".join(
             [

@@ -1,6 +1,6 @@
 """Text to text by a model without an encoder: prompts come in, what it writes behind them goes out.
 
-`heedful.interop` makes a `Writer` of a folder, `heed generate` uses it.
+`heedful.interop.writers` makes a `Writer` of a folder, `heed generate` uses it.
 """
 
 __all__ = ["Continuation", "Ended", "Writer"]
@@ -35,7 +35,7 @@ class Continuation:
 class Writer:
     """A model and its vocabulary.
 
-    `begin_id` stands for a prompt without pieces; `end_ids` end a text.
+    `begin_id` stands for a prompt without pieces; `end_ids` end a text; `never` is never written.
     """
 
     def __init__(
@@ -44,15 +44,16 @@ class Writer:
         vocabulary: Vocabulary,
         begin_id: int | None = None,
         end_ids: Sequence[int] = (),
+        never: Sequence[int] = (),
     ) -> None:
         self.model, self.vocabulary = model, vocabulary
         self.begin_id, self.end_ids = begin_id, tuple(end_ids)
-        known = set(vocabulary.known(model.vocabulary_size))
-        never = (piece for piece in range(model.vocabulary_size) if piece not in known)
+        known = set(vocabulary.known(model.vocabulary_size)) - set(never)
+        forbidden = (piece for piece in range(model.vocabulary_size) if piece not in known)
         self._limits = Limits(
             start_id=0,
             end_id=self.end_ids[0] if self.end_ids else -1,
-            forbidden=tuple(never),
+            forbidden=tuple(forbidden),
             max_length=model.config.max_length,
             vocabulary_size=model.vocabulary_size,
         )

@@ -48,9 +48,9 @@ def test_csv_with_quotes_and_line_breaks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "columns", "sentence"),
     [
-        ("a\tb\tc\td\n", None, "a.tsv:1: the first row has 4 fields; say which hold text and label"),
+        ("a\tb\tc\td\n", None, "a.tsv:1: the first row has 4 fields; say which hold"),
         ("a\n", None, "a.tsv:1: the first row has 1 field; say"),
-        ("text\tlabel\na\t1\n", "txt,label", '--columns: there is no column "txt" in the first row'),
+        ("text\tlabel\na\t1\n", "txt,label", '--columns: there is no column "txt" in the'),
         ("text\tlabel\na\t1\n", "txt,label", 'did you mean "text"'),
         ("a\t1\n", "1,3", "--columns: the rows of .* have 2 fields; count them from 1"),
         ("a\t1\n", "0,1", "--columns: the rows of"),

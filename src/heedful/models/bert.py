@@ -127,6 +127,11 @@ class BERT(nn.Module):
         """Pieces that the model knows: the ids are 0 to this minus 1."""
         return self.words.num_embeddings
 
+    def compile_layers(self) -> None:
+        """Compile each layer by `torch.compile`, once for all lengths and all layers."""
+        for layer in self.layers:
+            layer.compile(dynamic=True)
+
     def every_layer(self) -> list[nn.Module]:
         """Return the layers."""
         return [*self.layers]

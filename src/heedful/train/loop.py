@@ -20,9 +20,7 @@ from torch import nn
 
 from heedful.data.batches import AnyBatch, Plan
 from heedful.errors import ModelError
-from heedful.models.bert import BERT
-from heedful.models.gpt import GPT
-from heedful.models.transformer import Transformer
+from heedful.models.trainable import Trainable
 from heedful.objectives import Loss
 from heedful.shapes import Float, Tensor
 from heedful.train.ahead import ahead
@@ -91,7 +89,7 @@ class TrainState:
 class Trainer:
     """Everything one training needs; `run` is the loop."""
 
-    model: Transformer | GPT | BERT
+    model: Trainable
     gradients: Gradients | ParallelGradients
     optimizer: torch.optim.Optimizer
     schedule: Schedule
