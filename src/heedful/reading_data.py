@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from heedful.data.examples import Example, ReadingData, read_examples
+from heedful.data.examples import Example, ReadingData, label_number, read_examples
 from heedful.data.formats.reading import ReadCounts, RowError, lines, text_of
 from heedful.data.rows import RowStore
 from heedful.errors import DataError, did_you_mean
@@ -93,7 +93,8 @@ def _examples(paths: Sequence[str], data: ReadingData, said: list[str]) -> list[
         if counts.skipped_bad:
             first = counts.examples[0]
             why = f"{first.where}: {first.reason}"
-            said.append(f"{path}: {counts.skipped_bad:,} bad rows left out, the first {why}")
+            rows_left = f"{counts.skipped_bad:,} bad row{'s' * (counts.skipped_bad != 1)}"
+            said.append(f"{path}: {rows_left} left out, the first {why}")
     return found
 
 
@@ -175,15 +176,7 @@ def _target(placed: Placed, labels: dict[str, int]) -> float:
             problem = f'the label "{one.label}" is none of those in the rows to learn from'
             raise DataError(problem, where=f"{path}:{one.line}", fix=known)
         return labels[one.label]
-    try:
-        value = float(one.label)
-        if not np.isfinite(np.float32(value)):
-            raise ValueError
-    except ValueError:
-        problem = f'the label "{one.label[:50]}" is no number'
-        fix = "leave out --data.numbers true if labels are names"
-        raise DataError(problem, where=f"{path}:{one.line}", fix=fix) from None
-    return value
+    return label_number(one.label, f"{path}:{one.line}")
 
 
 def text_rows(

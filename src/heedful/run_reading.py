@@ -37,6 +37,7 @@ from heedful.train.finish import choose_weights
 from heedful.train.gradient import automatic_shards
 from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.precision import autocast
+from heedful.train.settings import RowTraining
 
 _AT_ONCE = 64
 """Rows that are measured at a time."""
@@ -44,6 +45,8 @@ _AT_ONCE = 64
 
 def start_settings(start: str, changes: dict[str, Any]) -> dict[str, Any]:
     """Return the changes with the shape of the model that a training begins with.
+
+    Rows are then no longer than it can read, unless they were asked for.
 
     Raises SettingError for a setting of the shape, which cannot be another then.
     """
@@ -60,7 +63,11 @@ def start_settings(start: str, changes: dict[str, Any]) -> dict[str, Any]:
     model = open_reader(Path(start)).model
     shape = model.config.model_dump(mode="json")
     shape |= {"head": {"kind": "none"}, "pooler": True}
-    size = {"vocabulary_size": model.vocabulary_size}
+    most = min(model.config.max_length, RowTraining().max_pieces)
+    training = changes.get("training", {})
+    if isinstance(training, dict):
+        training = {"max_pieces": most} | training
+    size = {"vocabulary_size": model.vocabulary_size, "training": training}
     return changes | size | {"start": start, "model": shape | (asked or {})}
 
 

@@ -1,4 +1,4 @@
-"""`heed embed`, `heed fill`, `heed classify` on small random folders: what is printed, and where."""
+"""`heed embed`, `heed fill`, `heed classify` on small random folders: what is printed, where."""
 
 import json
 from pathlib import Path
@@ -115,14 +115,14 @@ def test_a_number(capsys: pytest.CaptureFixture[str]) -> None:
         (["embed", "--model", "none", "x"], "none: there is no such folder; "),
         (
             ["embed", "--model", "llama", "x"],
-            'llama/config.json: the architecture "llama" is a dec',
+            'llama/config.json: the architecture "llama" is a d',
         ),
         (["embed", "--model", "plain", "x", "-i", "y"], "texts and --input are both given; "),
         (["embed", "--model", "plain", "-i", "none.txt"], "none.txt: cannot be read: "),
         (["embed", "--model", "plain", "a\udc80"], "text 1: invalid UTF-8: byte 0x80; "),
         (
             ["embed", "--model", "plain", "x", "--pooling", "last"],
-            '--pooling: "last" is not one of auto, me',
+            '--pooling: "last" is not',
         ),
         (["embed", "--model", "plain", "x", "-o", "none/x.npy"], "none/x.npy: cannot be written: "),
         (["fill", "--model", "words", "the cat"], "text 1: there is no [MASK] in it; write [MASK]"),
@@ -133,10 +133,10 @@ def test_a_number(capsys: pytest.CaptureFixture[str]) -> None:
         (["fill", "--model", "plain", "[MASK]"], "the model has no head for masked words; "),
         (["fill", "--model", "words", "[MASK]", "-k", "0"], "--top: 0 is not from 1 to 10,000"),
         (["fill", "--model", "words", "-i", "texts.txt"], "texts.txt:1: there is no [MASK] in it"),
-        (["classify", "--model", "plain", "x"], "the model has no head for labels of texts (it ha"),
+        (["classify", "--model", "plain", "x"], "the model has no head for labels of texts (it"),
         (
             ["classify", "--model", "mood", "--pairs", "x"],
-            "text 1: the line has 1 field, 2 are nee",
+            "text 1: the line has 1 field, 2 are",
         ),
     ],
 )

@@ -23,10 +23,14 @@ EXAMPLES = """\
 heed classify --model runs/mood "A stirring, funny film."
 heed classify --model runs/mood -i texts.txt -o labels.tsv
 heed classify --model runs/follows -i pairs.tsv --pairs --json
+heed classify --model runs/mood --data test.tsv --columns sentence,label
 """
 
 AT_ONCE = 4096
 """Texts that are read together, sorted by length."""
+
+
+_SOURCES = ("texts", "--input", "--data")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,11 @@ class Options:
     """Read from there (.gz is unpacked); - is standard input."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
     """Write there; the file appears when it is complete."""
+    data: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """A table with the right labels, as heed train takes it: say how right the model is, a measure
+    a line, NAME<tab>FIGURE."""
+    columns: str | None = None
+    """With --data: the columns of text and label, or of text, second text and label."""
     pairs: bool = False
     """Each text is two, with a tab between them."""
     json: bool = False
@@ -56,14 +65,20 @@ class Options:
 
 def run(options: Options) -> int:
     """Classify; raises a HeedfulError for a bad model, option, text or output."""
-    if options.texts and options.input is not None:
-        raise SettingError("texts and --input are both given", fix="leave one of them out")
+    given = [bool(options.texts), options.input is not None, options.data is not None]
+    if sum(given) > 1:
+        named = [name for name, is_given in zip(_SOURCES, given, strict=True) if is_given]
+        raise SettingError(f"{' and '.join(named)} are both given", fix="leave one of them out")
+    if options.columns is not None and options.data is None:
+        raise SettingError("it is for --data", where="--columns", fix="leave it out")
     from heedful.device import pick_device
     from heedful.interop.encoders import open_reader
     from heedful.reader import Cut
 
     reader = open_reader(options.model, pick_device(options.device))
     labels = reader.labels
+    if options.data is not None:
+        return _measured(options, reader)
     cut_off, counts = Cut(reader.model.config.max_length), Counter[str]()
     with open_output(options.output) as out:
         texts = _texts(options)
@@ -78,6 +93,23 @@ def run(options: Options) -> int:
         found = ", ".join(f"{label}: {counts[label]:,}" for label in labels)
         count = f"{cut_off.seen:,} text{'s' * (cut_off.seen != 1)}"
         print(f"{count}; {found}" if found else count, file=sys.stderr)
+    return 0
+
+
+def _measured(options: Options, reader: "Reader") -> int:
+    """Print how right the model is about a table."""
+    from heedful.labelled_table import measure
+
+    assert options.data is not None
+    columns = options.columns.split(",") if options.columns else None
+    figures, cut_off = measure(reader, options.data, columns)
+    with open_output(options.output) as out:
+        for name, figure in figures:
+            print(f"{name}\t{figure:.6f}", file=out)
+    if said := cut_off.said():
+        print(f"heed: {said}", file=sys.stderr)
+    if not options.quiet:
+        print(f"{cut_off.seen:,} rows", file=sys.stderr)
     return 0
 
 

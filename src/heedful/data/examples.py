@@ -4,9 +4,11 @@ A TSV or CSV file and the names or numbers of its columns come in; `heedful.read
 `heed classify` take what goes out.
 """
 
-__all__ = ["Columns", "Example", "ReadingData", "read_examples"]
+__all__ = ["Columns", "Example", "ReadingData", "label_number", "read_examples"]
 
+import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -176,3 +178,13 @@ def _example(fields: list[str], columns: Columns, number: int) -> Example:
         raise RowError("the row has no label", "give it one")
     second = None if columns.text_b is None else fields[columns.text_b]
     return Example(fields[columns.text], second, label, number)
+
+
+def label_number(label: str, where: str) -> float:
+    """Return a label that is a number; raises DataError, naming the place, for another."""
+    with suppress(ValueError):
+        value = float(label)
+        if math.isfinite(value) and abs(value) < 1e30:
+            return value
+    fix = "leave out --data.numbers true if labels are names"
+    raise DataError(f'the label "{label[:50]}" is no number', where=where, fix=fix)
