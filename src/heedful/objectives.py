@@ -18,7 +18,7 @@ __all__ = [
     "alignment_loss",
 ]
 
-from typing import Annotated, Any, Literal, NamedTuple, Protocol
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -50,6 +50,9 @@ class Loss(NamedTuple):
 class AnyObjective(Protocol):
     """What the loop knows of an objective: it has a loss for a model and a batch of its kind."""
 
+    unit: ClassVar[str]
+    """What a loss is a mean of, as the speed is told: tokens, or rows."""
+
     def loss(self, model: Any, batch: Any) -> Loss:
         """Return the loss over the pieces of the batch that are to be predicted."""
         ...
@@ -58,6 +61,7 @@ class AnyObjective(Protocol):
 class Translation(Settings):
     """Predict each target piece from the source and the pieces before it (section 5.4)."""
 
+    unit: ClassVar[str] = "tokens"
     kind: Literal["translation"] = "translation"
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     """Share of the probability spread evenly over the vocabulary."""
@@ -121,6 +125,7 @@ def alignment_loss(
 class Causal(Settings):
     """Predict each piece of a text from those before it (Radford et al. 2018, equation 1)."""
 
+    unit: ClassVar[str] = "tokens"
     kind: Literal["causal"] = "causal"
 
     def loss(self, model: DecoderOnly, batch: TextBatch) -> Loss:
@@ -142,6 +147,7 @@ class Causal(Settings):
 class MaskedLM(Settings):
     """Say which pieces stood where some were masked (Devlin et al. 2019, section 3.1, task 1)."""
 
+    unit: ClassVar[str] = "tokens"
     kind: Literal["masked_lm"] = "masked_lm"
     share: float = Field(0.15, gt=0, lt=1)
     """Share of a text's pieces that are to be said, in every epoch others: of ten, eight become
@@ -167,6 +173,7 @@ class MaskedLM(Settings):
 class Answers(Settings):
     """Answer as the examples do: labels of texts or pieces, numbers, spans (section 4)."""
 
+    unit: ClassVar[str] = "rows"
     kind: Literal["answers"] = "answers"
 
     def loss(self, model: BERT, batch: LabelledBatch) -> Loss:

@@ -154,7 +154,7 @@ class _Run:
             settings=config.training,
             plan=task.plan(),
             checkpoints=self._checkpoints(),
-            log=TrainLog(site.folder, site.progress, step, mute=mute),
+            log=TrainLog(site.folder, site.progress, step, mute=mute, unit=task.objective.unit),
             validate=self._shared_validation(model),
             device=site.device,
             processes=site.processes,

@@ -48,10 +48,18 @@ class TrainLog:
     """Writes records `{"step": ..., ...}` to the run folder and shows them."""
 
     def __init__(
-        self, folder: Path, progress: Progress, after_step: int = 0, *, mute: bool = False
+        self,
+        folder: Path,
+        progress: Progress,
+        after_step: int = 0,
+        *,
+        mute: bool = False,
+        unit: str = "tokens",
     ) -> None:
         self.path = folder / "log.jsonl"
         self.progress = progress
+        self.unit = unit
+        """What the speed is counted in."""
         self.mute = mute
         """Write and show nothing: this process is not the lead."""
         self.forget_after(after_step)
@@ -88,7 +96,7 @@ class TrainLog:
             if seconds_left >= 90
             else (f"{seconds_left:.0f} s left")
         )
-        line = f"step {step:,}/{last:,} · loss {loss:.3f} · {speed:,.0f} tokens/s · {left}"
+        line = f"step {step:,}/{last:,} · loss {loss:.3f} · {speed:,.0f} {self.unit}/s · {left}"
         if self.progress.live:
             self._status().update(line)
         elif time.monotonic() - self._shown >= self.progress.interval:

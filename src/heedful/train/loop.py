@@ -275,7 +275,7 @@ class Trainer:
             learning_rate=self.learning_rate(state.step),
             gradient_norm=state.gradient_norm,
             epoch=state.epoch,
-            tokens_per_second=speed,
+            **{f"{self.log.unit}_per_second": speed},
             seconds=state.seconds,
             out_of_memory=self.gradients.out_of_memory,
         )
