@@ -96,9 +96,9 @@ def survey(files: Sequence[str]) -> TextReport:
         ending = Path(name.removesuffix(".gz")).suffix.lower()
         if ending in endings:
             raise DataError(
-                f"{ending} holds pairs of sentences, and this recipe learns running text",
+                f"{ending} holds pairs of sentences, and running text is asked for",
                 where=name,
-                fix="leave out --recipe for a translator, or give a .txt",
+                fix="give a .txt; pairs are for translators",
             )
         counts, before = ReadCounts(), found.characters
         for text in _lines(name, counts):

@@ -97,6 +97,11 @@ class Vocabulary:
         inside = np.minimum(points, len(self._numbers) - 1)  # the last number is `<unk>`
         return self._numbers[inside]
 
+    @property
+    def of_characters(self) -> bool:
+        """Whether every piece is one character, and every other character `<unk>`."""
+        return self._numbers is not None
+
     @cached_property
     def _numbers(self) -> NDArray[np.uint32] | None:
         """The id of every code point, where the pieces are characters and nothing else."""
