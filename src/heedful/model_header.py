@@ -289,7 +289,7 @@ def _other(folder: Path, data: dict[str, Any]) -> ModelError:
     """Return the error for a model of another kind, or of a version that is not known."""
     version = data.get("version")
     where = str(folder)
-    if version in _HEADERS:
+    if any(version == known for known in _HEADERS):
         fix = f"translate with it: heed translate --model {folder}"
         return ModelError("this is a model of heedful that translates", where=where, fix=fix)
     if version == _DECODER:

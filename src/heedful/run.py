@@ -198,7 +198,7 @@ class _Run:
             bleu = math.nan if found.bleu is None else found.bleu
             loss, perplexity, bleu = processes.of_lead(found.loss, found.perplexity, bleu)
             shared = None if math.isnan(bleu) else bleu
-            return Validation(loss, perplexity, shared, found.translations)
+            return Validation(loss, perplexity, shared, found.translations, found.scores)
 
         return validate
 

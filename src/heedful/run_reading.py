@@ -171,7 +171,8 @@ class ReadingTask:
         self.config = config.model_copy(
             update={
                 "training": training.model_copy(update=changes),
-                "model": config.model.model_copy(update={"head": head}),
+                # a pooler that nothing goes through would learn nothing
+                "model": config.model.model_copy(update={"head": head, "pooler": head.pooled}),
                 "schedule": schedule,
             }
         )

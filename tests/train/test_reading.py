@@ -120,9 +120,8 @@ class Crash(BaseException):
     """Stands for a process that ends at once."""
 
 
-def test_a_run_that_is_gone_on_with_is_the_same_run(
-    labelled: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def crashed(name: str, monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    """Begin a run that ends while the weights of its step 7 are being computed."""
     update = Trainer._update
 
     def dying(self: Trainer, portion: Any) -> Any:
@@ -133,14 +132,33 @@ def test_a_run_that_is_gone_on_with_is_the_same_run(
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_update", dying)
         with pytest.raises(Crash):
-            trained("cut", *LABELS)
-    assert main(["train", "--out", "runs/cut", "--resume"]) == 0
+            trained(name, *words)
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Check that two runs have the same weights and losses, bit by bit."""
     for name in ("model/model.safetensors", "checkpoints/step-12/model.safetensors"):
-        one, other = load_file(labelled / name), load_file(Path("runs/cut") / name)
-        assert one.keys() == other.keys()
-        assert all(torch.equal(one[key], other[key]) for key in one)
-    seen = [[one["loss"] for one in records(x, "train")] for x in (labelled, Path("runs/cut"))]
+        mine, its = load_file(one / name), load_file(other / name)
+        assert mine.keys() == its.keys()
+        assert all(torch.equal(mine[key], its[key]) for key in mine)
+    seen = [[record["loss"] for record in records(run, "train")] for run in (one, other)]
     assert seen[0] == seen[1]
+
+
+def test_a_run_that_is_gone_on_with_is_the_same_run(
+    labelled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashed("cut", monkeypatch, *LABELS)
+    assert main(["train", "--out", "runs/cut", "--resume"]) == 0
+    assert_same(labelled, Path("runs/cut"))
+
+
+def test_so_is_one_of_masked_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["--recipe", "bert-words", "--data", "text.txt", *SMALL, "--model.dropout", "0.2"]
+    whole = trained("whole", *words)
+    crashed("half", monkeypatch, *words)
+    assert main(["train", "--out", "runs/half", "--resume"]) == 0
+    assert_same(whole, Path("runs/half"))
 
 
 def test_a_changed_corpus_is_said(labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
