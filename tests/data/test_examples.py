@@ -53,6 +53,7 @@ def test_csv_with_quotes_and_line_breaks(tmp_path: Path) -> None:
         ("text\tlabel\na\t1\n", "txt,label", '--columns: there is no column "txt" in the'),
         ("text\tlabel\na\t1\n", "txt,label", 'did you mean "text"'),
         ("a\t1\n", "1,3", "--columns: the rows of .* have 2 fields; count them from 1"),
+        ("a\t1\n", "2,2", '--columns: "2,2" names a column twice'),
         ("a\t1\n", "0,1", "--columns: the rows of"),
         ("a\t1\n", "1", "--columns: 1 columns are named, and 2 or 3 are needed"),
         ("a\t1\nb\n", None, "a.tsv:2: the row has 1 of the 2 fields that are needed"),

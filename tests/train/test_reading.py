@@ -149,7 +149,7 @@ def test_a_run_that_is_gone_on_with_is_the_same_run(
     labelled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crashed("cut", monkeypatch, *LABELS)
-    assert main(["train", "--out", "runs/cut", "--resume"]) == 0
+    assert main(["train", "--out", "runs/cut", "--resume", *LABELS]) == 0
     assert_same(labelled, Path("runs/cut"))
 
 

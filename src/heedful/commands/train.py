@@ -280,15 +280,20 @@ def _reading_begun(
             where=_PAIR_OPTIONS.get(of_pairs[0], "--" + of_pairs[0].replace("_", "-")),
             fix="leave it out",
         )
+    changes = _with_start(options, changes)
+    if changes.get("start"):
+        changes = start_settings(changes["start"], changes)
+    return merged(begun, changes)
+
+
+def _with_start(options: Options, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the changes of an encoder's run, whose --from names the model to begin with."""
     if options.start and options.from_:
         raise SettingError("--start and --from both name a model", fix="leave one of them out")
-    data = dict(changes["data"])
+    data = dict(changes.get("data", {}))
     data.pop("source_language", None)
-    changes = changes | {"data": data}
     start = options.start or options.from_
-    if start:
-        changes = start_settings(start, changes)
-    return merged(begun, changes)
+    return changes | {"data": data} | ({"start": start} if start else {})
 
 
 _PAIR_OPTIONS = {"source_language": "--from", "target_language": "--to"}
@@ -325,10 +330,12 @@ def _resumed(options: Options, changes: dict[str, Any]) -> "KnownRunConfig":
 
     With `--accept-changes` all but the tokenizer's may, as far as the checkpoint fits them.
     """
-    from heedful.config import merged, read_config
+    from heedful.config import ReadingRunConfig, merged, read_config
     from heedful.recipes import recipe
 
     old = read_config(options.out / "config.json")
+    if isinstance(old, ReadingRunConfig):
+        changes = _with_start(options, changes)
     training = changes.get("training")
     if isinstance(training, dict) and training.get("batch_tokens") == "auto":
         training["batch_tokens"] = _at(old, "training.batch_tokens")  # what auto found is kept

@@ -134,6 +134,9 @@ def _columns(path: Path, first: list[str], columns: Sequence[str] | None) -> Col
         problem = f"{len(columns)} columns are named, and 2 or 3 are needed"
         fix = "give text and label, or text, second text and label: --columns text,label"
         raise SettingError(problem, where="--columns", fix=fix)
+    if len(set(columns)) < len(columns):
+        problem = f'"{",".join(columns)}" names a column twice'
+        raise SettingError(problem, where="--columns", fix="name each once")
     if all(name.isdecimal() for name in columns):
         places = [int(name) - 1 for name in columns]
         if min(places) < 0 or max(places) >= len(first):
@@ -143,7 +146,8 @@ def _columns(path: Path, first: list[str], columns: Sequence[str] | None) -> Col
     for name in columns:
         if name not in names:
             problem = f'there is no column "{name}" in the first row of {path}'
-            raise SettingError(problem, where="--columns", fix=did_you_mean(name, names))
+            known = [known[:40] for known in names[:10]]
+            raise SettingError(problem, where="--columns", fix=did_you_mean(name, known))
     return _placed([names.index(name) for name in columns], header=True)
 
 
