@@ -119,7 +119,17 @@ def _labels(examples: list[Placed], where: str) -> tuple[str, ...]:
         problem = f"{len(every):,} different labels in {len(examples):,} rows are no labels"
         fix = "name the right columns with --columns, or give --data.numbers true"
         raise DataError(problem, where=where, fix=fix)
-    return tuple(sorted(every, key=lambda label: (not label.isdecimal(), len(label), label)))
+    return tuple(sorted(every, key=_in_order))
+
+
+def _in_order(label: str) -> tuple[bool, int, str]:
+    """Return what labels are sorted by: numbers come first, by their size.
+
+    >>> sorted(["neutral", "10", "good", "9"], key=_in_order)
+    ['9', '10', 'good', 'neutral']
+    """
+    number = label.isdecimal()
+    return not number, len(label) * number, label
 
 
 def _balance(examples: list[Placed], labels: tuple[str, ...]) -> list[str]:

@@ -109,6 +109,26 @@ def test_a_number(capsys: pytest.CaptureFixture[str]) -> None:
     assert float(line) == pytest.approx(record["value"], abs=1e-4)
 
 
+def test_how_right_a_model_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Labels are what the model says itself, but for one of the four rows."""
+    texts = ["the cat", "a dog", "zoe ate fish", "not bad"]
+    lines = said(capsys, "classify", "--model", "mood", *texts).splitlines()
+    labels = [line.split("\t")[0] for line in lines]
+    labels[3] = {"no": "yes", "yes": "no"}[labels[3]]
+    rows = "".join(f"{label},{text}\n" for label, text in zip(labels, texts, strict=True))
+    Path("right.csv").write_text(f"mood,words\n{rows}", "utf-8")
+    words = ("classify", "--model", "mood", "--data", "right.csv", "--columns", "words,mood")
+    figures = dict(line.split("\t") for line in said(capsys, *words).splitlines())
+    assert list(figures) == ["accuracy", "Matthews", "F1"]
+    assert float(figures["accuracy"]) == 0.75
+    Path("numbers.tsv").write_text("the cat\t0.5\na dog\t-1\n", "utf-8")
+    numbers = said(capsys, "classify", "--model", "number", "--data", "numbers.tsv")
+    assert [line.split("\t")[0] for line in numbers.splitlines()] == ["Pearson", "squared error"]
+    assert main(["classify", "--model", "mood", "--data", "numbers.tsv"]) == 2
+    err = capsys.readouterr().err
+    assert err == 'heed: numbers.tsv:1: the model has no label "0.5"; known: no, yes\n'
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -209,6 +209,18 @@ def test_masked_words_from_nothing_and_from_a_model(
     assert "new, not of bert: head" in capsys.readouterr().err
 
 
+def test_labels_and_words_from_nothing_and_from_several_files(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = ["--recipe", "bert-classify", "--data", "train.tsv", "dev.tsv"]
+    run = trained("anew", *table, *SMALL, "--data.held-out", "0.3")
+    assert "new, not of" not in capsys.readouterr().err
+    assert {"accuracy"} <= set(records(run, "validation")[0])
+    text = ["--recipe", "bert-words", "--data", "text.txt", "train.tsv", "--dev", "text.txt"]
+    run = trained("two", *text, *SMALL)
+    assert records(run, "validation")[0]["perplexity"] > 1
+
+
 def test_what_there_is_to_say_of_the_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = ["the cat is bad\tno\n"] * 1 + [f"the dog is good {'the ' * n}\tyes\n" for n in range(9)]
     Path("skewed.tsv").write_text("".join([*rows, "broken\n"]), "utf-8")
