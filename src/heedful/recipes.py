@@ -251,7 +251,8 @@ def tiny() -> RunConfig:
 def gpt_char() -> TextRunConfig:
     """A decoder that learns a text character by character in a minute: 4 layers of 128.
 
-    nanoGPT's setting for a CPU and the text of Shakespeare.
+    nanoGPT's setting for a CPU and the text of Shakespeare, but for two things: positions are
+    rotary where it learns them, and the weights end as their moving average.
     """
     return TextRunConfig(
         recipe="gpt-char",
@@ -263,6 +264,7 @@ def gpt_char() -> TextRunConfig:
             dropout=0.0,
             max_length=64,
             attention=MultiHead(bias=False),
+            position=Rotary(),
             feed_forward=GELU(bias=False),
             norm=LayerNorm(bias=False),
         ),
@@ -275,6 +277,7 @@ def gpt_char() -> TextRunConfig:
             validate_every=250,
             save_every=500,
             average_last=1,
+            moving_average=0.99,
         ),
     )
 
