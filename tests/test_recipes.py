@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from heedful.cli import main
-from heedful.config import RunConfig, TextRunConfig
+from heedful.config import ReadingRunConfig, RunConfig, TextRunConfig
 from heedful.errors import SettingError
 from heedful.recipes import RECIPES, recipe, recipe_for
 
@@ -23,6 +23,9 @@ def test_recipe_is_whole(name: str) -> None:
         model: torch.nn.Module
         if isinstance(config, TextRunConfig):
             model = config.model.build(69)
+        elif isinstance(config, ReadingRunConfig):
+            model = config.model.build(config.tokenizer.vocabulary_size)
+            assert config.training.max_pieces <= config.model.max_length
         else:
             pieces = config.tokenizer.vocabulary_size
             model = config.model.build(pieces, pieces)

@@ -2,10 +2,18 @@
 
 A recipe makes one, the command line changes it by path (`--training.max-steps 120`), the run
 folder keeps it as `config.json`. `RunConfig` is of a translator, `TextRunConfig` of a decoder that
-learns running text; what both have is `AnyRunConfig`.
+learns running text, `ReadingRunConfig` of an encoder; what all have is `AnyRunConfig`.
 """
 
-__all__ = ["AnyRunConfig", "RunConfig", "TextRunConfig", "merged", "read_config"]
+__all__ = [
+    "AnyRunConfig",
+    "KnownRunConfig",
+    "ReadingRunConfig",
+    "RunConfig",
+    "TextRunConfig",
+    "merged",
+    "read_config",
+]
 
 import json
 from pathlib import Path
@@ -14,21 +22,31 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from heedful.data.corpus import DataConfig
+from heedful.data.examples import ReadingData
 from heedful.data.running_text import TextData
 from heedful.errors import SettingError
+from heedful.models.bert import BERTConfig
 from heedful.models.gpt import GPTConfig
 from heedful.models.transformer import TransformerConfig
 from heedful.nn.embedding import ThreeWay
-from heedful.objectives import Causal, Objective, TextObjective, Translation
+from heedful.objectives import (
+    Answers,
+    Causal,
+    EncoderObjective,
+    Objective,
+    TextObjective,
+    Translation,
+)
 from heedful.search import Beam, SearchConfig
 from heedful.setting_errors import plain
 from heedful.settings import Settings
 from heedful.text.tokenizer import BPE, TokenizerConfig
 from heedful.text.train_tokenizer import Characters, TextTokenizerConfig
+from heedful.text.wordpiece import WordPieceConfig
 from heedful.train.optimizer import Adam, AdamW, Muon, Optimizer
 from heedful.train.parallel import DDP, Parallel
-from heedful.train.schedule import Cosine, InverseSqrt, Schedule
-from heedful.train.settings import LoopConfig, TextTraining, TrainingConfig
+from heedful.train.schedule import Cosine, InverseSqrt, Linear, Schedule
+from heedful.train.settings import LoopConfig, RowTraining, TextTraining, TrainingConfig
 
 
 class AnyRunConfig(Settings):
@@ -143,6 +161,43 @@ class TextRunConfig(AnyRunConfig):
     """Length, portions and care of the training."""
 
 
+class ReadingRunConfig(AnyRunConfig):
+    """The settings of an encoder's training; the defaults are those of the smaller BERT."""
+
+    recipe: str = "bert-classify"
+    """The recipe that these settings started from."""
+    start: str = ""
+    """An encoder whose weights, shape and vocabulary the training begins with; none: it begins
+    anew."""
+    data: ReadingData = ReadingData()
+    """The examples, or the text."""
+    tokenizer: WordPieceConfig = WordPieceConfig()
+    """How text becomes pieces, where no model to begin with brings a vocabulary."""
+    model: BERTConfig = BERTConfig()
+    """The model's shape; what it answers follows from the data."""
+    vocabulary_size: int | None = Field(None, ge=1)
+    """Pieces that the model knows; none: as many as the vocabulary has."""
+    objective: EncoderObjective = Answers()
+    """What is minimised."""
+    optimizer: Optimizer = AdamW(beta2=0.999, eps=1e-8)
+    """How weights follow gradients."""
+    schedule: Schedule = Linear(peak=5e-5)
+    """The learning rate."""
+    training: RowTraining = RowTraining()
+    """Length, portions and care of the training."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "ReadingRunConfig":
+        if self.training.max_pieces > self.model.max_length:
+            raise ValueError(
+                f"--training.max-pieces {self.training.max_pieces} is more than the "
+                f"{self.model.max_length} pieces that the model can hold"
+            )
+        return self
+
+
+KnownRunConfig = RunConfig | TextRunConfig | ReadingRunConfig
+
 Config = TypeVar("Config", bound=AnyRunConfig)
 
 
@@ -163,7 +218,7 @@ def merged(config: Config, changes: dict[str, Any]) -> Config:
         raise plain(error.errors()[0], data, kind) from error
 
 
-def read_config(path: Path) -> RunConfig | TextRunConfig:
+def read_config(path: Path) -> KnownRunConfig:
     """Read the `config.json` of a run folder; raises SettingError for anything unknown in it."""
     if not path.is_file():
         fix = "leave out --resume to start one"
@@ -176,7 +231,7 @@ def read_config(path: Path) -> RunConfig | TextRunConfig:
         raise SettingError(
             "the run's settings cannot be read", where=str(path), fix="start a new run with --out"
         ) from error
-    kind = TextRunConfig if _is_of_text(data) else RunConfig
+    kind = _kind_of(data)
     try:
         return kind.model_validate(data)
     except ValidationError as error:
@@ -185,10 +240,13 @@ def read_config(path: Path) -> RunConfig | TextRunConfig:
         raise SettingError(said.problem, where=where, fix=said.fix) from error
 
 
-def _is_of_text(data: dict[str, Any]) -> bool:
-    """Return whether these are settings of a decoder's training."""
+def _kind_of(data: dict[str, Any]) -> type[KnownRunConfig]:
+    """Return which kind of training these are the settings of."""
     model = data.get("model")
-    return isinstance(model, dict) and model.get("kind") == "gpt"
+    kind = model.get("kind") if isinstance(model, dict) else None
+    if kind == "gpt":
+        return TextRunConfig
+    return ReadingRunConfig if kind == "bert" else RunConfig
 
 
 def _overlay(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

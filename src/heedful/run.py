@@ -16,14 +16,20 @@ from pathlib import Path
 
 import torch
 
-from heedful.config import AnyRunConfig, RunConfig, TextRunConfig, read_config
+from heedful.config import (
+    AnyRunConfig,
+    KnownRunConfig,
+    ReadingRunConfig,
+    TextRunConfig,
+    read_config,
+)
 from heedful.data.report import write_whole
 from heedful.device import has_bf16, pick_device
 from heedful.errors import SettingError
-from heedful.models.gpt import GPT
-from heedful.models.transformer import Transformer
+from heedful.models.trainable import Trainable
 from heedful.progress import Progress
 from heedful.run_folder import RunFolder
+from heedful.run_reading import ReadingTask
 from heedful.run_task import RunResult, Site, Task, gradients
 from heedful.run_text import TextTask
 from heedful.run_translation import TranslationTask
@@ -39,7 +45,7 @@ from heedful.train.sharding import put, whole
 
 
 def train(
-    config: RunConfig | TextRunConfig,
+    config: KnownRunConfig,
     folder: Path,
     progress: Progress,
     *,
@@ -87,9 +93,11 @@ def train(
         return run.result(trainer)
 
 
-def _task(config: RunConfig | TextRunConfig, site: Site) -> Task:
+def _task(config: KnownRunConfig, site: Site) -> Task:
     if isinstance(config, TextRunConfig):
         return TextTask(config, site)
+    if isinstance(config, ReadingRunConfig):
+        return ReadingTask(config, site)
     return TranslationTask(config, site)
 
 
@@ -146,7 +154,7 @@ class _Run:
             settings=config.training,
             plan=task.plan(),
             checkpoints=self._checkpoints(),
-            log=TrainLog(site.folder, site.progress, step, mute=mute),
+            log=TrainLog(site.folder, site.progress, step, mute=mute, unit=task.objective.unit),
             validate=self._shared_validation(model),
             device=site.device,
             processes=site.processes,
@@ -155,7 +163,7 @@ class _Run:
             trainer.restore(newest)
         return trainer
 
-    def _gradients(self, model: Transformer | GPT) -> Gradients | ParallelGradients:
+    def _gradients(self, model: Trainable) -> Gradients | ParallelGradients:
         task, site, config = self.task, self.site, self.task.config
         if site.processes.size == 1:
             return gradients(task, model, config.training.shards or 1)
@@ -168,7 +176,7 @@ class _Run:
             config.parallel,
         )
 
-    def _shared_validation(self, model: Transformer | GPT) -> Callable[[], Validation] | None:
+    def _shared_validation(self, model: Trainable) -> Callable[[], Validation] | None:
         """Return what measures the model in the lead and tells all; None without a dev set."""
         processes = self.site.processes
         if processes.size == 1:
@@ -190,7 +198,7 @@ class _Run:
             bleu = math.nan if found.bleu is None else found.bleu
             loss, perplexity, bleu = processes.of_lead(found.loss, found.perplexity, bleu)
             shared = None if math.isnan(bleu) else bleu
-            return Validation(loss, perplexity, shared, found.translations)
+            return Validation(loss, perplexity, shared, found.translations, found.scores)
 
         return validate
 

@@ -14,8 +14,7 @@ import torch
 
 from heedful.config import AnyRunConfig
 from heedful.data.batches import Plan
-from heedful.models.gpt import GPT
-from heedful.models.transformer import Transformer
+from heedful.models.trainable import Trainable
 from heedful.objectives import AnyObjective
 from heedful.progress import Progress
 from heedful.train.gradient import Gradients
@@ -69,11 +68,11 @@ class Task(Protocol):
         """Resolve what was left to the data and the machine."""
         ...
 
-    def model(self) -> Transformer | GPT:
+    def model(self) -> Trainable:
         """Return the model on its device, freshly initialised."""
         ...
 
-    def begin(self, model: Transformer | GPT) -> None:
+    def begin(self, model: Trainable) -> None:
         """Give a new run's model the weights that it begins with, if it has any."""
         ...
 
@@ -81,7 +80,7 @@ class Task(Protocol):
         """Return where batches come from."""
         ...
 
-    def validation(self, model: Transformer | GPT) -> Callable[[], Validation] | None:
+    def validation(self, model: Trainable) -> Callable[[], Validation] | None:
         """Return what measures a model on the dev set; None without one."""
         ...
 
@@ -98,7 +97,7 @@ class Task(Protocol):
         ...
 
 
-def gradients(task: Task, model: Transformer | GPT, shards: int) -> Gradients:
+def gradients(task: Task, model: Trainable, shards: int) -> Gradients:
     """Return what computes a task's gradients in this process."""
     precision, site = task.config.training.precision, task.site
     return Gradients(model, task.objective, precision, site.device, shards, site.progress.say)

@@ -18,7 +18,7 @@ from heedful.data.text_batches import WindowPlan, every_window
 from heedful.decoder_folder import save_decoder
 from heedful.errors import SettingError
 from heedful.models.gpt import GPT
-from heedful.models.transformer import Transformer
+from heedful.models.trainable import Trainable
 from heedful.objectives import TextObjective
 from heedful.run_task import RunResult, Site
 from heedful.text_data import RunText, prepare_text, prepared_text
@@ -74,7 +74,7 @@ class TextTask:
         """Return the model on its device, freshly initialised."""
         return self.config.model.build(self.data.vocabulary.size).to(self.site.device)
 
-    def begin(self, model: Transformer | GPT) -> None:
+    def begin(self, model: Trainable) -> None:
         """Leave it as it is: a text is learnt from the beginning."""
 
     def plan(self) -> WindowPlan:
@@ -83,11 +83,11 @@ class TextTask:
         window, windows = config.model.max_length, config.training.batch_windows
         return WindowPlan(self.data.train, window, windows, config.seed)
 
-    def validation(self, model: Transformer | GPT) -> Callable[[], Validation]:
+    def validation(self, model: Trainable) -> Callable[[], Validation]:
         """Return what measures a model on some windows of the dev text."""
         return self._measure(model, self.config.training.validation_windows)
 
-    def _measure(self, model: Transformer | GPT, most: int) -> Callable[[], Validation]:
+    def _measure(self, model: Trainable, most: int) -> Callable[[], Validation]:
         """Return what measures a model on so many windows of the dev text, 0 all of them."""
         assert isinstance(model, GPT)
         config, device, window = self.config, self.site.device, self.config.model.max_length

@@ -22,7 +22,7 @@ from heedful.decode.shortlist import FILE as SHORTLIST
 from heedful.errors import HeedfulError, SettingError
 from heedful.kernels import available
 from heedful.model_folder import LoadedModel, save_model
-from heedful.models.gpt import GPT
+from heedful.models.trainable import Trainable
 from heedful.models.transformer import Transformer
 from heedful.objectives import Objective
 from heedful.run_data import RunData, prepare, prepared
@@ -120,7 +120,7 @@ class TranslationTask:
             lora.add(model, rank)
         return model.to(self.site.device)
 
-    def begin(self, model: Transformer | GPT) -> None:
+    def begin(self, model: Trainable) -> None:
         """Give it the weights of the model that the training begins with."""
         assert isinstance(model, Transformer)
         if self.config.start:
@@ -137,7 +137,7 @@ class TranslationTask:
             respell=self._dropout(),
         )
 
-    def validation(self, model: Transformer | GPT) -> Callable[[], Validation] | None:
+    def validation(self, model: Trainable) -> Callable[[], Validation] | None:
         """Return what measures a model on the dev set; None without one."""
         assert isinstance(model, Transformer)
         data = self.data

@@ -1,4 +1,4 @@
-"""A text is learnt through the command line: trained, resumed to the bit, measured, written with."""
+"""A text is learnt through the command line: trained, resumed, measured and gone on with."""
 
 import json
 from pathlib import Path
@@ -168,4 +168,4 @@ def test_pairs_in_a_text_are_pointed_out(text: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_plan_of_it_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "gpt-char learns running text" in refused(capsys, "plan", "gpt-char")
+    assert "gpt-char is no translator" in refused(capsys, "plan", "gpt-char")

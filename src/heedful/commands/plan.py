@@ -66,7 +66,7 @@ def run(options: Options, settings: dict[str, Any]) -> int:
     begun = recipe(options.recipe)
     if not isinstance(begun, RunConfig):
         raise SettingError(
-            f"{begun.recipe} learns running text, and only trainings of translators are planned",
+            f"{begun.recipe} is no translator, and only trainings of translators are planned",
             where="recipe",
             fix="take another, such as paper-base",
         )

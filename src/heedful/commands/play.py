@@ -78,7 +78,8 @@ def run(options: Options, settings: dict[str, Any]) -> int:
 
     given = named((*options.named, *options.model))
     device = pick_device(options.device)
-    writers = {name: load_writer(Path(path), device) for name, path in given.items() if writes(path)}
+    written = {name: Path(path) for name, path in given.items() if writes(path)}
+    writers = {name: load_writer(path, device) for name, path in written.items()}
 
     def started(address: str, models: "Models") -> None:
         if not options.quiet:

@@ -1,6 +1,6 @@
 """The position-wise feed-forward network (section 3.3) and its successors."""
 
-__all__ = ["GELU", "FeedForward", "GELUTanh", "ReLU", "SwiGLU"]
+__all__ = ["GELU", "FeedForward", "GELUTanh", "ReLU", "SwiGLU", "activation_of"]
 
 from collections.abc import Callable
 from functools import partial
@@ -98,3 +98,16 @@ class SwiGLU(Settings):
 
 
 FeedForward = Annotated[ReLU | GELU | GELUTanh | SwiGLU, Field(discriminator="kind")]
+
+
+def activation_of(settings: FeedForward) -> Callable[[Tensor], Tensor]:
+    """Return the function between the two matrices, or before the product of a gated unit."""
+    return _ACTIVATIONS[settings.kind]
+
+
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+    "swiglu": F.silu,
+}

@@ -5,7 +5,7 @@ a training call it. What would treat a text otherwise than asked (truncation, pa
 taken out of the file before the library sees it.
 """
 
-__all__ = ["Vocabulary"]
+__all__ = ["Vocabulary", "foreign_backend"]
 
 import json
 import re
@@ -69,39 +69,12 @@ class Vocabulary:
 
         Raises ModelError for a damaged one, and for one that has more.
         """
-        where = str(path)
-        if not path.is_file():
-            fix = "save it beside the model with transformers: AutoTokenizer, save_pretrained"
-            raise ModelError("there is no tokenizer.json", where=str(path.parent), fix=fix)
-        try:
-            data = parse(path.read_text("utf-8"), where)
-        except OSError as error:
-            raise ModelError(f"cannot be read ({error.strerror})", where=where) from None
-        except UnicodeDecodeError:
-            raise ModelError("this is not UTF-8 text", where=where, fix=_FIX) from None
-        return cls.of(data, most, where)
+        return cls(foreign_backend(path, most))
 
     @classmethod
     def of(cls, data: dict[str, Any], most: int | None, where: str) -> "Vocabulary":
         """Make it of what a tokenizer.json says; raises ModelError as `load` does."""
-        model = data.get("model")
-        if not isinstance(model, dict) or model.get("type") not in _KINDS:
-            known = ", ".join(_KINDS)
-            raise ModelError(f"its model is none of {known}", where=where, fix=_FIX)
-        plain = data | {"truncation": None, "padding": None}
-        if "dropout" in model:
-            plain["model"] = model | {"dropout": None}
-        try:
-            backend = Backend.from_str(json.dumps(plain))
-            largest = max(backend.get_vocab(with_added_tokens=True).values(), default=-1)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException:  # a panic of the Rust library is no Exception
-            raise ModelError("this is no tokenizer", where=where, fix=_FIX) from None
-        if most is not None and largest >= most:
-            problem = f"it has a piece {largest:,} and the model knows {most:,} pieces"
-            raise ModelError(problem, where=where, fix="use the model's own tokenizer.json")
-        return cls(backend)
+        return cls(_backend_of(data, most, where))
 
     def known(self, most: int) -> list[int]:
         """Return which of the ids 0 to `most` - 1 are pieces."""
@@ -245,3 +218,42 @@ class Vocabulary:
 
     def _decoded(self, ids: Sequence[int]) -> str:
         return str(self._backend.decode(list(ids), skip_special_tokens=True))
+
+
+def foreign_backend(path: Path, most: int | None) -> Backend:
+    """Return what a tokenizer.json describes, for a model that knows `most` pieces.
+
+    Raises ModelError for a missing or damaged one, and for one that has more.
+    """
+    where = str(path)
+    if not path.is_file():
+        fix = "save it beside the model with transformers: AutoTokenizer, save_pretrained"
+        raise ModelError("there is no tokenizer.json", where=str(path.parent), fix=fix)
+    try:
+        data = parse(path.read_text("utf-8"), where)
+    except OSError as error:
+        raise ModelError(f"cannot be read ({error.strerror})", where=where) from None
+    except UnicodeDecodeError:
+        raise ModelError("this is not UTF-8 text", where=where, fix=_FIX) from None
+    return _backend_of(data, most, where)
+
+
+def _backend_of(data: dict[str, Any], most: int | None, where: str) -> Backend:
+    model = data.get("model")
+    if not isinstance(model, dict) or model.get("type") not in _KINDS:
+        known = ", ".join(_KINDS)
+        raise ModelError(f"its model is none of {known}", where=where, fix=_FIX)
+    plain = data | {"truncation": None, "padding": None}
+    if "dropout" in model:
+        plain["model"] = model | {"dropout": None}
+    try:
+        backend = Backend.from_str(json.dumps(plain))
+        largest = max(backend.get_vocab(with_added_tokens=True).values(), default=-1)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # a panic of the Rust library is no Exception
+        raise ModelError("this is no tokenizer", where=where, fix=_FIX) from None
+    if most is not None and largest >= most:
+        problem = f"it has a piece {largest:,} and the model knows {most:,} pieces"
+        raise ModelError(problem, where=where, fix="use the model's own tokenizer.json")
+    return backend

@@ -17,8 +17,7 @@ from torch import nn
 
 from heedful.data.batches import AnyBatch
 from heedful.errors import SettingError
-from heedful.models.gpt import GPT
-from heedful.models.transformer import Transformer
+from heedful.models.trainable import Trainable
 from heedful.nn.dropout import dropout_seed
 from heedful.objectives import AnyObjective
 from heedful.settings import Settings
@@ -37,7 +36,7 @@ class DDP(Settings):
     """Seconds to wait for the other processes; more than a validation takes."""
 
     def wrap(
-        self, step: nn.Module, model: Transformer | GPT, device: torch.device, bf16: bool
+        self, step: nn.Module, model: Trainable, device: torch.device, bf16: bool
     ) -> nn.Module:
         """Return the module whose gradients are those of all processes."""
         return nn.parallel.DistributedDataParallel(step)
@@ -59,7 +58,7 @@ class FSDP(Settings):
     """Seconds to wait for the other processes; more than a validation takes."""
 
     def wrap(
-        self, step: nn.Module, model: Transformer | GPT, device: torch.device, bf16: bool
+        self, step: nn.Module, model: Trainable, device: torch.device, bf16: bool
     ) -> nn.Module:
         """Divide the weights; the model's parameters are DTensors from here on.
 
@@ -91,7 +90,7 @@ Parallel = Annotated[DDP | FSDP, Field(discriminator="kind")]
 class _Step(nn.Module):
     """The model with its objective, as one call that DDP and FSDP can watch."""
 
-    def __init__(self, model: Transformer | GPT, objective: AnyObjective) -> None:
+    def __init__(self, model: Trainable, objective: AnyObjective) -> None:
         super().__init__()
         self.model = model
         self.objective = objective
@@ -112,7 +111,7 @@ class ParallelGradients:
 
     def __init__(
         self,
-        model: Transformer | GPT,
+        model: Trainable,
         objective: AnyObjective,
         precision: Precision,
         device: torch.device,

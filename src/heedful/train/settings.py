@@ -1,6 +1,6 @@
 """The settings of a training that belong to the loop itself."""
 
-__all__ = ["LoopConfig", "TextTraining", "TrainingConfig"]
+__all__ = ["LoopConfig", "RowTraining", "TextTraining", "TrainingConfig"]
 
 from typing import Annotated, Any, Literal, Self
 
@@ -93,3 +93,16 @@ class TextTraining(LoopConfig):
     validation_windows: int = Field(256, ge=0)
     """Windows of the dev text that a validation looks at, evenly spread over it; 0: all of them.
     The finished model is measured on all in any case."""
+
+
+class RowTraining(LoopConfig):
+    """How an encoder is trained: on rows of a text, or of two."""
+
+    batch_rows: int = Field(32, ge=1)
+    """Rows in a batch; rows of like lengths go together, so that there is hardly any padding."""
+    max_pieces: int = Field(128, ge=4)
+    """Longest row in pieces, control pieces among them; longer ones lose their ends, counted."""
+    epochs: float | None = Field(None, gt=0)
+    """Times that all rows are learnt; training ends then, or after `max_steps`."""
+    warmup_share: float | None = Field(None, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises, in place of `schedule.warmup_steps`."""
