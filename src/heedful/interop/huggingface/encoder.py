@@ -15,7 +15,6 @@ import torch
 from heedful.errors import ModelError
 from heedful.interop.huggingface.config import (
     NETWORKS,
-    Keys,
     kind_of,
     read_json,
     settings_named,
@@ -30,6 +29,7 @@ from heedful.interop.huggingface.folder import (
 )
 from heedful.interop.huggingface.layouts import encoder_places
 from heedful.interop.huggingface.sentences import sentences_of
+from heedful.interop.keys import Keys
 from heedful.model_folder import Unfilled
 from heedful.models.bert import BERT, BERTConfig
 from heedful.models.bert_heads import (
