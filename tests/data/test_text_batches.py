@@ -32,7 +32,7 @@ def test_an_epoch_has_each_window_once(pieces: int, window: int, rows: int, epoc
     places = np.sort(np.concatenate(batches))
     assert (np.diff(places) % window == 0).all()
     assert len(set(places.tolist())) == len(places)
-    assert 0 <= places[0]
+    assert places[0] >= 0
     assert places[-1] + window < pieces
     first = int(places[0]) % window
     every = every_window(pieces, window, first)
