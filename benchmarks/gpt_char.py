@@ -2,8 +2,8 @@
 
     python benchmarks/gpt_char.py                 # 3 seeds, about 10 minutes on two cores
 
-The same sizes, steps, learning rates and data: 4 layers of 128, a context of 64, 12 windows in a
-batch, 2,000 steps. nanoGPT's loop is `gpt/nanogpt.py`, in plain PyTorch, in float32 as it does on a CPU;
+The same sizes, steps, rates and data: 4 layers of 128, a context of 64, 12 windows a batch, 2,000
+steps. nanoGPT's loop is `gpt/nanogpt.py`, in plain PyTorch, in float32 as it does on a CPU;
 heedful runs the same model in float32, and its recipe as it is: rotary positions, a moving average
 of the weights, and bf16 where the machine has it. Each training is a fresh process, and they take
 turns. Both losses are of all of the last tenth of the text, in

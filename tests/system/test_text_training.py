@@ -1,4 +1,4 @@
-"""A text is learnt through the command line: trained, resumed, measured and gone on with."""
+"""A text is learnt through the command line: trained, resumed exactly, measured, written with."""
 
 import json
 from pathlib import Path

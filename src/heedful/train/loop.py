@@ -325,9 +325,8 @@ class Trainer:
         state, keep = self.state, self.settings.average_last
         state.averaged = state.averaged[-keep:]
         weights = {name: own(weight) for name, weight in self.model.named_parameters()}
-        moments = {
-            name: own(value) for name, value in state_tensors(self.optimizer, self.model).items()
-        }
+        states = state_tensors(self.optimizer, self.model)
+        moments = {name: own(value) for name, value in states.items()}
         self._require_numbers(weights | moments)
         random = {RANDOM + "cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
