@@ -34,7 +34,7 @@ class Answer:
 class Conversation:
     """A conversation with a model; `system` is what it is told before the first turn.
 
-    Raises ModelError for a model without a chat template.
+    Raises ModelError for a model without a chat template, or with one that is none.
     """
 
     def __init__(self, writer: Writer, system: str | None = None, *, int8: bool = False) -> None:
@@ -45,6 +45,7 @@ class Conversation:
                 fix="take one that is an -Instruct or -Chat, or use heed generate",
             )
         self.writer, self.template = writer, writer.template
+        self.template.prepare()
         self.past = Past(writer.model, int8=int8)
         self.messages: list[Message] = []
         self._known: tuple[str, list[int]] = "", []
