@@ -71,9 +71,7 @@ class _Take(torch.autograd.Function):
         return rows.index_select(0, places)
 
     @staticmethod
-    def backward(
-        ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
-    ) -> tuple[Tensor, None]:
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
         back: Tensor = _Put.apply(  # type: ignore[no-untyped-call]
             gradient,
             ctx.places,  # type: ignore[attr-defined]
