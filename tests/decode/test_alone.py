@@ -6,9 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heedful.decode.alone import Past, go_on_alone, whole_products_are_exact
+from heedful.decode.alone import Past, go_on_alone
 from heedful.decode.prompted import go_on
 from heedful.decode.quantize import Int8Linear
+from heedful.decode.two_terms import TwoTermProduct, whole_products_are_exact
 from heedful.models.gpt import GPT, GPTConfig
 from heedful.models.int8 import multiplied_out, to_int8
 from heedful.nn.attention import GroupedQuery
@@ -117,12 +118,10 @@ def test_a_search_finds_the_same_from_scratch(search: Greedy | Sample, int8: boo
 @pytest.mark.parametrize("rows", [1, 5])
 def test_whole_numbers_give_the_product_of_their_weights(width: int, rows: int) -> None:
     """Rows are kept to 15 bits: two hundred times nearer than in the 8 of the translators."""
-    from heedful.decode.alone import _WholeProduct
-
     torch.manual_seed(3)
     layer = torch.nn.Linear(width, 33)
     states = torch.randn(rows, width) * torch.logspace(0, 2, width)  # outliers, as Llamas have
-    product = _WholeProduct(layer, layer)
+    product = TwoTermProduct(layer, layer)
     rounded = multiplied_out(*to_int8(layer.weight.detach()))
     expected = (states.double() @ rounded.double().t() + layer.bias).float().repeat(1, 2)
     found = product(states)
@@ -146,10 +145,8 @@ def test_this_processor_multiplies_rightly() -> None:
 
 
 def test_rows_alone_and_together_are_the_same() -> None:
-    from heedful.decode.alone import _WholeProduct
-
     torch.manual_seed(3)
-    product = _WholeProduct(torch.nn.Linear(48, 20))
+    product = TwoTermProduct(torch.nn.Linear(48, 20))
     states = torch.randn(6, 48)
     together = product(states)
     for row in range(6):

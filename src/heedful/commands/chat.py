@@ -93,7 +93,7 @@ def run(options: Options) -> int:
 
 def _in_int8(precision: str) -> bool:
     """Return whether to compute in int8; raises SettingError where it is asked for and wrong."""
-    from heedful.decode.alone import whole_products_are_exact
+    from heedful.decode.two_terms import whole_products_are_exact
 
     exact = whole_products_are_exact()
     if precision == "int8" and not exact:

@@ -1,15 +1,16 @@
 """A decoder reads one text, and keeps what it has read for the next text that begins alike.
 
 Ids come in, the logits behind the last of them go out: without padding, masks of rows or a search's
-books, and with the products that have the same rows in one. In int8 rows and weights are whole
-numbers with a scale each, whose products are exact, as in `heedful.decode.quantize`. Its slow twin
-is the model itself. `heedful.writer` answers with it in conversations.
+books, and with the products that have the same rows in one. In int8 they are those of
+`heedful.decode.two_terms`, and a single piece passes all layers in one call of a kernel where there
+is one (`heedful.decode.alone_step`). Its slow twin is the model itself. `heedful.writer` answers
+with it in conversations.
 """
 
-__all__ = ["Past", "PastStepper", "go_on_alone", "whole_products_are_exact"]
+__all__ = ["Past", "PastStepper", "go_on_alone"]
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -17,20 +18,20 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from heedful.decode.alone_step import TextStep
 from heedful.decode.prompted import room_for
+from heedful.decode.two_terms import TwoTermProduct
+from heedful.kernels.warm import are_ready, ready
 from heedful.models.gpt import GPT, GPTLayer
-from heedful.models.int8 import to_int8
 from heedful.nn.attention import KeyValue, fused_attend
 from heedful.search import Asked, Client, Greedy, Hypothesis, Limits, Sample, Watch
 from heedful.shapes import Array, Bool, Float, Int, Tensor
 
-_FINER = 254
-"""What is left of a row is rounded to 127 steps of a half: outliers in rows of Llamas would cost
-everything else its precision (Dettmers et al. 2022, section 3), and a second row costs nothing
-where the time is that of reading the weights."""
-
 _FIRST = 256
 """Positions that there is room for at first; it is doubled when they are full."""
+
+_LONG = 256
+"""Positions after which kernels are compiled, for the rest and for the next time."""
 
 
 class _Product(nn.Module):
@@ -47,56 +48,17 @@ class _Product(nn.Module):
         return F.linear(states, self.weight, self.bias)
 
 
-class _WholeProduct(nn.Module):
-    """The same of whole numbers, whose sums are exact up to 2^24, then scaled."""
-
-    def __init__(self, *layers: nn.Linear | nn.Embedding) -> None:
-        super().__init__()
-        parts = [to_int8(layer.weight.detach().float()) for layer in layers]
-        self.whole = torch.cat([whole for whole, _ in parts]).t()
-        self.scales = torch.cat([scales for _, scales in parts]) / 127
-        biases = [bias for layer in layers if (bias := getattr(layer, "bias", None)) is not None]
-        self.bias = torch.cat([bias.detach() for bias in biases]) if biases else None
-
-    def forward(self, states: Float[Tensor, "T D"]) -> Float[Tensor, "T N"]:
-        """Return the product."""
-        largest = states.abs().amax(dim=-1, keepdim=True).clamp_min_(1e-30)
-        scaled = states * (127 / largest)
-        coarse = scaled.round()
-        fine = scaled.sub_(coarse).mul_(_FINER).round_()
-        if len(states) == 1:  # twice one row: PyTorch's product of two takes three times that
-            sums = torch._int_mm(coarse.to(torch.int8), self.whole).float()
-            rest = torch._int_mm(fine.to(torch.int8), self.whole)
-        else:
-            both = torch.cat([coarse.to(torch.int8), fine.to(torch.int8)])
-            whole = torch._int_mm(both, self.whole)
-            sums, rest = whole[: len(states)].float(), whole[len(states) :]
-        result = sums.add_(rest, alpha=1 / _FINER).mul_(largest).mul_(self.scales)
-        return result if self.bias is None else result.add_(self.bias)
-
-
-def _whole_if_wide(*layers: nn.Linear) -> _Product | _WholeProduct:
+def _whole_if_wide(*layers: nn.Linear) -> _Product | TwoTermProduct:
     """Return a product of whole numbers; PyTorch's is wrong where there is one column."""
-    return _WholeProduct(*layers) if layers[0].in_features > 1 else _Product(*layers)
-
-
-@cache
-def whole_products_are_exact() -> bool:
-    """Tell whether PyTorch multiplies whole numbers rightly on this processor.
-
-    Some that are older than VNNI add products in 16 bits, which the largest do not fit into.
-    """
-    largest = torch.full((2, 64), 127, dtype=torch.int8)
-    weight = torch.cat([largest, -largest]).t()
-    expected = (127 * 127 * 64 * torch.tensor([1, 1, -1, -1])).expand(2, 4)
-    exact = [torch._int_mm(largest[:rows], weight) for rows in (1, 2)]
-    return all(bool((found == expected[: len(found)]).all()) for found in exact)
+    return TwoTermProduct(*layers) if layers[0].in_features > 1 else _Product(*layers)
 
 
 class _Layer:
     """A layer's products, joined, beside the parts of the model that stay as they are."""
 
-    def __init__(self, layer: GPTLayer, product: Callable[..., "_Product | _WholeProduct"]) -> None:
+    def __init__(
+        self, layer: GPTLayer, product: Callable[..., "_Product | TwoTermProduct"]
+    ) -> None:
         attention: Any = layer.attention
         network: Any = layer.feed_forward
         its = (attention.query_proj, attention.key_proj, attention.value_proj)
@@ -109,6 +71,11 @@ class _Layer:
         first: Any = (network.gate, network.inner) if self.gated else (network.inner,)
         self.inner, self.outer = product(*first), product(network.outer)
         self.activation: Any = None if self.gated else network.activation or F.relu
+
+    @property
+    def products(self) -> list["_Product | TwoTermProduct"]:
+        """Return all, in the order that they are computed in."""
+        return [self.joint, self.output, self.inner, self.outer]
 
     def read(
         self,
@@ -170,54 +137,82 @@ class _Layer:
 
 
 class Past:
-    """What a model has read of a text, and the model, made ready for one text at a time."""
+    """What a model has read of a text, and the model, made ready for one text at a time.
+
+    In int8 kernels compute, if they are ready: those that this machine has compiled before are
+    loaded, and a long text has them compiled, beside the work.
+    """
 
     def __init__(self, model: GPT, *, int8: bool = False) -> None:
         product = _whole_if_wide if int8 else _Product
         self.model = model.eval()
         layers = cast(Iterable[GPTLayer], model.layers)
         self.layers = [_Layer(layer, product) for layer in layers]
-        self._project = _WholeProduct(model.tables.output) if int8 else model.project
+        self._whole = TwoTermProduct(model.tables.output) if int8 else None
         self.ids: list[int] = []
         """The pieces that are kept."""
         self.computed = 0
         """Positions that have been computed so far."""
         self._rate = getattr(self.layers[0].position, "rate", None)
-        self._kept: list[KeyValue] = []
+        self._keys, self._values = (model.tables.target.weight.new_empty(0, 1, 0, 0, 0),) * 2
+        self._step: TextStep | None = None
+        self._may_have_kernels = int8 and self._keys.device.type == "cpu"
+        if self._may_have_kernels and ready(compiling=False, wait=True):
+            self._use_kernels()
 
     @torch.inference_mode()
     def read(self, ids: Sequence[int]) -> Float[Tensor, " N"]:
         """Return the logits behind a text; only what follows the kept beginning is computed."""
         start = _alike(self.ids, ids[:-1])
-        new = torch.tensor([ids[start:]], device=self.model.tables.target.weight.device)
+        new = torch.tensor([ids[start:]], device=self._keys.device)
         self.ids = [*ids[:start]]  # if this is broken off, no more than that is certain
         self._make_room(len(ids))
-        length, turning = new.shape[1], self._turning(start, new.shape[1])
-        mask = None if not start or length == 1 else _mask(start, length, new.device)
-        model = self.model
-        states = model.position(model.tables.embed_target(new), start)
-        for layer, kept in zip(self.layers, self._kept, strict=True):
-            states = layer.read(states, kept, start, turning, mask)
-        self.ids, self.computed = [*ids], self.computed + length
-        logits: Tensor = self._project(model.norm(states[0, -1:]))
+        if self._may_have_kernels and (are_ready() or (self.computed >= _LONG and ready())):
+            self._use_kernels()
+        states = self.model.position(self.model.tables.embed_target(new), start)
+        if len(ids) - start == 1 and self._step is not None:
+            kept = self._keys[:, 0].numpy(), self._values[:, 0].numpy()
+            logits = self._step.logits(states[0], start, self._rate, *kept)
+        else:
+            logits = self._through_layers(states, start)
+        self.ids, self.computed = [*ids], self.computed + len(ids) - start
+        return logits
+
+    def _through_layers(self, states: Float[Tensor, "1 T D"], start: int) -> Float[Tensor, " N"]:
+        """Return the logits behind the last of some positions, layer by layer."""
+        length = states.shape[1]
+        turning = self._turning(start, length)
+        mask = None if not start or length == 1 else _mask(start, length, states.device)
+        for layer, *kept in zip(self.layers, self._keys, self._values, strict=True):
+            states = layer.read(states, KeyValue(*kept), start, turning, mask)
+        project = self.model.project if self._whole is None else self._whole
+        logits: Tensor = project(self.model.norm(states[0, -1:]))
         return logits[0]
+
+    def _use_kernels(self) -> None:
+        """Have kernels multiply from now on and, if they know all of the model, do all else."""
+        self._may_have_kernels = False
+        found = [layer.products for layer in self.layers]
+        whole = [[one for one in some if isinstance(one, TwoTermProduct)] for some in found]
+        assert self._whole is not None
+        for product in (*chain.from_iterable(whole), self._whole):
+            product.arrange()
+        if TextStep.takes(self.model) and whole == found:
+            self._step = TextStep(self.model, whole, self._whole)
 
     def _make_room(self, positions: int) -> None:
         """Have buffers for so many positions."""
-        had = self._kept[0].key.shape[2] if self._kept else 0
+        had = self._keys.shape[3]
         if positions <= had:
             return
         size = min(max(positions, 2 * had, _FIRST), max(self.model.config.max_length, positions))
-        like = self.model.tables.target.weight
-        fresh = []
-        for number, layer in enumerate(self.layers):
-            shape = (1, layer.groups, size, layer.d_k)
-            pair = KeyValue(like.new_empty(shape), like.new_empty(shape))
-            if had:
-                for old, new in zip(self._kept[number], pair, strict=True):
-                    new[:, :, :had] = old
-            fresh.append(pair)
-        self._kept = fresh
+        layer = self.layers[0]
+        shape = (len(self.layers), 1, layer.groups, size, layer.d_k)
+        fresh = self._keys.new_empty(shape), self._keys.new_empty(shape)
+        if had:
+            for old, new in zip((self._keys, self._values), fresh, strict=True):
+                new[..., :had, :] = old
+        self._keys, self._values = fresh
 
     def _turning(self, start: int, length: int) -> tuple[Tensor, Tensor] | None:
         """Return cosines and signed sines for all layers, where positions turn pairs."""

@@ -5,14 +5,17 @@ of the memory for all layers of the decoder).
 """
 
 __all__ = [
+    "NO_NORM",
     "Format",
     "Layer",
     "Norm",
     "PackedTransformer",
     "Stack",
     "Stacked",
+    "activation_of",
     "has_kernels",
     "pack",
+    "packed_norm",
 ]
 
 import math
@@ -25,6 +28,7 @@ import torch
 from torch import nn
 
 from heedful.decode.products import Float32Product, Int8Product, Product, floats
+from heedful.models.gpt import GPT
 from heedful.models.int8 import to_int8
 from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer
 from heedful.nn.attention import MultiHeadAttention
@@ -47,7 +51,7 @@ class Norm:
     centred: bool
 
 
-_NO_NORM = Norm(np.zeros(0, np.float32), np.zeros(0, np.float32), 0.0, False)
+NO_NORM = Norm(np.zeros(0, np.float32), np.zeros(0, np.float32), 0.0, False)
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
     project = _made(table.detach().float(), torch.zeros(size), torch.ones(size), format)
     let_go(table)
     slopes = layers[0].attention.position.slope if linear else torch.zeros(config.n_heads)
-    activation, post = _activation(model), not isinstance(config.residual, PreNorm)
+    activation, post = activation_of(model), not isinstance(config.residual, PreNorm)
     groups = crosses[0].key_proj.out_features // d_k
     stacks = [
         _stack(model, model.encoder, model.encoder_norm, format),
@@ -210,12 +214,13 @@ _ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swiglu": "SWIGLU"}
 """What the kernels call the feed-forward networks that they know."""
 
 
-def has_kernels(model: Transformer) -> bool:
+def has_kernels(model: Transformer | GPT) -> bool:
     """Return whether the kernels know all that a model is made of."""
     return model.config.feed_forward.kind in _ACTIVATIONS
 
 
-def _activation(model: Transformer) -> int:
+def activation_of(model: Transformer | GPT) -> int:
+    """Return the number by which kernels know a model's activation."""
     from heedful.kernels import layout  # may load numba, a second
 
     number: int = getattr(layout, _ACTIVATIONS[model.config.feed_forward.kind])
@@ -229,15 +234,16 @@ def _stack(model: Transformer, layers: Any, final: nn.Module, format: Format) ->
         blocks = [layer.attention_block, layer.feed_forward_block]
         if isinstance(layer, DecoderLayer):
             blocks.insert(1, layer.cross_attention_block)
-        norms += [_norm(block.norm, config.norm) for block in blocks]
-    last = _NO_NORM if isinstance(final, nn.Identity) else _norm(final, config.norm)
+        norms += [packed_norm(block.norm, config.norm) for block in blocks]
+    last = NO_NORM if isinstance(final, nn.Identity) else packed_norm(final, config.norm)
     packed = [_layer(layer, config.feed_forward, format) for layer in layers]
     if isinstance(config.residual, PreNorm):
-        return Stack(packed, norms[0], [*norms[1:], last], _NO_NORM)
-    return Stack(packed, _NO_NORM, norms, last)
+        return Stack(packed, norms[0], [*norms[1:], last], NO_NORM)
+    return Stack(packed, NO_NORM, norms, last)
 
 
-def _norm(norm: Any, settings: Any) -> Norm:
+def packed_norm(norm: Any, settings: Any) -> Norm:
+    """Return a norm's weights; `settings` are those it was built of."""
     weight = floats(norm.weight)
     centred = isinstance(settings, LayerNorm)
     biased = centred and norm.bias is not None

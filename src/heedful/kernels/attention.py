@@ -1,13 +1,15 @@
 """Attention of a Transformer that translates, over caches, straight from the products before it.
 
-The queries' weights hold the factor 1/sqrt(d_k). What is written to `out` is written as whole
-numbers too, with their scale, where `whole` has room for it: see `heedful.kernels.whole`. Keys and
-values are kept as `heedful.kernels.vectors` says. What a row gets depends on that row and its
-sentence alone. Called by `heedful.decode`, whose tests compare every variant with the eager model.
+The queries' weights hold the factor 1/sqrt(d_k), but for those of `attend_text`. What is written
+to `out` is written as whole numbers too, with their scale, where `whole` has room for it: see
+`heedful.kernels.whole`. Keys and values are kept as `heedful.kernels.vectors` says. What a row gets
+depends on that row and its sentence alone. Called by `heedful.decode`, whose tests compare every
+variant with the eager model.
 """
 
-__all__ = ["attend_across", "attend_back", "attend_within", "keep_memory"]
+__all__ = ["attend_across", "attend_back", "attend_text", "attend_within", "keep_memory"]
 
+import math
 from typing import Any
 
 import numpy as np
@@ -152,6 +154,46 @@ def _attend_back(
             mixture(place(scores, 0), place(values, start), places_of, count, d_k, mine)
         if whole.shape[0]:
             scales[r] = quantise_row(out[r], whole[r])
+
+
+@compiled("contract")
+def attend_text(
+    joint: Array,
+    heads: int,
+    groups: int,
+    here: int,
+    keys: Array,
+    values: Array,
+    cosine: Array,
+    sine: Array,
+    out: Array,
+    scores: Array,
+    places: Array,
+) -> None:
+    """Masked self-attention of the newest position of the only text.
+
+    `joint` [heads+2*groups d_k] is its query, key and value, keys and values [groups C d_k] are
+    those of the text, cosine and sine [d_k/2] those of position `here`, or empty. There must be
+    room in `scores` and `places` for all positions up to this one, and `WIDE` more.
+    """
+    columns, d_k = keys.shape[1], keys.shape[2]
+    width, depth, count = heads * d_k, groups * d_k, here + 1
+    if cosine.size:
+        _turn(joint[: width + depth], d_k, cosine, sine)
+    for g in range(groups):
+        start = width + g * d_k
+        keep(joint[start : start + d_k], keys[g, here])
+        keep(joint[start + depth : start + depth + d_k], values[g, here])
+    factor = _ONE / np.float32(math.sqrt(d_k))
+    for k in range(width):
+        joint[k] *= factor
+    for j in range(count):
+        places[j] = j * d_k
+    for h in range(heads):
+        start, at = h * groups // heads * columns * d_k, place(places, 0)
+        dots(place(joint, h * d_k), place(keys, start), at, count, d_k, place(scores, 0))
+        _softmax(scores, count)
+        mixture(place(scores, 0), place(values, start), at, count, d_k, place(out, h * d_k))
 
 
 @compiled()

@@ -26,6 +26,7 @@ __all__ = [
     "log_softmax",
     "multiply_whole",
     "normalise",
+    "text_step",
     "union",
     "usable",
 ]
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         log_softmax,
         normalise,
     )
+    from heedful.kernels.text_step import text_step
 
 
 LOOKED_AT = 32

@@ -49,6 +49,7 @@ KERNELS = {
     "embed": "rows",
     "log_softmax": "rows",
     "normalise": "rows",
+    "text_step": "text_step",
 }
 """The kernels that translating calls, and the files that they are in."""
 

@@ -113,6 +113,7 @@ def _calls() -> Iterator[Callable[[], object]]:
     yield _call_decoder
     yield _call_greedy
     yield _call_beam
+    yield _call_text
     numbers, floats = np.ones((1, 1), np.int8), np.ones((1, 1), np.float32)
     yield partial(multiply_whole, numbers, floats[0], numbers, floats[0], floats[0], floats)
     ids = np.ones((1, 1), np.int64)
@@ -209,6 +210,17 @@ def _call_beam() -> None:
     ends = ((number, 0, 1), (number, 0), (scores, scores))
     given = (*_model(), books, *_passing(), *ends, endings)
     beam_steps(*given)
+
+
+def _call_text() -> None:
+    """Call a step of a text: one layer, one head of width 2."""
+    from heedful.kernels.text_step import text_step
+
+    weights, scales, biases, norms, *_ = _stacked((6, 2, 2, 2), 2)
+    none, past = np.zeros(0, np.float32), np.zeros((1, 1, 1, 2), np.float32)
+    last = (none, none, np.zeros((1, 2), np.int8), *_rows(1), *_rows(1))
+    given = (weights, scales, biases, norms, (1.0, True, 0, 1, 1), last)
+    text_step(*given, (0, none, none, past, past), _rows(2), np.zeros((2, 1), np.float32))
 
 
 def _model() -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ A row's scale is its largest magnitude / 127, so that what it becomes depends on
 sums of products of whole numbers are exact: in any order, in any company, on any machine the same.
 """
 
-__all__ = ["dot", "quantise", "quantise_row"]
+__all__ = ["dot", "quantise", "quantise_finely", "quantise_row"]
 
 from typing import Any
 
@@ -18,6 +18,8 @@ _ZERO = np.float32(0)
 _LARGEST = np.float32(127)
 _ALL_BUT_SIGN = np.int32(0x7FFFFFFF)
 _TO_WHOLE = np.float32(1.5 * 2**23)  # added to a small float32, it leaves the nearest integer
+
+_FINER = np.float32(254)
 
 
 @compiled("contract", "reassoc")
@@ -38,6 +40,23 @@ def quantise_row(row: Array, out: Array) -> Any:
     for k in range(row.size):
         out[k] = np.int8((row[k] * factor + _TO_WHOLE) - _TO_WHOLE)
     return top / _LARGEST
+
+
+@compiled()
+def quantise_finely(row: Array, out: Array, scales: Array) -> None:
+    """Write a row as the sum of two: out [2 K] whole numbers, scales [2].
+
+    What the nearest whole numbers leave of it is at most a half, and becomes 127 steps of that.
+    """
+    top = _magnitude(row)
+    factor = _LARGEST / top if top > _ZERO else _ZERO
+    for k in range(row.size):
+        scaled = row[k] * factor
+        nearest = (scaled + _TO_WHOLE) - _TO_WHOLE
+        out[0, k] = np.int8(nearest)
+        out[1, k] = np.int8(((scaled - nearest) * _FINER + _TO_WHOLE) - _TO_WHOLE)
+    scales[0] = top / _LARGEST
+    scales[1] = top / _LARGEST / _FINER
 
 
 @compiled()
