@@ -1,6 +1,6 @@
 """The position-wise feed-forward network (section 3.3) and its successors."""
 
-__all__ = ["GELU", "FeedForward", "GELUTanh", "ReLU", "SwiGLU"]
+__all__ = ["GELU", "FeedForward", "GELUTanh", "ReLU", "SwiGLU", "Swish"]
 
 from collections.abc import Callable
 from functools import partial
@@ -77,6 +77,16 @@ class GELUTanh(Settings):
         return _TwoLinear(d_model, d_ff, partial(F.gelu, approximate="tanh"))
 
 
+class Swish(Settings):
+    """`x sigmoid(x)` in ReLU's place (Ramachandran et al. 2017, arXiv 1710.05941), as in Marian."""
+
+    kind: Literal["swish"] = "swish"
+
+    def build(self, d_model: int, d_ff: int) -> nn.Module:
+        """Return the module."""
+        return _TwoLinear(d_model, d_ff, F.silu)
+
+
 class SwiGLU(Settings):
     """A gated unit without biases (Shazeer 2020, arXiv 2002.05202); three matrices of d_ff."""
 
@@ -87,4 +97,4 @@ class SwiGLU(Settings):
         return _Gated(d_model, d_ff)
 
 
-FeedForward = Annotated[ReLU | GELU | GELUTanh | SwiGLU, Field(discriminator="kind")]
+FeedForward = Annotated[ReLU | GELU | GELUTanh | Swish | SwiGLU, Field(discriminator="kind")]

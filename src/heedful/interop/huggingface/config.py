@@ -4,10 +4,20 @@ Every key that changes what a model computes is looked at: one that asks for som
 does not do is refused, never passed over.
 """
 
-__all__ = ["ARCHITECTURES", "Described", "described", "read_json"]
+__all__ = [
+    "ARCHITECTURES",
+    "NETWORKS",
+    "Described",
+    "Keys",
+    "described",
+    "kind_of",
+    "read_json",
+    "settings_named",
+]
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,7 +47,7 @@ class Described(NamedTuple):
     """Pieces that end a text."""
 
 
-class _Keys:
+class Keys:
     """The keys of a JSON object; what is missing gets the default, where there is one."""
 
     def __init__(self, data: dict[str, Any], where: str) -> None:
@@ -68,12 +78,12 @@ class _Keys:
         """Return true or false."""
         return bool(self._get(key, default, "true or false", lambda value: type(value) is bool))
 
-    def group(self, key: str) -> "_Keys | None":
+    def group(self, key: str) -> "Keys | None":
         """Return the keys inside of one, if it is there."""
         if self.data.get(key) is None:
             return None
         found = self._get(key, None, "an object", lambda value: isinstance(value, dict))
-        return _Keys(found, f"{self.where}, {key}")
+        return Keys(found, f"{self.where}, {key}")
 
     def word(self, key: str, default: str, known: Sequence[str]) -> str:
         """Return one of the words that are known here."""
@@ -95,6 +105,17 @@ class _Keys:
                     where=self.where,
                     fix=f"take a model where it is {_short(value)}",
                 )
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """Return the names that an object gives to the numbers 0, 1, ...; none if it is missing."""
+        value = self.data.get(key)
+        if value is None:
+            return ()
+        numbers = [str(number) for number in range(len(value))] if isinstance(value, dict) else []
+        if not numbers or set(value) != set(numbers):
+            problem = f'"{key}" is {_short(value)} where names of the numbers 0, 1, ... are needed'
+            raise ModelError(problem, where=self.where)
+        return tuple(str(value[number]) for number in numbers)
 
     def ids(self, key: str) -> tuple[int, ...]:
         """Return the pieces that a key names: none, one or several."""
@@ -132,20 +153,10 @@ def described(path: Path) -> Described:
 
     Raises ModelError for an architecture, a size or a habit that is not known here.
     """
-    data = read_json(path)
-    keys = _Keys(data, str(path))
-    kind = str(data.get("model_type"))[:100]
-    if kind not in ARCHITECTURES:
-        problem = f'the architecture "{kind}" is not known here'
-        fix = f"known: {', '.join(ARCHITECTURES)}"
-        raise ModelError(problem, where=str(path), fix=fix)
-    try:
+    keys = Keys(read_json(path), str(path))
+    kind = kind_of(keys, ARCHITECTURES)
+    with settings_named(path):
         model = ARCHITECTURES[kind](keys)
-    except ValidationError as error:
-        first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        named = ".".join(map(str, first["loc"]))
-        raise ModelError(f"{named}: {message}" if named else message, where=str(path)) from error
     size = keys.whole("vocab_size")
     begin, ends = keys.ids("bos_token_id")[:1], keys.ids("eos_token_id")
     for number in (*begin, *ends):
@@ -155,7 +166,38 @@ def described(path: Path) -> Described:
     return Described(kind, model, size, next(iter(begin), None), ends)
 
 
-_NETWORKS: dict[str, FeedForward] = {
+def kind_of(keys: Keys, known: Collection[str]) -> str:
+    """Return the architecture; raises ModelError for one that is not among those asked for."""
+    kind = str(keys.data.get("model_type"))[:100]
+    if kind in known:
+        return kind
+    if kind in _USES:
+        problem, fix = f'the architecture "{kind}" is {_USES[kind][0]}', _USES[kind][1]
+    else:
+        problem = f'the architecture "{kind}" is not known here'
+        fix = f"known: {', '.join(known)}"
+    raise ModelError(problem, where=keys.where, fix=fix)
+
+
+_WRITES = ("a decoder, which writes and reads one way", "go on with texts by heed generate")
+_READS = ("an encoder, which writes nothing", "ask it by heed embed, heed fill or heed classify")
+_USES = {"gpt2": _WRITES, "llama": _WRITES, "bert": _READS}
+"""What the architectures are, and what they are for."""
+
+
+@contextmanager
+def settings_named(path: Path) -> Iterator[None]:
+    """Turn what settings refuse into one sentence about the file."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        named = ".".join(map(str, first["loc"]))
+        raise ModelError(f"{named}: {message}" if named else message, where=str(path)) from error
+
+
+NETWORKS: dict[str, FeedForward] = {
     "gelu_new": GELUTanh(),
     "gelu_pytorch_tanh": GELUTanh(),
     "gelu": GELU(),
@@ -163,7 +205,7 @@ _NETWORKS: dict[str, FeedForward] = {
 }
 
 
-def _gpt2(keys: _Keys) -> GPTConfig:
+def _gpt2(keys: Keys) -> GPTConfig:
     """Return the settings of a GPT-2."""
     keys.must(
         scale_attn_weights=True,
@@ -179,13 +221,13 @@ def _gpt2(keys: _Keys) -> GPTConfig:
         dropout=keys.real("resid_pdrop", 0.1),
         max_length=keys.whole("n_positions"),
         position=Learned(),
-        feed_forward=_NETWORKS[keys.word("activation_function", "gelu_new", [*_NETWORKS])],
+        feed_forward=NETWORKS[keys.word("activation_function", "gelu_new", [*NETWORKS])],
         norm=LayerNorm(eps=keys.real("layer_norm_epsilon", 1e-5)),
         tied_output=keys.flag("tie_word_embeddings", True),
     )
 
 
-def _llama(keys: _Keys) -> GPTConfig:
+def _llama(keys: Keys) -> GPTConfig:
     """Return the settings of a Llama, or of a model that calls itself one."""
     keys.must(hidden_act="silu", mlp_bias=False, sliding_window=None)
     d_model, n_heads = keys.whole("hidden_size"), keys.whole("num_attention_heads")
@@ -208,7 +250,7 @@ def _llama(keys: _Keys) -> GPTConfig:
     )
 
 
-def _rotary(keys: _Keys) -> Rotary:
+def _rotary(keys: Keys) -> Rotary:
     """Return the positions, which older files describe by other keys than newer ones."""
     theta = keys.real("rope_theta", 10_000.0)
     scaling = keys.group("rope_parameters") or keys.group("rope_scaling")
@@ -228,5 +270,5 @@ def _rotary(keys: _Keys) -> Rotary:
     return Rotary(theta=theta, scaling=stretched)
 
 
-ARCHITECTURES: dict[str, Callable[[_Keys], GPTConfig]] = {"gpt2": _gpt2, "llama": _llama}
+ARCHITECTURES: dict[str, Callable[[Keys], GPTConfig]] = {"gpt2": _gpt2, "llama": _llama}
 """What `model_type` may be."""

@@ -33,7 +33,8 @@ _IGNORED = {
 
 def ignored(architecture: str, tensor: str) -> bool:
     """Return whether a tensor holds no weights."""
-    return _IGNORED[architecture].fullmatch(tensor) is not None
+    known = _IGNORED.get(architecture)
+    return known is not None and known.fullmatch(tensor) is not None
 
 
 def places(described: Described, *, bare: bool = False) -> dict[str, Place]:
