@@ -24,7 +24,8 @@ PAIRS = [
 @pytest.fixture(scope="module")
 def brought(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("import")
-    make_opus(folder / "opus", pieces=260, d_model=32, encoder_ffn_dim=48, decoder_ffn_dim=48)
+    shape = {"d_model": 32, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
+    make_opus(folder / "opus", pieces=260, max_position_embeddings=256, **shape)
     assert main(["import", str(folder / "opus"), "-o", str(folder / "ours")]) == 0
     return folder / "ours"
 
@@ -69,20 +70,13 @@ def test_what_is_no_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_a_long_way(brought: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Fine-tune it on a TSV; translate, look at, measure and export what comes out."""
-    data, run = tmp_path / "ours.tsv", tmp_path / "run"
-    data.write_text("".join(f"{a}\t{b}\n" for a, b in PAIRS * 4), "utf-8")
-    asked = ["train", "--start", str(brought), "--data", str(data), "--dev", str(data)]
-    settings = ["--training.max-steps", "100", "--training.batch-tokens", "400"]
-    settings += [
-        "--schedule.kind",
-        "linear",
-        "--schedule.peak",
-        "0.01",
-        "--model.dropout",
-        "0",
-        "--quiet",
-    ]
-    assert main([*asked, "--out", str(run), *settings]) == 0
+    data, dev, run = tmp_path / "ours.tsv", tmp_path / "dev.tsv", tmp_path / "run"
+    data.write_text("".join(f"{a}\t{b}\n" for a, b in PAIRS), "utf-8")
+    dev.write_text("the cat is small\tdie Katze ist klein\nmy house\tmein Haus\n", "utf-8")
+    asked = ["train", "--start", str(brought), "--data", str(data), "--dev", str(dev)]
+    settings = "--training.max-steps 100 --training.batch-tokens 400 --model.dropout 0 --quiet"
+    settings += " --schedule.kind linear --schedule.peak 0.02 --schedule.warmup-steps 10"
+    assert main([*asked, "--out", str(run), *settings.split()]) == 0
     tuned = load_model(run / "model")
     before = load_model(brought)
     assert tuned.tokenizer.fingerprint() == before.tokenizer.fingerprint()

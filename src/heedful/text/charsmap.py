@@ -27,7 +27,7 @@ class Charsmap:
         size = struct.unpack("<I", table[:4])[0] if len(table) >= 4 else 0
         if not size or size % 4 or 4 + size > len(table) or table[-1:] != b"\0":
             problem = "its table of characters is damaged"
-            raise ModelError(problem, where=where, fix=_FIX)
+            raise ModelError(problem, where=where or None, fix=_FIX)
         self._units = struct.unpack(f"<{size // 4}I", table[4 : 4 + size])
         self._texts = table[4 + size :]
         self._touched = re.compile("[^ -~]" if self._leaves_ascii() else "(?s:.)")

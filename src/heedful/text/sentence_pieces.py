@@ -39,7 +39,7 @@ class SentencePieces:
     >>> model = SentencePieceModel(
     ...     [Learnt("<unk>", 0, Kind.UNKNOWN), Learnt("▁cat", -1, Kind.NORMAL)], 0, b"", True)
     >>> side = SentencePieces([*CONTROL, "▁dog", "▁cat"], model)
-    >>> side.encode(["cat  dog"]), side.decode_batch([[5, 4, 2]])
+    >>> side.encode(["cat  cow"]), side.decode_batch([[5, 4, 2]])
     ([[5, 3]], ['cat dog'])
     """
 
@@ -57,7 +57,7 @@ class SentencePieces:
             raise
         except BaseException:  # a panic of the Rust library is no Exception
             problem = "the tokenizers library cannot read the SentencePiece model"
-            raise ModelError(problem, where=where, fix=_FIX) from None
+            raise ModelError(problem, where=where or None, fix=_FIX) from None
 
     @property
     def n_controls(self) -> int:
@@ -155,13 +155,23 @@ class SentencePieces:
             backend.add_special_tokens([AddedToken(x, normalized=False) for x in controls])
         steps: list[Any] = []
         if self.model.charsmap:
-            steps.append(normalizers.Precompiled(self.model.charsmap))
+            steps.append(_precompiled(self.model.charsmap))
         if self.model.extra_spaces_removed:
             steps += [normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")]
         backend.normalizer = normalizers.Sequence(steps)
         backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=False)
         backend.decoder = decoders.Metaspace(prepend_scheme="always", split=False)
         return str(backend.to_str())
+
+
+def _precompiled(charsmap: bytes) -> Any:
+    """Return the library's normaliser; raises ModelError for a table that it cannot read."""
+    try:
+        return normalizers.Precompiled(charsmap)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # a panic of the Rust library is no Exception
+        raise _damaged("the tokenizers library cannot read its table of characters", "") from None
 
 
 def _unigram(model: SentencePieceModel) -> models.Unigram:
@@ -185,7 +195,7 @@ def _languages(pieces: Sequence[str]) -> list[str]:
 
 
 def _damaged(what: str, where: str) -> ModelError:
-    return ModelError(f"this tokenizer is damaged: {what}", where=where, fix=_FIX)
+    return ModelError(f"this tokenizer is damaged: {what}", where=where or None, fix=_FIX)
 
 
 def _check(pieces: object, model: SentencePieceModel, where: str) -> None:
