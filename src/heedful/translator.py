@@ -167,7 +167,7 @@ class Translator:
             self._agree("from", from_, self.languages.source)
             return None
         sources = {source for source, _ in self.ways()}
-        for option, language, known in (("to", to, tagged), ("from", from_, sources)):
+        for option, language, known in (("to", to, tagged), ("from", from_, sorted(sources))):
             if language is not None and language not in known:
                 problem = f'the model knows no language "{language}"'
                 fix = did_you_mean(language, known)

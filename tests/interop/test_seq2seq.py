@@ -296,6 +296,20 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: (f / "tokenizer_config.json").write_text('{"separate_vocabs": true}'),
         "the weights have one embedding for both sides",
     ),
+    "cut off": (
+        lambda f: (f / "model.safetensors").write_bytes(
+            (f / "model.safetensors").read_bytes()[:-9]
+        ),
+        "not a whole safetensors file",
+    ),
+    "huge header": (
+        lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 7 + b"\0{}"),
+        "not a whole safetensors file",
+    ),
+    "another tokenizer of ours": (
+        lambda f: tokenizer_of().save(f / "heedful_tokenizer.json"),
+        "it has 280 pieces and the weights have 86",
+    ),
     "no model": (lambda f: (f / "config.json").unlink(), "there is no config.json in it"),
 }
 
@@ -305,6 +319,17 @@ def test_a_damaged_folder_is_refused(folder: Path, name: str) -> None:
     damage, said = DAMAGE[name]
     damage(folder)
     assert said in refused(folder)
+
+
+def test_a_model_of_heedful_is_not_imported(folder: Path) -> None:
+    (folder / "config.json").write_text('{"format": "heedful-model"}')
+    assert "this is a model of heedful" in refused(folder)
+
+
+def test_two_vocabularies_of_ours_need_two_embeddings(tmp_path: Path) -> None:
+    export(tmp_path / "out", random_model(tokenizer_of()))
+    tokenizer_of(shared=False).save(tmp_path / "out" / "heedful_tokenizer.json")
+    assert "it has two vocabularies" in refused(tmp_path / "out")
 
 
 def test_what_is_stored_twice_and_alike_comes_in(folder: Path) -> None:

@@ -72,6 +72,9 @@ def _own(folder: Path, said: DescribedTranslator) -> Numbered:
     for size, needed in zip(sizes, (said.source_size, said.target_size), strict=True):
         if size != needed:
             raise _not_of(folder / OWN, size, needed)
+    if said.one_vocabulary and not tokenizer.shared:
+        problem = "it has two vocabularies, and the weights have one embedding for both sides"
+        raise ModelError(problem, where=str(folder / OWN), fix=_FIX)
     data = read_json(folder / "config.json").get("heedful_languages")
     try:
         languages = Languages.model_validate(data or {})
