@@ -34,10 +34,19 @@ class Answer:
 class Conversation:
     """A conversation with a model; `system` is what it is told before the first turn.
 
+    A writer that is `given_up` is of no other use: memory of its model is freed.
+
     Raises ModelError for a model without a chat template, or with one that is none.
     """
 
-    def __init__(self, writer: Writer, system: str | None = None, *, int8: bool = False) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        system: str | None = None,
+        *,
+        int8: bool = False,
+        given_up: bool = False,
+    ) -> None:
         if writer.template is None:
             raise ModelError(
                 "this model has no chat template: it has not learnt to answer",
@@ -46,7 +55,7 @@ class Conversation:
             )
         self.writer = writer
         writer.template.prepare()
-        self.past = Past(writer.model, int8=int8)
+        self.past = Past(writer.model, int8=int8, given_up=given_up)
         self.messages: list[Message] = []
         self._known: tuple[str, list[int]] = "", []
         self.begin_anew(system)

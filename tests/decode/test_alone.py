@@ -10,10 +10,12 @@ from heedful.decode.alone import Past, go_on_alone
 from heedful.decode.prompted import go_on
 from heedful.decode.quantize import Int8Linear
 from heedful.decode.two_terms import TwoTermProduct, whole_products_are_exact
+from heedful.kernels import available
+from heedful.kernels.warm import ready
 from heedful.models.gpt import GPT, GPTConfig
 from heedful.models.int8 import multiplied_out, to_int8
 from heedful.nn.attention import GroupedQuery
-from heedful.nn.feedforward import GELU, ReLU, SwiGLU
+from heedful.nn.feedforward import GELU, ReLU, SwiGLU, Swish
 from heedful.nn.norm import PostNorm, RMSNorm
 from heedful.nn.position import ALiBi, Llama3Scaling, Rotary, Sinusoidal
 from heedful.search import Client, Greedy, Limits, Sample
@@ -37,10 +39,17 @@ SHAPES = {
         tied_output=False,
     ),
     "alibi": GPTConfig(**SMALL, position=ALiBi(), feed_forward=ReLU()),
+    "swish": GPTConfig(**SMALL, position=Sinusoidal(), feed_forward=Swish()),
+    "gelu": GPTConfig(**SMALL, feed_forward=GELU(), norm=RMSNorm(eps=1e-5)),
     "post": GPTConfig(
         **SMALL, position=Sinusoidal(), residual=PostNorm(), feed_forward=GELU(), tied_output=False
     ),
 }  # fmt: skip
+
+WAYS = [
+    False,
+    pytest.param(True, marks=pytest.mark.skipif(not available(), reason="needs numba")),
+]
 
 
 def model_of(name: str) -> GPT:
@@ -116,12 +125,17 @@ def test_a_search_finds_the_same_from_scratch(search: Greedy | Sample, int8: boo
 
 @pytest.mark.parametrize("width", [2, 24, 1500])
 @pytest.mark.parametrize("rows", [1, 5])
-def test_whole_numbers_give_the_product_of_their_weights(width: int, rows: int) -> None:
+@pytest.mark.parametrize("kernels", WAYS)
+def test_whole_numbers_give_the_product_of_their_weights(
+    width: int, rows: int, kernels: bool
+) -> None:
     """Rows are kept to 15 bits: two hundred times nearer than in the 8 of the translators."""
     torch.manual_seed(3)
     layer = torch.nn.Linear(width, 33)
     states = torch.randn(rows, width) * torch.logspace(0, 2, width)  # outliers, as Llamas have
     product = TwoTermProduct(layer, layer)
+    if kernels:
+        product.arrange()
     rounded = multiplied_out(*to_int8(layer.weight.detach()))
     expected = (states.double() @ rounded.double().t() + layer.bias).float().repeat(1, 2)
     found = product(states)
@@ -134,6 +148,55 @@ def test_whole_numbers_give_the_product_of_their_weights(width: int, rows: int) 
     assert torch.equal(product(torch.zeros(1, width))[0, :33], layer.bias.detach())
 
 
+@pytest.mark.skipif(not available(), reason="needs numba")
+@pytest.mark.parametrize("name", SHAPES)
+def test_kernels_find_the_logits_of_pytorch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of 15 bits may be rounded to the neighbour, so that the two are nearly the same."""
+    assert ready(wait=True)
+    model = model_of(name)
+    by_kernels = Past(model, int8=True)
+    monkeypatch.setattr("heedful.decode.alone.ready", lambda **_: False)
+    monkeypatch.setattr("heedful.decode.alone.are_ready", lambda: False)
+    by_pytorch = Past(model, int8=True)
+    assert by_pytorch._step is None
+    assert (by_kernels._step is not None) == (name in ("llama", "gelu"))
+    text = np.random.default_rng(1).integers(0, 50, 300).tolist()
+    for count in (*range(1, 40), 260, 261, 300, 30, 31):
+        found, expected = by_kernels.read(text[:count]), by_pytorch.read(text[:count])
+        assert expected.std() > 0.1
+        torch.testing.assert_close(found, expected, atol=5e-3, rtol=0)
+        assert by_kernels.computed == by_pytorch.computed
+
+
+@pytest.mark.skipif(not available(), reason="needs numba")
+def test_kernels_that_become_ready_take_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ready(wait=True)
+    model, text = model_of("llama"), [*range(50)]
+    with monkeypatch.context() as patched:
+        patched.setattr("heedful.decode.alone.ready", lambda **_: False)
+        patched.setattr("heedful.decode.alone.are_ready", lambda: False)
+        past = Past(model, int8=True)
+        past.read(text[:20])
+        assert past._step is None
+    found = [past.read(text[:count]) for count in (21, 22, 40, 41)]
+    assert past._step is not None
+    assert past.computed == 41
+    anew = Past(model, int8=True).read(text[:41])
+    torch.testing.assert_close(found[-1], anew, atol=5e-3, rtol=0)
+
+
+@pytest.mark.parametrize("int8", [False, True])
+@pytest.mark.parametrize("name", ["llama", "post"])
+def test_a_model_that_is_given_up_is_smaller_and_reads_the_same(name: str, int8: bool) -> None:
+    text = [3, 1, 4, 1, 5]
+    expected = Past(model_of(name), int8=int8).read(text)
+    model = model_of(name)
+    size = sum(weight.numel() for weight in model.parameters())
+    past = Past(model, int8=int8, given_up=True)
+    assert torch.equal(past.read(text), expected)
+    assert sum(weight.numel() for weight in model.parameters()) < size / 3
+
+
 def test_a_network_of_one_unit_is_computed_otherwise() -> None:
     model = GPTConfig(**SMALL | {"d_ff": 1}).build(50).eval()
     expected = last_logits(model, [1, 2, 3])
@@ -144,10 +207,16 @@ def test_this_processor_multiplies_rightly() -> None:
     assert whole_products_are_exact()
 
 
-def test_rows_alone_and_together_are_the_same() -> None:
+@pytest.mark.parametrize("kernels", WAYS)
+def test_rows_alone_and_together_are_the_same(
+    kernels: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     torch.manual_seed(3)
     product = TwoTermProduct(torch.nn.Linear(48, 20))
-    states = torch.randn(6, 48)
+    if kernels:
+        product.arrange()
+    states = torch.randn(30, 48)
     together = product(states)
-    for row in range(6):
+    for row in range(30):
         assert torch.equal(product(states[row : row + 1])[0], together[row])

@@ -81,7 +81,8 @@ def run(options: Options) -> int:
     from heedful.interop.writers import load_writer
 
     int8 = device.type == "cpu" and _in_int8(options.precision)
-    talk = Conversation(load_writer(options.model, device), options.system, int8=int8)
+    writer = load_writer(options.model, device)
+    talk = Conversation(writer, options.system, int8=int8, given_up=True)
     with open_input(options.input) as file:
         typing = file.isatty() and not options.quiet
         if typing:

@@ -140,14 +140,18 @@ class Past:
     """What a model has read of a text, and the model, made ready for one text at a time.
 
     In int8 kernels compute, if they are ready: those that this machine has compiled before are
-    loaded, and a long text has them compiled, beside the work.
+    loaded, and a long text has them compiled, beside the work. A model that is `given_up` is of no
+    other use afterwards: matrices that are copied for the products are freed in it.
     """
 
-    def __init__(self, model: GPT, *, int8: bool = False) -> None:
+    def __init__(self, model: GPT, *, int8: bool = False, given_up: bool = False) -> None:
         product = _whole_if_wide if int8 else _Product
         self.model = model.eval()
-        layers = cast(Iterable[GPTLayer], model.layers)
-        self.layers = [_Layer(layer, product) for layer in layers]
+        self.layers: list[_Layer] = []
+        for layer in cast(Iterable[GPTLayer], model.layers):
+            self.layers.append(_Layer(layer, product))
+            if given_up:
+                _free(layer)
         self._whole = TwoTermProduct(model.tables.output) if int8 else None
         self.ids: list[int] = []
         """The pieces that are kept."""
@@ -222,6 +226,13 @@ class Past:
         angle = place[:, None] * self._rate
         cosine, sine = angle.cos(), angle.sin()
         return torch.cat([cosine, cosine], dim=-1), torch.cat([-sine, sine], dim=-1)
+
+
+def _free(layer: GPTLayer) -> None:
+    """Free a layer's matrices."""
+    for part in layer.modules():
+        if isinstance(part, nn.Linear):
+            part.weight.data = part.weight.new_empty(0)
 
 
 def _alike(one: Sequence[int], other: Sequence[int]) -> int:

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from heedful.decode.packed import NO_NORM, activation_of, has_kernels, packed_norm
+from heedful.decode.packed import NO_NORM, activation_number, has_kernels, packed_norm
 from heedful.decode.two_terms import TwoTermProduct
 from heedful.kernels import called
 from heedful.models.gpt import GPT, GPTLayer
+from heedful.nn.feedforward import Swish
 from heedful.nn.norm import PreNorm
 from heedful.nn.position import ALiBi, Relative
 from heedful.shapes import Array, Float, Tensor
@@ -48,7 +49,7 @@ class TextStep:
             (
                 norms[0].eps,
                 norms[0].centred,
-                activation_of(model),
+                activation_number(model),
                 config.n_heads,
                 config.n_kv_heads,
             ),
@@ -57,8 +58,10 @@ class TextStep:
     @staticmethod
     def takes(model: GPT) -> bool:
         """Return whether the kernel knows all that a decoder is made of."""
-        biased = isinstance(model.config.position, ALiBi | Relative)
-        return has_kernels(model) and isinstance(model.config.residual, PreNorm) and not biased
+        config = model.config
+        unknown = isinstance(config.position, ALiBi | Relative)
+        unknown |= isinstance(config.feed_forward, Swish)  # kernels have gates or none
+        return has_kernels(model) and isinstance(config.residual, PreNorm) and not unknown
 
     def logits(
         self,
@@ -75,8 +78,13 @@ class TextStep:
         angle = torch.zeros(0) if rate is None else start * rate
         turning = (angle.cos().numpy(), angle.sin().numpy())
         project, out = self._project, np.empty((2, self._project.n_out), np.float32)
+        weights, scales, biases, norms, kinds = self._given
         called.text_step(
-            *self._given,
+            weights,
+            scales,
+            biases,
+            norms,
+            kinds,
             (*self._last, project.arranged, project.column_scales, project.half_bias),
             (start, *turning, keys, values),
             states.clone().numpy(),

@@ -12,7 +12,7 @@ __all__ = [
     "PackedTransformer",
     "Stack",
     "Stacked",
-    "activation_of",
+    "activation_number",
     "has_kernels",
     "pack",
     "packed_norm",
@@ -155,7 +155,7 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
     project = _made(table.detach().float(), bias, torch.ones(size), format)
     let_go(table)
     slopes = layers[0].attention.position.slope if linear else torch.zeros(config.n_heads)
-    activation, post = activation_of(model), not isinstance(config.residual, PreNorm)
+    activation, post = activation_number(model), not isinstance(config.residual, PreNorm)
     groups = crosses[0].key_proj.out_features // d_k
     stacks = [
         _stack(model, model.encoder, model.encoder_norm, format),
@@ -220,7 +220,7 @@ def has_kernels(model: Transformer | GPT) -> bool:
     return model.config.feed_forward.kind in _ACTIVATIONS
 
 
-def activation_of(model: Transformer | GPT) -> int:
+def activation_number(model: Transformer | GPT) -> int:
     """Return the number by which kernels know a model's activation."""
     from heedful.kernels import layout  # may load numba, a second
 

@@ -30,8 +30,8 @@ cgutils: Any = numba.core.cgutils  # neither says its types
 types: Any = numba.types
 
 
-PANELS, PANELS_OF_ONE = 2, 4
-"""Panels of a tile, of several rows and of one."""
+PANELS, PANELS_OF_FEW = 2, 4
+"""Panels of a tile, of several rows and of one or two."""
 
 AT_ONCE = 4
 """Steps of a tile of one row between two looks at the loop's end."""
@@ -155,7 +155,8 @@ def _tile(rows: int, panels: int, at_once: int = 1) -> Any:
 
 _eight_rows, _eight_rows_of_one = _tile(8, PANELS), _tile(8, 1)
 _four_rows, _four_rows_of_one = _tile(4, PANELS), _tile(4, 1)
-_one_row, _one_row_of_one = _tile(1, PANELS_OF_ONE, AT_ONCE), _tile(1, 1, AT_ONCE)
+_two_rows, _two_rows_of_one = _tile(2, PANELS_OF_FEW, 2), _tile(2, 1, 2)
+_one_row, _one_row_of_one = _tile(1, PANELS_OF_FEW, AT_ONCE), _tile(1, 1, AT_ONCE)
 
 
 @compiled("reassoc")
@@ -212,9 +213,9 @@ def _single_row(
     """Write what one row makes of whole panels, four at a time."""
     size, width, panels = row.size, out.size, out.size // LANES
     quads, length = size // 4, LANES * size
-    done = panels // PANELS_OF_ONE * PANELS_OF_ONE
+    done = panels // PANELS_OF_FEW * PANELS_OF_FEW
     given, first, own = place(row, 0), place(start, 0), place(scale, 0)
-    for panel in range(0, done, PANELS_OF_ONE):
+    for panel in range(0, done, PANELS_OF_FEW):
         begin, here = place(weight, panel * length), panel * LANES
         some = (given, size, begin, length, quads, first, 0, place(out, here), width, own)
         _one_row(*some, place(column_scales, here), place(bias, here))
@@ -222,6 +223,54 @@ def _single_row(
         begin, here = place(weight, panel * length), panel * LANES
         some = (given, size, begin, length, quads, first, 0, place(out, here), width, own)
         _one_row_of_one(*some, place(column_scales, here), place(bias, here))
+
+
+@compiled()
+def _two_rows_alone(
+    rows: Array,
+    row_scales: Array,
+    weight: Array,
+    column_scales: Array,
+    bias: Array,
+    starts: Array,
+    out: Array,
+) -> None:
+    """Write what two rows make of whole panels, four at a time, which takes as long as one row."""
+    size, width = rows.shape[1], out.shape[1]
+    panels, quads, length = width // LANES, size // 4, LANES * size
+    done = panels // PANELS_OF_FEW * PANELS_OF_FEW
+    given, start, scales = place(rows, 0), place(starts, 0), place(row_scales, 0)
+    for panel in range(0, done, PANELS_OF_FEW):
+        begin, here = place(weight, panel * length), panel * LANES
+        some = (given, size, begin, length, quads, start, 1, place(out, here), width, scales)
+        _two_rows(*some, place(column_scales, here), place(bias, here))
+    for panel in range(done, panels):
+        begin, here = place(weight, panel * length), panel * LANES
+        some = (given, size, begin, length, quads, start, 1, place(out, here), width, scales)
+        _two_rows_of_one(*some, place(column_scales, here), place(bias, here))
+
+
+@compiled()
+def _panel_by_panel(
+    rows: Array,
+    row_scales: Array,
+    weight: Array,
+    column_scales: Array,
+    bias: Array,
+    starts: Array,
+    out: Array,
+) -> None:
+    """Write what rows make of whole panels, two at a time."""
+    panels = out.shape[1] // LANES
+    for panel in range(0, panels - 1, PANELS):
+        _many_rows(
+            rows, row_scales, weight, column_scales, bias, starts, panel, True, out, panel * LANES
+        )
+    if panels % PANELS:
+        last = panels - 1
+        _many_rows(
+            rows, row_scales, weight, column_scales, bias, starts, last, False, out, last * LANES
+        )
 
 
 @compiled()
@@ -239,16 +288,11 @@ def _multiply(
         starts[r] = start_of(rows[r])
     columns, count = out.shape[1], rows.shape[0]
     panels, alone = columns // LANES, count % 8 == 1
-    many = rows[: count - alone]
-    for panel in range(0, panels - 1, PANELS):
-        _many_rows(
-            many, row_scales, weight, column_scales, bias, starts, panel, True, out, panel * LANES
-        )
-    if panels % PANELS:
-        last = panels - 1
-        _many_rows(
-            many, row_scales, weight, column_scales, bias, starts, last, False, out, last * LANES
-        )
+    if count == 2:
+        _two_rows_alone(rows, row_scales, weight, column_scales, bias, starts, out)
+    else:
+        many = rows[: count - alone]
+        _panel_by_panel(many, row_scales, weight, column_scales, bias, starts, out)
     if alone:
         r = count - 1
         _single_row(rows[r], row_scales[r:], weight, column_scales, bias, starts[r:], out[r])
