@@ -13,6 +13,7 @@ from heedful.decode.prompted import go_on
 from heedful.errors import DataError
 from heedful.models.gpt import GPT
 from heedful.search import Client, Greedy, Hypothesis, Limits, Sample
+from heedful.text.chat import ChatTemplate
 from heedful.text.vocabulary import Vocabulary
 
 Ended = Literal["end", "stop", "length", "context"]
@@ -35,7 +36,8 @@ class Continuation:
 class Writer:
     """A model and its vocabulary.
 
-    `begin_id` stands for a prompt without pieces; `end_ids` end a text.
+    `begin_id` stands for a prompt without pieces; `end_ids` end a text; `template` writes down a
+    conversation for a model that has learnt to answer.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class Writer:
         vocabulary: Vocabulary,
         begin_id: int | None = None,
         end_ids: Sequence[int] = (),
+        template: ChatTemplate | None = None,
     ) -> None:
         self.model, self.vocabulary = model, vocabulary
         self.begin_id, self.end_ids = begin_id, tuple(end_ids)
+        self.template = template
         known = set(vocabulary.known(model.vocabulary_size))
         never = (piece for piece in range(model.vocabulary_size) if piece not in known)
         self._limits = Limits(

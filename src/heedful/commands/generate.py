@@ -43,15 +43,15 @@ _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p", "seed")
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Go on with a text, by a decoder such as GPT-2 or Llama from a folder of Hugging Face.
+    """Go on with a text, by a decoder such as GPT-2 or Llama, of Hugging Face or as GGUF.
 
     The likeliest piece comes next, unless an option of drawing is given: then pieces are drawn.
     A single text is printed as it is, while it is written. Of several each is one line, in the
     order of the prompts, with \\n for a line break in it and \\\\ for a backslash.
     """
 
-    model: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
-    """The folder: config.json, model.safetensors, tokenizer.json."""
+    model: Annotated[Path, tyro.conf.arg(metavar="MODEL")]
+    """A GGUF file, or a folder: config.json, model.safetensors, tokenizer.json."""
     prompt: Annotated[str | None, tyro.conf.arg(aliases=["-p"])] = None
     """What to go on with; without it --input or standard input is read, a prompt a line."""
     input: Annotated[Path | None, tyro.conf.arg(aliases=["-i"], metavar="FILE")] = None
@@ -109,9 +109,9 @@ def run(options: Options) -> int:
     search = _search(options)
     with open_output(options.output) as out:
         from heedful.device import pick_device
-        from heedful.interop import huggingface
+        from heedful.interop.writers import load_writer
 
-        writer = huggingface.load(options.model, pick_device(options.device))
+        writer = load_writer(options.model, pick_device(options.device))
         counts: Counter[str] = Counter()
         started = time.perf_counter()
         for prompts in _prompts(options, writer):

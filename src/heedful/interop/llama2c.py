@@ -7,7 +7,7 @@ holds must be the one that a Llama has. Pairs that are rotated together lie side
 order. Ids come in and go out: such a file has no tokenizer.
 """
 
-__all__ = ["load_model"]
+__all__ = ["halves", "load_model"]
 
 import math
 import struct
@@ -152,7 +152,7 @@ def _values(
                     raise ModelError("the file became shorter", where=str(path), fix=_FIX)
                 values = torch.from_numpy(raw.astype(np.float32, copy=False)).view(part.shape)
                 if part.rotated:
-                    values = _halves(values, config.head_width)
+                    values = halves(values, config.head_width)
                 if part.name:
                     yield (f"layers.{layer}." if part.layered else "") + part.name, values
                     continue
@@ -161,10 +161,10 @@ def _values(
                     yield "", torch.stack(tables)
 
 
-def _halves(weight: Float[Tensor, "N D"], d_k: int) -> Float[Tensor, "N D"]:
+def halves(weight: Float[Tensor, "N D"], d_k: int) -> Float[Tensor, "N D"]:
     """Return the rows of each head with the first of all pairs before the second of all pairs.
 
-    >>> _halves(torch.arange(8.0)[:, None], 4)[:, 0].tolist()
+    >>> halves(torch.arange(8.0)[:, None], 4)[:, 0].tolist()
     [0.0, 2.0, 1.0, 3.0, 4.0, 6.0, 5.0, 7.0]
     """
     pairs = weight.view(-1, d_k // 2, 2, weight.shape[1])

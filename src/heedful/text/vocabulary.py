@@ -8,8 +8,10 @@ before the library sees it.
 __all__ = ["Vocabulary"]
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer as Backend
 
@@ -26,6 +28,12 @@ class Vocabulary:
     def __init__(self, backend: Backend) -> None:
         backend.encode_special_tokens = True
         self._backend = backend
+        added = backend.get_added_tokens_decoder()
+        self._names = {
+            one.content: number for number, one in added.items() if one.special and one.content[1:]
+        }
+        longest = sorted(self._names, key=len, reverse=True)
+        self._control = re.compile(f"({'|'.join(map(re.escape, longest))})")
 
     @classmethod
     def load(cls, path: Path, most: int) -> "Vocabulary":
@@ -43,6 +51,11 @@ class Vocabulary:
             raise ModelError(f"cannot be read ({error.strerror})", where=where) from None
         except UnicodeDecodeError:
             raise ModelError("this is not UTF-8 text", where=where, fix=_FIX) from None
+        return cls.of(data, most, where)
+
+    @classmethod
+    def of(cls, data: dict[str, Any], most: int, where: str) -> "Vocabulary":
+        """Make it of what a tokenizer.json says; raises ModelError as `load` does."""
         model = data.get("model")
         if not isinstance(model, dict) or model.get("type") not in _KINDS:
             known = ", ".join(_KINDS)
@@ -77,6 +90,31 @@ class Vocabulary:
         except TypeError:
             problem = "this holds bytes that are not UTF-8"
             raise DataError(problem, where="the prompt", fix="type it in UTF-8") from None
+
+    def conversation(self, text: str, quoting: str) -> list[int]:
+        """Return the ids of a text whose control pieces are meant, as a chat template writes it.
+
+        Nothing is put before it. Where the character `quoting` stands within the name of a control
+        piece, that is text; it is taken out, as everywhere else.
+        """
+        ids: list[int] = []
+        for at, part in enumerate(self._control.split(text)) if self._names else [(0, text)]:
+            if at % 2:
+                ids.append(self._names[part])
+            else:
+                plain = part.replace(quoting, "")
+                ids += self._backend.encode(plain, add_special_tokens=False).ids
+        return ids
+
+    def quoted(self, text: str, quoting: str) -> str:
+        """Return a text with `quoting` within every name of a control piece."""
+        if not self._names:
+            return text
+        return self._control.sub(lambda found: found[0][:1] + quoting + found[0][1:], text)
+
+    def name_of(self, piece: int | None) -> str:
+        """Return a piece as the vocabulary spells it, or nothing for none."""
+        return "" if piece is None else self._backend.id_to_token(piece) or ""
 
     def continuation(self, before: Sequence[int], ids: Sequence[int]) -> str:
         """Return the text that the ids add behind others; control pieces are left out.

@@ -7,21 +7,19 @@ does not do is refused, never passed over.
 __all__ = ["ARCHITECTURES", "Described", "described", "read_json"]
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from heedful.errors import ModelError
+from heedful.interop.keys import Keys
 from heedful.models.gpt import GPTConfig
 from heedful.nn.attention import GroupedQuery, MultiHead
 from heedful.nn.feedforward import GELU, FeedForward, GELUTanh, ReLU, SwiGLU
 from heedful.nn.norm import LayerNorm, RMSNorm
 from heedful.nn.position import Learned, Llama3Scaling, Rotary
-
-_MOST = 100_000_000
-"""No vocabulary has so many pieces."""
 
 
 class Described(NamedTuple):
@@ -35,82 +33,6 @@ class Described(NamedTuple):
     """What a text begins with, if there is such a piece."""
     end_ids: tuple[int, ...]
     """Pieces that end a text."""
-
-
-class _Keys:
-    """The keys of a JSON object; what is missing gets the default, where there is one."""
-
-    def __init__(self, data: dict[str, Any], where: str) -> None:
-        self.data, self.where = data, where
-
-    def _get(self, key: str, default: Any, wanted: str, fits: Callable[[Any], bool]) -> Any:
-        value = self.data.get(key)
-        if value is None:
-            if default is None:
-                raise ModelError(f'the key "{key}" is missing', where=self.where)
-            return default
-        if not fits(value):
-            problem = f'"{key}" is {_short(value)} where {wanted} is needed'
-            raise ModelError(problem, where=self.where)
-        return value
-
-    def whole(self, key: str, default: int | None = None) -> int:
-        """Return a whole number, at least 1."""
-        fits = lambda value: type(value) is int and 1 <= value <= _MOST  # noqa: E731
-        return int(self._get(key, default, "a whole number, at least 1,", fits))
-
-    def real(self, key: str, default: float) -> float:
-        """Return a number, at least 0."""
-        fits = lambda value: type(value) in (int, float) and 0 <= value < 1e30  # noqa: E731
-        return float(self._get(key, default, "a number, at least 0,", fits))
-
-    def flag(self, key: str, default: bool) -> bool:
-        """Return true or false."""
-        return bool(self._get(key, default, "true or false", lambda value: type(value) is bool))
-
-    def group(self, key: str) -> "_Keys | None":
-        """Return the keys inside of one, if it is there."""
-        if self.data.get(key) is None:
-            return None
-        found = self._get(key, None, "an object", lambda value: isinstance(value, dict))
-        return _Keys(found, f"{self.where}, {key}")
-
-    def word(self, key: str, default: str, known: Sequence[str]) -> str:
-        """Return one of the words that are known here."""
-        value = self.data.get(key)
-        if value is None:
-            return default
-        if value not in known:
-            fix = f"known: {', '.join(known)}"
-            raise ModelError(f'"{key}" is {_short(value)}', where=self.where, fix=fix)
-        return str(value)
-
-    def must(self, **wanted: object) -> None:
-        """Refuse a key of another value, which would change what the model computes."""
-        for key, value in wanted.items():
-            found = self.data.get(key, value)
-            if found is not None and found != value:
-                raise ModelError(
-                    f'"{key}" is {_short(found)}, which heedful cannot do',
-                    where=self.where,
-                    fix=f"take a model where it is {_short(value)}",
-                )
-
-    def ids(self, key: str) -> tuple[int, ...]:
-        """Return the pieces that a key names: none, one or several."""
-        value = self.data.get(key)
-        every = [] if value is None else value if isinstance(value, list) else [value]
-        if not all(type(one) is int and 0 <= one <= _MOST for one in every):
-            problem = f'"{key}" is {_short(value)} where numbers of pieces are needed'
-            raise ModelError(problem, where=self.where)
-        return tuple(every)
-
-
-def _short(value: object) -> str:
-    try:
-        return json.dumps(value)[:100]
-    except RecursionError:
-        return "nested too deeply"
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -133,7 +55,7 @@ def described(path: Path) -> Described:
     Raises ModelError for an architecture, a size or a habit that is not known here.
     """
     data = read_json(path)
-    keys = _Keys(data, str(path))
+    keys = Keys(data, str(path))
     kind = str(data.get("model_type"))[:100]
     if kind not in ARCHITECTURES:
         problem = f'the architecture "{kind}" is not known here'
@@ -163,7 +85,7 @@ _NETWORKS: dict[str, FeedForward] = {
 }
 
 
-def _gpt2(keys: _Keys) -> GPTConfig:
+def _gpt2(keys: Keys) -> GPTConfig:
     """Return the settings of a GPT-2."""
     keys.must(
         scale_attn_weights=True,
@@ -185,7 +107,7 @@ def _gpt2(keys: _Keys) -> GPTConfig:
     )
 
 
-def _llama(keys: _Keys) -> GPTConfig:
+def _llama(keys: Keys) -> GPTConfig:
     """Return the settings of a Llama, or of a model that calls itself one."""
     keys.must(hidden_act="silu", mlp_bias=False, sliding_window=None)
     d_model, n_heads = keys.whole("hidden_size"), keys.whole("num_attention_heads")
@@ -208,7 +130,7 @@ def _llama(keys: _Keys) -> GPTConfig:
     )
 
 
-def _rotary(keys: _Keys) -> Rotary:
+def _rotary(keys: Keys) -> Rotary:
     """Return the positions, which older files describe by other keys than newer ones."""
     theta = keys.real("rope_theta", 10_000.0)
     scaling = keys.group("rope_parameters") or keys.group("rope_scaling")
@@ -228,5 +150,5 @@ def _rotary(keys: _Keys) -> Rotary:
     return Rotary(theta=theta, scaling=stretched)
 
 
-ARCHITECTURES: dict[str, Callable[[_Keys], GPTConfig]] = {"gpt2": _gpt2, "llama": _llama}
+ARCHITECTURES: dict[str, Callable[[Keys], GPTConfig]] = {"gpt2": _gpt2, "llama": _llama}
 """What `model_type` may be."""

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from heedful.errors import ModelError
 from heedful.interop.huggingface.config import Described, described, read_json
 from heedful.interop.huggingface.layouts import OUTPUT, Place, ignored, places
+from heedful.interop.huggingface.template import more_ends, template_of
 from heedful.model_folder import Unfilled, are_finite
 from heedful.model_header import FORMAT
 from heedful.models.gpt import GPT
@@ -43,7 +44,9 @@ def load(folder: Path, device: torch.device | str = "cpu") -> Writer:
     """
     model, said = load_model(folder, device)
     vocabulary = Vocabulary.load(folder / "tokenizer.json", said.vocabulary_size)
-    return Writer(model, vocabulary, said.begin_id, said.end_ids)
+    ends = [at for at in more_ends(folder) if at < said.vocabulary_size]
+    ends = [*dict.fromkeys((*said.end_ids, *ends))]
+    return Writer(model, vocabulary, said.begin_id, ends, template_of(folder))
 
 
 def load_model(folder: Path, device: torch.device | str = "cpu") -> tuple[GPT, Described]:

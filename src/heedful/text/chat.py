@@ -1,0 +1,68 @@
+"""A conversation becomes the text that a model was trained to answer: its chat template, rendered.
+
+A template comes with a model, as a program in Jinja: it is run in a sandbox
+(`heedful.text.sandbox`), which it cannot leave and in which it can use so much and no more.
+"""
+
+__all__ = ["ChatTemplate", "Message"]
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from heedful.errors import SettingError
+
+LONGEST = 65_536
+"""Characters of a template; the longest in use have a quarter of that."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What one side of a conversation said."""
+
+    role: str
+    """`system`, `user` or `assistant`, unless the template knows others."""
+    content: str
+
+
+class ChatTemplate:
+    """A chat template, as transformers renders them (Hugging Face, "Chat templates").
+
+    `special` are pieces that a template may name: `bos_token`, `eos_token`. `now` tells the time to
+    templates that put the date into the conversation. Raises ModelError for a template that is
+    none, and SettingError where jinja2 is not installed.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        special: Mapping[str, str],
+        *,
+        where: str = "the chat template",
+        now: Callable[[], datetime] = datetime.now,
+    ) -> None:
+        try:
+            from heedful.text.sandbox import Program
+        except ModuleNotFoundError as error:
+            if error.name not in ("jinja2", "markupsafe"):
+                raise
+            problem = "a conversation needs the package jinja2"
+            raise SettingError(problem, fix='pip install "heedful[chat]"') from None
+        self.source, self.special = source, dict(special)
+        self._program = Program(source, LONGEST, where, now)
+
+    def render(self, messages: Sequence[Message], answer: bool = True) -> str:
+        """Return the text of a conversation, if `answer` with what makes the model answer it.
+
+        Raises ModelError for a template that fails, does what it must not, or uses too much, and
+        with the template's own words for a conversation that it refuses.
+        """
+        given = [{"role": message.role, "content": message.content} for message in messages]
+        values = self.special | {
+            "messages": given,
+            "add_generation_prompt": answer,
+            "tools": None,
+            "documents": None,
+        }
+        size = sum(len(message.role) + len(message.content) for message in messages)
+        return self._program.run(values, size)
