@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from heedful.cli import main
-from heedful.config import RunConfig
+from heedful.config import ReadingRunConfig, RunConfig, TextRunConfig
 from heedful.errors import SettingError
 from heedful.recipes import RECIPES, recipe, recipe_for
 
@@ -17,13 +17,20 @@ def test_recipe_is_whole(name: str) -> None:
     config = recipe(name)
     assert config.recipe == name
     assert recipe(name.replace("-", "_")) == config
-    assert RunConfig.model_validate(config.model_dump()) == config
-    pieces = config.tokenizer.vocabulary_size
-    with torch.device("meta"):
-        model = config.model.build(pieces, pieces)
-    assert sum(weight.numel() for weight in model.parameters()) > 100_000
-    assert config.training.max_pieces <= config.model.max_length
+    assert type(config).model_validate(config.model_dump()) == config
     assert (RECIPES[name].__doc__ or "").strip()
+    with torch.device("meta"):
+        model: torch.nn.Module
+        if isinstance(config, TextRunConfig):
+            model = config.model.build(69)
+        elif isinstance(config, ReadingRunConfig):
+            model = config.model.build(config.tokenizer.vocabulary_size)
+            assert config.training.max_pieces <= config.model.max_length
+        else:
+            pieces = config.tokenizer.vocabulary_size
+            model = config.model.build(pieces, pieces)
+            assert config.training.max_pieces <= config.model.max_length
+    assert sum(weight.numel() for weight in model.parameters()) > 100_000
 
 
 @pytest.mark.parametrize(
@@ -45,6 +52,7 @@ def test_the_papers_two_rows(
 ) -> None:
     """Table 3 and sections 5 and 6.1."""
     config = recipe(name)
+    assert isinstance(config, RunConfig)
     model = config.model
     assert (model.encoder_layers, model.decoder_layers) == (layers, layers)
     assert (model.d_model, model.d_ff, model.n_heads) == (d_model, d_ff, heads)
@@ -102,7 +110,20 @@ def test_list_of_recipes(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_one_recipe_as_json(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recipes", name]) == 0
-    assert RunConfig.model_validate(json.loads(capsys.readouterr().out)) == recipe(name)
+    config = recipe(name)
+    assert type(config).model_validate(json.loads(capsys.readouterr().out)) == config
+
+
+def test_the_text_recipe_is_nanogpts() -> None:
+    """Its README's setting for a CPU: 804,096 weights for 65 characters, of which 8,192 are its
+    learned positions; four more pieces here."""
+    config = recipe("gpt-char")
+    assert isinstance(config, TextRunConfig)
+    model = config.model.build(65 + 4)
+    assert sum(weight.numel() for weight in model.parameters()) == 804_096 - 64 * 128 + 4 * 128
+    assert not any(name.endswith("bias") for name, _ in model.named_parameters())
+    rates = [config.schedule.rate(step, 128, 2000) for step in (1, 100, 101, 2000)]
+    assert rates == pytest.approx([1e-3 / 101, 100e-3 / 101, 1e-3, 1e-4], rel=1e-5)
 
 
 def test_recipes_refuses_what_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:

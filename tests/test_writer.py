@@ -111,7 +111,7 @@ def test_pieces_that_the_vocabulary_lacks_are_never_drawn(folder: Path) -> None:
         for (*found,) in writer.write([[7], [9, 8]], search, 20):
             assert all(one.pieces for one in found)
     last = writer.model.vocabulary_size
-    assert writer._limits.forbidden == (last - 3, last - 2, last - 1)
+    assert writer.limits.forbidden == (last - 3, last - 2, last - 1)
 
 
 def test_prompts(folder: Path) -> None:

@@ -1,11 +1,11 @@
 """The model card that `heed train` writes beside a model: what it learned from, how, how well."""
 
-__all__ = ["card"]
+__all__ = ["card", "text_card"]
 
 from collections.abc import Sequence
 
 from heedful import __version__
-from heedful.config import RunConfig
+from heedful.config import RunConfig, TextRunConfig
 from heedful.train.loop import Outcome, TrainState, Validation
 
 
@@ -55,3 +55,39 @@ def card(
         "",
     ]
     return "\n".join(lines)
+
+
+def text_card(
+    config: TextRunConfig,
+    state: TrainState,
+    outcome: Outcome,
+    weights: str,
+    dev: Validation,
+    dev_pieces: int,
+) -> str:
+    """Return the card of a decoder that has learnt a text."""
+    model, data = config.model, config.data
+    held_out = f"the last {data.held_out:.0%} of its characters" if not data.dev else "other files"
+    return "\n".join(
+        [
+            "# A decoder that goes on with texts",
+            "",
+            f"Trained by heedful {__version__} with the recipe `{config.recipe}` on:",
+            "",
+            *(f"- `{name}`" for name in data.train),
+            "",
+            f"- {model.n_layers} layers of width {model.d_model}, {model.n_heads} heads, "
+            f"feed-forward {model.d_ff}, a context of {model.max_length} pieces "
+            f"({config.tokenizer.kind})",
+            f"- {state.step:,} steps, {state.target_tokens:,} pieces, "
+            f"{state.seconds / 60:.1f} minutes; ended because {outcome.reason}",
+            f"- weights: {weights}",
+            f"- dev text ({held_out}, {dev_pieces:,} pieces): loss {dev.loss:.4f} nats a piece, "
+            f"perplexity {dev.perplexity:.3f}",
+            "",
+            'Let it write: `heed generate --model THIS_FOLDER -p "Once upon a time"`',
+            "",
+            "Measure it on a text: `heed evaluate --model THIS_FOLDER --data text.txt`",
+            "",
+        ]
+    )

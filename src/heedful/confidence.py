@@ -5,10 +5,11 @@ stands in the model folder; the translator reads it. `heed train` and `heed eval
 make it.
 """
 
-__all__ = ["FEWEST", "FILE", "Calibration", "Confidence", "Fit"]
+__all__ = ["FEWEST", "FILE", "Calibration", "Confidence", "Fit", "learn"]
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,15 @@ class Confidence:
                 where=str(path),
                 fix="learn it again: heed evaluate --calibrate",
             ) from error
+
+
+def learn(folder: Path, tag: str, log_probs: Sequence[float], chrf: Sequence[float]) -> Fit:
+    """Let the model in a folder know how good its translations to a target are."""
+    learnt, known = Calibration.fit(log_probs, chrf), Confidence({})
+    with suppress(ModelError):  # what cannot be used is made anew
+        known = Confidence.load(folder)
+    known.with_target(tag, learnt).save(folder)
+    return Fit.of(learnt(log_probs).tolist(), chrf)
 
 
 def _calibration(found: dict[str, Any]) -> Calibration:

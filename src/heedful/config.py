@@ -1,43 +1,86 @@
 """One run, whole: `RunConfig` composes the settings that stand beside the code they set.
 
 A recipe makes one, the command line changes it by path (`--training.max-steps 120`), the run
-folder keeps it as `config.json`.
+folder keeps it as `config.json`. `RunConfig` is of a translator, `TextRunConfig` of a decoder that
+learns running text, `ReadingRunConfig` of an encoder; what all have is `AnyRunConfig`.
 """
 
-__all__ = ["RunConfig", "merged", "read_config"]
+__all__ = [
+    "AnyRunConfig",
+    "KnownRunConfig",
+    "ReadingRunConfig",
+    "RunConfig",
+    "TextRunConfig",
+    "merged",
+    "read_config",
+]
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
 from heedful.data.corpus import DataConfig
+from heedful.data.examples import ReadingData
+from heedful.data.running_text import TextData
 from heedful.errors import SettingError
+from heedful.models.bert import BERTConfig
+from heedful.models.gpt import GPTConfig
 from heedful.models.transformer import TransformerConfig
 from heedful.nn.embedding import ThreeWay
-from heedful.objectives import Objective, Translation
+from heedful.objectives import (
+    Answers,
+    Causal,
+    EncoderObjective,
+    Objective,
+    TextObjective,
+    Translation,
+)
 from heedful.search import Beam, SearchConfig
 from heedful.setting_errors import plain
 from heedful.settings import Settings
 from heedful.text.tokenizer import BPE, TokenizerConfig
-from heedful.train.optimizer import Adam, Muon, Optimizer
+from heedful.text.train_tokenizer import Characters, TextTokenizerConfig
+from heedful.text.wordpiece import WordPieceConfig
+from heedful.train.optimizer import Adam, AdamW, Muon, Optimizer
 from heedful.train.parallel import DDP, Parallel
-from heedful.train.schedule import InverseSqrt, Schedule
-from heedful.train.settings import TrainingConfig
+from heedful.train.schedule import Cosine, InverseSqrt, Linear, Schedule
+from heedful.train.settings import LoopConfig, RowTraining, TextTraining, TrainingConfig
 
 
-class RunConfig(Settings):
-    """The settings of a training run; the defaults are the paper's base model."""
+class AnyRunConfig(Settings):
+    """What the settings of every run have."""
 
-    recipe: str = "paper-base"
+    recipe: str = ""
     """The recipe that these settings started from."""
     seed: int = Field(1, ge=0, lt=2**31)
     """Decides the initial weights, the order of the data, dropout and what is held out."""
-    start: str = ""
-    """A model whose weights, shape and tokenizer the training begins with; none: it begins anew."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU if there is one."""
+    optimizer: Optimizer = Adam()
+    """How weights follow gradients."""
+    schedule: Schedule = InverseSqrt()
+    """The learning rate."""
+    parallel: Parallel = DDP()
+    """How several processes share the work; nothing to one alone."""
+    training: LoopConfig = LoopConfig()
+    """Length, portions and care of the training."""
+
+    @model_validator(mode="after")
+    def _has_whole_matrices(self) -> "AnyRunConfig":
+        if isinstance(self.optimizer, Muon) and self.parallel.divides_weights:
+            raise ValueError("--optimizer.kind muon needs whole matrices: give --parallel.kind ddp")
+        return self
+
+
+class RunConfig(AnyRunConfig):
+    """The settings of a translator's training; the defaults are the paper's base model."""
+
+    recipe: str = "paper-base"
+    """The recipe that these settings started from."""
+    start: str = ""
+    """A model whose weights, shape and tokenizer the training begins with; none: it begins anew."""
     data: DataConfig = DataConfig()
     """The corpus."""
     tokenizer: TokenizerConfig = BPE()
@@ -46,12 +89,6 @@ class RunConfig(Settings):
     """The model's shape."""
     objective: Objective = Translation()
     """What is minimised."""
-    optimizer: Optimizer = Adam()
-    """How weights follow gradients."""
-    schedule: Schedule = InverseSqrt()
-    """The learning rate."""
-    parallel: Parallel = DDP()
-    """How several processes share the work; nothing to one alone."""
     training: TrainingConfig = TrainingConfig()
     """Length, portions and care of the training."""
     search: SearchConfig = Beam()
@@ -100,12 +137,71 @@ class RunConfig(Settings):
             )
         if self.objective.r_drop and not self.model.dropout:
             raise ValueError("--objective.r-drop compares two dropouts: give --model.dropout 0.1")
-        if isinstance(self.optimizer, Muon) and self.parallel.divides_weights:
-            raise ValueError("--optimizer.kind muon needs whole matrices: give --parallel.kind ddp")
         return self
 
 
-def merged(config: RunConfig, changes: dict[str, Any]) -> RunConfig:
+class TextRunConfig(AnyRunConfig):
+    """The settings of a decoder's training on running text; the defaults are GPT-2's smallest."""
+
+    recipe: str = "gpt-char"
+    """The recipe that these settings started from."""
+    data: TextData = TextData()
+    """The text."""
+    tokenizer: TextTokenizerConfig = Characters()
+    """How text becomes pieces."""
+    model: GPTConfig = GPTConfig()
+    """The model's shape; its context is the length of what it learns at a time."""
+    objective: TextObjective = Causal()
+    """What is minimised."""
+    optimizer: Optimizer = AdamW()
+    """How weights follow gradients."""
+    schedule: Schedule = Cosine()
+    """The learning rate."""
+    training: TextTraining = TextTraining()
+    """Length, portions and care of the training."""
+
+
+class ReadingRunConfig(AnyRunConfig):
+    """The settings of an encoder's training; the defaults are those of the smaller BERT."""
+
+    recipe: str = "bert-classify"
+    """The recipe that these settings started from."""
+    start: str = ""
+    """An encoder whose weights, shape and vocabulary the training begins with; none: it begins
+    anew."""
+    data: ReadingData = ReadingData()
+    """The examples, or the text."""
+    tokenizer: WordPieceConfig = WordPieceConfig()
+    """How text becomes pieces, where no model to begin with brings a vocabulary."""
+    model: BERTConfig = BERTConfig()
+    """The model's shape; what it answers follows from the data."""
+    vocabulary_size: int | None = Field(None, ge=1)
+    """Pieces that the model knows; none: as many as the vocabulary has."""
+    objective: EncoderObjective = Answers()
+    """What is minimised."""
+    optimizer: Optimizer = AdamW(beta2=0.999, eps=1e-8)
+    """How weights follow gradients."""
+    schedule: Schedule = Linear(peak=5e-5)
+    """The learning rate."""
+    training: RowTraining = RowTraining()
+    """Length, portions and care of the training."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "ReadingRunConfig":
+        if self.training.max_pieces > self.model.max_length:
+            raise ValueError(
+                f"--training.max-pieces {self.training.max_pieces} is more than the "
+                f"{self.model.max_length} pieces that the model can hold"
+            )
+        return self
+
+
+KnownRunConfig = RunConfig | TextRunConfig | ReadingRunConfig
+
+Config = TypeVar("Config", bound=AnyRunConfig)
+
+
+def merged(config: Config, changes: dict[str, Any]) -> Config:
     """Return the config with nested `changes` laid over it, validated.
 
     A new `kind` starts from that kind's defaults. Raises SettingError naming the option, with the
@@ -115,13 +211,14 @@ def merged(config: RunConfig, changes: dict[str, Any]) -> RunConfig:
     256
     """
     data = _overlay(config.model_dump(mode="json"), changes)
+    kind = type(config)
     try:
-        return RunConfig.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
-        raise plain(error.errors()[0], data, RunConfig) from error
+        raise plain(error.errors()[0], data, kind) from error
 
 
-def read_config(path: Path) -> RunConfig:
+def read_config(path: Path) -> KnownRunConfig:
     """Read the `config.json` of a run folder; raises SettingError for anything unknown in it."""
     if not path.is_file():
         fix = "leave out --resume to start one"
@@ -134,12 +231,22 @@ def read_config(path: Path) -> RunConfig:
         raise SettingError(
             "the run's settings cannot be read", where=str(path), fix="start a new run with --out"
         ) from error
+    kind = _kind_of(data)
     try:
-        return RunConfig.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
-        said = plain(error.errors()[0], data, RunConfig)
+        said = plain(error.errors()[0], data, kind)
         where = f"{path}: {said.where}" if said.where else str(path)
         raise SettingError(said.problem, where=where, fix=said.fix) from error
+
+
+def _kind_of(data: dict[str, Any]) -> type[KnownRunConfig]:
+    """Return which kind of training these are the settings of."""
+    model = data.get("model")
+    kind = model.get("kind") if isinstance(model, dict) else None
+    if kind == "gpt":
+        return TextRunConfig
+    return ReadingRunConfig if kind == "bert" else RunConfig
 
 
 def _overlay(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -5,14 +5,16 @@ Nothing on the page comes from elsewhere, every text is escaped, and its short s
 and filters rows.
 """
 
-__all__ = ["MOST", "Column", "page"]
+__all__ = ["MOST", "Column", "page", "write_page"]
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from html import escape
+from pathlib import Path
 
 from heedful.data.evenly import evenly
+from heedful.data.report import write_whole
 from heedful.text.spans import words
 from heedful.web_page import document
 
@@ -59,6 +61,24 @@ class Column:
     """Of each line, from 0 to 100."""
     expected: Sequence[float] | None = None
     """The chrF that the model itself expects of each line, if it is calibrated."""
+
+
+def write_page(
+    path: Path,
+    data: str,
+    text: str,
+    rows: Sequence[int],
+    texts: tuple[Sequence[str], Sequence[str]],
+    columns: Sequence[Column],
+) -> None:
+    """Write the page of one system, or of two, which are then called A and B."""
+    named = columns
+    if len(columns) > 1:
+        named = [
+            replace(one, name=f"{letter}: {one.name}")
+            for letter, one in zip("AB", columns, strict=True)
+        ]
+    write_whole(path, page(f"Translations of {data}", text, rows, texts, named))
 
 
 def page(

@@ -7,17 +7,31 @@ Weights are numbers with a point (version 1) or, the matrices of them, int8 with
 not ask for one never reads it. Nothing here is ever unpickled.
 """
 
-__all__ = ["LoadedModel", "Unfilled", "are_finite", "check_alike", "load_model", "save_model"]
+__all__ = [
+    "LoadedModel",
+    "Unfilled",
+    "are_finite",
+    "check_alike",
+    "check_outline",
+    "expected_outline",
+    "fill_weights",
+    "load_model",
+    "outline_of",
+    "save_model",
+    "stored",
+    "written_whole",
+]
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from heedful.errors import ModelError, OutputError
@@ -70,6 +84,23 @@ def save_model(
     `add_file` would add them. Raises OutputError where it cannot be written, or where something
     else has that name.
     """
+    with written_whole(folder) as fresh:
+        save_file(stored(model, dtype), fresh / "model.safetensors")
+        tokenizer.save(fresh / "tokenizer.json")
+        shutil.copymode(fresh / "tokenizer.json", fresh / "model.safetensors")  # saved as 0600
+        (fresh / CARD).write_text(card, encoding="utf-8")
+        for name, content in (added or {}).items():
+            (fresh / name).write_bytes(content)
+        names = [*FILES, *(added or {})]
+        write_header(fresh, _header(fresh, names, model.config, languages, dtype))
+
+
+@contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """Let a model folder be written in a place beside it; it gets its name when all is there.
+
+    An older model of that name is replaced. Raises OutputError as `save_model` does.
+    """
     fresh = folder.with_name(folder.name + ".new")
     old = folder.with_name(folder.name + ".old")
     try:
@@ -79,14 +110,7 @@ def save_model(
         for leftover in (fresh, old):
             shutil.rmtree(leftover, ignore_errors=True)
         fresh.mkdir(parents=True)
-        save_file(_stored(model, dtype), fresh / "model.safetensors")
-        tokenizer.save(fresh / "tokenizer.json")
-        shutil.copymode(fresh / "tokenizer.json", fresh / "model.safetensors")  # saved as 0600
-        (fresh / CARD).write_text(card, encoding="utf-8")
-        for name, content in (added or {}).items():
-            (fresh / name).write_bytes(content)
-        names = [*FILES, *(added or {})]
-        write_header(fresh, _header(fresh, names, model.config, languages, dtype))
+        yield fresh
         _replace(folder, fresh, old)
     except (OSError, SafetensorError) as error:
         raise OutputError(
@@ -98,7 +122,7 @@ def save_model(
         shutil.rmtree(fresh, ignore_errors=True)  # there is none any more if all went well
 
 
-def _stored(model: Transformer, dtype: torch.dtype) -> dict[str, Tensor]:
+def stored(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
     """Return the tensors of the file."""
     tensors: dict[str, Tensor] = {}
     kept = torch.float32 if dtype == torch.int8 else dtype
@@ -170,15 +194,15 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
         )
     sizes = (tokenizer.source_size, tokenizer.target_size)
     path = folder / "model.safetensors"
-    found = _outline_of(path)
+    found = outline_of(path)
     if len(found) < header.model.encoder_layers + header.model.decoder_layers:
         raise ModelError("it has fewer tensors than config.json layers", where=str(path), fix=AGAIN)
     with torch.device("meta"), Unfilled():
         outline = header.model.build(*sizes)
-    _check_outline(path, found, _expected(outline, int8=isinstance(header, Int8)))
+    check_outline(path, found, expected_outline(outline, int8=isinstance(header, Int8)))
     with Unfilled():
         model = header.model.build(*sizes)
-    _fill(path, model, mapped=can_be_mapped(torch.device(device)))
+    fill_weights(path, model, mapped=can_be_mapped(torch.device(device)))
     return LoadedModel(model.to(device).eval(), tokenizer, header.languages)
 
 
@@ -200,7 +224,7 @@ class Unfilled(TorchFunctionMode):
         return func(*args, **given)
 
 
-def _outline_of(path: Path) -> dict[str, tuple[list[int], str]]:
+def outline_of(path: Path) -> dict[str, tuple[list[int], str]]:
     """Return the shape and the type of every tensor in the file."""
     try:
         with safe_open(path, "pt") as tensors:
@@ -210,7 +234,9 @@ def _outline_of(path: Path) -> dict[str, tuple[list[int], str]]:
         raise ModelError(f"not a safetensors file ({error})", where=str(path), fix=AGAIN) from error
 
 
-def _expected(outline: Transformer, *, int8: bool) -> dict[str, tuple[list[int], Sequence[str]]]:
+def expected_outline(
+    outline: nn.Module, *, int8: bool
+) -> dict[str, tuple[list[int], Sequence[str]]]:
     """Return the shape of every tensor that the file must have, and the types it may have."""
     expected: dict[str, tuple[list[int], Sequence[str]]] = {}
     for name, weight in outline.named_parameters():
@@ -221,7 +247,7 @@ def _expected(outline: Transformer, *, int8: bool) -> dict[str, tuple[list[int],
     return expected
 
 
-def _check_outline(
+def check_outline(
     path: Path,
     found: dict[str, tuple[list[int], str]],
     expected: dict[str, tuple[list[int], Sequence[str]]],
@@ -243,7 +269,8 @@ def _check_outline(
             raise ModelError(f'tensor "{name}" has type {dtype}', where=str(path), fix=AGAIN)
 
 
-def _fill(path: Path, model: Transformer, *, mapped: bool) -> None:
+def fill_weights(path: Path, model: nn.Module, *, mapped: bool) -> None:
+    """Give the model the numbers of the file, which stay there where they are `mapped`."""
     for name, weight in model.named_parameters():
         with safe_open(path, "pt") as tensors:  # anew: what is read stays in memory
             values, own = tensors.get_tensor(name), mapped

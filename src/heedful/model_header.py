@@ -7,6 +7,8 @@
 __all__ = [
     "AGAIN",
     "CARD",
+    "Decoder",
+    "Encoder",
     "FILES",
     "FORMAT",
     "Floats",
@@ -18,6 +20,8 @@ __all__ = [
     "check_file",
     "entry_of",
     "other_files",
+    "read_decoder_header",
+    "read_encoder_header",
     "read_header",
     "sha256",
     "write_header",
@@ -30,9 +34,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from heedful.errors import ModelError, OutputError
+from heedful.models.bert import BERTConfig
+from heedful.models.gpt import GPTConfig
 from heedful.models.transformer import TransformerConfig
 from heedful.settings import Settings
 
@@ -117,6 +123,41 @@ class Int8(Header):
 
 
 _HEADERS: dict[Any, type[Header]] = {1: Floats, 2: Int8}
+_DECODER, _ENCODER = 3, 4
+
+
+class Decoder(Settings):
+    """What config.json says of a decoder alone, which goes on with texts."""
+
+    format: Literal["heedful-model"]
+    """That it is a model."""
+    version: Literal[3]
+    """3."""
+    model: GPTConfig
+    """The model's settings."""
+    files: dict[str, dict[str, Any]]
+    """Bytes and SHA-256 of the other files."""
+
+
+class Encoder(Settings):
+    """What config.json says of an encoder alone, which reads texts."""
+
+    format: Literal["heedful-model"]
+    """That it is a model."""
+    version: Literal[4]
+    """4."""
+    model: BERTConfig
+    """The model's settings."""
+    vocabulary_size: int = Field(ge=1, le=100_000_000)
+    """Pieces that the model knows."""
+    max_length: int = Field(ge=4)
+    """Pieces of a text that becomes a vector, at most."""
+    pooling: Literal["mean", "first", "max"]
+    """How its states become one."""
+    normalised: bool
+    """Whether the vector has the length 1."""
+    files: dict[str, dict[str, Any]]
+    """Bytes and SHA-256 of the other files."""
 
 
 def sha256(path: Path) -> str:
@@ -183,7 +224,7 @@ def entry_of(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
-def write_header(folder: Path, header: Header) -> None:
+def write_header(folder: Path, header: Header | Decoder | Encoder) -> None:
     fresh = folder / f".config.json.{os.getpid()}.partial"
     try:
         fresh.write_text(header.model_dump_json(indent=2) + "\n", "utf-8")
@@ -193,6 +234,41 @@ def write_header(folder: Path, header: Header) -> None:
 
 
 def read_header(folder: Path) -> Header:
+    """Return what config.json says of a translator; raises ModelError for anything else."""
+    path, data = folder / "config.json", _said(folder)
+    header = next((kind for n, kind in _HEADERS.items() if n == data.get("version")), None)
+    if header is None:
+        raise _other(folder, data)
+    try:
+        return header.model_validate(data)
+    except ValidationError as error:
+        raise _wrong(path, error) from error
+
+
+def read_decoder_header(folder: Path) -> Decoder:
+    """Return what config.json says of a decoder alone; raises ModelError for anything else."""
+    path, data = folder / "config.json", _said(folder)
+    if data.get("version") != _DECODER:
+        raise _other(folder, data)
+    try:
+        return Decoder.model_validate(data)
+    except ValidationError as error:
+        raise _wrong(path, error) from error
+
+
+def read_encoder_header(folder: Path) -> Encoder:
+    """Return what config.json says of an encoder alone; raises ModelError for anything else."""
+    path, data = folder / "config.json", _said(folder)
+    if data.get("version") != _ENCODER:
+        raise _other(folder, data)
+    try:
+        return Encoder.model_validate(data)
+    except ValidationError as error:
+        raise _wrong(path, error) from error
+
+
+def _said(folder: Path) -> dict[str, Any]:
+    """Return the object in config.json of a model of heedful."""
     path = folder / "config.json"
     try:
         data = json.loads(path.read_text("utf-8"))
@@ -206,19 +282,34 @@ def read_header(folder: Path) -> Header:
         raise ModelError("not valid JSON", where=str(path), fix=AGAIN) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ModelError(f'"format" is not "{FORMAT}"', where=str(path), fix=AGAIN)
-    header = next((kind for n, kind in _HEADERS.items() if n == data.get("version")), None)
-    if header is None:
-        raise ModelError(
-            f"format version {data.get('version')!r} is not known here",
-            where=str(path),
-            fix="install a newer heedful",
-        )
-    try:
-        return header.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ModelError(f"{key}: {first['msg']}", where=str(path), fix=AGAIN) from error
+    return data
+
+
+def _other(folder: Path, data: dict[str, Any]) -> ModelError:
+    """Return the error for a model of another kind, or of a version that is not known."""
+    version = data.get("version")
+    where = str(folder)
+    if any(version == known for known in _HEADERS):
+        fix = f"translate with it: heed translate --model {folder}"
+        return ModelError("this is a model of heedful that translates", where=where, fix=fix)
+    if version == _DECODER:
+        fix = f'write with it: heed generate --model {folder} -p "Once upon a time"'
+        problem = "this model goes on with texts and does not translate"
+        return ModelError(problem, where=where, fix=fix)
+    if version == _ENCODER:
+        fix = f"ask it: heed classify, heed fill or heed embed --model {folder}"
+        return ModelError("this model reads texts and writes none", where=where, fix=fix)
+    return ModelError(
+        f"format version {version!r} is not known here",
+        where=str(folder / "config.json"),
+        fix="install a newer heedful",
+    )
+
+
+def _wrong(path: Path, error: ValidationError) -> ModelError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    return ModelError(f"{key}: {first['msg']}", where=str(path), fix=AGAIN)
 
 
 def check_file(path: Path, entry: dict[str, Any] | None) -> None:

@@ -1,21 +1,39 @@
 """What training minimises: the label-smoothed cross-entropy of the next piece, and what is added.
 
 A model behind the seam and a batch of tensors come in, a `Loss` goes out; called by
-`heedful.train.loop` and by validation.
+`heedful.train.loop` and by validation. `Objective` is the family of models that read a source,
+`TextObjective` that of decoders alone, `EncoderObjective` that of encoders alone.
 """
 
-__all__ = ["Loss", "Objective", "Translation", "alignment_loss"]
+__all__ = [
+    "Answers",
+    "AnyObjective",
+    "Causal",
+    "EncoderObjective",
+    "Loss",
+    "MaskedLM",
+    "Objective",
+    "TextObjective",
+    "Translation",
+    "alignment_loss",
+]
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
 from heedful.data.batches import Batch
-from heedful.models.seq2seq import Seq2Seq
+from heedful.data.labelled import LabelledBatch
+from heedful.data.text_batches import TextBatch
+from heedful.errors import ModelError
+from heedful.models.bert import BERT
+from heedful.models.bert_heads import MaskedWords, NoHead
+from heedful.models.seq2seq import DecoderOnly, Seq2Seq
 from heedful.models.transformer import Transformer
 from heedful.nn.cross_entropy import projected_cross_entropy
 from heedful.settings import Settings
 from heedful.shapes import Float, Tensor
+from heedful.text.pieces import PAD
 
 
 class Loss(NamedTuple):
@@ -29,9 +47,21 @@ class Loss(NamedTuple):
     """Real target pieces, `</s>` counted."""
 
 
+class AnyObjective(Protocol):
+    """What the loop knows of an objective: it has a loss for a model and a batch of its kind."""
+
+    unit: ClassVar[str]
+    """What a loss is a mean of, as the speed is told: tokens, or rows."""
+
+    def loss(self, model: Any, batch: Any) -> Loss:
+        """Return the loss over the pieces of the batch that are to be predicted."""
+        ...
+
+
 class Translation(Settings):
     """Predict each target piece from the source and the pieces before it (section 5.4)."""
 
+    unit: ClassVar[str] = "tokens"
     kind: Literal["translation"] = "translation"
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     """Share of the probability spread evenly over the vocabulary."""
@@ -92,4 +122,70 @@ def alignment_loss(
     return -(alignment * scores.log_softmax(-1)).sum()
 
 
+class Causal(Settings):
+    """Predict each piece of a text from those before it (Radford et al. 2018, equation 1)."""
+
+    unit: ClassVar[str] = "tokens"
+    kind: Literal["causal"] = "causal"
+
+    def loss(self, model: DecoderOnly, batch: TextBatch) -> Loss:
+        """Return `-sum over t of log P(u_t | u_1 ... u_(t-1))` over `batch.target_out`.
+
+        The places that are PAD there are left out.
+        """
+        states = model.hidden(batch.target_in).flatten(0, 1)
+        answers = batch.target_out.flatten()
+        if batch.n_target < len(answers):
+            real = (answers != PAD).nonzero_static(size=batch.n_target).squeeze(1)
+            states, answers = states[real], answers[real]
+        smoothed, nll = projected_cross_entropy(
+            states, answers, model.project, model.parameters(), 0.0
+        )
+        return Loss(smoothed, nll, batch.n_target)
+
+
+class MaskedLM(Settings):
+    """Say which pieces stood where some were masked (Devlin et al. 2019, section 3.1, task 1)."""
+
+    unit: ClassVar[str] = "tokens"
+    kind: Literal["masked_lm"] = "masked_lm"
+    share: float = Field(0.15, gt=0, lt=1)
+    """Share of a text's pieces that are to be said, in every epoch others: of ten, eight become
+    `[MASK]`, one becomes any piece, one stays."""
+    whole_words: bool = False
+    """Mask all pieces of a word, or none."""
+
+    def loss(self, model: BERT, batch: LabelledBatch) -> Loss:
+        """Return the loss over the pieces that are asked for; others get no logits at all."""
+        memory = model.encode(batch.ids, batch.mask, batch.segments)
+        targets = batch.targets.flatten()
+        asked = (targets >= 0).nonzero_static(size=batch.n_target).squeeze(1)
+        smoothed, nll = projected_cross_entropy(
+            memory.states.flatten(0, 1)[asked],
+            targets[asked],
+            model.project,
+            model.parameters(),
+            smoothing=0.0,
+        )
+        return Loss(smoothed, nll, batch.n_target)
+
+
+class Answers(Settings):
+    """Answer as the examples do: labels of texts or pieces, numbers, spans (section 4)."""
+
+    unit: ClassVar[str] = "rows"
+    kind: Literal["answers"] = "answers"
+
+    def loss(self, model: BERT, batch: LabelledBatch) -> Loss:
+        """Return the loss of the model's head, summed over the rows or pieces it is asked of."""
+        head = model.config.head
+        if isinstance(head, NoHead | MaskedWords):
+            raise ModelError("the model has no head that answers")
+        answers = model.answer(model.encode(batch.ids, batch.mask, batch.segments))
+        found = head.loss(answers, batch.targets)
+        return Loss(found, found.detach(), batch.n_target)
+
+
 Objective = Annotated[Translation, Field()]
+TextObjective = Annotated[Causal, Field()]
+EncoderObjective = Annotated[MaskedLM | Answers, Field(discriminator="kind")]

@@ -2,6 +2,9 @@
 
 __all__ = [
     "RECIPES",
+    "bert_classify",
+    "bert_words",
+    "gpt_char",
     "low_resource",
     "modern_base",
     "modern_small",
@@ -18,16 +21,21 @@ __all__ = [
 
 from collections.abc import Callable
 
-from heedful.config import RunConfig
+from heedful.config import KnownRunConfig, ReadingRunConfig, RunConfig, TextRunConfig
 from heedful.errors import SettingError, did_you_mean
+from heedful.models.bert import bert_mini, minilm
+from heedful.models.gpt import GPTConfig
 from heedful.models.transformer import TransformerConfig
-from heedful.nn.feedforward import SwiGLU
-from heedful.nn.norm import PreNorm, RMSNorm
+from heedful.nn.attention import MultiHead
+from heedful.nn.feedforward import GELU, SwiGLU
+from heedful.nn.norm import LayerNorm, PreNorm, RMSNorm
 from heedful.nn.position import Rotary
-from heedful.objectives import Translation
+from heedful.objectives import MaskedLM, Translation
 from heedful.text.tokenizer import BPE
-from heedful.train.schedule import InverseSqrt, Linear
-from heedful.train.settings import TrainingConfig
+from heedful.text.wordpiece import WordPieceConfig
+from heedful.train.optimizer import AdamW
+from heedful.train.schedule import Cosine, InverseSqrt, Linear
+from heedful.train.settings import RowTraining, TextTraining, TrainingConfig
 
 
 def paper_base() -> RunConfig:
@@ -240,7 +248,77 @@ def tiny() -> RunConfig:
     )
 
 
-RECIPES: dict[str, Callable[[], RunConfig]] = {
+def gpt_char() -> TextRunConfig:
+    """A decoder that learns a text character by character in a minute: 4 layers of 128.
+
+    nanoGPT's setting for a CPU and the text of Shakespeare, but for two things: positions are
+    rotary where it learns them, and the weights end as their moving average.
+    """
+    return TextRunConfig(
+        recipe="gpt-char",
+        model=GPTConfig(
+            d_model=128,
+            d_ff=512,
+            n_heads=4,
+            n_layers=4,
+            dropout=0.0,
+            max_length=64,
+            attention=MultiHead(bias=False),
+            position=Rotary(),
+            feed_forward=GELU(bias=False),
+            norm=LayerNorm(bias=False),
+        ),
+        optimizer=AdamW(beta1=0.9, beta2=0.99, eps=1e-8, weight_decay=0.1),
+        schedule=Cosine(warmup_steps=100, peak=1e-3, lowest=1e-4),
+        training=TextTraining(
+            max_steps=2000,
+            batch_windows=12,
+            clip_norm=1.0,
+            validate_every=250,
+            save_every=500,
+            average_last=1,
+            moving_average=0.99,
+        ),
+    )
+
+
+def bert_classify() -> ReadingRunConfig:
+    """An encoder that learns labels of texts or pairs, from --start: 3 epochs, rate 5e-5."""
+    return ReadingRunConfig(
+        recipe="bert-classify",
+        model=minilm(),
+        training=RowTraining(
+            epochs=3,
+            warmup_share=0.1,
+            clip_norm=1.0,
+            validate_every=200,
+            save_every=200,
+            average_last=1,
+            precision="float32",
+        ),
+    )
+
+
+def bert_words() -> ReadingRunConfig:
+    """An encoder that learns to say masked words of a text: 4 layers of 256, 8,000 pieces."""
+    return ReadingRunConfig(
+        recipe="bert-words",
+        model=bert_mini(),
+        tokenizer=WordPieceConfig(vocabulary_size=8000),
+        objective=MaskedLM(),
+        schedule=Linear(warmup_steps=500, peak=5e-4),
+        training=RowTraining(
+            max_steps=20_000,
+            batch_rows=64,
+            clip_norm=1.0,
+            validate_every=500,
+            save_every=500,
+            average_last=2,
+        ),
+    )
+
+
+RECIPES: dict[str, Callable[[], KnownRunConfig]] = {
     "tiny": tiny,
     "low-resource": low_resource,
     "small": small,
@@ -251,10 +329,13 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "multi30k": multi30k,
     "multi30k-protocol": multi30k_protocol,
     "tune": tune,
+    "gpt-char": gpt_char,
+    "bert-classify": bert_classify,
+    "bert-words": bert_words,
 }
 
 
-def recipe(name: str) -> RunConfig:
+def recipe(name: str) -> KnownRunConfig:
     """Return a recipe by name; raises SettingError with the nearest known name."""
     made = RECIPES.get(name.replace("_", "-"))
     if made is None:

@@ -22,10 +22,11 @@ from heedful.data.corpus import Corpus, DataConfig, Split
 from heedful.data.formats.reading import open_bytes
 from heedful.data.held_out import write_held_out
 from heedful.data.joined import joined
+from heedful.data.known import changed, refuse_change
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
 from heedful.data.survey import Source
-from heedful.errors import DataError, HeedfulError, ModelError, SettingError
+from heedful.errors import DataError, HeedfulError
 from heedful.progress import Progress
 from heedful.start import TestSets, bring, general_sets
 from heedful.taught import taught
@@ -103,29 +104,22 @@ def prepare(
         {"fingerprint": corpus.fingerprint(), "tokenizer": tokenizer.fingerprint()}
         for corpus in corpora
     ]
-    changed = next(filter(None, map(_changed, parts, facts)), None)
-    if changed and not accept_changes:
-        raise SettingError(
-            f"the {changed} has changed since this run began",
-            where=str(folder),
-            fix="restore the files, go on with the new one by --accept-changes, "
-            "or start a new run with another --out",
-        )
-    if changed:
-        progress.warn(f"the {changed} has changed since this run began: going on with the new one")
+    known = [changed(part.known(), now) for part, now in zip(parts, facts, strict=True)]
+    new = next(filter(None, known), None)
+    refuse_change(new, folder, progress, accepted=accept_changes)
     stores = []
     for part, corpus, now, read in zip(parts, corpora, facts, files, strict=True):
         write_whole(part.known(), json.dumps(now) + "\n")
         corpus.report.save(part.folder)
         for split in _HELD:
             path = part.folder / f"{split}.jsonl"
-            if corpus.size(split) and (changed or not path.exists()):
+            if corpus.size(split) and (new or not path.exists()):
                 write_held_out(path, corpus.pairs(split))
         stores.append(_stored(config, part, corpus, tokenizer, general, progress))
         sizes = {split: corpus.size(split) for split in (*_STORED, "test")}
         mix = stores[-1].mix
-        known = {"files": read, "pairs": sizes, "mix": mix.fingerprint if mix else None}
-        write_whole(part.known(), json.dumps(now | known) + "\n")
+        made = {"files": read, "pairs": sizes, "mix": mix.fingerprint if mix else None}
+        write_whole(part.known(), json.dumps(now | made) + "\n")
     return _together(config, tokenizer, stores)
 
 
@@ -309,22 +303,6 @@ def _is_of(config: RunConfig, part: _Part, kept: _Stores, tokenizer: Tokenizer, 
         if (store.fingerprint if store else None) != (wanted if pairs[split] else None):
             return False
     return all((part.folder / f"{split}.jsonl").exists() for split in _HELD if pairs[split])
-
-
-def _changed(part: _Part, now: dict[str, str]) -> str | None:
-    """Return what is not as it was when the run began; None at its beginning too."""
-    path = part.known()
-    if not path.exists():
-        return None
-    try:
-        then = json.loads(path.read_text("utf-8"))
-        changed = [name for name in now if then.get(name, now[name]) != now[name]]
-    except (ValueError, AttributeError) as error:
-        fix = "start a new run with another --out"
-        raise ModelError("the file is damaged", where=str(path), fix=fix) from error
-    if not changed:
-        return None
-    return "corpus" if "fingerprint" in changed else "tokenizer"
 
 
 def _tokenizer(

@@ -4,12 +4,24 @@ What `heedful.evaluate` and `heedful.output_checks` return comes in, lines of te
 evaluate` prints them.
 """
 
-__all__ = ["changed_lines", "checks_table", "comparison_table", "scores_table"]
+__all__ = [
+    "about",
+    "changed_lines",
+    "checks_table",
+    "comparison_table",
+    "left_out",
+    "scores_table",
+]
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from heedful.evaluate import Changed, Comparison, Paired, Score, Scores
 from heedful.output_checks import Checks, Kept
+
+if TYPE_CHECKING:
+    from heedful.scored_systems import Pairs, System
+    from heedful.search import SearchConfig
 
 SIGNIFICANT = 0.05
 _KINDS = {"placeholder": "placeholders", "tag": "tags", "url": "URLs"}
@@ -131,3 +143,30 @@ def _aligned(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def left_out(test: "Pairs") -> str:
+    """Name the rows that were left out, if any."""
+    reasons = {
+        "empty_first": "with an empty first column",
+        "empty_second": "with an empty second column",
+        "unreadable": "that could not be read",
+    }
+    said = [f"{n:,} {reasons[why]}" for why, n in test.left_out.items() if n]
+    return f" (left out: {', '.join(said)})" if said else ""
+
+
+def about(system: "System", scores: "Scores", search: "SearchConfig", *, fast: bool) -> str:
+    """Say what translated, how fast, and what is odd about the result."""
+    parts = [system.name]
+    if system.direction:
+        parts.append(system.direction)
+    if system.seconds is not None:
+        size = getattr(search, "beam_size", "")
+        how = f"{system.precision}{' with a shortlist' * fast}, {search.kind} {size}".rstrip()
+        speed = f"{system.seconds:.1f} s, {scores.sentences_per_second:.1f} sentences/s"
+        parts.append(f"{how}, {speed}")
+    parts += [f"{n:,} {flag}" for flag, n in sorted(system.flags.items())]
+    if scores.empty_hypotheses:
+        parts.append(f"{scores.empty_hypotheses:,} empty translations")
+    return " · ".join(parts)

@@ -1,16 +1,17 @@
 """The search that options of a command ask for: `--beam 8`, or `--search.kind mbr`.
 
-Options and settings by path come in, a search goes out; `heed translate` and `heed evaluate` ask.
+Options and settings by path come in, a search goes out; `heed translate` and `heed evaluate` ask,
+and of models that write `heed generate`, `heed inspect` and the playground.
 """
 
-__all__ = ["search_of"]
+__all__ = ["search_of", "writing_of"]
 
 from typing import Any
 
 from pydantic import ValidationError
 
 from heedful.errors import SettingError
-from heedful.search import Beam, Greedy, SearchConfig
+from heedful.search import Beam, Greedy, Sample, SearchConfig
 from heedful.setting_errors import plain
 from heedful.settings import Settings
 
@@ -54,6 +55,23 @@ def search_of(
             if error.where == f"--search.{name.replace('_', '-')}":
                 raise SettingError(error.problem, where=option, fix=error.fix) from error
         raise
+
+
+def writing_of(given: dict[str, Any]) -> Greedy | Sample:
+    """Return how a text is gone on with: drawn if anything is given that drawing alone has, such as
+    a seed, else by the likeliest pieces.
+
+    Raises SettingError, naming the option, for one that is impossible.
+    """
+    asked = {"kind": "sample" if given.keys() - Greedy.model_fields.keys() else "greedy"}
+    try:
+        search = _checked({"search": asked | given})
+    except SettingError as error:
+        where = (error.where or "").replace("--search.", "--")
+        fix = "leave it out for the likeliest text" if where == "--temperature" else error.fix
+        raise SettingError(error.problem, where=where, fix=fix) from error
+    assert isinstance(search, Greedy | Sample)
+    return search
 
 
 def _check_once(asked: dict[str, Any], given: dict[str, tuple[str, Any]]) -> None:

@@ -6,7 +6,7 @@
     D  d_model                     F  d_ff
     H  heads                       G  key-value heads (grouped-query attention)
     K  d_k = d_v, width of a head  N  vocabulary entries
-    W  beam size
+    W  beam size                   L  labels, or numbers, that a head answers with
 
 A name with `#` may also be 1 (broadcast). Checked at run time in every test (jaxtyping and
 beartype, switched on in pyproject.toml), never in production.

@@ -1,6 +1,6 @@
 """Text to text by a model without an encoder: prompts come in, what it writes behind them goes out.
 
-`heedful.interop` makes a `Writer` of a folder, `heed generate` uses it.
+`heedful.interop.writers` makes a `Writer` of a file or a folder, `heed generate` uses it.
 """
 
 __all__ = ["Continuation", "Ended", "Writer"]
@@ -9,18 +9,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from heedful.decode.alone import Past, go_on_alone
 from heedful.decode.prompted import go_on
 from heedful.errors import DataError
 from heedful.models.gpt import GPT
 from heedful.search import Client, Greedy, Hypothesis, Limits, Sample
 from heedful.text.chat import ChatTemplate
+from heedful.text.unfolding import certain
 from heedful.text.vocabulary import Vocabulary
 
 Ended = Literal["end", "stop", "length", "context"]
 """Why a continuation is no longer: the model's end of a text, a stop string, the most pieces that
 were asked for, or the end of the model's context."""
-
-_BROKEN = "\ufffd"
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Continuation:
 class Writer:
     """A model and its vocabulary.
 
-    `begin_id` stands for a prompt without pieces; `end_ids` end a text; `template` writes down a
-    conversation for a model that has learnt to answer.
+    `begin_id` stands for a prompt without pieces; `end_ids` end a text; `never` is never written;
+    `template` writes down a conversation for a model that has learnt to answer.
     """
 
     def __init__(
@@ -47,16 +47,17 @@ class Writer:
         begin_id: int | None = None,
         end_ids: Sequence[int] = (),
         template: ChatTemplate | None = None,
+        never: Sequence[int] = (),
     ) -> None:
         self.model, self.vocabulary = model, vocabulary
         self.begin_id, self.end_ids = begin_id, tuple(end_ids)
         self.template = template
-        known = set(vocabulary.known(model.vocabulary_size))
-        never = (piece for piece in range(model.vocabulary_size) if piece not in known)
-        self._limits = Limits(
+        known = set(vocabulary.known(model.vocabulary_size)) - set(never)
+        forbidden = (piece for piece in range(model.vocabulary_size) if piece not in known)
+        self.limits = Limits(
             start_id=0,
             end_id=self.end_ids[0] if self.end_ids else -1,
-            forbidden=tuple(never),
+            forbidden=tuple(forbidden),
             max_length=model.config.max_length,
             vocabulary_size=model.vocabulary_size,
         )
@@ -65,6 +66,11 @@ class Writer:
     def context(self) -> int:
         """Pieces that the model reads at most."""
         return self.model.config.max_length
+
+    @property
+    def forbidden(self) -> Sequence[int]:
+        """Ids that are no pieces, and are never written."""
+        return self.limits.forbidden
 
     def prompt(self, text: str, where: str) -> list[int]:
         """Return the pieces of a prompt.
@@ -100,7 +106,7 @@ class Writer:
             self.model,
             prompts,
             search,
-            self._limits,
+            self.limits,
             most=most,
             clients=[one.client for one in growing],
             watch=(lambda row, pieces: growing[row].grow(pieces)) if watched else None,
@@ -113,6 +119,34 @@ class Writer:
             ]
             for one, hypotheses, room in zip(growing, found, rooms, strict=True)
         ]
+
+    def answer(
+        self,
+        past: Past,
+        prompt: Sequence[int],
+        search: Greedy | Sample,
+        most: int,
+        *,
+        stop: Sequence[str] = (),
+        shown: Callable[[str], None] | None = None,
+    ) -> Continuation:
+        """Return one continuation of one prompt, of which only what is not in `past` is computed.
+
+        The rest is as in `write`.
+        """
+        growing = _Growing(self, prompt, stop, shown)
+        found = go_on_alone(
+            past,
+            prompt,
+            search,
+            self.limits,
+            most=most,
+            client=growing.client,
+            watch=lambda _, pieces: growing.grow(pieces),
+        )
+        cut: Ended = "length" if most <= self.context - len(prompt) + 1 else "context"
+        (hypothesis,) = found or [growing.left_at]
+        return growing.finished(hypothesis, cut=cut)
 
 
 @dataclass
@@ -136,7 +170,7 @@ class _Growing:
             self.left_at = Hypothesis(tuple(pieces), 0.0, 0.0, False)
             self.client.leave()
         elif self.shown is not None:
-            self._show(_certain(text, self.stop))
+            self._show(certain(text, self.stop))
 
     def finished(self, hypothesis: Hypothesis, cut: Ended) -> Continuation:
         """Return the continuation; show what had been kept back of it."""
@@ -159,19 +193,3 @@ class _Growing:
         if first is not None:
             return text[:first], "stop", len(kept)
         return text, "end" if ends else None, len(kept)
-
-
-def _certain(text: str, stop: Sequence[str]) -> str:
-    """Return as much of a growing text as will stay: no half character, no beginning of a stop.
-
-    >>> _certain("one, tw\\ufffd", []), _certain("one, two\\n", ["\\n\\n"])
-    ('one, tw', 'one, two')
-    """
-    text = text.rstrip(_BROKEN)
-    begun = [
-        size
-        for words in stop
-        for size in range(min(len(words) - 1, len(text)), 0, -1)
-        if text.endswith(words[:size])
-    ]
-    return text[: len(text) - max(begun, default=0)]

@@ -155,7 +155,7 @@ def refused(folder: Path) -> str:
 @pytest.mark.parametrize(
     ("config", "changes", "said"),
     [
-        (GPT2, {"model_type": "bert"}, 'the architecture "bert" is not known here; known: gpt2, l'),
+        (GPT2, {"model_type": "t5"}, 'the architecture "t5" is not known here; known: gpt2, llama'),
         (GPT2, {"model_type": None}, 'the architecture "None" is not known here'),
         (GPT2, {"n_embd": None}, 'the key "n_embd" is missing'),
         (

@@ -70,7 +70,7 @@ def test_where_it_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object) -> None:
         pytest.fail("the fused product was taken")
 
-    monkeypatch.setattr(module, "_product", never)
+    monkeypatch.setattr(module, "product", never)
     states, weight = made(4, 6), made(3, 6)
     with torch.no_grad():
         assert torch.equal(linear(states, weight), F.linear(states, weight))
@@ -86,3 +86,22 @@ def test_the_module_is_nn_linear_with_a_relu() -> None:
     states = made(4, 6)
     torch.testing.assert_close(ours(states), theirs(states).relu())
     assert Linear(6, 3, bias=False).bias is None
+
+
+def test_the_gradient_has_a_gradient() -> None:
+    """What a gradient penalty needs."""
+    torch.manual_seed(0)
+    leaves = [made(2, 3, 6), made(4, 6), made(4)]
+    norms = []
+    for product in (linear, F.linear):
+        slope = torch.autograd.grad(product(*leaves).pow(3).sum(), leaves, create_graph=True)
+        penalty = sum(part.pow(2).sum() for part in slope)
+        norms.append(torch.autograd.grad(penalty, leaves))
+    for one, other in zip(*norms, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_transforms_of_torch_func_go_through() -> None:
+    states, weight = made(4, 6, learn=False), made(3, 6, learn=False)
+    found = torch.func.grad(lambda w: linear(states, w).sum())(weight)
+    torch.testing.assert_close(found, states.sum(0).expand(3, 6))

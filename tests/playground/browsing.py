@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.error import HTTPError
@@ -21,9 +21,10 @@ REFUSED = "Failed to load resource"
 
 
 class Server:
-    """A server of `heed play` with the bundled model."""
+    """A server of `heed play` with the bundled model, or with others."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, models: Sequence[str] = ()) -> None:
+        self.models = models
         self.process: subprocess.Popen[str] | None = None
         self.address = ""
         self.start(port)
@@ -31,7 +32,8 @@ class Server:
     def start(self, port: int | None = None) -> None:
         """Start it; without a port on the one that it had before."""
         given = str(self.address.rsplit(":", 1)[1] if port is None else port)
-        command = [sys.executable, "-m", "heedful", "play", "--device", "cpu", "--port", given]
+        command = [sys.executable, "-m", "heedful", "play", *self.models]
+        command += ["--device", "cpu", "--port", given]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
         )

@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import { addTexts, filled, setLanguage, t } from "heedful/i18n.js";
 
-const NAMES = ["text", "live/text-shell", "live/text-panels", "live/text-tour"];
+const NAMES = ["text", ...["shell", "panels", "tour", "writes"].map((name) => `live/text-${name}`)];
 const [ENGLISH, CHINESE] = await Promise.all(["en", "zh"].map(textsOf));
 
 /** Load and return every text of a language. */

@@ -55,9 +55,9 @@ async def playing(
     limits, metrics = play.limits, Metrics()
     loaded = []
     for number, one in enumerate(play.models.values()):
-        engine = engines[number] if engines else TranslatorEngine(one.translator)
+        engine = engines[number] if engines else TranslatorEngine(one.by)
         batcher = Batcher(one.name, engine, limits, told=metrics.batches(one.name))
-        loaded.append(Model(one.name, tuple(one.translator.ways()), batcher))
+        loaded.append(Model(one.name, tuple(one.ways), batcher))
     models = Models(loaded)
     service = create_app(models, limits, Access(), metrics, [play_routes(play, models)])
     for model in loaded:

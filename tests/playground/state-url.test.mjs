@@ -19,6 +19,9 @@ function state() {
     target: "",
     beam: 8,
     length_penalty: 0,
+    most: 3,
+    temperature: 0.7,
+    seed: 12,
     edits: {
       ablate: ["encoder.4.3", "cross.1"],
       how: "uniform",

@@ -12,12 +12,15 @@ from heedful.flowing import Feed
 from heedful.request import Request
 from heedful.serve.app import Service, create_app
 from heedful.serve.batcher import Batcher, How
+from heedful.serve.embedding import Embedder, WriterEmbedder
 from heedful.serve.limits import ServerLimits
 from heedful.serve.metrics import Metrics
-from heedful.serve.models import Model, Models
+from heedful.serve.models import Model, Models, WritingModel
 from heedful.serve.security import Access
 from heedful.serve.server import _Server, bound
+from heedful.serve.writing import Scribe
 from heedful.translation import Candidate, Translation
+from heedful.writer import Writer
 
 WAYS = (("en", "de"), ("de", "en"), ("en", "zh"), ("zh", "en"))
 JSON = {"content-type": "application/json"}
@@ -118,11 +121,21 @@ def service_of(
     access: Access | None = None,
     missing: Sequence[str] = (),
     ways: tuple[tuple[str, str], ...] = WAYS,
+    writers: Mapping[str, Writer] | None = None,
+    embedder: Embedder | None = None,
 ) -> tuple[Service, Models]:
-    """Return an application with one model, called fake."""
+    """Return an application with one model that translates, called fake, and those that write."""
     limits, metrics = limits or ServerLimits(), Metrics()
     batcher = Batcher("fake", engine, limits, told=metrics.batches("fake"), sleep=_no_time)
-    models = Models([Model("fake", ways, batcher)], missing)
+    writing = [
+        WritingModel(
+            name,
+            Scribe(name, writer, limits, told=metrics.batches(name), sleep=_no_time),
+            WriterEmbedder(writer),
+        )
+        for name, writer in (writers or {}).items()
+    ]
+    models = Models([Model("fake", ways, batcher, embedder)], missing, writing)
     return create_app(models, limits, access, metrics), models
 
 
@@ -245,16 +258,15 @@ async def asking(
     """Run an application; yield who asks it."""
     engine = engine or open_engine()
     service, models = service_of(engine, limits, **given)
-    batchers = [model.batcher for model in models.loaded]
-    for batcher in batchers:
-        batcher.start()
+    for served in models.served.values():
+        served.start()
     try:
-        await until(lambda: all(one.ready for one in batchers))
+        await until(lambda: models.ready)
         yield Client(service)
     finally:
         engine.open.set()
-        for batcher in batchers:
-            await batcher.stop()
+        for served in models.served.values():
+            await served.stop()
 
 
 def run(scenario: Callable[[], Coroutine[Any, Any, None]], seconds: float = 60) -> None:
@@ -290,8 +302,7 @@ def listening(
         thread.start()
         try:
             assert ready.wait(10)
-            batcher = models.loaded[0].batcher
-            asyncio.run(until(lambda: batcher.ready))
+            asyncio.run(until(lambda: models.ready))
             yield Live(listener.getsockname()[1], service, models)
         finally:
             engine.open.set()

@@ -271,7 +271,12 @@ def test_models_and_limits_are_told() -> None:
         async with asking(missing=["lost"]) as client:
             told = (await client.ask("GET", "/v1/models")).json
             assert told["models"] == [
-                {"name": "fake", "ready": True, "ways": [list(way) for way in WAYS]}
+                {
+                    "name": "fake",
+                    "ready": True,
+                    "ways": [list(way) for way in WAYS],
+                    "writes": False,
+                }
             ]
             assert told["missing"] == ["lost"]
             assert told["limits"]["texts"] == 128

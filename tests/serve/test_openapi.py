@@ -17,13 +17,14 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.serve.serving import Live, listening
+from tests.serve.writers import writer_of
 
 EXAMPLES = 4
 
 
 @pytest.fixture(scope="module")
 def live():  # type: ignore[no-untyped-def]
-    with listening() as one:
+    with listening(writers={"gpt2": writer_of()}) as one:
         yield one
 
 
@@ -46,6 +47,10 @@ def test_the_document_is_valid(live: Live) -> None:
         "/v1/translate",
         "/v1/translate/stream",
         "/v1/models",
+        "/v1/models/{name}",
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
         "/v1/detect",
         "/v1/documents",
         "/translate",
@@ -93,6 +98,26 @@ def test_no_document_that_is_made_up_breaks_it(live: Live) -> None:
     check()
     assert 200 in statuses
     assert statuses <= {200, 400}  # what is made up is seldom a file of subtitles
+
+
+@pytest.mark.parametrize("path", ["/v1/completions", "/v1/chat/completions", "/v1/embeddings"])
+def test_no_text_that_is_made_up_breaks_a_model_that_writes(live: Live, path: str) -> None:
+    operation = schemathesis.openapi.from_dict(document(live))[path]["POST"]
+    statuses: set[int] = set()
+
+    @made_up(15)
+    @given(operation.as_strategy(GenerationMode.POSITIVE))
+    def check(case: schemathesis.Case) -> None:
+        assert isinstance(case.body, dict)
+        case.body["model"] = "gpt2"
+        if "max_tokens" in case.body or path == "/v1/completions":
+            case.body["max_tokens"] = 3
+        url = f"http://127.0.0.1:{live.port}"
+        statuses.add(case.call_and_validate(base_url=url, checks=CHECKS).status_code)
+
+    check()
+    assert 200 in statuses
+    assert statuses <= {200, 400, 413}
 
 
 ACCEPTED = ["*/*", "application/json"]

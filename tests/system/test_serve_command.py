@@ -17,6 +17,7 @@ from heedful.serve.limits import ServerLimits
 from heedful.serve.starting import named
 from heedful.translator import load
 from tests.inspect.planted import tiny, tokenizer
+from tests.interop.folders import make_folder
 from tests.serve.serving import Client, until
 
 Scenario = Callable[[Client], Coroutine[Any, Any, None]]
@@ -125,6 +126,32 @@ def test_a_model_of_one_s_own(
     assert out == ""
     assert err.startswith("http://127.0.0.1:")
     assert err.endswith(" translates en to de, de to en; Ctrl-C ends it\n")
+
+
+def test_a_model_that_writes_beside_one_that_translates(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_folder(Path("hf/tiny"))
+
+    async def scenario(client: Client) -> None:
+        asked = {"model": "tiny", "prompt": "the cat", "max_tokens": 3}
+        answer = await client.post("/v1/completions", asked)
+        assert answer.json["usage"]["completion_tokens"] <= 3
+        vectors = await client.post("/v1/embeddings", {"model": "mine", "input": ["a cat", "dog"]})
+        both = [one["embedding"] for one in vectors.json["data"]]
+        alone = await client.post("/v1/embeddings", {"model": "mine", "input": "dog"})
+        assert alone.json["data"][0]["embedding"] == pytest.approx(both[1], abs=1e-6)
+        ready = (await client.ask("GET", "/ready")).json
+        assert ready["models"] == {"mine": "ready", "tiny": "ready"}
+        told = (await client.ask("GET", "/metrics")).body.decode()
+        assert 'heed_ready{model="tiny"} 1.0' in told
+
+    words = ["--model", "mine", "--model", "hf/tiny"]
+    assert served(monkeypatch, scenario, *words) == 0
+    err = capsys.readouterr().err
+    assert err.endswith(" translates en to de, de to en and writes with tiny; Ctrl-C ends it\n")
+    assert main(["serve", "--port", "0", "--model", "hf/tiny", "--precision", "int8"]) == 2
+    assert "a model that writes computes in float32" in capsys.readouterr().err
 
 
 def test_several_models_of_which_one_cannot_be_loaded(
@@ -238,3 +265,4 @@ def test_what_is_not_installed_is_named(
 
 def test_names_of_models() -> None:
     assert [*named(["runs/a/model", "runs/b/", "everyday"])] == ["a", "b", "everyday"]
+    assert [*named(["models/small.gguf"])] == ["small"]

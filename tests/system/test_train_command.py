@@ -141,7 +141,7 @@ def test_a_model_without_a_shortlist(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Learning one needs numba; without it the training says so and gives its model."""
-    monkeypatch.setattr("heedful.run.available", lambda: False)
+    monkeypatch.setattr("heedful.run_translation.available", lambda: False)
     words = "train --recipe tiny --data my.tsv --out runs/mine --training.max-steps 1"
     assert main([*words.split(), *SMALL]) == 0
     assert "no vocabulary shortlist is learnt: numba is not installed\n" in capsys.readouterr().err

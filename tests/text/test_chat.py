@@ -2,13 +2,14 @@
 """Chat templates: what transformers renders, and nothing that a stranger's program could abuse."""
 
 import contextlib
+import sys
 from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heedful.errors import HeedfulError, ModelError
+from heedful.errors import HeedfulError, ModelError, SettingError
 from heedful.text.chat import ChatTemplate, Message
 
 SPECIAL = {"bos_token": "<s>", "eos_token": "</s>"}
@@ -262,3 +263,17 @@ def test_any_program_ends_with_text_or_a_sentence(words: list[str]) -> None:
 def test_an_allowance_is_for_one_text() -> None:
     template = ChatTemplate("{% for i in range(9000) %}{{ i }}{% endfor %}", {})
     assert len({template.render(TALK) for _ in range(20)}) == 1
+
+
+def test_without_the_package_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But not before a conversation is to be written."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "jinja2"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    for name in ("heedful.text.sandbox", "heedful.text.counting"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    template = ChatTemplate(CHATML, SPECIAL)
+    with pytest.raises(
+        SettingError, match=r'needs the package jinja2; pip install "heedful\[chat\]"'
+    ):
+        template.render(TALK)

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer, processors
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, processors
 
 from heedful.errors import DataError, ModelError
 from heedful.text.vocabulary import Vocabulary
@@ -101,3 +103,39 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     ours = Vocabulary.load(saved(tmp_path / "t.json"), 280)
     with pytest.raises(DataError, match="not UTF-8"):
         ours.encode("a\udc80")
+
+
+@given(st.text(alphabet="the cat onZë猫🐈\n ,", max_size=24))
+def test_pieces_cover_the_text(text: str) -> None:
+    """In order, without holes, each byte by some piece; a character's bytes all by all of it."""
+    ours = Vocabulary(vocabulary())
+    ids = ours.encode(text)
+    spelled, covered = ours.spelled(ids)
+    assert spelled == text
+    assert len(covered) == len(ids)
+    raw, end = (" " + text).encode(), 0 if text else 1
+    for (first, last), piece in zip(covered, ours.pieces(ids), strict=True):
+        assert first <= end <= last or (first < end == last)
+        end = last
+        shown = raw[max(first, 1) : last].decode()  # the first byte stands before the text
+        whole = piece.replace("▁", " ").replace("↵", "\n")
+        assert "<0x" in piece or shown == whole
+    assert end == len(raw)
+
+
+def test_control_pieces_cover_nothing() -> None:
+    ours = Vocabulary(vocabulary())
+    ids = [0, *ours.encode("the cat"), 0]
+    text, covered = ours.spelled(ids)
+    assert (text, covered) == ("the cat", [(0, 0), (0, 4), (4, 8), (8, 8)])
+    assert ours.controls == {0}
+    assert ours.pieces([0, 999]) == ["<|end|>", "[999]"]
+
+
+def test_pieces_of_a_vocabulary_of_words() -> None:
+    """Where letters are no bytes they stay: é is not a byte of its own."""
+    backend = Tokenizer(models.WordLevel({"▁é": 0, "▁cat": 1, "<0x0A>": 2}, unk_token="▁é"))
+    backend.decoder = decoders.Metaspace()
+    ours = Vocabulary(backend)
+    assert ours.pieces([0, 1]) == ["▁é", "▁cat"]
+    assert ours.spelled([0, 1]) == ("é cat", [(0, 3), (3, 7)])

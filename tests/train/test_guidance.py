@@ -137,7 +137,7 @@ def test_settings_that_do_not_fit(config: RunConfig) -> None:
 def test_without_numba_it_is_refused(
     config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("heedful.run.available", lambda: False)
+    monkeypatch.setattr("heedful.run_translation.available", lambda: False)
     with pytest.raises(SettingError, match=r"--objective\.guided-alignment: it needs numba"):
         train(config, tmp_path / "run", Progress(quiet=True))
 

@@ -31,7 +31,7 @@ def plain_loop(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, bf16: bool) ->
         return kept if onto is None else onto + kept
 
     monkeypatch.setattr(Dropout, "forward", dropout)
-    monkeypatch.setattr("heedful.models.transformer._lowered", lambda states: states)
+    monkeypatch.setattr("heedful.models.transformer.lowered", lambda states: states)
     model = trainer.model.train()
     adam = torch.optim.Adam(model.parameters(), betas=(0.9, 0.98), eps=1e-9)
     losses: list[float] = []

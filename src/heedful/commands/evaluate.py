@@ -7,15 +7,14 @@ __all__ = ["ACCEPTS_SETTINGS", "EXAMPLES", "Options", "run"]
 
 import json
 import os
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from heedful.errors import DataError, ModelError, OutputError, SettingError
+from heedful.errors import DataError, OutputError, SettingError
 
 if TYPE_CHECKING:
     from heedful.confidence import Fit
@@ -41,15 +40,19 @@ heed evaluate --data test.tsv --to de --glossary terms.tsv --use-glossary
 heed evaluate --data test.tsv --to de --search.kind mbr --search.count 16
 heed evaluate --data test.tsv --to de --html side-by-side.html
 heed evaluate --model runs/mine --data dev.tsv --calibrate
+heed evaluate --model runs/shakespeare --data text.txt --stride 32
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Score a model on a test set: BLEU, chrF, what is lost, and speed; or compare two."""
+    """Score a model on a test set: BLEU, chrF, what is lost, and speed; or compare two.
+
+    A decoder, which goes on with texts, is given a text: its perplexity and bits a byte are told.
+    """
 
     data: str
-    """The test set: a.tsv, a.jsonl, a.csv, a.parquet, or a.en,a.de for two files."""
+    """The test set: a.tsv, a.jsonl, a.csv, a.parquet, or a.en,a.de for two files; or a text."""
     model: str | None = None
     """A model folder, a run folder or a bundled name; the bundled model if not given."""
     compare: Annotated[tuple[str, str] | None, tyro.conf.arg(metavar="A B")] = None
@@ -78,6 +81,9 @@ class Options:
     """Keep placeholders, tags, addresses, numbers and marks of shortcuts as they are."""
     raw: bool = False
     """Leave the output as the search finds it: no care for capitals and endless repetition."""
+    stride: int | None = None
+    """Of a decoder: pieces from one window to the next; the context if not given, less is slower
+    and gives each piece more before it."""
     device: str = "auto"
     """auto, cpu or cuda."""
     precision: str = "auto"
@@ -144,10 +150,13 @@ class _Results:
 def run(options: Options, settings: dict[str, Any]) -> int:
     """Translate, score, print; raises a HeedfulError for a bad test set, model or option."""
     from heedful.data.glossary import Glossary
+    from heedful.interop.writers import writes
     from heedful.progress import Progress
     from heedful.scored_systems import read_pairs, system
     from heedful.search_options import search_of
 
+    if options.model is not None and writes(Path(options.model)):
+        return _foretell(options, settings)
     _check(options)
     search = search_of(settings, beam=options.beam)
     progress = Progress(quiet=options.quiet)
@@ -166,11 +175,46 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         _calibrate(options, systems[0], results, progress)
     text = "\n".join(_as_text(options, search, test, systems, results))
     if options.html is not None:
-        _write_page(options.html, options.data, text, systems, results)
+        from heedful.evaluation_page import Column, write_page
+
+        texts = (results.sources, results.references)
+        parts = zip(systems, results.lines, results.chrf, results.expected, strict=True)
+        columns = [Column(one.name, lines, chrf, known) for one, lines, chrf, known in parts]
+        write_page(options.html, options.data, text, results.rows, texts, columns)
     if options.json:
         print(json.dumps(_as_json(options, search, test, systems, results), ensure_ascii=False))
     else:
         print(text)
+    return 0
+
+
+_OF_TEXT = ("data", "model", "stride", "device", "json", "quiet")
+"""The options of a decoder."""
+
+
+def _foretell(options: Options, settings: dict[str, Any]) -> int:
+    """Tell how well a decoder foretells a text."""
+    from heedful.device import pick_device
+    from heedful.interop.writers import load_writer
+    from heedful.perplexity import measure
+    from heedful.progress import Progress
+
+    names = [field.name for field in fields(options) if field.name not in _OF_TEXT]
+    others = [name for name in names if getattr(options, name) != getattr(Options, name)]
+    if others or settings:
+        name = [*others, *settings][0]
+        raise SettingError(
+            "it is for translations, and this model goes on with texts",
+            where="--" + name.rstrip("_").replace("_", "-"),
+            fix="leave it out",
+        )
+    writer = load_writer(Path(str(options.model)), pick_device(options.device))
+    found = measure(writer, options.data, options.stride, Progress(quiet=options.quiet))
+    if options.json:
+        told = {"data": options.data, "name": options.model} | found.to_json()
+        print(json.dumps(told, ensure_ascii=False))
+    else:
+        print("\n".join([f"{options.data}, {options.model}", *found.table()]))
     return 0
 
 
@@ -232,7 +276,7 @@ def _results(
 
 def _calibrate(options: Options, made: "System", results: _Results, progress: "Progress") -> None:
     """Learn how good the model's translations are, and write it into its folder."""
-    from heedful.confidence import FEWEST, Calibration, Confidence, Fit
+    from heedful.confidence import FEWEST, learn
     from heedful.model_path import writable_path
 
     folder = writable_path(str(options.model))
@@ -242,32 +286,8 @@ def _calibrate(options: Options, made: "System", results: _Results, progress: "P
             where=options.data,
             fix=f"give a set of {FEWEST} or more",
         )
-    learnt = Calibration.fit(made.log_probs, results.chrf[0])
-    known = Confidence({})
-    with suppress(ModelError):  # what cannot be used is made anew
-        known = Confidence.load(folder)
-    known.with_target(made.tag, learnt).save(folder)
-    fit = Fit.of(learnt(made.log_probs).tolist(), results.chrf[0])
+    fit = learn(folder, made.tag, made.log_probs, results.chrf[0])
     progress.say(f"{folder}: calibrated, {fit} that it was learnt from")
-
-
-def _write_page(
-    path: Path, data: str, text: str, systems: "list[System]", results: _Results
-) -> None:
-    from heedful.data.report import write_whole
-    from heedful.evaluation_page import Column, page
-
-    columns = [
-        Column(
-            f"{'AB'[number]}: {system.name}" if len(systems) > 1 else system.name,
-            results.lines[number],
-            results.chrf[number],
-            results.expected[number],
-        )
-        for number, system in enumerate(systems)
-    ]
-    texts = (results.sources, results.references)
-    write_whole(path, page(f"Translations of {data}", text, results.rows, texts, columns))
 
 
 def _check(options: Options) -> None:
@@ -285,6 +305,12 @@ def _check(options: Options) -> None:
     elif options.calibrate:
         problem = "it is for one model that you can write to"
         raise SettingError(problem, where="--calibrate", fix="give --model FOLDER")
+    if options.stride is not None:
+        problem = "it is for a decoder's windows, and this model translates"
+        raise SettingError(problem, where="--stride", fix="leave it out")
+    if options.data.endswith((".txt", ".txt.gz")) and "," not in options.data:
+        problem = "this model translates: it is scored on pairs of sentences, and this is one text"
+        raise DataError(problem, where=options.data, fix="give pairs, such as test.tsv")
     if options.seed < 0:
         raise SettingError(f"{options.seed} is less than 0", where="--seed", fix="give 0 or more")
     for path in filter(None, (options.output, options.html)):
@@ -353,48 +379,19 @@ def _as_text(
     systems: "list[System]",
     results: _Results,
 ) -> list[str]:
-    from heedful.score_table import changed_lines, checks_table, comparison_table, scores_table
+    from heedful import score_table as table
 
     scored = len(results.rows)
-    lines = [f"{options.data}: {len(test.first):,} rows, {scored:,} scored{_left_out(test)}"]
+    lines = [f"{options.data}: {len(test.first):,} rows, {scored:,} scored{table.left_out(test)}"]
     for system, found in zip(systems, results.scores, strict=True):
-        lines.append(_about(system, found, options, search))
+        lines.append(table.about(system, found, search, fast=options.fast))
     for system, fit in zip(systems, results.fits, strict=True):
         lines += [f"confidence of {system.name}: {fit}"] if fit else []
     *checks, references = results.checks
-    lines += ["", *checks_table(checks, references), ""]
+    lines += ["", *table.checks_table(checks, references), ""]
     if results.comparison is None:
-        return lines + scores_table(results.scores[0])
+        return lines + table.scores_table(results.scores[0])
     changed = results.changed()
-    shown = [*changed_lines(changed), ""] if changed else []
+    shown = [*table.changed_lines(changed), ""] if changed else []
     names = (systems[0].name, systems[1].name)
-    return lines + shown + comparison_table(results.comparison, names)
-
-
-def _left_out(test: "Pairs") -> str:
-    """Name the rows that were left out, if any."""
-    reasons = {
-        "empty_first": "with an empty first column",
-        "empty_second": "with an empty second column",
-        "unreadable": "that could not be read",
-    }
-    said = [f"{n:,} {reasons[why]}" for why, n in test.left_out.items() if n]
-    return f" (left out: {', '.join(said)})" if said else ""
-
-
-def _about(system: "System", scores: "Scores", options: Options, search: "SearchConfig") -> str:
-    """Say what translated, how fast, and what is odd about the result."""
-    parts = [system.name]
-    if system.direction:
-        parts.append(system.direction)
-    if system.seconds is not None:
-        size = getattr(search, "beam_size", "")
-        how = (
-            f"{system.precision}{' with a shortlist' * options.fast}, {search.kind} {size}".rstrip()
-        )
-        speed = f"{system.seconds:.1f} s, {scores.sentences_per_second:.1f} sentences/s"
-        parts.append(f"{how}, {speed}")
-    parts += [f"{n:,} {flag}" for flag, n in sorted(system.flags.items())]
-    if scores.empty_hypotheses:
-        parts.append(f"{scores.empty_hypotheses:,} empty translations")
-    return " · ".join(parts)
+    return lines + shown + table.comparison_table(results.comparison, names)

@@ -15,12 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 
 import tyro
 
 from heedful.errors import SettingError
 from heedful.output import open_output
+from heedful.text.terminal import visible
+from heedful.writing_options import WritingOptions, check_writing, drawing_of, stops_of
 
 if TYPE_CHECKING:
     from heedful.search import Greedy, Sample
@@ -37,13 +39,10 @@ heed generate --model gpt2 -p "The cat" -n 5 --json
 AT_ONCE = 64
 """Prompts that are read before the first is gone on with."""
 
-_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p", "seed")
-"""Options that only drawing has."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """Go on with a text, by a decoder such as GPT-2 or Llama, of Hugging Face or as GGUF.
+class Options(WritingOptions):
+    """Go on with a text, by a decoder that heed train made, or one such as GPT-2 or Llama.
 
     The likeliest piece comes next, unless an option of drawing is given: then pieces are drawn.
     A single text is printed as it is, while it is written. Of several each is one line, in the
@@ -51,35 +50,15 @@ class Options:
     """
 
     model: Annotated[Path, tyro.conf.arg(metavar="MODEL")]
-    """A GGUF file, or a folder: config.json, model.safetensors, tokenizer.json."""
+    """A run folder, one with config.json, model.safetensors, tokenizer.json, or a GGUF file."""
     prompt: Annotated[str | None, tyro.conf.arg(aliases=["-p"])] = None
     """What to go on with; without it --input or standard input is read, a prompt a line."""
     input: Annotated[Path | None, tyro.conf.arg(aliases=["-i"], metavar="FILE")] = None
     """Read from there (.gz is unpacked); - is standard input."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
     """Write there; the file appears when it is complete."""
-    max_new: int = 200
-    """Most pieces that are written behind a prompt."""
-    stop: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    """End before this text (\\n: a line break); may be given several times."""
-    temperature: float | None = None
-    """Draw; below 1 likely pieces become likelier, above 1 less so."""
-    top_k: int | None = None
-    """Draw from so many likeliest pieces."""
-    top_p: float | None = None
-    """Draw from the fewest pieces with so much probability together."""
-    min_p: float | None = None
-    """Draw from pieces with this share of the likeliest one's probability."""
-    typical_p: float | None = None
-    """Draw from the pieces nearest to the expected information, of so much probability together."""
-    seed: int | None = None
-    """Draw; decides what is drawn (1 if not given)."""
     samples: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 1
     """Draw so many texts for each prompt."""
-    repetition_penalty: float | None = None
-    """Above 1: pieces that the text has already become less likely."""
-    no_repeat_ngram: int | None = None
-    """No sequence of so many pieces comes twice in a text."""
     device: str = "auto"
     """auto, cpu or cuda."""
     json: bool = False
@@ -99,14 +78,8 @@ def run(options: Options) -> int:
     """Generate; raises a HeedfulError for a bad model, option, prompt or output."""
     if options.prompt is not None and options.input is not None:
         raise SettingError("--prompt and --input are both given", fix="leave one of them out")
-    if not 1 <= options.max_new <= 100_000:
-        problem = f"{options.max_new} is not from 1 to 100,000"
-        raise SettingError(problem, where="--max-new")
-    if not all(options.stop):
-        raise SettingError(
-            "a stop string is empty", where="--stop", fix="write it, or leave it out"
-        )
-    search = _search(options)
+    check_writing(options)
+    search = drawing_of(options, options.samples)
     with open_output(options.output) as out:
         from heedful.device import pick_device
         from heedful.interop.writers import load_writer
@@ -119,29 +92,6 @@ def run(options: Options) -> int:
         if not options.quiet:
             print(_summary(counts, time.perf_counter() - started), file=sys.stderr)
     return 0
-
-
-def _search(options: Options) -> "Greedy | Sample":
-    """Return how pieces are chosen; raises SettingError, naming the option."""
-    from heedful.search import Greedy, Sample
-    from heedful.search_options import search_of
-
-    given: dict[str, Any] = {
-        name: getattr(options, name)
-        for name in (*_SAMPLING, "repetition_penalty", "no_repeat_ngram")
-        if getattr(options, name) is not None
-    }
-    drawing = options.samples != 1 or any(name in given for name in _SAMPLING)
-    asked = {"kind": "sample", "count": options.samples} if drawing else {"kind": "greedy"}
-    try:
-        search = search_of({"search": asked | given})
-    except SettingError as error:
-        where = (error.where or "").replace("--search.count", "--samples")
-        where = where.replace("--search.", "--")
-        fix = "leave it out for the likeliest text" if where == "--temperature" else error.fix
-        raise SettingError(error.problem, where=where, fix=fix) from error
-    assert isinstance(search, Greedy | Sample)
-    return search
 
 
 def _prompts(options: Options, writer: "Writer") -> Iterator[list[_Prompt]]:
@@ -174,20 +124,27 @@ def _generate(
 ) -> None:
     """Write behind some prompts, and count what was written."""
     alone = options.prompt is not None and search.returned == 1 and not options.json
+    screen = out.isatty()
     with _broken_off(out if alone else None):
         found = writer.write(
             [prompt.ids for prompt in prompts],
             search,
             options.max_new,
-            stop=[words.replace("\\n", "\n") for words in options.stop],
-            shown=(lambda text: print(text, end="", file=out, flush=True)) if alone else None,
+            stop=stops_of(options),
+            shown=(lambda text: _show(text, out)) if alone else None,
         )
     for prompt, continuations in zip(prompts, found, strict=True):
         for one in continuations:
             counts.update(["texts", one.ended])
             counts["pieces"] += one.pieces
-            print("" if alone else _line(options, prompt, one), file=out)
+            line = "" if alone else _line(options, prompt, one)
+            print(visible(line) if screen else line, file=out)
     out.flush()
+
+
+def _show(text: str, out: TextIO) -> None:
+    """Print a part of a text that grows."""
+    print(visible(text) if out.isatty() else text, end="", file=out, flush=True)
 
 
 @contextmanager

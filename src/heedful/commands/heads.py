@@ -4,6 +4,7 @@ __all__ = ["EXAMPLES", "Options", "run"]
 
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +24,12 @@ heed heads runs/mine --data my.tsv
 heed heads runs/mine --json
 heed heads --to de -o heads.html
 heed heads --to de -o heads.svg
+heed heads --model gpt2
+heed heads --model gpt2 --data texts.txt --json
 """
+
+_TEMPLATES = 100
+"""Of which it is measured how heads look back."""
 
 ENDINGS = (".html", ".json", ".svg", ".png")
 
@@ -34,7 +40,9 @@ class Options:
 
     Roles (positional, syntactic, rare-word, coreference, sink) are given by rules with baselines.
     Whether a model resolves "it" is said only where attention, what cutting it changes, and the
-    gender of the German output agree. Layers and heads are counted from 0.
+    gender of the German output agree. Of a decoder such as GPT-2 or Llama, from a folder of Hugging
+    Face, it is measured how its heads look back: to the piece before, to the first, and to what is
+    to be copied (induction). Layers and heads are counted from 0.
     """
 
     named: tyro.conf.Positional[tuple[str, ...]] = ()
@@ -43,7 +51,8 @@ class Options:
     """The same model by name."""
     data: str | None = None
     """Sentences to measure positions, rare words and specials on, in place of the templates: a
-    corpus of the model's pair, such as dev.tsv, dev.jsonl, or dev.en,dev.de for two files."""
+    corpus of the model's pair, such as dev.tsv, dev.jsonl, or dev.en,dev.de for two files; for a
+    model that goes on with texts a file with a text a line."""
     columns: str | None = None
     """Which two columns hold the model's first and second language, such as 1,2 or en,de."""
     from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
@@ -62,14 +71,22 @@ class Options:
 
 def run(options: Options) -> int:
     """Measure, print, write; raises a HeedfulError for a bad model, language, corpus or file."""
-    from heedful.inspect.heads.measure import measure
-    from heedful.inspect.heads.table import lines, plain
-    from heedful.progress import Progress
-    from heedful.translator import BUNDLED, Translator
+    from heedful.interop.writers import writes
+    from heedful.model_path import BUNDLED
 
     if options.output is not None:
         _check_output(options.output)
     model = _model(options) or BUNDLED
+    return _back(options, model) if writes(model) else _translating(options, model)
+
+
+def _translating(options: Options, model: str) -> int:
+    """Measure what heads are for in a model that translates."""
+    from heedful.inspect.heads.measure import measure
+    from heedful.inspect.heads.table import lines, plain
+    from heedful.progress import Progress
+    from heedful.translator import Translator
+
     translator = Translator.load(model, options.device, "float32")
     tag, way = _way(options, translator)
     texts = None if options.data is None else _texts(options, translator, tag)
@@ -83,6 +100,55 @@ def run(options: Options) -> int:
     else:
         print("\n".join(lines(report)))
     return 0
+
+
+def _back(options: Options, model: str) -> int:
+    """Measure how the heads of a model look back that goes on with texts."""
+    from heedful.device import pick_device
+    from heedful.inspect.heads.back import look_back
+    from heedful.inspect.heads.back_table import lines, page, plain
+    from heedful.interop.writers import load_writer
+    from heedful.output import write_whole
+    from heedful.progress import Progress
+
+    for name in ("to", "from_", "columns"):
+        if getattr(options, name) is not None:
+            option = f"--{name.rstrip('_')}"
+            problem = f"{model} goes on with a text, which has no use for it"
+            raise SettingError(problem, where=option, fix="leave it out")
+    if options.output is not None and options.output.suffix not in (".html", ".json"):
+        raise SettingError(
+            "there is no such picture of a model that goes on with texts",
+            where=f"--output {options.output}",
+            fix="end the name in .html or .json",
+        )
+    writer = load_writer(Path(model), pick_device(options.device))
+    Progress(quiet=options.quiet).say(f"{model}: reading texts and measuring every head")
+    report = look_back(writer, *_lines_of(options), model)
+    data = json.dumps(plain(report), ensure_ascii=False, indent=None if options.json else 2)
+    if options.output is not None:
+        text = page(report) if options.output.suffix == ".html" else data + "\n"
+        write_whole(options.output, text.encode())
+    print(data if options.json else "\n".join(lines(report)))
+    return 0
+
+
+def _lines_of(options: Options) -> tuple[list[str], str]:
+    """Return texts to read, and where they are from: evenly spread lines, or the templates."""
+    from heedful.data.evenly import evenly
+    from heedful.inspect.heads.measure import SENTENCES
+    from heedful.inspect.heads.pronouns import examples
+    from heedful.line_input import lines_of, open_input
+
+    if options.data is None:
+        templates = [one.text for one in examples("en")]
+        return [templates[at] for at in evenly(len(templates), _TEMPLATES)], "the English templates"
+    with open_input(Path(options.data)) as file:
+        texts = [text.strip() for text in lines_of(file, options.data, Counter())]
+    texts = [text for text in texts if text]
+    if not texts:
+        raise DataError("it has no text", where=options.data, fix="give a text a line")
+    return [texts[place] for place in evenly(len(texts), SENTENCES)], options.data
 
 
 def _model(options: Options) -> str | None:

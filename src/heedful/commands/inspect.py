@@ -1,4 +1,4 @@
-"""`heed inspect`: what a model looks at while it translates a sentence, and what that is worth."""
+"""`heed inspect`: what a model looks at while it translates or writes, and what that is worth."""
 
 __all__ = ["EXAMPLES", "Options", "run"]
 
@@ -20,17 +20,24 @@ heed inspect runs/mine "A dog runs." -o trace.html
 heed inspect --to de "The cat ate the fish because it was hungry." --explain hungrig
 heed inspect --to de "The cat ate the fish because it was hungry." --ablate encoder.4.3 cross.1
 heed inspect --to de "The cat ate the fish because it was hungry." --replace hungry=tasty
+heed inspect --model gpt2 "The capital of France is" --max-new 8
+heed inspect --model gpt2 "The cat sat on" --word cat --ablate decoder.4.3 -o trace.html
 """
+
+_OF_TRANSLATORS = ("to", "from_", "beam", "length_penalty")
+_OF_WRITERS = ("max_new", "temperature", "seed")
+"""Options that one of the two kinds of models has alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Show what a model looks at while it translates a sentence, and what its answer rests on.
+    """Show what a model looks at while it translates or writes, and what its answer rests on.
 
     Give the sentence, or a model and the sentence. Layers and heads are counted from 0: encoder.4.3
     is the fourth head of the encoder's fifth layer, cross.1 all heads by which the decoder's second
-    layer looks at the source. What a head looks at is no proof of why the model answers as it does:
-    switch the head off, or change a word, and see.
+    layer looks at the source. Of a decoder such as GPT-2 or Llama, from a folder of Hugging Face,
+    the sentence is a prompt, and decoder.4.3 looks back in the text. What a head looks at is no
+    proof of why the model answers as it does: switch the head off, or change a word, and see.
     """
 
     words: tyro.conf.Positional[tuple[str, ...]] = ()
@@ -38,19 +45,26 @@ class Options:
     model: str | None = None
     """The same model by name; the bundled model if none is given."""
     target: str | None = None
-    """A translation to look at, in place of the model's own."""
+    """A translation, or what stands behind the prompt, to look at in place of the model's own."""
     to: str | None = None
     """The language to translate to, where the model has several."""
     from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
     """The language of the sentence."""
-    beam: int = 4
-    """Hypotheses that the search keeps."""
-    length_penalty: float = 0.6
-    """Alpha of the length penalty."""
+    beam: int | None = None
+    """Hypotheses that the search keeps (4 if not given)."""
+    length_penalty: float | None = None
+    """Alpha of the length penalty (0.6 if not given)."""
+    max_new: int | None = None
+    """Most pieces that are written behind a prompt (20 if not given)."""
+    temperature: float | None = None
+    """Draw what is written; below 1 likely pieces become likelier, above 1 less so."""
+    seed: int | None = None
+    """Draw what is written; decides what is drawn (1 if not given)."""
     word: str | None = None
     """Show what every head looks at from this word; a number is the word's place, from 0."""
-    kind: Literal["encoder", "decoder", "cross"] = "encoder"
-    """Which attention --word is about: encoder has words of the source, others of the target."""
+    kind: Literal["encoder", "decoder", "cross"] | None = None
+    """Which attention --word is about: encoder has words of the source, others of the target; the
+    first that the model has if not given."""
     explain: str | None = None
     """Show what the prediction of this word of the translation rests on, or of this step."""
     method: str = "occlusion"
@@ -76,27 +90,68 @@ def run(options: Options) -> int:
     if options.json and (options.word or options.explain or options.ablate or changes):
         raise SettingError("it has the whole trace, and none of what else is asked", where="--json")
     from heedful.inspect.saving import check_format
-    from heedful.inspect.trace import trace
+    from heedful.interop.writers import writes
     from heedful.model_path import BUNDLED
-    from heedful.translator import Translator
 
     if options.output is not None:
         check_format(options.output)
     name = BUNDLED if model is None else model
-    seen = trace(
-        Translator.load(name, options.device),
-        text,
-        options.target,
-        to=options.to,
-        from_=options.from_,
-        beam=options.beam,
-        length_penalty=options.length_penalty,
-    )
+    seen = _written(options, name, text) if writes(name) else _translated(options, name, text)
     if options.output is not None:
         seen.save(options.output, name)
     for line in _lines(options, seen, name, changes):
         print(line)
     return 0
+
+
+def _translated(options: Options, name: str, text: str) -> "Trace":
+    """Return the trace of a translation."""
+    from heedful.inspect.trace import trace
+    from heedful.translator import Translator
+
+    _refuse(options, _OF_WRITERS, f"{name} translates")
+    given = {"beam": options.beam, "length_penalty": options.length_penalty}
+    return trace(
+        Translator.load(name, options.device),
+        text,
+        options.target,
+        to=options.to,
+        from_=options.from_,
+        **{key: value for key, value in given.items() if value is not None},  # type: ignore[arg-type]
+    )
+
+
+def _written(options: Options, name: str, text: str) -> "Trace":
+    """Return the trace of a text that is gone on with."""
+    from heedful.device import pick_device
+    from heedful.inspect.prompted import MOST, trace_prompt
+    from heedful.interop.writers import load_writer
+    from heedful.search_options import writing_of
+
+    _refuse(options, _OF_TRANSLATORS, f"{name} goes on with a text")
+    if options.target is not None:
+        _refuse(options, _OF_WRITERS, "--target is read as it is")
+    if options.kind not in (None, "decoder"):
+        raise SettingError(
+            f"{name} has no encoder", where=f"--kind {options.kind}", fix="leave it out"
+        )
+    given = {"temperature": options.temperature, "seed": options.seed}
+    search = writing_of({key: value for key, value in given.items() if value is not None})
+    writer = load_writer(Path(name), pick_device(options.device))
+    most = MOST if options.max_new is None else options.max_new
+    try:
+        return trace_prompt(writer, text, options.target, most=most, search=search)
+    except SettingError as error:
+        where = "--max-new" if error.where == "most" else error.where
+        raise SettingError(error.problem, where=where, fix=error.fix) from error
+
+
+def _refuse(options: Options, names: tuple[str, ...], why: str) -> None:
+    """Raise SettingError for an option that means nothing to the model."""
+    for name in names:
+        if getattr(options, name) is not None:
+            option = f"--{name.rstrip('_').replace('_', '-')}"
+            raise SettingError(f"{why}, which has no use for it", where=option, fix="leave it out")
 
 
 def _words(options: Options) -> tuple[str | None, str]:
@@ -129,6 +184,7 @@ def _changes(options: Options) -> dict[str, str]:
 def _lines(options: Options, seen: "Trace", name: str, changes: dict[str, str]) -> list[str]:
     """Return what is printed."""
     from heedful.inspect import telling
+    from heedful.inspect.names import kinds_of
 
     if options.json:
         import json
@@ -138,7 +194,7 @@ def _lines(options: Options, seen: "Trace", name: str, changes: dict[str, str]) 
         return [json.dumps(to_wire(seen, name), ensure_ascii=False)]
     told = []
     if options.word is not None:
-        told += telling.looks(seen, _number(options.word), options.kind)
+        told += telling.looks(seen, _number(options.word), options.kind or kinds_of(seen.model)[0])
     if options.explain is not None:
         told += telling.reasons(seen, _number(options.explain), options.method)
     if options.ablate or changes:

@@ -59,11 +59,18 @@ class Options:
 
 def run(options: Options, settings: dict[str, Any]) -> int:
     """Print to standard output."""
-    from heedful.config import merged
+    from heedful.config import RunConfig, merged
     from heedful.recipes import recipe
 
     _check(options)
-    config = merged(recipe(options.recipe), settings)
+    begun = recipe(options.recipe)
+    if not isinstance(begun, RunConfig):
+        raise SettingError(
+            f"{begun.recipe} is no translator, and only trainings of translators are planned",
+            where="recipe",
+            fix="take another, such as paper-base",
+        )
+    config = merged(begun, settings)
     found = _plan(options, config)
     if options.json:
         print(json.dumps(found, indent=2))

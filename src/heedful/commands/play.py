@@ -8,6 +8,7 @@ __all__ = ["ACCEPTS_SETTINGS", "EXAMPLES", "Options", "run"]
 import sys
 import webbrowser
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,7 @@ EXAMPLES = """\
 heed play
 heed play --open
 heed play runs/mine everyday --port 8080
+heed play --model gpt2
 """
 
 ACCEPTS_SETTINGS = True
@@ -38,11 +40,14 @@ class Options:
     """Show on a web page what a model does with a sentence: type, look, switch heads off.
 
     The page asks this machine alone, and works without a network. All that `heed serve` answers
-    is answered, too. Only this machine is answered unless --host says otherwise.
+    is answered, too. Only this machine is answered unless --host says otherwise. A decoder such as
+    GPT-2 or Llama, in a folder of Hugging Face, goes on with what is typed.
     """
 
-    model: tyro.conf.Positional[tuple[str, ...]] = ()
+    named: tyro.conf.Positional[tuple[str, ...]] = ()
     """Model folders, run folders or bundled names; the bundled model if none is given."""
+    model: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """A model by name; may be given several times."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 is all of this machine's."""
     port: int = 5001
@@ -63,10 +68,18 @@ def run(options: Options, settings: dict[str, Any]) -> int:
     """Serve until SIGTERM or Ctrl-C; raises a HeedfulError for what cannot be served."""
     try:
         from heedful.playground.routes import play_routes
-        from heedful.serve.starting import Asked, serve
+        from heedful.serve.starting import Asked, named, serve
     except ModuleNotFoundError as error:
         raise lacking(error) from error
+    from heedful.device import pick_device
+    from heedful.interop.writers import load_writer, writes
     from heedful.playground.handlers import Played, Playground
+    from heedful.playground.writing import WriterEngine
+
+    given = named((*options.named, *options.model))
+    device = pick_device(options.device)
+    written = {name: Path(path) for name, path in given.items() if writes(path)}
+    writers = {name: load_writer(path, device) for name, path in written.items()}
 
     def started(address: str, models: "Models") -> None:
         if not options.quiet:
@@ -78,11 +91,15 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         models: "Models", translators: "dict[str, Translator]", limits: "ServerLimits"
     ) -> "Sequence[APIRouter]":
         played = [Played(name, one, one.folder) for name, one in translators.items()]
+        played += [Played(name, one, Path(given[name])) for name, one in writers.items()]
+        order = list(given)
+        played.sort(key=lambda one: order.index(one.name) if one.name in given else 0)
         return [play_routes(Playground(played, limits), models)]
 
     return serve(
         Asked(
-            models=options.model,
+            models=[path for name, path in given.items() if name not in writers],
+            others={name: WriterEngine(writer) for name, writer in writers.items()},
             host=options.host,
             port=options.port,
             settings=settings,

@@ -1,4 +1,4 @@
-"""`heed serve`: a translation service of one model or several, for LibreTranslate's clients too.
+"""`heed serve`: a service of one model or several, for LibreTranslate's and OpenAI's clients too.
 
 Loads the models, opens the port and hands both to `heedful.serve`.
 """
@@ -29,7 +29,7 @@ ACCEPTS_SETTINGS = True
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Answer translation requests over HTTP, those of LibreTranslate's clients among them.
+    """Answer requests over HTTP, those of LibreTranslate's and OpenAI's clients among them.
 
     Only this machine is answered unless --host says otherwise. Every limit has a path of its own,
     such as --limits.texts 32; docs/serving.md lists them.
@@ -38,7 +38,8 @@ class Options:
     model: Annotated[
         tuple[str, ...], tyro.conf.arg(metavar="MODEL"), tyro.conf.UseAppendAction
     ] = ()
-    """A model folder, a run folder or a bundled name; the bundled model if none is given."""
+    """A model folder, a run folder or a bundled name, or a model that writes: a folder of Hugging
+    Face, a GGUF file; the bundled model if none is given."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 is all of this machine's."""
     port: int = 5000
@@ -72,13 +73,22 @@ def run(options: Options, settings: dict[str, Any]) -> int:
 
     def started(address: str, models: "Models") -> None:
         if not options.quiet:
-            pairs = ", ".join(f"{a} to {b}" for a, b in models.ways())
-            said = f"{address} translates {pairs or 'languages without names'}; Ctrl-C ends it"
-            print(said, file=sys.stderr, flush=True)
+            print(f"{address} {_does(models)}; Ctrl-C ends it", file=sys.stderr, flush=True)
 
     given = {name: value for name, value in vars(options).items() if name not in ("model", "quiet")}
     return serve(
-        Asked(models=options.model, settings=settings, **given),
+        Asked(models=options.model, settings=settings, writers=True, **given),
         started,
         "anybody who reaches this machine can use it; --api-keys FILE asks for a key",
     )
+
+
+def _does(models: "Models") -> str:
+    """Say what the models do."""
+    said = []
+    if models.loaded:
+        pairs = ", ".join(f"{a} to {b}" for a, b in models.ways())
+        said.append(f"translates {pairs or 'languages without names'}")
+    if models.writers:
+        said.append("writes with " + ", ".join(model.name for model in models.writers))
+    return " and ".join(said)

@@ -1,4 +1,4 @@
-"""`heed train`: from sentence pairs to a model folder."""
+"""`heed train`: from sentence pairs, or a text, to a model folder."""
 
 __all__ = ["ACCEPTS_SETTINGS", "EXAMPLES", "Options", "run"]
 
@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from dataclasses import dataclass
-from operator import attrgetter
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +15,7 @@ import tyro
 from heedful.errors import HeedfulError, SettingError
 
 if TYPE_CHECKING:
-    from heedful.config import RunConfig
+    from heedful.config import KnownRunConfig, ReadingRunConfig, TextRunConfig
     from heedful.progress import Progress
     from heedful.run import RunResult
 
@@ -31,19 +31,27 @@ heed train --data de.tsv zh=zh.tsv --from en --to de --both-directions --out run
 heed train --data my.tsv --dev d.tsv --test t.tsv --teacher runs/big --distil --out runs/small
 heed train --data my.tsv --out runs/z --batch-tokens auto --device cuda
 heed train --data my.tsv --out runs/w --nproc 2 --parallel.kind fsdp
+heed train --recipe gpt-char --data input.txt --out runs/shakespeare
+heed train --recipe bert-classify --from minilm --data train.tsv --out runs/mood
+heed train --recipe bert-words --data text.txt --out runs/words --objective.whole-words true
 heed train --data my.tsv --out runs/y --model.position.kind rotary --training.max-minutes 30
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Train a translator. Any setting of a run can be given by its path, as --model.d-model 256."""
+    """Train a translator, or by --recipe gpt-char a decoder that goes on with a text, or by
+    --recipe bert-classify and bert-words an encoder.
+
+    Any setting of a run can be given by its path, as --model.d-model 256.
+    """
 
     out: Annotated[Path, tyro.conf.arg(aliases=["-o", "--output"])]
     """The run folder to make: checkpoints, log, data report and, at the end, model/."""
     data: tuple[str, ...] = ()
     """Corpora to learn from: a.tsv, a.jsonl, a.csv, a.parquet, or a.en,a.de for two files; zh=b.tsv
-    is one whose second column is Chinese, whatever --to says."""
+    is one whose second column is Chinese, whatever --to says. For gpt-char and
+    bert-words: text files; for bert-classify: tables (.tsv, .csv) with text and label."""
     dev: tuple[str, ...] = ()
     """Corpora to choose the best weights by; held out of --data if not given."""
     test: tuple[str, ...] = ()
@@ -51,17 +59,19 @@ class Options:
     recipe: str | None = None
     """A named set of settings (see `heed recipes`); chosen by the corpus's size if not given."""
     from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
-    """Language of the first column, such as en."""
+    """Language of the first column, such as en; of an encoder what --start is."""
     to: str | None = None
     """Language of the second column, such as de."""
     both_directions: bool = False
     """Learn both directions in one model; needs --from and --to."""
     columns: str | None = None
-    """Which two columns hold source and target, such as 1,2."""
+    """Which two columns hold source and target, such as 1,2; for bert-classify those of text and
+    label, or text, second text and label."""
     skip_bad: bool = False
     """Drop rows that cannot be read, and count them, instead of stopping."""
     start: str | None = None
-    """A model to begin with, such as everyday or runs/mine: its weights learn your corpus."""
+    """A model to begin with, such as everyday or runs/mine: its weights learn your corpus. For an
+    encoder a folder with a BERT."""
     mix: tuple[str, ...] = ()
     """With --start: other corpora; as many of their rows are learnt, against forgetting."""
     general: tuple[str, ...] = ()
@@ -164,6 +174,23 @@ def _launch(options: Options) -> int:
 
 def _changes(options: Options, settings: dict[str, Any]) -> dict[str, Any]:
     """Return the fixed options as settings, with those given by path laid over them."""
+    data = _given(options)
+    if isinstance(settings.get("data", {}), dict):
+        settings = settings | {"data": data | settings.get("data", {})}
+    if options.batch_tokens is not None and isinstance(settings.get("training", {}), dict):
+        tokens = options.batch_tokens
+        size = {"batch_tokens": int(tokens) if tokens.isdecimal() else tokens}
+        settings = settings | {"training": size | settings.get("training", {})}
+    top = {
+        "seed": options.seed,
+        "device": options.device,
+        "start": options.start,
+    }
+    return {name: value for name, value in top.items() if value is not None} | settings
+
+
+def _given(options: Options) -> dict[str, Any]:
+    """Return the fixed options that are of the data and were given, by the names of settings."""
     given = {
         "train": list(options.data) or None,
         "dev": list(options.dev) or None,
@@ -180,26 +207,20 @@ def _changes(options: Options, settings: dict[str, Any]) -> dict[str, Any]:
         "columns": options.columns.split(",") if options.columns else None,
         "skip_bad": options.skip_bad or None,
     }
-    data = {name: value for name, value in given.items() if value is not None}
-    if isinstance(settings.get("data", {}), dict):
-        settings = settings | {"data": data | settings.get("data", {})}
-    if options.batch_tokens is not None and isinstance(settings.get("training", {}), dict):
-        tokens = options.batch_tokens
-        size = {"batch_tokens": int(tokens) if tokens.isdecimal() else tokens}
-        settings = settings | {"training": size | settings.get("training", {})}
-    top = {
-        "seed": options.seed,
-        "device": options.device,
-        "start": options.start,
-    }
-    return {name: value for name, value in top.items() if value is not None} | settings
+    return {name: value for name, value in given.items() if value is not None}
 
 
-def _begun(options: Options, changes: dict[str, Any], progress: "Progress") -> "RunConfig":
+def _begun(options: Options, changes: dict[str, Any], progress: "Progress") -> "KnownRunConfig":
     """Return the settings of a new run: the recipe, and what was asked for on top of it."""
-    from heedful.config import RunConfig, merged
+    from heedful.config import ReadingRunConfig, RunConfig, TextRunConfig, merged
     from heedful.recipes import recipe, recipe_for
 
+    if options.recipe is not None:
+        begun = recipe(options.recipe)
+        if isinstance(begun, TextRunConfig):
+            return _text_begun(options, begun, changes)
+        if isinstance(begun, ReadingRunConfig):
+            return _reading_begun(options, begun, changes)
     asked = merged(RunConfig(), {"data": changes["data"], "start": options.start or ""})
     if not asked.data.train:
         raise SettingError("there is nothing to learn from", where="--data", fix="give --data FILE")
@@ -215,6 +236,67 @@ def _begun(options: Options, changes: dict[str, Any], progress: "Progress") -> "
         name = recipe_for(rows)
         progress.say(f"{rows:,} rows: taking the recipe {name} (choose with --recipe)")
     return merged(recipe(name), _exact_if_asked(changes))
+
+
+_OF_TEXT = ("train", "dev")
+"""What of the data's options is for running text too."""
+
+
+def _text_begun(
+    options: Options, begun: "TextRunConfig", changes: dict[str, Any]
+) -> "TextRunConfig":
+    """Return the settings of a new run on running text."""
+    from heedful.config import merged
+
+    of_pairs = [name for name in _given(options) if name not in _OF_TEXT]
+    of_pairs += [name for name in ("start", "batch_tokens") if getattr(options, name) is not None]
+    if of_pairs:
+        raise SettingError(
+            f"it is for pairs of sentences, and --recipe {begun.recipe} learns running text",
+            where=_PAIR_OPTIONS.get(of_pairs[0], "--" + of_pairs[0].replace("_", "-")),
+            fix="leave it out, or give --training.batch-windows"
+            if of_pairs[0] == "batch_tokens"
+            else "leave it out",
+        )
+    return merged(begun, changes)
+
+
+_OF_READING = ("train", "dev", "columns", "skip_bad", "source_language")
+"""What of the data's options is for an encoder too; --from names the model to begin with."""
+
+
+def _reading_begun(
+    options: Options, begun: "ReadingRunConfig", changes: dict[str, Any]
+) -> "ReadingRunConfig":
+    """Return the settings of a new run of an encoder."""
+    from heedful.config import merged
+    from heedful.run_reading import start_settings
+
+    of_pairs = [name for name in _given(options) if name not in _OF_READING]
+    of_pairs += ["batch_tokens"] * (options.batch_tokens is not None)
+    if of_pairs:
+        raise SettingError(
+            f"it is for pairs of sentences, and --recipe {begun.recipe} makes an encoder",
+            where=_PAIR_OPTIONS.get(of_pairs[0], "--" + of_pairs[0].replace("_", "-")),
+            fix="leave it out",
+        )
+    changes = _with_start(options, changes)
+    if changes.get("start"):
+        changes = start_settings(changes["start"], changes)
+    return merged(begun, changes)
+
+
+def _with_start(options: Options, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the changes of an encoder's run, whose --from names the model to begin with."""
+    if options.start and options.from_:
+        raise SettingError("--start and --from both name a model", fix="leave one of them out")
+    data = dict(changes.get("data", {}))
+    data.pop("source_language", None)
+    start = options.start or options.from_
+    return changes | {"data": data} | ({"start": start} if start else {})
+
+
+_PAIR_OPTIONS = {"source_language": "--from", "target_language": "--to"}
 
 
 def _exact_if_asked(changes: dict[str, Any]) -> dict[str, Any]:
@@ -234,6 +316,8 @@ _FIXED_ON_RESUME = (
     "objective",
     "optimizer",
     "training.batch_tokens",
+    "training.batch_rows",
+    "training.batch_windows",
     "training.max_pieces",
     "training.bpe_dropout",
     "training.lora_rank",
@@ -241,20 +325,22 @@ _FIXED_ON_RESUME = (
 )
 
 
-def _resumed(options: Options, changes: dict[str, Any]) -> "RunConfig":
+def _resumed(options: Options, changes: dict[str, Any]) -> "KnownRunConfig":
     """Return the run's own settings; only how long, how fast and where it runs may be changed.
 
     With `--accept-changes` all but the tokenizer's may, as far as the checkpoint fits them.
     """
-    from heedful.config import merged, read_config
+    from heedful.config import ReadingRunConfig, merged, read_config
     from heedful.recipes import recipe
 
     old = read_config(options.out / "config.json")
+    if isinstance(old, ReadingRunConfig):
+        changes = _with_start(options, changes)
     training = changes.get("training")
     if isinstance(training, dict) and training.get("batch_tokens") == "auto":
-        training["batch_tokens"] = old.training.batch_tokens  # what auto found is kept
+        training["batch_tokens"] = _at(old, "training.batch_tokens")  # what auto found is kept
     new = merged(old, changes)
-    changed = [name for name in _FIXED_ON_RESUME if attrgetter(name)(new) != attrgetter(name)(old)]
+    changed = [name for name in _FIXED_ON_RESUME if _at(new, name) != _at(old, name)]
     if options.recipe and recipe(options.recipe).recipe != old.recipe:
         changed.append("recipe")
     if changed and (changed[0] == "tokenizer" or not options.accept_changes):
@@ -265,3 +351,8 @@ def _resumed(options: Options, changes: dict[str, Any]) -> "RunConfig":
             fix=f"leave it out, {accept}or start a new run with another --out",
         )
     return new
+
+
+def _at(config: Any, path: str) -> Any:
+    """Return the setting of that path, None where a run has no such setting."""
+    return reduce(lambda group, name: getattr(group, name, None), path.split("."), config)

@@ -4,12 +4,12 @@ A store, a budget of tokens and a seed come in; lists of rows, an epoch at a tim
 tensors go out; training and validation call it. (seed, epoch) alone decide the order.
 """
 
-__all__ = ["Batch", "BatchPlan"]
+__all__ = ["AnyBatch", "Batch", "BatchPlan", "Plan"]
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -22,6 +22,49 @@ from heedful.text.pieces import PAD, START
 
 Align = Callable[[Padded, Padded], np.ndarray[Any, np.dtype[np.float32]]]
 """Padded sources and targets to the probabilities of `Batch.alignment`."""
+
+
+class AnyBatch(Protocol):
+    """What the loop knows of a batch, whatever is learnt from it."""
+
+    @property
+    def n_target(self) -> int:
+        """Pieces to be predicted: what a loss is averaged over."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """Texts or pairs of them."""
+        ...
+
+    @property
+    def longest(self) -> int:
+        """Pieces of the longest of them."""
+        ...
+
+    def split(self, parts: int) -> Sequence[Self]:
+        """Divide the rows into `parts` batches of as many rows."""
+        ...
+
+    def pinned(self) -> Self:
+        """Return the batch in memory that a GPU can fetch by itself."""
+        ...
+
+    def to(self, device: torch.device | str) -> Self:
+        """Return the batch on another device."""
+        ...
+
+
+class Plan(Protocol):
+    """What the loop knows of where batches come from."""
+
+    def epoch(self, number: int) -> Sequence[Any]:
+        """Return what makes each batch of an epoch; the same whenever it is asked for."""
+        ...
+
+    def batch(self, rows: Any, epoch: int = 0) -> AnyBatch:
+        """Return one of them as tensors."""
+        ...
 
 
 class Respell(Protocol):

@@ -240,7 +240,8 @@ def _stack(model: Transformer, layers: Any, final: nn.Module, format: Format) ->
 def _norm(norm: Any, settings: Any) -> Norm:
     weight = floats(norm.weight)
     centred = isinstance(settings, LayerNorm)
-    shift = floats(norm.bias) if centred else np.zeros_like(weight)
+    biased = centred and norm.bias is not None
+    shift = floats(norm.bias) if biased else np.zeros_like(weight)
     return Norm(weight, shift, settings.eps, centred)
 
 

@@ -4,7 +4,7 @@ Lists of ids come in, what a search finds behind each goes out in their order; n
 here. `heedful.writer` calls it.
 """
 
-__all__ = ["POSITIONS", "PromptStepper", "go_on"]
+__all__ = ["POSITIONS", "PromptStepper", "go_on", "growing", "room_for"]
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -16,7 +16,16 @@ from heedful.decode.job import watching
 from heedful.decode.sources import padded
 from heedful.errors import ModelError
 from heedful.models.seq2seq import DecoderOnly
-from heedful.search import Asked, Client, Hypothesis, Limits, SearchConfig, Watch
+from heedful.search import (
+    Asked,
+    Client,
+    Greedy,
+    Hypothesis,
+    Limits,
+    Sample,
+    SearchConfig,
+    Watch,
+)
 from heedful.shapes import Array, Float, Int, Tensor
 
 POSITIONS = 4096
@@ -90,7 +99,7 @@ def go_on(
     """
     model.eval()
     device = next(iter(model.parameters())).device
-    rooms = [_room(prompt, most, limits.max_length) for prompt in prompts]
+    rooms = [room_for(prompt, most, limits.max_length) for prompt in prompts]
     wide = search.model_copy(update={"max_extra": most, "max_length": most})
     runner = wide.build()
     found: list[list[Hypothesis]] = [[] for _ in prompts]
@@ -106,7 +115,44 @@ def go_on(
     return found
 
 
-def _room(prompt: Sequence[int], most: int, context: int | None) -> int:
+def growing(
+    model: DecoderOnly,
+    prompt: Sequence[int],
+    search: Greedy | Sample,
+    limits: Limits,
+    *,
+    most: int,
+    client: Client,
+) -> Iterator[list[int]]:
+    """Yield what is written behind one prompt after every step, the piece that ends it included.
+
+    The model's weights are asked as they are between two steps; see `go_on`.
+    """
+    model.eval()
+    device = next(iter(model.parameters())).device
+    room = room_for(prompt, most, limits.max_length)
+    runner = search.model_copy(update={"max_extra": most, "max_length": most}).build()
+    its = Limits(limits.start_id, limits.end_id, limits.forbidden, room, limits.vocabulary_size)
+    newest: list[int] = []
+
+    def seen(_: int, pieces: Sequence[int]) -> None:
+        newest[:] = pieces
+
+    with torch.inference_mode():
+        stepper = PromptStepper(model, [prompt], runner.rows_per_sentence, room, device)
+    steps = runner.steps(stepper, [Asked(prompt, client=client)], its, seen)
+    written = 0
+    while True:
+        with torch.inference_mode():
+            going = next(steps, steps) is not steps
+        if not going:
+            return
+        ended = len(newest) == written  # an end is not shown
+        yield [*newest, limits.end_id] if ended else list(newest)
+        written = len(newest)
+
+
+def room_for(prompt: Sequence[int], most: int, context: int | None) -> int:
     """Return how many pieces may follow: the last of them is never read."""
     if not prompt:
         raise ModelError("there is nothing to go on with")

@@ -49,9 +49,9 @@ class Attribution:
     against: str | None
     """The piece that it is told apart from; None: all others."""
     source: Float[Array, " S"]
-    """Of every piece of the source; what is above 0 speaks for the prediction."""
+    """Of every piece that the encoder reads; what is above 0 speaks for the prediction."""
     target: Float[Array, " T"]
-    """Of `<s>` and every piece of the translation before the step."""
+    """Of every piece that the decoder has read by the step."""
     path: Literal["fused", "explicit"]
     """Whether the model ran as it translates, or in the way that shows its weights."""
     missing: float | None
@@ -91,7 +91,7 @@ def check_step(seen: Trace, step: int) -> None:
         raise SettingError(
             f"there is no step {step}",
             where="step",
-            fix=f"the translation has steps 0 to {len(seen.target.ids) - 1}",
+            fix=f"the {seen.what} has steps 0 to {len(seen.target.ids) - 1}",
         )
 
 
@@ -103,7 +103,7 @@ def _wanted(seen: Trace, step: int, against: str | None) -> Wanted:
     piece = seen.target.ids[step]
     if against is None:
         return lambda log_probs: log_probs[:, piece]
-    names = seen.tokenizer.target_pieces(range(seen.tokenizer.target_size))
+    names = seen.pieces(range(seen.log_probs.shape[1]))
     if against not in names:
         raise SettingError(
             f'there is no piece "{against}"', where="against", fix=did_you_mean(against, names)
@@ -116,7 +116,8 @@ def _gradients(seen: Trace, step: int, wanted: Wanted, given: Vectors) -> Vector
     """Return the gradients of what is wanted by the vectors of each variant."""
     with torch.enable_grad():
         own = Vectors(*(side.detach().requires_grad_() for side in given))
-        found = torch.autograd.grad(wanted(of_step(seen.model, own, step)).sum(), own)
+        said = wanted(of_step(seen.model, own, step)).sum()
+        found = torch.autograd.grad(said, own, materialize_grads=True)
     return Vectors(*found)
 
 
@@ -181,7 +182,7 @@ def _value_zeroing(seen: Trace, step: int, wanted: Wanted) -> tuple[Scores, None
         return float(wanted(logits[step:].float().log_softmax(-1)))
 
     whole = without((), None)
-    source = [whole - without(("encoder", "cross"), place) for place in range(len(seen.source.ids))]
+    source = [whole - without(("encoder", "cross"), place) for place in range(len(seen.encoded))]
     written = [whole - without(("decoder",), place) for place in range(step + 1)]
     return (np.array(source, np.float32), np.array(written, np.float32)), None
 

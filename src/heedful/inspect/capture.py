@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from heedful.errors import ModelError, SettingError
-from heedful.inspect.names import Kind, modules
-from heedful.models.transformer import Transformer
+from heedful.inspect.names import Kind, Model, modules
 from heedful.nn.attention import (
     KeyValue,
     MultiHeadAttention,
@@ -87,7 +86,7 @@ Looking = Callable[
 
 
 @contextmanager
-def record(model: Transformer) -> Iterator[Looks]:
+def record(model: Model) -> Iterator[Looks]:
     """Keep what comes into every attention while the block runs; of several passes the last.
 
     The pass is computed as it would be without. Raises SettingError for a model in training mode,

@@ -11,29 +11,37 @@ from typing import NamedTuple
 import torch
 
 from heedful.inspect.leaving import still_wanted
-from heedful.models.transformer import Transformer
+from heedful.inspect.names import Model
+from heedful.models.gpt import GPT
 from heedful.shapes import Float, Tensor
 from heedful.text.pieces import START
 
 
 class Vectors(NamedTuple):
-    """What stands for the pieces of some variants of a pair, before positions are added."""
+    """What stands for the pieces of some variants of a pair, before positions are added.
+
+    Of a model without an encoder the source has none.
+    """
 
     source: Float[Tensor, "B S D"]
     target: Float[Tensor, "B T D"]
 
 
 @torch.no_grad()
-def vectors(model: Transformer, source: tuple[int, ...], target: tuple[int, ...]) -> Vectors:
+def vectors(model: Model, source: tuple[int, ...], target: tuple[int, ...]) -> Vectors:
     """Return the embeddings of a source and of what the decoder reads to write a target."""
     device = next(model.parameters()).device
+    if isinstance(model, GPT):
+        alone = torch.tensor([[source[0], *target[:-1]]], device=device)
+        given: Tensor = model.tables.embed_target(alone)
+        return Vectors(given[:, :0], given)
     read = torch.tensor([source], device=device)
     written = torch.tensor([[START, *target[:-1]]], device=device)
     return Vectors(model.tables.embed_source(read), model.tables.embed_target(written))
 
 
 @torch.no_grad()
-def averages(model: Transformer) -> Vectors:
+def averages(model: Model) -> Vectors:
     """Return the mean of all pieces, of either side: a place from which to look at one of them.
 
     Zeros would not do: before a norm the shortest vector is worth as much as the whole.
@@ -45,7 +53,7 @@ def averages(model: Transformer) -> Vectors:
     return Vectors(source, target)
 
 
-def of_step(model: Transformer, given: Vectors, step: int) -> Float[Tensor, "B N"]:
+def of_step(model: Model, given: Vectors, step: int) -> Float[Tensor, "B N"]:
     """Return the log-probabilities of all pieces at a step, of every variant."""
     still_wanted()
     tables = vars(model.tables)
@@ -54,9 +62,13 @@ def of_step(model: Transformer, given: Vectors, step: int) -> Float[Tensor, "B N
     target = given.target[:, : step + 1]
     tables["embed_source"] = lambda _: given.source
     tables["embed_target"] = lambda _: target
+    target_in = blank.new_zeros(rows, step + 1)
     try:
-        memory = model.encode(blank, torch.ones_like(blank, dtype=torch.bool))
-        hidden = model.hidden(blank.new_zeros(rows, step + 1), memory)
+        if isinstance(model, GPT):
+            hidden = model.hidden(target_in)
+        else:
+            memory = model.encode(blank, torch.ones_like(blank, dtype=torch.bool))
+            hidden = model.hidden(target_in, memory)
     finally:
         del tables["embed_source"], tables["embed_target"]
     return model.project(hidden[:, step]).float().log_softmax(-1)

@@ -1,7 +1,7 @@
 """What a piece is to the model before anything is looked at: its vector, and which lie near it.
 
-A translator and a piece's number come in; its embedding as the first layer gets it, the nearest
-others and the vector of its position go out.
+A translator or writer and a piece's number come in; its embedding as the first layer gets it, the
+nearest others and the vector of its position go out.
 """
 
 __all__ = ["Embedded", "Near", "embedding"]
@@ -14,6 +14,7 @@ from heedful.errors import SettingError
 from heedful.nn.position import InputPosition
 from heedful.shapes import Array, Float, Tensor
 from heedful.translator import Translator
+from heedful.writer import Writer
 
 
 class Near(NamedTuple):
@@ -28,7 +29,7 @@ class Embedded(NamedTuple):
 
     piece: str
     vector: Float[Array, " D"]
-    """sqrt(d_model) times its row of the table."""
+    """Its row of the table, times sqrt(d_model) where there is an encoder."""
     near: tuple[Near, ...]
     """The pieces with the largest cosines, itself left out."""
     position: Float[Array, " D"] | None
@@ -37,18 +38,25 @@ class Embedded(NamedTuple):
 
 @torch.inference_mode()
 def embedding(
-    translator: Translator,
+    by: Translator | Writer,
     side: Literal["source", "target"],
     piece: int,
     place: int = 0,
     nearest: int = 8,
 ) -> Embedded:
-    """Return what a piece is at a place; raises SettingError for a piece or place there is not."""
-    model, tokenizer = translator.model, translator.tokenizer
-    if side == "source":
-        table, positions, name = model.tables.source, model.source_position, tokenizer.source_pieces
+    """Return what a piece is at a place; raises SettingError for a piece or place there is not.
+
+    Both sides of a writer are the same.
+    """
+    model = by.model
+    if isinstance(by, Writer):
+        table, positions, name = by.model.tables.target, by.model.position, by.vocabulary.pieces
+    elif side == "source":
+        table, positions = by.model.tables.source, by.model.source_position
+        name = by.tokenizer.source_pieces
     else:
-        table, positions, name = model.tables.target, model.target_position, tokenizer.target_pieces
+        table, positions = by.model.tables.target, by.model.target_position
+        name = by.tokenizer.target_pieces
     for what, asked, there in (
         ("piece", piece, table.num_embeddings),
         ("place", place, model.config.max_length),

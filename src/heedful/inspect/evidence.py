@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from heedful.errors import SettingError
-from heedful.inspect.ablate import Edit
+from heedful.inspect.ablate import Edit, ablations
 from heedful.inspect.attribute import attribute, check_step
 from heedful.inspect.importance import log_prob_of
 from heedful.inspect.names import Head, Kind, check, modules
@@ -45,7 +45,7 @@ class Evidence:
     heads: tuple[Given, ...]
     """Of every head of the kind, the largest weight first."""
     step: int | None
-    """Whose log-probability is meant; None: the whole translation's."""
+    """Whose log-probability is meant; None: that of all that was written."""
     rollout: float
     """The share by attention multiplied through all layers."""
     grad_x_input: float | None
@@ -78,7 +78,7 @@ class Evidence:
 
     def __str__(self) -> str:
         best, of = self.heads[0], len(self.heads)
-        what = "the translation" if self.step is None else "the prediction"
+        what = f"the {self.difference.before.what}" if self.step is None else "the prediction"
         stays = "is another" if self.difference.changed else "stays the same"
         looked = (
             f"{self.over_half} of {of} heads give it more than half, and {best.head} most, "
@@ -134,8 +134,11 @@ def evidence(
     before = log_prob_of(seen, step)
     difference = what_if(seen, ablate=[heads[0].head])
     lost = -difference.lost
-    if step is not None:
-        was, is_now = difference.log_probs[step]
+    if step is not None and step < seen.begins:  # a piece of the prompt
+        lost = log_prob_of(seen, step, ablations(seen.model, [heads[0].head], "mean", seen.looks))
+        lost -= before
+    elif step is not None:
+        was, is_now = difference.log_probs[step - seen.begins]
         lost = is_now - was
     return Evidence(
         kind,

@@ -16,7 +16,7 @@ import torch
 from heedful.inspect.ablate import Edits, How, ablations, edited, merged
 from heedful.inspect.attribute import check_step
 from heedful.inspect.capture import Looking, replaced
-from heedful.inspect.names import KINDS, Head, Kind, every_head, modules
+from heedful.inspect.names import Head, Kind, every_head, kinds_of, modules
 from heedful.inspect.stages import logits_of
 from heedful.inspect.trace import Trace
 from heedful.nn.attention import KeyValue
@@ -35,7 +35,7 @@ class Change(NamedTuple):
 
 
 def importance(seen: Trace, step: int | None = None) -> Gradients:
-    """Return d log p / d gate of every head: of a step's piece, or of the whole translation.
+    """Return d log p / d gate of every head: of a step's piece, or of all that was written.
 
     Above 0 the head speaks for it. Raises SettingError for a step that there is not.
     """
@@ -53,7 +53,7 @@ def importance(seen: Trace, step: int | None = None) -> Gradients:
     found = dict(zip(gates, slopes, strict=True))
     return {
         kind: np.stack([found[place].cpu().numpy() for place in found if place[0] == kind])
-        for kind in KINDS
+        for kind in kinds_of(seen.model)
     }
 
 
@@ -83,7 +83,7 @@ def exactly(seen: Trace, step: int | None = None, how: How | str = "mean") -> It
 
 
 def log_prob_of(seen: Trace, step: int | None = None, edits: Edits | None = None) -> float:
-    """Return the log-probability of a step's piece, or of the whole translation, with edits made.
+    """Return the log-probability of a step's piece, or of all that was written, with edits made.
 
     The edits come on top of the trace's own. Raises SettingError for a step that there is not.
     """
@@ -99,4 +99,4 @@ def _log_prob(seen: Trace, step: int | None) -> Float[Tensor, ""]:
     log_probs = logits_of(seen.model, seen.source.ids, target).float().log_softmax(-1)
     chosen = torch.tensor(target, device=log_probs.device)[:, None]
     found = log_probs.gather(1, chosen)[:, 0]
-    return found.sum() if step is None else found[step]
+    return found[seen.begins :].sum() if step is None else found[step]

@@ -15,6 +15,7 @@ from torch import nn
 from heedful.inspect.ablate import edited
 from heedful.inspect.stages import logits_of
 from heedful.inspect.trace import Trace
+from heedful.models.gpt import GPT
 
 
 class Said(NamedTuple):
@@ -32,16 +33,24 @@ def logit_lens(seen: Trace, top: int = 5) -> list[list[Said]]:
     states = []
 
     def keep(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        states.append(output.states)
+        states.append(output if isinstance(seen.model, GPT) else output.states)
 
-    handles = [layer.register_forward_hook(keep) for layer in seen.model.decoder]
+    layers, norm = _decoder(seen)
+    handles = [layer.register_forward_hook(keep) for layer in layers]
     try:
         with edited(seen.model, seen.edits):
             logits_of(seen.model, seen.source.ids, seen.target.ids)
     finally:
         for handle in handles:
             handle.remove()
-    return [_said(seen, seen.model.decoder_norm(layer), top) for layer in states]
+    return [_said(seen, norm(layer), top) for layer in states]
+
+
+def _decoder(seen: Trace) -> tuple[nn.ModuleList, nn.Module]:
+    """Return the decoder's layers, and the norm behind the last."""
+    if isinstance(seen.model, GPT):
+        return seen.model.layers, seen.model.norm
+    return seen.model.decoder, seen.model.decoder_norm
 
 
 def _said(seen: Trace, states: Any, top: int) -> list[Said]:
@@ -49,7 +58,7 @@ def _said(seen: Trace, states: Any, top: int) -> list[Said]:
     best = log_probs.topk(min(top, log_probs.shape[1]))
     own = log_probs.gather(1, torch.tensor(seen.target.ids, device=log_probs.device)[:, None])
     return [
-        Said(tuple(zip(seen.tokenizer.target_pieces(pieces), values, strict=True)), float(log_prob))
+        Said(tuple(zip(seen.pieces(pieces), values, strict=True)), float(log_prob))
         for pieces, values, log_prob in zip(
             best.indices.tolist(), best.values.tolist(), own[:, 0].tolist(), strict=True
         )

@@ -34,7 +34,8 @@ def page(wire: dict[str, Any]) -> str:
         f"default-src 'none'; script-src data: {_checksum(imports)} {_checksum(_START)}; "
         f"style-src {_checksum(style)}; base-uri 'none'; form-action 'none'"
     )
-    title = f"{wire['source']['text']} → {wire['target']['text']}"
+    source, target = wire["source"]["text"], wire["target"]["text"]
+    title = target if "begins" in wire else f"{source} → {target}"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'

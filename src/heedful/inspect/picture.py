@@ -8,7 +8,7 @@ __all__ = ["picture"]
 from typing import Any
 
 from heedful.inspect.drawing import Format, drawn
-from heedful.inspect.names import KINDS, TITLES, Kind
+from heedful.inspect.names import TITLES, Kind, kinds_of
 from heedful.inspect.trace import Trace
 
 CAPTION = "Where each head read from, darker is more; not proof of why the model answered so."
@@ -17,7 +17,7 @@ CAPTION = "Where each head read from, darker is more; not proof of why the model
 def picture(seen: Trace, kind: Format) -> bytes:
     """Return the sheet: a row for each layer, a column for each head; see `drawn` for errors."""
     rows: list[tuple[Kind, int]] = [
-        (name, layer) for name in KINDS for layer in range(seen.n_layers(name))
+        (name, layer) for name in kinds_of(seen.model) for layer in range(seen.n_layers(name))
     ]
     heads = seen.model.config.n_heads
 
@@ -28,7 +28,8 @@ def picture(seen: Trace, kind: Format) -> bytes:
         for line, (name, layer) in zip(panels, rows, strict=True):
             for head, panel in enumerate(line):
                 _draw(panel, seen, name, layer, head)
-        figure.suptitle(f"{seen.source.text}\n{seen.target.text}", fontsize=9)
+        texts = [seen.source.text, seen.target.text][not seen.encoded :]
+        figure.suptitle("\n".join(map(_plain, texts)), fontsize=9)
         figure.supxlabel(CAPTION, fontsize=6)
         return figure
 
@@ -47,5 +48,6 @@ def _draw(panel: Any, seen: Trace, kind: Kind, layer: int, head: int) -> None:
 
 
 def _plain(piece: str) -> str:
-    """Return a piece without what matplotlib would read as a formula."""
-    return piece.replace("$", r"\$")
+    """Return a text without what matplotlib would read as a formula, or an SVG cannot hold."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in piece)
+    return shown.replace("$", r"\$")

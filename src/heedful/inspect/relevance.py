@@ -1,7 +1,7 @@
 """Attention followed through all layers: rollout, and relevance by gradients.
 
 What a model looked at comes in, a matrix of steps by pieces of the source, and one of steps by
-pieces that the decoder had read, go out.
+pieces that the decoder had read, go out. Without an encoder the first has no columns.
 """
 
 __all__ = ["chefer", "rolled", "rollout"]
@@ -12,8 +12,7 @@ import torch
 
 from heedful.inspect.ablate import Edit, Edits, looking
 from heedful.inspect.capture import Looks, replaced
-from heedful.inspect.names import Kind, modules
-from heedful.models.transformer import Transformer
+from heedful.inspect.names import Kind, Model, modules
 from heedful.shapes import Array, Float, Tensor
 
 Maps = dict[tuple[Kind, int], Float[Tensor, "Q M"]]
@@ -43,18 +42,21 @@ def rollout(looks: Looks) -> Shares:
     networks, values and the output projection are left out: it is an approximation.
     """
     maps = {place: look.weights()[0].mean(0) for place, look in looks.items()}
-    source = _rolled(maps)
+    alone = ("cross", 0) not in maps
+    source = None if alone else _rolled(maps)
     own = _identity(maps["decoder", 0])
-    across = torch.zeros_like(maps["cross", 0])
+    across = torch.zeros_like(own[:, :0] if alone else maps["cross", 0])
     for layer in range(_layers(maps, "decoder")):
         mixed = maps["decoder", layer]
         own, across = (own + mixed @ own) / 2, (across + mixed @ across) / 2
+        if source is None:
+            continue
         own, across = own / 2, (across + maps["cross", layer] @ source) / 2
     return across.cpu().numpy(), own.cpu().numpy()
 
 
 def chefer(
-    model: Transformer, predicted: Callable[[], Float[Tensor, ""]], edits: Edits | None = None
+    model: Model, predicted: Callable[[], Float[Tensor, ""]], edits: Edits | None = None
 ) -> Shares:
     """Return the relevance of Chefer et al. 2021 (arXiv 2103.15679), rules 5 to 10.
 
@@ -63,15 +65,18 @@ def chefer(
     what was added to the identity sum to 1 in each row.
     """
     maps = _weighted(model, predicted, edits or {})
-    source = _identity(maps["encoder", 0])
+    alone = ("cross", 0) not in maps
+    own = _identity(maps["decoder", 0])
+    source = own[:0, :0] if alone else _identity(maps["encoder", 0])
     for layer in range(_layers(maps, "encoder")):
         source = source + maps["encoder", layer] @ source
-    own = _identity(maps["decoder", 0])
-    across = torch.zeros_like(maps["cross", 0])
+    across = torch.zeros_like(own[:, :0] if alone else maps["cross", 0])
     for layer in range(_layers(maps, "decoder")):
         mixed = maps["decoder", layer]
         across = across + mixed @ across
         own = own + mixed @ own
+        if alone:
+            continue
         across = across + _normalised(own).T @ maps["cross", layer] @ _normalised(source)
     return across.cpu().numpy(), own.cpu().numpy()
 
@@ -91,7 +96,7 @@ def _normalised(own: Float[Tensor, "Q Q"]) -> Float[Tensor, "Q Q"]:
     return identity + added / added.sum(-1, keepdim=True).clamp(min=1e-30)
 
 
-def _weighted(model: Transformer, predicted: Callable[[], Float[Tensor, ""]], edits: Edits) -> Maps:
+def _weighted(model: Model, predicted: Callable[[], Float[Tensor, ""]], edits: Edits) -> Maps:
     """Return A-bar of every layer: the model is run in the way that shows its weights."""
     shown: dict[tuple[Kind, int], Tensor] = {}
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from heedful.errors import SettingError
-from heedful.inspect.names import KINDS
+from heedful.inspect.names import kinds_of
 from heedful.inspect.page import page
 from heedful.inspect.picture import picture
 from heedful.inspect.trace import Trace
@@ -50,7 +50,7 @@ def _json(seen: Trace, name: str) -> bytes:
 
 def _npz(seen: Trace, name: str) -> bytes:
     """Return the arrays: maps by kind [layer head query key], pieces, and log-probabilities."""
-    arrays: dict[str, Any] = {str(kind): seen.maps(kind) for kind in KINDS}
+    arrays: dict[str, Any] = {str(kind): seen.maps(kind) for kind in kinds_of(seen.model)}
     arrays |= {
         "source_ids": np.array(seen.source.ids),
         "target_ids": np.array(seen.target.ids),

@@ -1,9 +1,9 @@
-"""The two sides of a trace: a text, its pieces, its words, and which piece spells which word.
+"""The sides of a trace: a text, its pieces, its words, and which piece spells which word.
 
 Ids and a text come in, a `Side` goes out, which turns maps of pieces into maps of words.
 """
 
-__all__ = ["Side", "source_side", "target_side"]
+__all__ = ["Side", "source_side", "target_side", "text_side"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,9 @@ import numpy as np
 
 from heedful.errors import DataError, SettingError, did_you_mean
 from heedful.shapes import Array, Float
-from heedful.text.spans import Span, piece_shares, words
+from heedful.text.spans import Span, piece_shares, shares, words
 from heedful.text.tokenizer import Tokenizer
+from heedful.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,19 @@ class Side:
     def words(self) -> list[str]:
         """Return the words in order."""
         return [span.word for span in self.spans]
+
+    def part(self, pieces: slice, *, spelled: bool = False) -> "Side":
+        """Return the same text with some of its pieces; words that others spell stay.
+
+        `spelled`: of the words only those up to the last that these pieces spell.
+        """
+        kept = self.shares[pieces]
+        count = len(self.spans)
+        if spelled:
+            count = int(max(np.flatnonzero(kept.any(0)), default=-1)) + 1
+        return Side(
+            self.text, self.ids[pieces], self.tokens[pieces], self.spans[:count], kept[:, :count]
+        )
 
     def find(self, word: str | int) -> int:
         """Return a word's number, from 0; a word that stands more than once is asked for by it.
@@ -98,6 +112,14 @@ def target_side(tokenizer: Tokenizer, text: str, ids: Sequence[int] | None = Non
                 fix="leave out the characters that it does not know",
             )
     return _side(text, ids, tokenizer.target_pieces(ids), 0)
+
+
+def text_side(vocabulary: Vocabulary, ids: Sequence[int]) -> Side:
+    """Return the side that a model without an encoder reads and writes."""
+    text, covered = vocabulary.spelled(ids)
+    spans = words(text)
+    pieces = vocabulary.pieces(ids)
+    return Side(text, tuple(ids), tuple(pieces), tuple(spans), shares(covered, spans))
 
 
 def _side(text: str, ids: Sequence[int], pieces: Sequence[str], tags: int) -> Side:

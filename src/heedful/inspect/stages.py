@@ -2,6 +2,7 @@
 
 A text becomes a source, the source is read, a translation is searched for or given, and the pair is
 read to its end. `heedful.inspect.trace` takes them all; the playground shows what comes of each.
+Those of a model without an encoder are in `heedful.inspect.prompted`.
 """
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "TooLongError",
     "Written",
     "begin",
+    "check_length",
     "check_side",
     "encode",
     "finished",
@@ -30,7 +32,9 @@ from pydantic import ValidationError
 from heedful.errors import DataError, ModelError
 from heedful.inspect.capture import Looks, record
 from heedful.inspect.leaving import still_wanted, waiting
+from heedful.inspect.names import Model
 from heedful.inspect.sides import Side, source_side, target_side
+from heedful.models.gpt import GPT
 from heedful.models.seq2seq import Memory
 from heedful.models.transformer import Transformer
 from heedful.search import Beam, Hypothesis
@@ -120,18 +124,29 @@ def write(begun: Begun, encoded: Encoded, target: Side) -> Written:
 
 
 def read(
-    model: Transformer, source: Sequence[int], target: Sequence[int]
+    model: Model, source: Sequence[int], target: Sequence[int]
 ) -> tuple[Looks, Float[Tensor, "T N"]]:
     """Let the model read a pair once; return what it looked at and what it predicted."""
+    if isinstance(model, GPT):
+        still_wanted()
+        with torch.inference_mode(), record(model) as looks:
+            return looks, logits_of(model, source, target).float().log_softmax(-1)
     encoded = _encoded(model, source)
     written = _written(model, encoded, target)
     return encoded.looks | written.looks, written.log_probs
 
 
-def logits_of(
-    model: Transformer, source: Sequence[int], target: Sequence[int]
-) -> Float[Tensor, "T N"]:
-    """Return the logits of every piece of a target, given the pieces before it."""
+def logits_of(model: Model, source: Sequence[int], target: Sequence[int]) -> Float[Tensor, "T N"]:
+    """Return the logits of every piece of a target, given the pieces before it.
+
+    A model without an encoder reads the first piece of the source, its prompt, and then the target,
+    which begins with what else the prompt has.
+    """
+    if isinstance(model, GPT):
+        still_wanted()
+        device = next(model.parameters()).device
+        alone = torch.tensor([[source[0], *target[:-1]]], device=device)
+        return model.project(model.hidden(alone))[0]
     return _decoded(model, _memory(model, source), target)
 
 
@@ -185,12 +200,18 @@ def check_side(translator: Translator, side: Side, name: str) -> None:
     """Raise DataError for a side that is empty or too long to be looked at."""
     if not side.spans and name == "text":
         raise DataError("there is nothing to look at", where=name, fix="give a sentence")
-    longest = min(LONGEST, translator.model.config.max_length)
+    check_length(side, min(LONGEST, translator.model.config.max_length), name)
+
+
+def check_length(
+    side: Side, longest: int, name: str, fix: str = "give one sentence at a time"
+) -> None:
+    """Raise TooLongError for a side of more pieces."""
     if len(side.ids) > longest:
         raise TooLongError(
             f"{len(side.ids)} pieces are more than the {longest} that are looked into at once",
             given=len(side.ids),
             most=longest,
             where=name,
-            fix="give one sentence at a time",
+            fix=fix,
         )

@@ -14,19 +14,33 @@ import numpy as np
 from heedful.inspect.names import Kind
 from heedful.inspect.trace import Trace
 from heedful.inspect.what_if import Difference
+from heedful.translator import Translator
+from heedful.writer import Ended
 
 CAUTION = "Where a head read from is no proof of why the model answered so: --ablate or --replace."
 SHARES = ("rollout", "chefer")
 """Methods whose scores are shares; those of the others are nats."""
 
 
+ENDED: dict[Ended, str] = {
+    "end": "the model ended it",
+    "length": "it may be no longer (--max-new)",
+    "context": "the model can read no more",
+}
+"""Why a text is no longer."""
+
+
 def overview(seen: Trace) -> list[str]:
-    """Return the translation, how likely each piece was, and which words looked at which."""
-    given = "given" if seen.forced else "translation"
+    """Return what was written, how likely each piece was, and what was looked at.
+
+    Of a model without an encoder the pieces of the prompt are among them, with how likely they
+    were; those that it wrote are marked.
+    """
     steps = seen.steps(4)
+    written = len(steps) - seen.begins
     rows = [
         [
-            str(number),
+            f"{number}{' *' if not seen.encoded and number >= seen.begins else ''}",
             step.reads,
             step.predicts,
             _percent(step.log_prob),
@@ -37,22 +51,48 @@ def overview(seen: Trace) -> list[str]:
         for number, step in enumerate(steps)
     ]
     return [
-        *_table([["source", seen.source.text], [given, seen.target.text]], "<<"),
+        *_table(_texts(seen), "<<"),
         f"its log-probability is {seen.log_prob:.2f}, the mean of a piece "
-        f"{seen.log_prob / len(steps):.2f}",
+        f"{seen.log_prob / written:.2f}",
         "",
-        *_table([["step", "reads", "predicts", "probability", "or"], *rows], "><<><"),
+        *_table(
+            [["step", "reads", "predicts", "probability", "or"], *rows],
+            "><<><" if seen.encoded else "<<<><",
+        ),
         "",
-        *_alignment(seen),
+        *(_alignment(seen) if seen.encoded else _back(seen)),
         "",
         CAUTION,
     ]
 
 
+def _texts(seen: Trace) -> list[list[str]]:
+    """Return what was given and what came of it."""
+    if isinstance(seen.by, Translator):
+        given = "given" if seen.forced else "translation"
+        return [["source", seen.source.text], [given, seen.target.text]]
+    text = seen.by.vocabulary.continuation(seen.source.ids, seen.target.ids[seen.begins :])
+    texts = [["prompt", seen.source.text], ["given" if seen.forced else "goes on", text]]
+    return texts if seen.forced else [*texts, ["ended", ENDED[seen.ended]]]
+
+
+def _back(seen: Trace) -> list[str]:
+    """Return what is looked at where each piece is predicted, in the mean of the last layer."""
+    layer = seen.n_layers("decoder") - 1
+    weights = seen.attention("decoder", layer).mean(0)
+    rows = []
+    for number in range(seen.begins, len(weights)):
+        best = np.argsort(-weights[number], kind="stable")[:3]
+        looked = "  ".join(f"{seen.reads[one]} {weights[number, one]:.0%}" for one in best)
+        rows.append([str(number), seen.target.tokens[number], looked])
+    name = f"looks back at (decoder.{layer}, mean of its heads)"
+    return _table([["step", "predicts", name], *rows], "<<<")
+
+
 def _alignment(seen: Trace) -> list[str]:
     """Return what each word of the translation looks at: by the head that was taught to align, or
     the mean of the decoder's last layer."""
-    taught = seen.model.config.alignment_layer
+    taught = seen.translator.model.config.alignment_layer
     if taught is None:
         layer = seen.n_layers("cross") - 1
         weights, which = seen.attention("cross", layer).mean(0), f"cross.{layer}, mean of its heads"
@@ -93,7 +133,7 @@ def reasons(seen: Trace, word: str | int, method: str) -> list[str]:
     unit = "share" if method in SHARES else "nats"
     rows = [
         [piece, f"{value:.3f}"]
-        for piece, value in zip(seen.source.tokens, found.source, strict=True)
+        for piece, value in zip(seen.source.tokens, found.source, strict=bool(seen.encoded))
     ]
     written = [
         [piece, f"{value:.3f}"]
@@ -102,9 +142,8 @@ def reasons(seen: Trace, word: str | int, method: str) -> list[str]:
     lines = [
         f'what step {step}, "{found.piece}", rests on by {method}',
         "",
-        *_table([["source", unit], *rows], "<>"),
-        "",
-        *_table([["translation so far", unit], *written], "<>"),
+        *([*_table([["source", unit], *rows], "<>"), ""] if rows else []),
+        *_table([[f"{seen.what} so far", unit], *written], "<>"),
     ]
     if found.missing is not None:
         lines += ["", f"the scores lack {found.missing:+.3f} nats of the whole change"]
@@ -117,12 +156,12 @@ def difference(found: Difference) -> list[str]:
     rows = [
         [piece, _percent(one), _percent(other), f"{other - one:+.3f}", f"{apart:.3f}"]
         for piece, (one, other), apart in zip(
-            before.target.tokens, found.log_probs, found.divergence, strict=True
+            before.target.tokens[before.begins :], found.log_probs, found.divergence, strict=True
         )
     ]
     texts = [["before", before.target.text], ["after", after.target.text]]
     if before.source.text != after.source.text:
-        texts.insert(0, ["source", after.source.text])
+        texts.insert(0, ["source" if before.encoded else "prompt", after.source.text])
     head = ["piece", "before", "after", "nats", "KL"]
     return [*_table(texts, "<<"), str(found), "", *_table([head, *rows], "<>>>>")]
 

@@ -4,11 +4,15 @@ A translator and a text come in, a `Trace` goes out. The translation is the one 
 gives; then the model reads it once more, all of it at once, and what it looks at is kept. Layers
 and heads are counted from 0. Row i of the decoder's maps is where it reads piece i - 1 of the
 translation (`<s>` before the first) and predicts piece i.
+
+A trace of a model without an encoder (`heedful.inspect.prompted` makes it) has the decoder's side
+alone: its source is the prompt, its target the whole text from the second piece on, since the first
+is read and never predicted.
 """
 
 __all__ = ["LONGEST", "Look", "Step", "Trace", "logits_of", "read", "trace", "traced"]
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +21,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
+from heedful.errors import SettingError
 from heedful.inspect.ablate import Edits, edited
 from heedful.inspect.capture import Looks
 from heedful.inspect.leaving import still_wanted, waiting
-from heedful.inspect.names import Head, Kind, check
-from heedful.inspect.sides import Side
+from heedful.inspect.names import Head, Kind, Model, check, n_layers
+from heedful.inspect.sides import Side, text_side
 from heedful.inspect.stages import (
     LONGEST,
     Begun,
@@ -37,13 +42,13 @@ from heedful.inspect.stages import (
 )
 from heedful.inspect.tree import Beam as Tree
 from heedful.inspect.tree import grown
-from heedful.models.transformer import Transformer
-from heedful.search import Asked, Beam, Wish
+from heedful.search import Asked, Beam, Greedy, Sample, Wish
 from heedful.search.wish import NOTHING
 from heedful.shapes import Array, Float, Tensor
 from heedful.text.pieces import START
 from heedful.text.tokenizer import Tokenizer
 from heedful.translator import Translator
+from heedful.writer import Ended, Writer
 
 if TYPE_CHECKING:
     from heedful.inspect.ablate import How
@@ -85,12 +90,14 @@ class Step(NamedTuple):
 class Trace:
     """What happened to one sentence; made by `trace`."""
 
-    translator: Translator = field(repr=False)
+    by: Translator | Writer = field(repr=False)
+    """Who translated, or wrote."""
     to: str | None
     """The language tag that was asked for."""
     source: Side
+    """What was given: what the encoder reads, or the prompt."""
     target: Side
-    search: Beam
+    search: Beam | Greedy | Sample
     forced: bool
     """Whether the target was given, and not found by the search."""
     looks: Looks = field(repr=False)
@@ -100,22 +107,59 @@ class Trace:
     """What was changed in the model; it is again in whatever the trace is asked."""
     wish: Wish = field(default=NOTHING, repr=False)
     """How the translation had to begin."""
+    most: int = 0
+    """Pieces that a model without an encoder was to write at most."""
+    ended: Ended = "end"
+    """Why the target is no longer."""
 
     @property
-    def model(self) -> Transformer:
+    def model(self) -> Model:
         """Return the model that was looked into."""
-        return self.translator.model
+        return self.by.model
+
+    @property
+    def translator(self) -> Translator:
+        """Return who translated; raises SettingError where nobody did."""
+        if isinstance(self.by, Writer):
+            raise SettingError("this model does not translate", fix="ask it to go on with a text")
+        return self.by
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """Return the model's tokenizer."""
+        """Return the translator's tokenizer."""
         return self.translator.tokenizer
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Return pieces of the target for the eye."""
+        if isinstance(self.by, Writer):
+            return self.by.vocabulary.pieces(ids)
+        return self.by.tokenizer.target_pieces(ids)
+
+    @property
+    def encoded(self) -> tuple[int, ...]:
+        """Return what the encoder reads; nothing where there is none."""
+        return () if isinstance(self.by, Writer) else self.source.ids
+
+    @property
+    def begins(self) -> int:
+        """Return the first step that the model wrote by itself: those before are the prompt's."""
+        return len(self.source.ids) - 1 if isinstance(self.by, Writer) else 0
+
+    @property
+    def what(self) -> str:
+        """Return what the target is called."""
+        return "text" if isinstance(self.by, Writer) else "translation"
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Return the pieces as the decoder reads them: `<s>`, then all but the last."""
-        [start] = self.tokenizer.target_pieces([START])
+        """Return the pieces as the decoder reads them: what it begins with, all but the last."""
+        [start] = self.pieces([self._start])
         return (start, *self.target.tokens[:-1])
+
+    @property
+    def _start(self) -> int:
+        """Return the piece that the decoder begins with."""
+        return self.source.ids[0] if isinstance(self.by, Writer) else START
 
     def axes(self, kind: Kind) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return what the queries and the keys of a kind of attention stand for."""
@@ -143,7 +187,8 @@ class Trace:
         """Return the weights of a head by words: the mean over a word's pieces, the sum to them.
 
         A word of the translation looks from where its pieces are predicted, and is looked at where
-        they are read. A row lacks of 1 what went to no word.
+        they are read; without an encoder it looks from where they are read, too. A row lacks of 1
+        what went to no word.
         """
         weights = self.attention(kind, layer, head)
         queries, keys = self.sides(kind)
@@ -169,18 +214,23 @@ class Trace:
         return sorted(found, key=lambda look: -look.words[0][1] if look.words else 0.0)
 
     def n_layers(self, kind: Kind) -> int:
-        config = self.model.config
-        return config.encoder_layers if kind == "encoder" else config.decoder_layers
+        """Return how many layers have a kind of attention."""
+        return n_layers(self.model, kind)
 
     def sides(self, kind: Kind) -> tuple[Side, Side]:
         """Return the sides that queries and keys are words of."""
         if kind == "encoder":
             return self.source, self.source
+        if isinstance(self.by, Writer):
+            return self._as_read, self._as_read
         return self.target, self._as_read if kind == "decoder" else self.source
 
     @cached_property
     def _as_read(self) -> Side:
         """Return the target where its pieces are read: one row later than they are predicted."""
+        if isinstance(self.by, Writer):
+            whole = text_side(self.by.vocabulary, (self._start, *self.target.ids))
+            return whole.part(slice(None, -1), spelled=True)
         shares = np.roll(self.target.shares, 1, axis=0)
         shares[0] = 0
         return Side(
@@ -203,7 +253,7 @@ class Trace:
                 predicts,
                 float(log_prob),
                 rank,
-                tuple(zip(self.tokenizer.target_pieces(pieces), values, strict=True)),
+                tuple(zip(self.pieces(pieces), values, strict=True)),
             )
             for reads, predicts, log_prob, rank, pieces, values in zip(
                 self.reads,
@@ -218,19 +268,24 @@ class Trace:
 
     @property
     def log_prob(self) -> float:
-        """Return the logarithm of the translation's probability."""
-        return sum(step.log_prob for step in self.steps(1))
+        """Return the logarithm of the probability of what the model wrote."""
+        return sum(step.log_prob for step in self.steps(1)[self.begins :])
 
     @cached_property
     def beam(self) -> Tree:
-        """Return the tree of the search, as the model's float32 weights grow it."""
+        """Return the tree of the search, as the model's float32 weights grow it.
+
+        Raises SettingError for a model that does not translate: it has none.
+        """
+        translator = self.translator
+        assert isinstance(self.search, Beam)
         with edited(self.model, self.edits):
             found = grown(
-                self.model,
+                translator.model,
                 Asked(self.source.ids, self.wish, waiting()),
                 self.search,
-                self.translator.limits,
-                self.tokenizer.target_pieces,
+                translator.limits,
+                self.pieces,
                 shown=self.search.beam_size + 3,
             )
         still_wanted()

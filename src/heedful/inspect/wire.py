@@ -21,6 +21,7 @@ __all__ = [
     "steps",
     "target",
     "to_wire",
+    "writing",
 ]
 
 import base64
@@ -32,12 +33,13 @@ import numpy as np
 
 import heedful
 from heedful.inspect.lens import logit_lens
-from heedful.inspect.names import KINDS, Kind
+from heedful.inspect.names import Kind, kinds_of, n_layers
 from heedful.inspect.sides import Side
 from heedful.inspect.stages import Begun, Encoded, TooLongError
 from heedful.inspect.trace import Trace
 from heedful.shapes import Array, Float
 from heedful.translator import Translator
+from heedful.writer import Ended, Writer
 
 VERSION = 1
 
@@ -53,20 +55,28 @@ def to_wire(seen: Trace, name: str = "") -> dict[str, Any]:
     Raises TooLongError for one with more than `LARGEST` weights.
     """
     check_size(seen)
-    return {
-        **begun(Begun(seen.translator, seen.to, seen.source, seen.search), name),
+    found = {
+        **begun(seen.by, seen.to, seen.source, name),
         **target(seen.target, seen.forced),
-        "attention": [attention_of(seen, kind) for kind in KINDS],
+        "attention": [attention_of(seen, kind) for kind in kinds_of(seen.model)],
         "steps": steps(seen),
         "lens": lens(seen),
-        "beam": beam(seen),
     }
+    if isinstance(seen.by, Writer):
+        return found | writing(seen.source, seen.ended)
+    return found | {"beam": beam(seen)}
+
+
+def writing(source: Side, ended: Ended) -> dict[str, Any]:
+    """Return what is known of a text that was gone on with: the first step that is no longer the
+    prompt's, and why it ended."""
+    return {"begins": len(source.ids) - 1, "ended": ended}
 
 
 def check_size(seen: Trace) -> None:
     """Raise TooLongError for a trace with more than `LARGEST` weights."""
     heads = seen.model.config.n_heads
-    sides = [(*seen.axes(kind), seen.n_layers(kind)) for kind in KINDS]
+    sides = [(*seen.axes(kind), seen.n_layers(kind)) for kind in kinds_of(seen.model)]
     count = sum(layers * heads * len(rows) * len(columns) for rows, columns, layers in sides)
     if count > LARGEST:
         raise TooLongError(
@@ -78,14 +88,14 @@ def check_size(seen: Trace) -> None:
         )
 
 
-def begun(asked: Begun, name: str) -> dict[str, Any]:
-    """Return what is known before a model runs: who translates what."""
+def begun(by: Translator | Writer, to: str | None, source: Side, name: str) -> dict[str, Any]:
+    """Return what is known before a model runs: who translates what, or goes on with it."""
     return {
         "v": VERSION,
         "heedful": heedful.__version__,
-        "model": _model(asked.translator, name),
-        "to": asked.to,
-        "source": side_of(asked.source),
+        "model": _model(by, name),
+        "to": to,
+        "source": side_of(source),
     }
 
 
@@ -107,17 +117,23 @@ def lens(seen: Trace) -> list[list[dict[str, Any]]]:
     ]
 
 
-def _model(translator: Translator, name: str) -> dict[str, Any]:
-    config, languages = translator.model.config, translator.languages
+def _model(by: Translator | Writer, name: str) -> dict[str, Any]:
+    """Return what a model is; one without an encoder has no encoder layers and no languages."""
+    config = by.model.config
+    if isinstance(by, Writer):
+        languages, sizes = ("", ""), [by.model.vocabulary_size]
+    else:
+        languages = (by.languages.source, by.languages.target)
+        sizes = [by.tokenizer.source_size, by.tokenizer.target_size]
     return {
         "name": name,
-        "from": languages.source,
-        "to": languages.target,
-        "encoder_layers": config.encoder_layers,
-        "decoder_layers": config.decoder_layers,
+        "from": languages[0],
+        "to": languages[1],
+        "encoder_layers": n_layers(by.model, "encoder"),
+        "decoder_layers": n_layers(by.model, "decoder"),
         "heads": config.n_heads,
         "d_model": config.d_model,
-        "vocabulary": [translator.tokenizer.source_size, translator.tokenizer.target_size],
+        "vocabulary": sizes,
     }
 
 

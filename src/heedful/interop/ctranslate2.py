@@ -296,7 +296,8 @@ def _fill_linear(spec: Any, *parts: nn.Linear) -> None:
 def _fill_norm(spec: Any, norm: nn.Module) -> None:
     spec.gamma = _copy(norm.weight)
     if hasattr(spec, "beta"):
-        spec.beta = _copy(norm.bias)
+        bias: Any = norm.bias
+        spec.beta = torch.zeros_like(spec.gamma) if bias is None else _copy(bias)
 
 
 def _copy(weight: Any) -> Tensor:

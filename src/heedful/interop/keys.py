@@ -76,6 +76,17 @@ class Keys:
                     fix=f"take a model where it is {_short(value)}",
                 )
 
+    def names(self, key: str) -> tuple[str, ...]:
+        """Return the names that an object gives to the numbers 0, 1, ...; none if it is missing."""
+        value = self.data.get(key)
+        if value is None:
+            return ()
+        numbers = [str(number) for number in range(len(value))] if isinstance(value, dict) else []
+        if not numbers or set(value) != set(numbers):
+            problem = f'"{key}" is {_short(value)} where names of the numbers 0, 1, ... are needed'
+            raise ModelError(problem, where=self.where)
+        return tuple(str(value[number]) for number in numbers)
+
     def ids(self, key: str) -> tuple[int, ...]:
         """Return the pieces that a key names: none, one or several."""
         value = self.data.get(key)

@@ -165,6 +165,15 @@ class GPT(nn.Module):
             elif weight.dim() > 1:
                 nn.init.normal_(weight, std=_DRAWN)
 
+    def compile_layers(self) -> None:
+        """Compile each layer by `torch.compile`, once for all lengths and all layers."""
+        for layer in self.layers:
+            layer.compile(dynamic=True)
+
+    def every_layer(self) -> list[nn.Module]:
+        """Return the layers."""
+        return list(self.layers)
+
     @property
     def vocabulary_size(self) -> int:
         """Pieces that the model knows: the ids are 0 to this minus 1."""

@@ -2,10 +2,10 @@
 
 Token ids and masks come in, logits go out. Transformer, recurrent and convolutional models all
 satisfy `Seq2Seq`; `decode` and `forward` are compositions of its three parts. `DecoderOnly` is the
-same without `encode`.
+same without `encode`, `EncoderOnly` has nothing else.
 """
 
-__all__ = ["Cache", "DecoderOnly", "Memory", "Seq2Seq", "decode", "forward"]
+__all__ = ["Cache", "DecoderOnly", "EncoderOnly", "Memory", "Seq2Seq", "decode", "forward"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -118,6 +118,34 @@ class DecoderOnly(Protocol):
         self, hidden: Float[Tensor, "*rows D"], entries: Int[Tensor, " N"] | None = None
     ) -> Float[Tensor, "*rows N"]:
         """Return logits over the whole vocabulary, or over the `entries` of it."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Return the weights."""
+        ...
+
+    def eval(self) -> object:
+        """Switch dropout off."""
+        ...
+
+
+@runtime_checkable
+class EncoderOnly(Protocol):
+    """A model that reads a text, in both directions at once; it writes nothing."""
+
+    training: bool
+    """Whether dropout is on."""
+
+    def encode(
+        self,
+        source: Int[Tensor, "B S"],
+        source_mask: Bool[Tensor, "B S"],
+        segments: Int[Tensor, "B S"] | None = None,
+    ) -> Memory:
+        """Read the texts; the mask is True at real pieces, False at padding.
+
+        `segments` tell the first text of a pair (0) from the second (1); None: all are the first.
+        """
         ...
 
     def parameters(self) -> Iterator[nn.Parameter]:

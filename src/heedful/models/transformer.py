@@ -7,9 +7,17 @@ vocabulary and no batches. `TransformerConfig` is the model's own settings and t
     target ─ embed + position ─▶ [masked self-attention ─ attention to memory ─ feed-forward] x N
 """
 
-__all__ = ["Transformer", "TransformerCache", "TransformerConfig"]
+__all__ = [
+    "EncoderLayer",
+    "LayerShape",
+    "Transformer",
+    "TransformerCache",
+    "TransformerConfig",
+    "lowered",
+    "unless_full",
+]
 
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, Protocol, cast, runtime_checkable
 
 import torch
 from pydantic import Field, model_validator
@@ -107,7 +115,7 @@ class TransformerConfig(Settings):
         return self.norm.build(self.d_model) if self.residual.final_norm else nn.Identity()
 
 
-def _lowered(states: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+def lowered(states: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
     """Return the states in autocast's number format, where autocast is on.
 
     What follows stays in it: sums and norms read and write half the bytes, and no product has to
@@ -125,7 +133,7 @@ def _end(start: Place, length: int) -> int:
     return start + length
 
 
-def _unless_full(
+def unless_full(
     mask: Bool[Tensor, "B S"],
 ) -> Bool[Tensor, "B 1 1 S"] | None:
     """Return the mask for attention; None where nothing is masked, if looking is free."""
@@ -134,10 +142,42 @@ def _unless_full(
     return mask[:, None, None, :]
 
 
+@runtime_checkable
+class LayerShape(Protocol):
+    """What a layer that reads is built from: settings of the Transformer, or of BERT."""
+
+    @property
+    def d_model(self) -> int:
+        """Width of every state."""
+        ...
+
+    @property
+    def d_ff(self) -> int:
+        """Inner width of the feed-forward network."""
+        ...
+
+    @property
+    def feed_forward(self) -> FeedForward:
+        """The network after attention."""
+        ...
+
+    def attention_module(self, position: AttentionPosition) -> MultiHeadAttention:
+        """Return one attention sublayer."""
+        ...
+
+    def self_position(self) -> AttentionPosition:
+        """Return what the position scheme does inside one self-attention."""
+        ...
+
+    def residual_block(self) -> ResidualBlock:
+        """Return the wiring around one sublayer."""
+        ...
+
+
 class EncoderLayer(nn.Module):
     """Self-attention, then feed-forward, each with its residual connection (section 3.1)."""
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: LayerShape) -> None:
         super().__init__()
         self.attention = config.attention_module(config.self_position())
         self.attention_block = config.residual_block()
@@ -276,14 +316,18 @@ class Transformer(nn.Module):
         """
         # Sides that are as long in the first batch need not be so in the next.
         torch.fx.experimental._config.use_duck_shape = False
-        for layer in (*self.encoder, *self.decoder):
+        for layer in self.every_layer():
             layer.compile(dynamic=True, **options)
+
+    def every_layer(self) -> list[nn.Module]:
+        """Return the layers of both stacks."""
+        return [*self.encoder, *self.decoder]
 
     def encode(self, source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]) -> Memory:
         """Read the source; padding (mask False) is attended by nobody."""
         states = self.source_position(self.tables.embed_source(source), 0)
-        states = _lowered(self.dropout(states))
-        mask = _unless_full(source_mask)
+        states = lowered(self.dropout(states))
+        mask = unless_full(source_mask)
         for layer in self.encoder:
             states = layer(states, mask)
         return Memory(self.encoder_norm(states), source_mask)
@@ -332,11 +376,11 @@ class Transformer(nn.Module):
         start = cache.length if cache is not None else 0
         length = target_in.shape[1]
         states = self.target_position(self.tables.embed_target(target_in), start)
-        states = _lowered(self.dropout(states))
+        states = lowered(self.dropout(states))
         known_mask = cache is None and states.is_cuda  # the flash kernel needs no mask for it
         shown = length > 1 and not known_mask
         mask = causal_mask(length, _end(start, length), states.device) if shown else None
-        memory_mask = _unless_full(memory.mask)
+        memory_mask = unless_full(memory.mask)
         for number, layer in enumerate(self.decoder):
             known = memory.states if cache is None else cache.layers[number].memory
             past = None if cache is None else cache.layers[number].past

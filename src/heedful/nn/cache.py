@@ -5,6 +5,7 @@ The buffers are as long as the longest answer allowed, so that a step writes and
 
 __all__ = ["LayerCache", "RaggedCache", "SelfCache"]
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ import torch
 from heedful.nn.attention import KeyValue
 from heedful.nn.mask import past_mask
 from heedful.nn.placed import PlacedCache, PlacedMemory
-from heedful.shapes import Bool, Int, Tensor
+from heedful.shapes import Bool, Float, Int, Tensor
 
 
 class SelfCache:
@@ -125,5 +126,42 @@ class RaggedCache:
             for kept in self.buffers
         ]
 
+    def regrouped(
+        self, rows: Int[Tensor, " K"], others: "RaggedCache", spare: int
+    ) -> "RaggedCache":
+        """Return a cache of these rows, then all rows of another, for `spare` positions more.
+
+        As many columns are taken along as a row of it needs, which may be fewer than were used.
+        """
+        both = ((self, rows), (others, torch.arange(len(others.length), device=rows.device)))
+        length = torch.cat([one.length[some] for one, some in both])
+        columns = int(length.max()) if len(length) else 0
+        found = RaggedCache(len(self.buffers), 0, columns + spare, rows.device)
+        found.length, found.columns = length, columns
+        for layer in range(len(self.buffers)):
+            parts = [
+                [buffer[some, :, :columns] for buffer in kept]
+                for one, some in both
+                if len(some) and (kept := one.buffers[layer]) is not None
+            ]
+            if parts:
+                found.buffers[layer] = KeyValue(
+                    *(_side_by_side(part, columns + spare) for part in zip(*parts, strict=True))
+                )
+        return found
+
     def _places(self, queries: int) -> Int[Tensor, "R Q"]:
         return self.length[:, None] + torch.arange(queries, device=self.length.device)
+
+
+def _side_by_side(
+    parts: Sequence[Float[Tensor, "_ G _ K"]], max_length: int
+) -> Float[Tensor, "R G M K"]:
+    """Return the rows of all parts, one behind the other, in zeros of so many columns."""
+    _, heads, _, d_k = parts[0].shape
+    whole = parts[0].new_zeros((sum(map(len, parts)), heads, max_length, d_k))
+    begin = 0
+    for part in parts:
+        whole[begin : begin + len(part), :, : part.shape[2]] = part
+        begin += len(part)
+    return whole

@@ -7,7 +7,7 @@ rate exact to 1 / 65,536. On CPU the mask is a function of a drawn key and the e
 way back; without numba it is drawn and kept.
 """
 
-__all__ = ["Dropout", "dropout_seed"]
+__all__ = ["Dropout", "dropout", "dropout_seed"]
 
 import threading
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from heedful.kernels import as_array, available
+from heedful.nn.tracing import plain
 from heedful.shapes import Bool, Float, Tensor
 
 _LEVELS = 1 << 16
@@ -66,11 +67,12 @@ class _FusedDropout(torch.autograd.Function):
         return _kept(states, onto, key, n_dropped)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         gradient = gradients[0].contiguous()
         onto = gradient if ctx.needs_input_grad[1] else None
-        return _kept(gradient, None, ctx.key, ctx.n_dropped), onto, None, None
+        again = _FusedDropout.apply  # it is its own gradient's function too
+        dropped = again(gradient, None, ctx.key, ctx.n_dropped)  # type: ignore[no-untyped-call]
+        return dropped, onto, None, None
 
 
 def _kept(states: Tensor, onto: Tensor | None, key: int, n_dropped: int) -> Tensor:
@@ -112,6 +114,43 @@ class _DropoutFunction(torch.autograd.Function):
         return grad, None
 
 
+def dropout(
+    states: Float[Tensor, "*shape"], rate: float, onto: Float[Tensor, "*shape"] | None = None
+) -> Float[Tensor, "*shape"]:
+    """Return the states, each element zeroed with probability `rate` < 1, added to `onto`."""
+    n_dropped = min(round(rate * _LEVELS), _LEVELS - 1)
+    if n_dropped and _fusible(states, onto):
+        fused = _FusedDropout.apply  # torch leaves it untyped
+        aligned = None if onto is None else onto.contiguous()
+        result: Tensor = fused(  # type: ignore[no-untyped-call]
+            states.contiguous(), aligned, _key(), n_dropped
+        )
+        return result
+    kept = _dropped(states, rate, n_dropped) if n_dropped else states
+    return kept if onto is None else onto + kept
+
+
+def _dropped(
+    states: Float[Tensor, "*shape"], rate: float, n_dropped: int
+) -> Float[Tensor, "*shape"]:
+    if states.is_cuda or not plain(states):
+        return nn.functional.dropout(states, rate)
+    drop = _DropoutFunction.apply
+    result: Tensor = drop(states.contiguous(), n_dropped)  # type: ignore[no-untyped-call]
+    return result
+
+
+def _fusible(states: Tensor, onto: Tensor | None) -> bool:
+    """Return whether `heedful.kernels` has the whole sum for these numbers, on this machine."""
+    return (
+        plain(states)
+        and states.device.type == "cpu"
+        and states.dtype in (torch.float32, torch.bfloat16)
+        and (onto is None or (onto.dtype == states.dtype and onto.shape == states.shape))
+        and available()
+    )
+
+
 class Dropout(nn.Module):
     """Zero each element with probability `rate` in training and scale the others by 1/(1-rate).
 
@@ -122,40 +161,14 @@ class Dropout(nn.Module):
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.rate = rate
-        self.n_dropped = min(round(rate * _LEVELS), _LEVELS - 1)
 
     def forward(
         self, states: Float[Tensor, "*shape"], onto: Float[Tensor, "*shape"] | None = None
     ) -> Float[Tensor, "*shape"]:
         """Return the states with some elements zeroed, added to `onto`; outside training, all."""
-        dropped = self.training and self.n_dropped > 0
-        if dropped and _fusible(states, onto):
-            fused = _FusedDropout.apply  # torch leaves it untyped
-            aligned = None if onto is None else onto.contiguous()
-            result: Tensor = fused(  # type: ignore[no-untyped-call]
-                states.contiguous(), aligned, _key(), self.n_dropped
-            )
-            return result
-        kept = self._dropped(states) if dropped else states
-        return kept if onto is None else onto + kept
-
-    def _dropped(self, states: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        if states.is_cuda or torch.compiler.is_compiling():
-            return nn.functional.dropout(states, self.rate)
-        drop = _DropoutFunction.apply
-        result: Tensor = drop(states.contiguous(), self.n_dropped)  # type: ignore[no-untyped-call]
-        return result
+        if self.training:
+            return dropout(states, self.rate, onto)
+        return states if onto is None else onto + states
 
     def extra_repr(self) -> str:
         return f"rate={self.rate}"
-
-
-def _fusible(states: Tensor, onto: Tensor | None) -> bool:
-    """Return whether `heedful.kernels` has the whole sum for these numbers, on this machine."""
-    return (
-        not torch.compiler.is_compiling()
-        and states.device.type == "cpu"
-        and states.dtype in (torch.float32, torch.bfloat16)
-        and (onto is None or (onto.dtype == states.dtype and onto.shape == states.shape))
-        and available()
-    )

@@ -1,6 +1,6 @@
 """The position-wise feed-forward network (section 3.3) and its successors."""
 
-__all__ = ["GELU", "FeedForward", "GELUTanh", "ReLU", "SwiGLU"]
+__all__ = ["GELU", "FeedForward", "GELUTanh", "ReLU", "SwiGLU", "activation_of"]
 
 from collections.abc import Callable
 from functools import partial
@@ -17,11 +17,15 @@ from heedful.shapes import Float, Tensor
 
 class _TwoLinear(nn.Module):
     def __init__(
-        self, d_model: int, d_ff: int, activation: Callable[[Tensor], Tensor] | None = None
+        self,
+        d_model: int,
+        d_ff: int,
+        bias: bool,
+        activation: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
-        self.inner = Linear(d_model, d_ff, relu=activation is None)
-        self.outer = Linear(d_ff, d_model)
+        self.inner = Linear(d_model, d_ff, bias, relu=activation is None)
+        self.outer = Linear(d_ff, d_model, bias)
         self.activation = activation
 
     def forward(self, states: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
@@ -48,20 +52,24 @@ class ReLU(Settings):
     """The paper's: `max(0, x W1 + b1) W2 + b2`."""
 
     kind: Literal["relu"] = "relu"
+    bias: bool = True
+    """Whether the two products have biases."""
 
     def build(self, d_model: int, d_ff: int) -> nn.Module:
         """Return the module."""
-        return _TwoLinear(d_model, d_ff)
+        return _TwoLinear(d_model, d_ff, self.bias)
 
 
 class GELU(Settings):
     """GELU in ReLU's place (Hendrycks and Gimpel 2016, arXiv 1606.08415), as in BERT."""
 
     kind: Literal["gelu"] = "gelu"
+    bias: bool = True
+    """Whether the two products have biases."""
 
     def build(self, d_model: int, d_ff: int) -> nn.Module:
         """Return the module."""
-        return _TwoLinear(d_model, d_ff, F.gelu)
+        return _TwoLinear(d_model, d_ff, self.bias, F.gelu)
 
 
 class GELUTanh(Settings):
@@ -71,10 +79,12 @@ class GELUTanh(Settings):
     """
 
     kind: Literal["gelu_tanh"] = "gelu_tanh"
+    bias: bool = True
+    """Whether the two products have biases."""
 
     def build(self, d_model: int, d_ff: int) -> nn.Module:
         """Return the module."""
-        return _TwoLinear(d_model, d_ff, partial(F.gelu, approximate="tanh"))
+        return _TwoLinear(d_model, d_ff, self.bias, partial(F.gelu, approximate="tanh"))
 
 
 class SwiGLU(Settings):
@@ -88,3 +98,16 @@ class SwiGLU(Settings):
 
 
 FeedForward = Annotated[ReLU | GELU | GELUTanh | SwiGLU, Field(discriminator="kind")]
+
+
+def activation_of(settings: FeedForward) -> Callable[[Tensor], Tensor]:
+    """Return the function between the two matrices, or before the product of a gated unit."""
+    return _ACTIVATIONS[settings.kind]
+
+
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+    "swiglu": F.silu,
+}

@@ -8,12 +8,12 @@ itself, nothing was gained. Only training in float32 on CPU goes this way; the r
 
 __all__ = ["Linear", "linear"]
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 
+from heedful.nn.tracing import plain
 from heedful.shapes import Float, Tensor
 
 _LAID_STRAIGHT = range(512, 8_000)
@@ -37,21 +37,34 @@ def linear(
 
 def _fusible(states: Tensor, weight: Tensor) -> bool:
     """Return whether this is a step of training that oneDNN computes faster."""
+    in_full = states.dtype == torch.float32
+    return in_full and torch.is_grad_enabled() and has_product(states, weight)
+
+
+def has_product(states: Tensor, weight: Tensor) -> bool:
+    """Return whether oneDNN can be asked: plain tensors on CPU, in a format that it has."""
     return (
-        not torch.compiler.is_compiling()
-        and torch.is_grad_enabled()
-        and states.device.type == "cpu"
-        and states.dtype == weight.dtype == torch.float32
+        plain(states, weight)
+        and states.device.type == weight.device.type == "cpu"
+        and states.dtype == weight.dtype
+        and states.dtype in (torch.float32, torch.bfloat16)
         and not torch.is_autocast_enabled("cpu")
         and states.numel() > 0
         and bool(torch.backends.mkldnn.enabled)
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and (states.dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported())
     )
 
 
-def _product(states: Tensor, weight: Tensor, bias: Tensor | None, after: str) -> Tensor:
-    """Return `after(states W^T + bias)`, by oneDNN."""
-    result: Tensor = torch.ops.mkldnn._linear_pointwise(states, weight, bias, after, [], "")
+def product(
+    states: Float[Tensor, "*rows D"],
+    weight: Float[Tensor, "N D"],
+    bias: Float[Tensor, " N"] | None,
+    after: Literal["none", "relu", "gelu"] = "none",
+) -> Float[Tensor, "*rows N"]:
+    """Return `after(states W^T + bias)`, by oneDNN; no gradient goes through it."""
+    exact = "none"  # the way to compute GELU
+    result: Tensor = torch.ops.mkldnn._linear_pointwise(states, weight, bias, after, [], exact)
     return result
 
 
@@ -67,8 +80,8 @@ def _weight_gradient(gradient: Tensor, rows: Tensor) -> Tensor:
     if max(n_out, n_in) not in _LAID_STRAIGHT:
         return gradient.t() @ rows
     if n_out <= n_in:
-        return _product(gradient.t().contiguous(), rows.t(), None, "none")
-    return _product(rows.t().contiguous(), gradient.t(), None, "none").t().contiguous()
+        return product(gradient.t().contiguous(), rows.t(), None, "none")
+    return product(rows.t().contiguous(), gradient.t(), None, "none").t().contiguous()
 
 
 class _FusedLinear(torch.autograd.Function):
@@ -79,22 +92,26 @@ class _FusedLinear(torch.autograd.Function):
         ctx: Any, states: Tensor, weight: Tensor, bias: Tensor | None, relu: bool
     ) -> Tensor:
         rows = states.reshape(-1, states.shape[-1])
-        result = _product(rows, weight, bias, "relu" if relu else "none")
-        ctx.save_for_backward(rows, weight, result if relu else None)
+        result = product(rows, weight, bias, "relu" if relu else "none")
+        ctx.save_for_backward(states, weight, result if relu else None)
         return result.view(*states.shape[:-1], -1)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        rows, weight, result = ctx.saved_tensors
+        states, weight, result = ctx.saved_tensors
         gradient = gradients[0].reshape(-1, weight.shape[0])
+        rows = states.reshape(-1, states.shape[-1])
         if result is not None:
             gradient = torch.ops.aten.threshold_backward(gradient, result, 0)
         to_states, to_weight, to_bias = ctx.needs_input_grad[:3]
-        states = _product(gradient, weight.t(), None, "none") if to_states else None
+        if torch.is_grad_enabled():  # the gradient itself is to be differentiated
+            found = (gradient @ weight if to_states else None, gradient.t() @ rows)
+        else:
+            back = product(gradient, weight.t(), None) if to_states else None
+            found = (back, _weight_gradient(gradient, rows) if to_weight else None)
         return (
-            states.view(*gradients[0].shape[:-1], -1) if states is not None else None,
-            _weight_gradient(gradient, rows) if to_weight else None,
+            found[0].view_as(states) if found[0] is not None else None,
+            found[1] if to_weight else None,
             gradient.sum(0) if to_bias else None,
             None,
         )

@@ -25,10 +25,12 @@ class LayerNorm(Settings):
     kind: Literal["layer_norm"] = "layer_norm"
     eps: float = Field(1e-5, gt=0)
     """Added to the variance."""
+    bias: bool = True
+    """Whether there is a bias beside the gain."""
 
     def build(self, d_model: int) -> nn.Module:
         """Return the module."""
-        return nn.LayerNorm(d_model, eps=self.eps)
+        return nn.LayerNorm(d_model, eps=self.eps, bias=self.bias)
 
 
 class _RMSNorm(nn.RMSNorm):

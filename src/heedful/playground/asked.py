@@ -25,6 +25,8 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from heedful.inspect.ablate import How
 from heedful.inspect.attribute import Method
 from heedful.inspect.names import Kind
+from heedful.inspect.prompted import MOST
+from heedful.inspect.stages import LONGEST
 from heedful.serve.refusal import misshapen
 from heedful.serve.schemas import Shape, Text, whole
 
@@ -47,11 +49,16 @@ class TokensAsked(Shape):
 
 
 class TraceAsked(TokensAsked):
-    """A text to be translated and looked into."""
+    """A text to be translated, or gone on with, and looked into."""
 
     target: Text | None = None
     beam: int = Field(4, ge=1)
     length_penalty: float = Field(0.6, ge=0, le=10)
+    most: int = Field(MOST, ge=1, le=LONGEST)
+    """Pieces that a model without an encoder writes, at most."""
+    temperature: float | None = Field(None, ge=0.01, le=100)
+    """Pieces are drawn; None: the likeliest are taken, unless there is a seed."""
+    seed: int | None = Field(None, ge=0, lt=1 << 53)
 
 
 class _OfTrace(Shape):

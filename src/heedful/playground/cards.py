@@ -1,9 +1,9 @@
 """What the page says of each model: its shape, whether it was trained, examples, its heads.
 
-Translators and model folders come in, data for the page goes out.
+Translators, writers and model folders come in, data for the page goes out.
 """
 
-__all__ = ["Card", "atlas", "card", "examples", "heads_file"]
+__all__ = ["Card", "atlas", "card", "examples", "heads_file", "prompts"]
 
 import json
 import re
@@ -12,11 +12,12 @@ from typing import Any
 
 from torch import nn
 
-from heedful.inspect.names import every_head
+from heedful.inspect.names import Model, every_head, n_layers
 from heedful.model_header import CARD
 from heedful.playground.refused import NamedRefusalError
 from heedful.serve.refusal import RefusalError
 from heedful.translator import Translator
+from heedful.writer import Writer
 
 HEADS = "heads.json"
 """What `heed heads -o` wrote, beside a model."""
@@ -39,22 +40,41 @@ _TEST_ROW = re.compile(r"\| [^|]*\btest \| ([\w-]{1,40}) \| (\d+\.\d+) \(")
 _BLEU = re.compile(r"BLEU (\d+(?:\.\d+)?)")
 
 
-def card(translator: Translator, folder: Path | None) -> Card:
+_PROMPTS = (
+    "Once upon a time, there was a",
+    "The cat sat on the mat. The cat sat on the",
+    "The capital of France is",
+    "One, two, three, four,",
+)
+"""Beginnings that show something; English is what small models know."""
+
+
+def prompts() -> list[dict[str, str]]:
+    """Return beginnings for models that go on with texts."""
+    return [{"text": text, "to": ""} for text in _PROMPTS]
+
+
+def card(by: Translator | Writer, folder: Path | None) -> Card:
     """Return what a model is."""
-    config, model = translator.model.config, translator.model
+    config, model = by.model.config, by.model
+    sizes = [by.model.vocabulary_size] if isinstance(by, Writer) else _sizes(by)
     return {
-        "encoder_layers": config.encoder_layers,
-        "decoder_layers": config.decoder_layers,
+        "encoder_layers": n_layers(model, "encoder"),
+        "decoder_layers": n_layers(model, "decoder"),
         "heads": config.n_heads,
         "d_model": config.d_model,
         "d_ff": config.d_ff,
         "parameters": sum(weight.numel() for weight in model.parameters()),
-        "vocabulary": [translator.tokenizer.source_size, translator.tokenizer.target_size],
+        "vocabulary": sizes,
         "position": config.position.kind,
         "residual": config.residual.kind,
         "bleu": _bleu(folder),
         "trained": _trained(model),
     }
+
+
+def _sizes(translator: Translator) -> list[int]:
+    return [translator.tokenizer.source_size, translator.tokenizer.target_size]
 
 
 def _trained(model: nn.Module) -> bool:
@@ -98,7 +118,7 @@ def heads_file(folder: Path | None) -> Path | None:
     return next((one / HEADS for one in folders if (one / HEADS).is_file()), None)
 
 
-def atlas(name: str, translator: Translator, folder: Path | None) -> dict[str, Any]:
+def atlas(name: str, model: Model, folder: Path | None) -> dict[str, Any]:
     """Return what each head is for; RefusalError, with how to measure it, if nobody knows."""
     file = heads_file(folder)
     if file is None:
@@ -110,7 +130,7 @@ def atlas(name: str, translator: Translator, folder: Path | None) -> dict[str, A
         known = {f"{one['kind']}.{one['layer']}.{one['head']}" for one in found["heads"]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         known = set()
-    if known != set(map(str, every_head(translator.model))):
+    if known != set(map(str, every_head(model))):
         raise RefusalError(404, f"{HEADS} beside {name} is not what heed heads wrote of this model")
     return found
 

@@ -26,20 +26,25 @@ from heedful.inspect.evidence import Evidence, evidence
 from heedful.inspect.page import page
 from heedful.inspect.trace import Trace
 from heedful.playground import asked as fields
-from heedful.playground.cards import atlas, card, examples, heads_file
+from heedful.playground.cards import atlas, card, examples, heads_file, prompts
 from heedful.playground.kept import Kept, Traced
 from heedful.playground.refused import NamedRefusalError
-from heedful.playground.tokens import tokens
-from heedful.playground.tracing import Event, traced_events
+from heedful.playground.tokens import tokens, tokens_of_prompt
+from heedful.playground.tracing import Event, traced_events, written_events
 from heedful.serve.limits import ServerLimits
-from heedful.serve.refusal import short, shown
+from heedful.serve.refusal import RefusalError, short, shown
 from heedful.serve.schemas import within
 from heedful.translator import Translator
+from heedful.writer import Writer
 
 Answer = dict[str, Any] | str | Iterator[Event]
 
 AT_ONCE = ("models", "tokens", "atlas")
 """What needs no model's thread."""
+
+_OF_TRANSLATORS = ("to", "from_", "beam", "length_penalty")
+_OF_WRITERS = ("most", "temperature", "seed")
+"""Fields that one of the two kinds of models has alone."""
 
 SHOWN = 32
 """Numbers of a vector that are told."""
@@ -50,29 +55,38 @@ class Played:
     """A model of the playground."""
 
     name: str
-    translator: Translator
+    by: Translator | Writer
     folder: Path | None = None
     """Where it lies, if what is beside it is to be shown."""
+
+    @property
+    def ways(self) -> list[tuple[str, str]]:
+        """Return which languages it translates to which: none if it goes on with texts."""
+        return [] if isinstance(self.by, Writer) else self.by.ways()
 
     @cached_property
     def card(self) -> dict[str, Any]:
         """Return what is said of it."""
-        ways = self.translator.ways()
-        named = [way for way in ways if all(way)]
+        writes = isinstance(self.by, Writer)
+        named = [way for way in self.ways if all(way)]
         return {
             "name": self.name,
-            "card": card(self.translator, self.folder),
-            "ways": [list(way) for way in ways],
-            "examples": examples(named),
+            "card": card(self.by, self.folder),
+            "writes": writes,
+            "ways": [list(way) for way in self.ways],
+            "examples": prompts() if writes else examples(named),
             "atlas": heads_file(self.folder) is not None,
         }
 
     @cached_property
     def pieces(self) -> dict[str, int]:
         """Return the number of every piece of the target; of two that look alike the first."""
-        tokenizer = self.translator.tokenizer
+        if isinstance(self.by, Writer):
+            names = self.by.vocabulary.pieces(range(self.by.model.vocabulary_size))
+        else:
+            names = self.by.tokenizer.target_pieces(range(self.by.tokenizer.target_size))
         found: dict[str, int] = {}
-        for number, piece in enumerate(tokenizer.target_pieces(range(tokenizer.target_size))):
+        for number, piece in enumerate(names):
             found.setdefault(piece, number)
         return found
 
@@ -136,7 +150,7 @@ class Playground:
     def atlas(self, name: str | None) -> dict[str, Any]:
         """Return what each head of a model is for; raises RefusalError if nobody measured it."""
         found = self._find(name)
-        return atlas(found.name, found.translator, found.folder)
+        return atlas(found.name, found.by.model, found.folder)
 
     def _find(self, name: str | None) -> Played:
         found = self.models.get(name) if name else next(iter(self.models.values()))
@@ -147,23 +161,26 @@ class Playground:
         return found
 
     def _tokens(self, asked: fields.TokensAsked) -> dict[str, Any]:
-        translator = self._find(asked.model).translator
+        by = self._find(asked.model).by
         self._check_length(asked.text)
-        return tokens(translator, asked.text, translator.target(asked.to, asked.from_))
+        if isinstance(by, Writer):
+            _check_unused(asked, _OF_TRANSLATORS, by)
+            return tokens_of_prompt(by, asked.text)
+        return tokens(by, asked.text, by.target(asked.to, asked.from_))
 
     def _embedding(self, asked: fields.EmbeddingAsked) -> dict[str, Any]:
-        translator = self._find(asked.model).translator
-        found = embedding(translator, asked.side, asked.id, asked.place)
-        added = found.position
+        by = self._find(asked.model).by
+        found = embedding(by, asked.side, asked.id, asked.place)
+        added, position = found.position, by.model.config.position
         return {
             "s": found.piece,
             "norm": float(np.linalg.norm(found.vector)),
             "values": found.vector[:SHOWN].tolist(),
             "neighbours": [{"s": one.piece, "cosine": one.cosine} for one in found.near],
             "position": {
-                "kind": translator.model.config.position.kind,
+                "kind": position.kind,
                 "values": None if added is None else added[:SHOWN].tolist(),
-                "theta": getattr(translator.model.config.position, "theta", None),
+                "theta": getattr(position, "theta", None),
             },
             "sum": None if added is None else (found.vector + added)[:SHOWN].tolist(),
         }
@@ -175,8 +192,13 @@ class Playground:
         self._check_length(asked.text)
         self._check_length(asked.target or "", "the target")
         within("beam", asked.beam, self.limits.beam)
-        to = model.translator.target(asked.to, asked.from_)
-        return traced_events(model.name, model.translator, asked, to, self.kept)
+        by = model.by
+        if isinstance(by, Writer):
+            _check_unused(asked, _OF_TRANSLATORS, by)
+            return written_events(model.name, by, asked, self.kept)
+        _check_unused(asked, _OF_WRITERS, by)
+        to = by.target(asked.to, asked.from_)
+        return traced_events(model.name, by, asked, to, self.kept)
 
     def _check_length(self, text: str, what: str = "the text") -> None:
         most = self.limits.characters
@@ -251,6 +273,7 @@ class Playground:
             "after": found.after.target.text,
             "changed": found.changed,
             "lost": found.lost,
+            "begins": found.before.begins,
             "log_probs": [list(pair) for pair in found.log_probs],
             "divergence": list(found.divergence),
             "said": str(found),
@@ -278,6 +301,14 @@ class Playground:
         seen = self._seen(asked.id)
         place = (asked.kind, asked.row, asked.column)
         return _told(evidence(seen, *place, words=asked.words, step=asked.step))
+
+
+def _check_unused(asked: BaseModel, names: Sequence[str], by: Translator | Writer) -> None:
+    """Raise RefusalError for a field that means nothing to the model."""
+    for name in names:
+        if name in asked.model_fields_set and getattr(asked, name) not in (None, ""):
+            what = "goes on with texts" if isinstance(by, Writer) else "translates"
+            raise RefusalError(422, f"{name.rstrip('_')}: the model {what}, and has no use for it")
 
 
 def _told(found: Evidence) -> dict[str, Any]:

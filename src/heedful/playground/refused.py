@@ -32,11 +32,11 @@ class NamedRefusalError(RefusalError):
     def __init__(self, status: int, code: str, sentence: str, /, **facts: str | int) -> None:
         if NAMES[code] != tuple(facts):
             raise TypeError(f"{code} tells {NAMES[code]}")
-        self.code, self.facts = code, facts
-        super().__init__(status, sentence)
+        super().__init__(status, sentence, code=code)
+        self.facts = facts
 
-    def body(self) -> bytes:
-        """Return what the client reads."""
+    def body(self, path: str = "") -> bytes:
+        """Return what the client reads, at any address."""
         return json.dumps(told(self)).encode()
 
 

@@ -1,19 +1,20 @@
 """A text as the model reads it: its pieces with their places and bytes, and its words.
 
-A translator and a text come in, data for the page goes out; no model runs.
+A translator or a writer and a text come in, data for the page goes out; no model runs.
 """
 
-__all__ = ["tokens"]
+__all__ = ["tokens", "tokens_of_prompt"]
 
 import re
 from itertools import accumulate
 from typing import Any
 
-from heedful.inspect.sides import Side, source_side
+from heedful.inspect.sides import Side, source_side, text_side
 from heedful.inspect.wire import side_of
 from heedful.text.pieces import CONTROL, UNKNOWN
 from heedful.text.spans import piece_edges
 from heedful.translator import Translator
+from heedful.writer import Writer
 
 _LONE_BYTE = re.compile("<0x[89A-F][0-9A-F]>")
 
@@ -44,6 +45,25 @@ def tokens(translator: Translator, text: str, to: str | None) -> dict[str, Any]:
             "end": max(0, begun[last] - 1),
         }
     return {"text": text, "normalised": read, "to": to, **found | {"text": text}}
+
+
+def tokens_of_prompt(writer: Writer, text: str) -> dict[str, Any]:
+    """Return the pieces of a prompt; see `tokens`."""
+    ids = writer.prompt(text, "text") if text or writer.begin_id is not None else []
+    read, covered = writer.vocabulary.spelled(ids)
+    raw = (" " + read).encode()
+    found = side_of(text_side(writer.vocabulary, ids))
+    for piece, (first, last) in zip(found["pieces"], covered, strict=True):
+        before, after = (len(raw[:end].decode(errors="ignore")) - 1 for end in (first, last))
+        lone = re.findall("<0x([0-9A-F]{2})>", piece["s"])
+        piece |= {
+            "special": piece["id"] in writer.vocabulary.controls,
+            "unknown": False,
+            "bytes": " ".join(lone).lower() or None,
+            "start": max(0, before),
+            "end": max(0, after),
+        }
+    return {"text": text, "normalised": read, "to": None, **found | {"text": text}}
 
 
 def _edges(side: Side, tags: int) -> list[int]:

@@ -4,17 +4,19 @@ What is asked for comes in, events go out: together they are the object that `he
 writes. Between two events whoever waits may leave, and other work may be done.
 """
 
-__all__ = ["Clock", "Event", "traced_events"]
+__all__ = ["Clock", "Event", "traced_events", "written_events"]
 
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from heedful.inspect import stages, wire
+from heedful.inspect import prompted, stages, wire
 from heedful.inspect.trace import traced
 from heedful.playground.asked import TraceAsked
 from heedful.playground.kept import Kept, Traced
+from heedful.search_options import writing_of
 from heedful.translator import Translator
+from heedful.writer import Writer
 
 Event = dict[str, Any]
 
@@ -50,7 +52,7 @@ def traced_events(
     )
     number = kept.name()
     clock.done("tokens")
-    yield {"event": "begin", "id": number} | wire.begun(begun, name)
+    yield {"event": "begin", "id": number} | wire.begun(translator, begun.to, begun.source, name)
     clock.again()
     encoded = stages.encode(begun)
     encoder = wire.of_encoder(begun, encoded)
@@ -85,3 +87,44 @@ def traced_events(
         "precision": "float32",
         "searched": None if forced else translator.precision,
     }
+
+
+def written_events(name: str, writer: Writer, asked: TraceAsked, kept: Kept) -> Iterator[Event]:
+    """Yield the events of a text that is gone on with, among them the text as it grows.
+
+    Raises HeedfulErrors as `heedful.inspect.prompted.trace_prompt` does, LeftError when nobody
+    waits any more.
+    """
+    clock = Clock()
+    given = {"temperature": asked.temperature, "seed": asked.seed}
+    search = writing_of({key: value for key, value in given.items() if value is not None})
+    started = prompted.start(writer, asked.text, most=asked.most, search=search)
+    number = kept.name()
+    clock.done("tokens")
+    yield {"event": "begin", "id": number} | wire.begun(writer, None, started.source, name)
+    clock.again()
+    if asked.target is None:
+        pieces: list[int] = []
+        for pieces in prompted.grown(started):
+            added = writer.vocabulary.continuation(started.source.ids, pieces)
+            clock.done("search")
+            yield {"event": "writing", "so_far": started.source.text + added.rstrip("\ufffd")}
+            clock.again()
+        text = prompted.written(started, pieces)
+    else:
+        text = prompted.continued(started, asked.target)
+    told = wire.writing(started.source, text.ended)
+    yield {"event": "target"} | wire.target(text.target, text.forced) | told
+    clock.again()
+    seen = prompted.traced_text(started, text)
+    wire.check_size(seen)
+    kept.keep(number, Traced(name, seen))
+    maps = wire.attention_of(seen, "decoder")
+    clock.done("read")
+    yield {"event": "attention"} | maps
+    yield {"event": "steps", "steps": wire.steps(seen)}
+    clock.again()
+    lens = wire.lens(seen)
+    clock.done("lens")
+    yield {"event": "lens", "lens": lens}
+    yield {"event": "done", "ms": clock.ms, "precision": "float32", "searched": None}

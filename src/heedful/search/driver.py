@@ -17,7 +17,7 @@ __all__ = [
     "nothing_more",
 ]
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -203,6 +203,18 @@ class Course:
         self, way: Way[State], asked: Sequence[Asked], more: More, ended: Ended | None = None
     ) -> list[list[Hypothesis]]:
         """Return what is found of all sentences, those that come later among them."""
+        steps = self.steps(way, asked, more, ended)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                found: list[list[Hypothesis]] = end.value
+                return found
+
+    def steps(
+        self, way: Way[State], asked: Sequence[Asked], more: More, ended: Ended | None = None
+    ) -> Generator[None, None, list[list[Hypothesis]]]:
+        """Do what `run` does, and pause after every step."""
         growing = way.start(self, asked)
         while True:
             if LEFT[0] != self.left:
@@ -218,6 +230,7 @@ class Course:
                 self._select(parents, going, count)
             if len(going) < count:
                 growing = self._without(way, growing, going, ended)
+            yield
 
     def _without(
         self, way: Way[State], growing: State, going: Int[Array, " C"], ended: Ended | None

@@ -4,7 +4,7 @@ A stepper comes in, as many hypotheses as are asked for go out. What is drawn de
 and the sentence alone, so that neither the batch nor the order of sentences changes it.
 """
 
-__all__ = ["Sample", "draw", "kept"]
+__all__ = ["Sample", "draw", "kept", "random_numbers"]
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -73,10 +73,7 @@ class _Drawn(Choice):
     def admit(self, asked: Sequence[Asked], rooms: Int[Array, " B"]) -> None:
         """Draw the random numbers of further sentences."""
         for one, room in zip(asked, rooms.tolist(), strict=True):
-            ids = np.asarray(one.source, np.int64).tobytes()
-            key = int.from_bytes(blake2b(ids, digest_size=8).digest())
-            bits = np.random.Philox(key=np.array([self._config.seed, key], np.uint64))
-            self._numbers[self._seen] = np.random.Generator(bits).random((self.rows, room))
+            self._numbers[self._seen] = random_numbers(self._config, one.source, room)
             self._seen += 1
 
     def choose(
@@ -103,6 +100,14 @@ class _Drawn(Choice):
         values = log_probs.numpy()[np.arange(len(pieces))[:, None], pieces]
         value, piece = course.everywhere(growing, asked, values, pieces)
         return value.reshape(growing.last.shape), piece.reshape(growing.last.shape), None
+
+
+def random_numbers(config: Sample, source: Sequence[int], room: int) -> Float[Array, "W T"]:
+    """Return what decides the pieces of a sentence, a number from 0 to 1 for each of a row."""
+    ids = np.asarray(source, np.int64).tobytes()
+    key = int.from_bytes(blake2b(ids, digest_size=8).digest())
+    bits = np.random.Philox(key=np.array([config.seed, key], np.uint64))
+    return np.random.Generator(bits).random((config.count, room))
 
 
 def draw(

@@ -6,7 +6,7 @@ A stepper comes in, a hypothesis for each row of a sentence goes out. A way of c
 
 __all__ = ["Choice", "SingleSearch"]
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,6 +87,14 @@ class SingleSearch:
         choice = self.choice()
         course = Course(stepper, limits, self.shaping, choice.rows, watch)
         return course.run(_EachItsOwn(choice), asked, more, ended)
+
+    def steps(
+        self, stepper: Stepper, asked: Sequence[Asked], limits: Limits, watch: Watch
+    ) -> Generator[None, None, list[list[Hypothesis]]]:
+        """Do what `run` does, and pause after every step. The caller leaves gradients out."""
+        choice = self.choice()
+        course = Course(stepper, limits, self.shaping, choice.rows, watch)
+        return (yield from course.steps(_EachItsOwn(choice), asked, nothing_more))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The application: both dialects and the health of the server, behind the guard.
+"""The application: all dialects and the health of the server, behind the guard.
 
 Models with limits come in, an ASGI application goes out; `server` runs it, and so do the tests.
 """
@@ -28,12 +28,15 @@ from heedful.serve.limits import ServerLimits
 from heedful.serve.metrics import Metrics
 from heedful.serve.models import Models
 from heedful.serve.native import native_routes
-from heedful.serve.refusal import RefusalError, misshapen
+from heedful.serve.openai.asked import ChatAsked, CompletionAsked, EmbeddingAsked
+from heedful.serve.openai.routes import openai_routes
+from heedful.serve.refusal import OPENAI, RefusalError, misshapen
 from heedful.serve.schemas import DocumentAsked, TranslateAsked
 from heedful.serve.security import Access
 
-_FIELDS = TranslateAsked.model_fields | DocumentAsked.model_fields
-_NAMES = {field.alias or name for name, field in _FIELDS.items()} | {"text"}
+_ASKED = (TranslateAsked, DocumentAsked, ChatAsked, CompletionAsked, EmbeddingAsked)
+_FIELDS = [(name, field) for asked in _ASKED for name, field in asked.model_fields.items()]
+_NAMES = {field.alias or name for name, field in _FIELDS} | {"text", "role", "content", "type"}
 """Names of fields, the only words of a request that an answer repeats."""
 
 _TYPES = dict.fromkeys(FORM_PATHS, (JSON, *FORMS)) | {DOCUMENTS: tuple(KINDS)}
@@ -88,11 +91,11 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        for model in models.loaded:
-            model.batcher.start()
+        for served in models.served.values():
+            served.start()
         yield
-        for model in models.loaded:
-            await model.batcher.stop()
+        for served in models.served.values():
+            await served.stop()
         documents.close()
         files.clear()
 
@@ -113,6 +116,7 @@ def create_app(
         native_routes(models, limits, access, detector),
         document_routes(models, limits, access, documents),
         libretranslate_routes(dialect),
+        openai_routes(models, limits, access),
         health_routes(models, metrics, access, lambda: service.draining),
         docs_routes(app.openapi),
         *more,
@@ -128,10 +132,10 @@ def create_app(
     return service
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusalError)
     headers = {"content-type": "application/json"} | error.headers()
-    return Response(error.body(), error.status, headers)
+    return Response(error.body(request.url.path), error.status, headers)
 
 
 async def _misshapen(request: Request, error: Exception) -> Response:
@@ -142,7 +146,11 @@ async def _misshapen(request: Request, error: Exception) -> Response:
         return await _refused(request, RefusalError(400, "the body is not JSON"))
     where, *place = first["loc"]
     whole = "the address" if where == "query" else "the body"
-    return await _refused(request, misshapen(place, str(first["msg"]), _NAMES, whole))
+    refusal = misshapen(place, str(first["msg"]), _NAMES, whole)
+    if request.url.path.startswith(OPENAI):
+        param = next((str(name) for name in place if name in _NAMES), None)
+        refusal = RefusalError(400, refusal.sentence, param=param, code="invalid_value")
+    return await _refused(request, refusal)
 
 
 async def _faulty(request: Request, _: Exception) -> Response:

@@ -72,10 +72,10 @@ class Guard:
         try:
             await self._answer(scope, receive, answer)
         except RefusalError as error:
-            await answer.refuse(error)
+            await answer.refuse(error, scope["path"])
         except Exception as error:
             _tell(error)
-            await answer.refuse(RefusalError(500, FAULT))
+            await answer.refuse(RefusalError(500, FAULT), scope["path"])
         finally:
             if answer.status is not None:
                 seconds = time.monotonic() - began
@@ -204,11 +204,11 @@ class _Answer:
         await self.send({"type": "http.response.start", "status": status, "headers": raw})
         await self.send({"type": "http.response.body", "body": body})
 
-    async def refuse(self, error: RefusalError) -> None:
+    async def refuse(self, error: RefusalError, path: str) -> None:
         """Say why not; nothing, if an answer has begun."""
         if self.status is None:
             headers = {"content-type": "application/json"} | error.headers()
-            await self.give(error.status, headers, error.body())
+            await self.give(error.status, headers, error.body(path))
 
 
 async def _left(receive: Receive) -> None:

@@ -29,13 +29,13 @@ def health_routes(
 
     @router.get("/ready", responses={503: {"description": "Requests are refused"}})
     async def ready() -> JSONResponse:
-        """Tell whether requests are taken: every model has shown that it translates.
+        """Tell whether requests are taken: every model has shown that it works.
 
         Models that could not be loaded are named; the others serve.
         """
         stopping = draining()
         state = {
-            model.name: "ready" if model.batcher.ready else "not ready" for model in models.loaded
+            name: "ready" if served.ready else "not ready" for name, served in models.served.items()
         }
         answers = models.ready and not stopping
         told = {"ready": answers, "stopping": stopping, "models": state}

@@ -38,10 +38,12 @@ class ServerLimits(Settings):
     """Pieces of a text, as the model cuts it."""
     document_characters: Count = 100_000
     """Characters of a document, markup and all."""
+    new_tokens: Count = 4_096
+    """Pieces that a model may write behind a prompt."""
     beam: Rows = 16
     """Hypotheses that a search keeps."""
     alternatives: Rows = 8
-    """Translations of one text that are given back."""
+    """Translations of one text that are given back, and texts that are written behind a prompt."""
     words: Count = 16
     """Words, in all their forms, that must and must not appear: each takes up to 50 ms."""
     terms: Count = 200
@@ -51,13 +53,16 @@ class ServerLimits(Settings):
     queue_tokens: Count = 262_144
     """Source pieces, of all requests together, that wait for a model."""
     batch_tokens: Count = 8_192
-    """Source pieces times beam that are translated at a time."""
+    """Source pieces times beam that are translated at a time; positions that are written at."""
     header_seconds: Seconds = 10
     """Seconds in which the headers of a request must have come."""
     body_seconds: Seconds = 30
     """Seconds, from the headers on, in which the body must have come."""
     request_seconds: Seconds = 60
     """Seconds, from the whole request on, in which it is answered or refused."""
+    writing_seconds: Seconds = 600
+    """Seconds, from the whole request on, in which a model must have written all of a text, once it
+    has begun."""
     write_seconds: Seconds = 30
     """Seconds in which a client must take what it is sent."""
     keep_alive_seconds: Seconds = 5

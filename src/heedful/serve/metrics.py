@@ -10,9 +10,8 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from heedful.serve.batcher import Batcher
 from heedful.serve.jobs import Batch
-from heedful.serve.models import Models
+from heedful.serve.models import Models, Served
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -38,14 +37,14 @@ class Metrics:
         )
         self._texts = Histogram(
             "heed_batch_texts",
-            "Texts translated together: in one go, or until others were let in",
+            "Texts translated or written together: in one go, or until others were let in",
             ["model"],
             buckets=TEXTS,
             registry=self._registry,
         )
         self._requests = Histogram(
             "heed_batch_requests",
-            "Requests whose texts were translated together",
+            "Requests whose texts were translated or written together",
             ["model"],
             buckets=TEXTS,
             registry=self._registry,
@@ -71,9 +70,9 @@ class Metrics:
         ready = Gauge(
             "heed_ready", "1 if a model takes requests", ["model"], registry=self._registry
         )
-        for model in models.loaded:
-            pending.labels(model.name).set_function(partial(_pending, model.batcher))
-            ready.labels(model.name).set_function(partial(_ready, model.batcher))
+        for name, served in models.served.items():
+            pending.labels(name).set_function(partial(_pending, served))
+            ready.labels(name).set_function(partial(_ready, served))
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count an answer."""
@@ -96,9 +95,9 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-def _pending(batcher: Batcher) -> float:
-    return float(batcher.pending)
+def _pending(served: Served) -> float:
+    return float(served.pending)
 
 
-def _ready(batcher: Batcher) -> float:
-    return float(batcher.ready)
+def _ready(served: Served) -> float:
+    return float(served.ready)

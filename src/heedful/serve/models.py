@@ -1,16 +1,20 @@
-"""Which models are there, and which of them translates a pair of languages.
+"""Which models are there, which of them translates a pair of languages, and which of them write.
 
 A pair comes in, a way goes out: a model with the languages to ask it for. The dialects ask.
 """
 
-__all__ = ["Model", "Models", "Way", "language_name"]
+__all__ = ["Model", "Models", "Served", "Way", "WritingModel", "language_name"]
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from heedful.serve.batcher import Batcher
+from heedful.serve.embedding import Embedder
 from heedful.serve.refusal import RefusalError, shown
+from heedful.serve.writing import Scribe
+
+Result = TypeVar("Result")
 
 WAYS = 1024
 """Requests for a pair of languages whose answers are kept."""
@@ -55,13 +59,62 @@ def language_name(code: str) -> str:
     return NAMES.get(code, code)
 
 
+class Served(Protocol):
+    """What lets the requests for a model share its time."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are taken."""
+        ...
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        ...
+
+    @property
+    def computing(self) -> bool:
+        """Whether a thread of the model is in the middle of something."""
+        ...
+
+    @property
+    def pending(self) -> int:
+        """Requests that have not been answered in whole."""
+        ...
+
+    def start(self) -> None:
+        """Begin to work, in the running event loop."""
+        ...
+
+    def drain(self) -> None:
+        """Refuse what comes from now on. Any thread may call."""
+        ...
+
+    async def stop(self) -> None:
+        """End; what still waits is refused."""
+        ...
+
+    async def aside(self, function: Callable[[], Result]) -> Result:
+        """Return what a function returns that computes with the model."""
+        ...
+
+
 class Model(NamedTuple):
-    """A model that is loaded."""
+    """A model that is loaded and translates."""
 
     name: str
     ways: tuple[tuple[str, str], ...]
     """Every source with its target; empty names where nobody said what they are."""
     batcher: Batcher
+    embedder: Embedder | None = None
+
+
+class WritingModel(NamedTuple):
+    """A model that is loaded and writes."""
+
+    name: str
+    scribe: Scribe
+    embedder: Embedder | None = None
 
 
 class Way(NamedTuple):
@@ -78,30 +131,40 @@ class Models:
     `missing` are the names of those that could not be loaded.
     """
 
-    def __init__(self, loaded: Sequence[Model], missing: Sequence[str] = ()) -> None:
-        self.loaded, self.missing = tuple(loaded), tuple(missing)
+    def __init__(
+        self,
+        loaded: Sequence[Model],
+        missing: Sequence[str] = (),
+        writers: Sequence[WritingModel] = (),
+    ) -> None:
+        self.loaded, self.missing, self.writers = tuple(loaded), tuple(missing), tuple(writers)
+        self.served: dict[str, Served] = {model.name: model.batcher for model in self.loaded}
+        self.served |= {model.name: model.scribe for model in self.writers}
+        every = [(model.name, model.embedder) for model in self.loaded]
+        every += [(model.name, model.embedder) for model in self.writers]
+        self.embedders = {name: one for name, one in every if one is not None}
         self.find = lru_cache(WAYS)(self._find)
         """Return the first model that fits; see `_find`."""
 
     @property
     def ready(self) -> bool:
         """Whether every model that is loaded takes requests."""
-        return bool(self.loaded) and all(model.batcher.ready for model in self.loaded)
+        return bool(self.served) and all(one.ready for one in self.served.values())
 
     @property
     def idle(self) -> bool:
         """Whether no model has anything to do."""
-        return all(model.batcher.idle for model in self.loaded)
+        return all(one.idle for one in self.served.values())
 
     @property
     def computing(self) -> bool:
         """Whether a model's thread is in the middle of something, whoever waits for it."""
-        return any(model.batcher.computing for model in self.loaded)
+        return any(one.computing for one in self.served.values())
 
     def drain(self) -> None:
         """Refuse all that comes from now on. Any thread may call."""
-        for model in self.loaded:
-            model.batcher.drain()
+        for one in self.served.values():
+            one.drain()
 
     def ways(self) -> list[tuple[str, str]]:
         """Return every pair of named languages that some model translates, each once."""
@@ -117,8 +180,7 @@ class Models:
         """
         models = [model for model in self.loaded if name in (None, model.name)]
         if not models:
-            known = ", ".join(model.name for model in self.loaded)
-            raise RefusalError(404, f"there is no model {shown(name or '')} here; known: {known}")
+            raise self.unknown(name or "", [model.name for model in self.loaded], "translates")
         for model in models:
             fitting = [(a, b) for a, b in model.ways if (from_ or a, to or b) == (a, b)]
             if not fitting:
@@ -129,6 +191,16 @@ class Models:
                 raise RefusalError(400, f"the target language is missing; give one of {listed}")
             return Way(model, from_ or None, targets[0] or None)
         raise RefusalError(400, self._nobody(to, from_))
+
+    def unknown(self, name: str, known: Sequence[str], does: str) -> RefusalError:
+        """Return what is said of a model that is none of those that do something."""
+        if not known:
+            said = f"no model here {does}"
+        elif name in self.served:
+            said = f"the model {name} is none that {does}; known: {', '.join(known)}"
+        else:
+            said = f"there is no model {shown(name)} here; known: {', '.join(known)}"
+        return RefusalError(404, said, param="model", code="model_not_found")
 
     def _nobody(self, to: str | None, from_: str | None) -> str:
         said = [f" from {shown(from_, 16)}" if from_ else "", f" to {shown(to, 16)}" if to else ""]

@@ -26,6 +26,7 @@ from heedful.serve.schemas import (
     Failure,
     Known,
     KnownModel,
+    OneModel,
     StreamAsked,
     TranslateAsked,
     Translations,
@@ -104,12 +105,20 @@ def native_routes(
 
     @router.get("/models")
     async def known() -> Known:
-        """List the models, what they translate, and what is allowed."""
+        """List the models, what they do, and what is allowed; as OpenAI's clients read it, too."""
+        ways = {model.name: [list(way) for way in model.ways] for model in models.loaded}
         listed = [
-            KnownModel(name=x.name, ready=x.batcher.ready, ways=[list(way) for way in x.ways])
-            for x in models.loaded
+            KnownModel(
+                name=name, ready=served.ready, ways=ways.get(name, []), writes=name not in ways
+            )
+            for name, served in models.served.items()
         ]
-        return Known(models=listed, missing=list(models.missing), limits=limits.model_dump())
+        return Known(
+            models=listed,
+            missing=list(models.missing),
+            limits=limits.model_dump(),
+            data=[OneModel(id=name) for name in models.served],
+        )
 
     @router.post("/detect")
     async def detect(asked: DetectAsked) -> list[list[Detected]]:

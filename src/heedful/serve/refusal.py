@@ -1,26 +1,42 @@
 """What the server does not do, with the status that says so.
 
-Anything in `heedful.serve` raises it; `answer_of` is what the client gets, in both dialects.
+Anything in `heedful.serve` raises it; `body` is what the client gets, in its dialect.
 """
 
-__all__ = ["RefusalError", "misshapen", "refusal_of", "short", "shown"]
+__all__ = ["OPENAI", "RefusalError", "misshapen", "refusal_of", "short", "shown"]
 
 import json
 from collections.abc import Container, Sequence
 
 from heedful.errors import HeedfulError
 
+OPENAI = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models/")
+"""How the addresses begin at which refusals have the shape of OpenAI's API."""
+
+_CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
+_TYPES = {403: "permission_error", 429: "rate_limit_error"}
+
 
 class RefusalError(Exception):
     """A request that is not granted; its text is a plain sentence for the client.
 
-    `retry` are the seconds after which it may be tried again; None: never, as it is.
+    `retry` are the seconds after which it may be tried again; None: never, as it is. `param` and
+    `code` are for OpenAI's clients: the field that is refused, and a word for the reason.
     """
 
-    def __init__(self, status: int, sentence: str, *, retry: float | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        sentence: str,
+        *,
+        retry: float | None = None,
+        param: str | None = None,
+        code: str | None = None,
+    ) -> None:
         self.status = status
         self.sentence = sentence
         self.retry = retry
+        self.param, self.code = param, code
         super().__init__(sentence)
 
     def headers(self) -> dict[str, str]:
@@ -28,9 +44,20 @@ class RefusalError(Exception):
         found = {} if self.retry is None else {"retry-after": f"{max(1, round(self.retry))}"}
         return found | ({"www-authenticate": "Bearer"} if self.status == 401 else {})
 
-    def body(self) -> bytes:
-        """Return what the client reads: `{"error": "..."}`."""
-        return json.dumps({"error": self.sentence}).encode()
+    def body(self, path: str = "") -> bytes:
+        """Return what a client reads who asked at an address: `{"error": ...}`."""
+        told = self.told() if path.startswith(OPENAI) else self.sentence
+        return json.dumps({"error": told}).encode()
+
+    def told(self) -> dict[str, str | None]:
+        """Return what OpenAI's clients read."""
+        kind = "server_error" if self.status >= 500 else "invalid_request_error"
+        return {
+            "message": self.sentence,
+            "type": _TYPES.get(self.status, kind),
+            "param": self.param,
+            "code": self.code or _CODES.get(self.status),
+        }
 
 
 def refusal_of(error: HeedfulError) -> RefusalError:

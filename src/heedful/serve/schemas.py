@@ -13,6 +13,7 @@ __all__ = [
     "Failure",
     "Known",
     "KnownModel",
+    "OneModel",
     "Shape",
     "StreamAsked",
     "Text",
@@ -28,7 +29,7 @@ __all__ = [
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -246,7 +247,20 @@ class KnownModel(Shape):
     ready: bool
     """Whether it takes requests."""
     ways: list[list[str]]
-    """Every source with its target."""
+    """Every source with its target; none for a model that writes."""
+    writes: bool
+    """Whether it goes on with texts, and does not translate."""
+
+
+class OneModel(Shape):
+    """A model as OpenAI's clients know it."""
+
+    id: str
+    """Its name."""
+    object: Literal["model"] = "model"
+    created: int = 0
+    """Nobody knows when."""
+    owned_by: str = "heedful"
 
 
 class Known(Shape):
@@ -257,6 +271,9 @@ class Known(Shape):
     """Models that could not be loaded."""
     limits: dict[str, Any]
     """What is allowed."""
+    object: Literal["list"] = "list"
+    data: list[OneModel]
+    """The models once more, for OpenAI's clients."""
 
 
 class Failure(BaseModel):

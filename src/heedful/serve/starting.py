@@ -7,23 +7,28 @@ of them go out.
 __all__ = ["LOOPBACK", "Asked", "addressed", "load_models", "named", "serve"]
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
 
+from heedful.device import pick_device
 from heedful.errors import HeedfulError, ModelError, SettingError
+from heedful.interop.writers import load_writer, writes
 from heedful.model_path import BUNDLED
 from heedful.serve import server
 from heedful.serve.app import create_app
-from heedful.serve.batcher import Batcher
+from heedful.serve.batcher import Batcher, Engine
+from heedful.serve.embedding import TranslatorEmbedder, WriterEmbedder
+from heedful.serve.jobs import Batch
 from heedful.serve.limits import ServerLimits, limits_of
 from heedful.serve.metrics import Metrics
-from heedful.serve.models import Model, Models
+from heedful.serve.models import Model, Models, WritingModel
 from heedful.serve.security import Access, checked_origins, load_keys
 from heedful.serve.translating import TranslatorEngine
+from heedful.serve.writing import Scribe
 from heedful.translator import Translator, load
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -35,7 +40,7 @@ class Asked:
     """What is to be served, where, and to whom."""
 
     models: Sequence[str]
-    """The bundled one if none is given."""
+    """The bundled one if none is given, and no others."""
     host: str
     port: int
     settings: dict[str, Any]
@@ -46,6 +51,10 @@ class Asked:
     device: str = "auto"
     precision: str = "auto"
     fast: bool = False
+    writers: bool = False
+    """Whether models that write are served, too."""
+    others: Mapping[str, Engine] = field(default_factory=dict)
+    """Models that are loaded already, and translate nothing."""
 
 
 def serve(
@@ -79,32 +88,56 @@ def serve(
 def load_models(
     asked: Asked, limits: ServerLimits, metrics: Metrics
 ) -> tuple[Models, dict[str, Translator]]:
-    """Load the models; return their translators by name, too.
+    """Load the models; return those that translate by name, too.
 
     What cannot be loaded is named on standard error; raises the HeedfulError of the first one if
     none can be, SettingError for two of one name.
     """
     translators: dict[str, Translator] = {}
+    loaded: list[Model] = []
+    writers: list[WritingModel] = []
     failed: dict[str, HeedfulError] = {}
-    for name, path in named(asked.models or (BUNDLED,)).items():
+    for name, path in named(asked.models or (() if asked.others else (BUNDLED,))).items():
+        told = metrics.batches(name)
         try:
-            translators[name] = load(path, asked.device, asked.precision, asked.fast)
+            if asked.writers and writes(path):
+                writers.append(_writing(name, path, asked, limits, told))
+                continue
+            translator = load(path, asked.device, asked.precision, asked.fast)
         except ModelError as error:
             failed[name] = error
-    if not translators:
+            continue
+        translators[name] = translator
+        batcher = Batcher(name, TranslatorEngine(translator), limits, told=told)
+        embedder = TranslatorEmbedder(translator)
+        loaded.append(Model(name, tuple(translator.ways()), batcher, embedder))
+    if not translators and not writers and not asked.others:
         raise next(iter(failed.values()))
     for name, reason in failed.items():
         print(f"the model {name} is not served: {reason}", file=sys.stderr)
-    loaded = []
-    for name, translator in translators.items():
-        engine = TranslatorEngine(translator)
-        batcher = Batcher(name, engine, limits, told=metrics.batches(name))
-        loaded.append(Model(name, tuple(translator.ways()), batcher))
-    return Models(loaded, list(failed)), translators
+    for name, other in asked.others.items():
+        loaded.append(Model(name, (), Batcher(name, other, limits, told=metrics.batches(name))))
+    return Models(loaded, list(failed), writers), translators
+
+
+def _writing(
+    name: str, path: str, asked: Asked, limits: ServerLimits, told: Callable[[Batch], None]
+) -> WritingModel:
+    """Load a model that writes."""
+    if asked.precision not in ("auto", "float32"):
+        problem = "a model that writes computes in float32"
+        raise SettingError(problem, where=f"--precision {asked.precision}", fix="leave it out")
+    if asked.fast:
+        raise SettingError(
+            "a model that writes has no shortlist", where="--fast", fix="leave it out"
+        )
+    writer = load_writer(Path(path), pick_device(asked.device))
+    scribe = Scribe(name, writer, limits, told=told)
+    return WritingModel(name, scribe, WriterEmbedder(writer))
 
 
 def named(given: Sequence[str]) -> dict[str, str]:
-    """Return the models by how they are called: by their folders; SettingError for two alike.
+    """Return the models by how they are called: by folder or file; SettingError for two alike.
 
     >>> list(named(["runs/mine/model", "everyday"]))
     ['mine', 'everyday']
@@ -112,7 +145,7 @@ def named(given: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in given:
         parts = [part for part in Path(path).parts if part not in ("model", "/", ".")]
-        name = parts[-1] if parts else "model"
+        name = parts[-1].removesuffix(".gguf") if parts else "model"
         if name in found:
             raise SettingError(
                 f"two models are called {name}",

@@ -9,8 +9,13 @@ __all__ = ["ChatTemplate", "Message"]
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from heedful.errors import SettingError
+
+if TYPE_CHECKING:
+    from heedful.text.sandbox import Program
 
 LONGEST = 65_536
 """Characters of a template; the longest in use have a quarter of that."""
@@ -29,8 +34,8 @@ class ChatTemplate:
     """A chat template, as transformers renders them (Hugging Face, "Chat templates").
 
     `special` are pieces that a template may name: `bos_token`, `eos_token`. `now` tells the time to
-    templates that put the date into the conversation. Raises ModelError for a template that is
-    none, and SettingError where jinja2 is not installed.
+    templates that put the date into the conversation. The template is looked at when it is needed:
+    who only goes on with texts needs neither it nor jinja2.
     """
 
     def __init__(
@@ -41,6 +46,15 @@ class ChatTemplate:
         where: str = "the chat template",
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
+        self.source, self.special = source, dict(special)
+        self._where, self._now = where, now
+
+    def prepare(self) -> None:
+        """Raise ModelError for a template that is none, SettingError where jinja2 is missing."""
+        _ = self._program
+
+    @cached_property
+    def _program(self) -> "Program":
         try:
             from heedful.text.sandbox import Program
         except ModuleNotFoundError as error:
@@ -48,14 +62,13 @@ class ChatTemplate:
                 raise
             problem = "a conversation needs the package jinja2"
             raise SettingError(problem, fix='pip install "heedful[chat]"') from None
-        self.source, self.special = source, dict(special)
-        self._program = Program(source, LONGEST, where, now)
+        return Program(self.source, LONGEST, self._where, self._now)
 
     def render(self, messages: Sequence[Message], answer: bool = True) -> str:
         """Return the text of a conversation, if `answer` with what makes the model answer it.
 
-        Raises ModelError for a template that fails, does what it must not, or uses too much, and
-        with the template's own words for a conversation that it refuses.
+        Raises ModelError for a template that is none, fails, does what it must not, or uses too
+        much, and with the template's own words for a conversation that it refuses.
         """
         given = [{"role": message.role, "content": message.content} for message in messages]
         values = self.special | {

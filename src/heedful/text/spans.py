@@ -4,10 +4,11 @@ A text comes in, words with their places go out; pieces and words come in, the s
 in the other goes out. `heedful.decode.alignment` calls it.
 """
 
-__all__ = ["Span", "piece_edges", "piece_shares", "spaced_words", "words"]
+__all__ = ["Span", "piece_edges", "piece_shares", "shares", "spaced_words", "words"]
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -66,13 +67,26 @@ def piece_shares(
     [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 0.0]]
     """
     edges = piece_edges(pieces[skip:-1], text)
+    found = np.zeros((len(pieces), len(spans)))
+    found[skip:-1] = shares(list(pairwise(edges)), spans)
+    return found
+
+
+def shares(covered: Sequence[tuple[int, int]], spans: Sequence[Span]) -> NDArray[np.float64]:
+    """Return which share of each range of bytes of `" " + text` lies in each word.
+
+    A word has the space before it. A range of no bytes lies in no word.
+
+    >>> shares([(0, 4), (4, 8), (8, 8)], words("The cat")).tolist()
+    [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]
+    """
+    ends = np.array(covered, np.int64).reshape(-1, 2)
     borders = np.array([0, *(span.end + 1 for span in spans)])
-    last = np.minimum(np.array(edges[1:], np.int64)[:, None], borders[1:])
-    first = np.maximum(np.array(edges[:-1], np.int64)[:, None], borders[:-1])
-    covered = np.maximum(last - first, 0)
-    shares = np.zeros((len(pieces), len(spans)))
-    shares[skip:-1] = covered / np.maximum(covered.sum(1, keepdims=True), 1)
-    return shares
+    last = np.minimum(ends[:, 1:], borders[1:])
+    first = np.maximum(ends[:, :1], borders[:-1])
+    inside = np.maximum(last - first, 0)
+    found: NDArray[np.float64] = inside / np.maximum(inside.sum(1, keepdims=True), 1)
+    return found
 
 
 def piece_edges(pieces: Sequence[str], text: str) -> list[int]:

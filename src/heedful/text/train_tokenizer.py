@@ -1,10 +1,22 @@
 """A corpus becomes a vocabulary of pieces: byte-pair encoding or a unigram language model.
 
 Lines and settings come in, a tokenizer of the `tokenizers` library goes out; `Tokenizer.train`
-calls it, once for a shared vocabulary and once a side for separate ones.
+calls it, once for a shared vocabulary and once a side for separate ones. A text that is learnt as
+it runs has a family of its own, `TextTokenizerConfig`: what runs on has no beginning to put a
+space before. `Vocabulary.train` calls that one.
 """
 
-__all__ = ["BPE", "TokenizerConfig", "Unigram", "control_tokens", "new_backend", "train_backend"]
+__all__ = [
+    "BPE",
+    "Characters",
+    "RunningBPE",
+    "TextTokenizerConfig",
+    "TokenizerConfig",
+    "Unigram",
+    "control_tokens",
+    "new_backend",
+    "train_backend",
+]
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +24,7 @@ from itertools import chain, islice
 from typing import Annotated, Literal
 
 from pydantic import Field
-from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
 
 from heedful.errors import DataError, SettingError
@@ -147,3 +159,64 @@ def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
 
 
 TokenizerConfig = Annotated[BPE | Unigram, Field(discriminator="kind")]
+
+
+class Characters(Settings):
+    """Every character of the text to learn from is a piece; others are `<unk>`."""
+
+    kind: Literal["characters"] = "characters"
+
+    def build(self, portions: Iterable[str]) -> Backend:
+        """Return the characters of the portions, in the order of their code points."""
+        every = sorted(set().union(*map(set, portions)))
+        pieces = {piece: number for number, piece in enumerate([*CONTROL, *every])}
+        backend = Backend(models.WordLevel(pieces, unk_token=CONTROL[UNKNOWN]))
+        backend.pre_tokenizer = pre_tokenizers.Split(Regex(EACH), behavior="isolated")
+        backend.decoder = decoders.Fuse()
+        backend.add_special_tokens(control_tokens(CONTROL))
+        return backend
+
+
+EACH = r"[\s\S]"
+"""Any one character, a line break too."""
+
+
+class RunningBPE(Settings):
+    """Byte-pair encoding of a text that runs on, as GPT-2's: nothing is put before it."""
+
+    kind: Literal["bpe"] = "bpe"
+    vocabulary_size: int = Field(8000, ge=260)
+    """Pieces at most, the 256 bytes and the control pieces among them."""
+    learn_from: int = Field(100_000_000, ge=1)
+    """Characters to learn from at most, from the beginning of the text on."""
+
+    def build(self, portions: Iterable[str]) -> Backend:
+        """Learn from the portions; pieces seen once are not learnt."""
+        backend = Backend(models.BPE())
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+        backend.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=self.vocabulary_size,
+            min_frequency=2,
+            special_tokens=control_tokens(CONTROL),
+            initial_alphabet=list(BYTE_LETTERS),
+            show_progress=False,
+        )
+        backend.train_from_iterator(_first(portions, self.learn_from), trainer)
+        return backend
+
+
+def _first(portions: Iterable[str], most: int) -> Iterator[str]:
+    """Yield portions with so many characters together, the last of them cut.
+
+    >>> list(_first(["ab", "cde", "f"], 4))
+    ['ab', 'cd']
+    """
+    for portion in portions:
+        yield portion[:most]
+        most -= len(portion)
+        if most <= 0:
+            return
+
+
+TextTokenizerConfig = Annotated[Characters | RunningBPE, Field(discriminator="kind")]

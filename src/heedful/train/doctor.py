@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from heedful.train.settings import TrainingConfig
+from heedful.train.settings import LoopConfig
 
 _SMOOTHING = 0.02
 """Weight of the newest loss in the running mean: it remembers about 50 steps."""
@@ -56,7 +56,7 @@ class Diverged(Exception):  # noqa: N818 - a finding, not a fault of the program
 class Doctor:
     """Looks at losses and gradients; `rate` gives the learning rate of a step."""
 
-    settings: TrainingConfig
+    settings: LoopConfig
     rate: Callable[[int], float]
 
     def look(self, pulse: Pulse, step: int, loss: float, gradient: float) -> None:

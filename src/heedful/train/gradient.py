@@ -18,13 +18,12 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from heedful.data.batches import Batch
+from heedful.data.batches import AnyBatch
 from heedful.device import cores
 from heedful.errors import SettingError
-from heedful.models.transformer import Transformer
 from heedful.nn.cross_entropy import added
 from heedful.nn.dropout import dropout_seed
-from heedful.objectives import Objective
+from heedful.objectives import AnyObjective
 from heedful.shapes import Float, Tensor
 from heedful.train.memory import is_out_of_memory
 from heedful.train.precision import Precision, autocast
@@ -47,8 +46,8 @@ def automatic_shards(batch_tokens: int, device: torch.device) -> int:
 class Gradients:
     """Adds the gradients of batches to the weights' `grad`; `Trainer` calls `add`."""
 
-    model: Transformer
-    objective: Objective
+    model: nn.Module
+    objective: AnyObjective
     precision: Precision
     device: torch.device
     shards: int
@@ -56,7 +55,7 @@ class Gradients:
     out_of_memory: int = 0
     """Batches since the process began that did not fit in memory and were divided further."""
 
-    def add(self, batch: Batch, tokens: int, last: bool = True) -> Float[Tensor, "2"]:
+    def add(self, batch: AnyBatch, tokens: int, last: bool = True) -> Float[Tensor, "2"]:
         """Add the gradient of the smoothed loss over `tokens`; return the two sums of the loss.
 
         `last` is the last batch of an update, which is nothing to one process alone. A batch that
@@ -83,14 +82,14 @@ class Gradients:
             weight.grad = added(weight.grad, gradient)
         return loss
 
-    def fits(self, batch: Batch) -> bool:
+    def fits(self, batch: AnyBatch) -> bool:
         """Return whether the batch goes forward and backward in one piece; nothing is changed."""
         state = torch.get_rng_state()
         found = self._attempt([batch], batch.n_target)
         torch.set_rng_state(state)
         return found is not None
 
-    def _attempt(self, parts: Sequence[Batch], tokens: int) -> Found | None:
+    def _attempt(self, parts: Sequence[AnyBatch], tokens: int) -> Found | None:
         """Return the sum over all parts, as many at a time as there are shards."""
         seeds = torch.randint(2**63 - 1, (len(parts),)).tolist()
         work = list(zip(parts, seeds, strict=True))
@@ -111,7 +110,7 @@ class Gradients:
                 torch.cuda.empty_cache()
         return total
 
-    def _side_by_side(self, work: list[tuple[Batch, int]], tokens: int) -> Iterator[Found]:
+    def _side_by_side(self, work: list[tuple[AnyBatch, int]], tokens: int) -> Iterator[Found]:
         """Compute each part in a thread of its own; wait for all of them, whatever happens."""
         if self.shards == 1:
             yield self._shard(*work[0], tokens)
@@ -121,7 +120,7 @@ class Gradients:
             wait(futures)
         yield from (future.result() for future in futures)
 
-    def _shard(self, batch: Batch, seed: int, tokens: int) -> Found:
+    def _shard(self, batch: AnyBatch, seed: int, tokens: int) -> Found:
         with dropout_seed(seed), autocast(self.precision, self.device):
             loss = self.objective.loss(self.model, batch.to(self.device))
         mean = loss.smoothed / tokens

@@ -3,26 +3,63 @@
 TensorBoard gets the same numbers where the extra `track` is installed.
 """
 
-__all__ = ["TrainLog"]
+__all__ = ["TrainLog", "Validation"]
 
 import importlib.util
 import json
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from heedful.progress import Progress
+
+
+class Validation(NamedTuple):
+    """Loss on the dev set, in nats a piece, and BLEU of its first sentences (None: not asked)."""
+
+    loss: float
+    perplexity: float
+    bleu: float | None
+    translations: tuple[str, ...] = ()
+    """What BLEU was measured on."""
+    scores: tuple[tuple[str, float], ...] = ()
+    """Of a model that answers, what is measured instead of perplexity and BLEU, by its name."""
+
+    def record(self) -> dict[str, Any]:
+        """Return what `log.jsonl` keeps."""
+        if self.scores:
+            return {"loss": self.loss, **dict(self.scores)}
+        distinct = len(set(self.translations))
+        known = {"loss": self.loss, "perplexity": self.perplexity, "bleu": self.bleu}
+        return {**known, "distinct": distinct}
+
+    def said(self) -> str:
+        """Return it as a line has it."""
+        named = [f"{name} {value:.3f}" for name, value in self.scores]
+        if not named:
+            named = [f"perplexity {self.perplexity:.2f}"]
+        if self.bleu is not None:
+            named.append(f"BLEU {self.bleu:.1f}")
+        return " · ".join([f"dev loss {self.loss:.3f}", *named])
 
 
 class TrainLog:
     """Writes records `{"step": ..., ...}` to the run folder and shows them."""
 
     def __init__(
-        self, folder: Path, progress: Progress, after_step: int = 0, *, mute: bool = False
+        self,
+        folder: Path,
+        progress: Progress,
+        after_step: int = 0,
+        *,
+        mute: bool = False,
+        unit: str = "tokens",
     ) -> None:
         self.path = folder / "log.jsonl"
         self.progress = progress
+        self.unit = unit
+        """What the speed is counted in."""
         self.mute = mute
         """Write and show nothing: this process is not the lead."""
         self.forget_after(after_step)
@@ -59,7 +96,7 @@ class TrainLog:
             if seconds_left >= 90
             else (f"{seconds_left:.0f} s left")
         )
-        line = f"step {step:,}/{last:,} · loss {loss:.3f} · {speed:,.0f} tokens/s · {left}"
+        line = f"step {step:,}/{last:,} · loss {loss:.3f} · {speed:,.0f} {self.unit}/s · {left}"
         if self.progress.live:
             self._status().update(line)
         elif time.monotonic() - self._shown >= self.progress.interval:

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from heedful.data.batches import Batch, BatchPlan
+from heedful.data.batches import AnyBatch, Plan
 from heedful.errors import ModelError
-from heedful.models.transformer import Transformer
+from heedful.models.trainable import Trainable
 from heedful.objectives import Loss
 from heedful.shapes import Float, Tensor
 from heedful.train.ahead import ahead
@@ -29,23 +29,13 @@ from heedful.train.checkpoint import Checkpoint, Checkpoints
 from heedful.train.doctor import Diverged, Doctor, Pulse, same_everywhere
 from heedful.train.gradient import Gradients
 from heedful.train.interruption import interruption
-from heedful.train.log import TrainLog
+from heedful.train.log import TrainLog, Validation
 from heedful.train.optimizer import follow, load_state, state_tensors
 from heedful.train.parallel import ParallelGradients
 from heedful.train.processes import Processes
 from heedful.train.schedule import Schedule
-from heedful.train.settings import TrainingConfig
+from heedful.train.settings import LoopConfig
 from heedful.train.sharding import RANDOM, Part, own, put, whole
-
-
-class Validation(NamedTuple):
-    """Loss on the dev set, in nats a piece, and BLEU of its first sentences (None: not asked)."""
-
-    loss: float
-    perplexity: float
-    bleu: float | None
-    translations: tuple[str, ...] = ()
-    """What BLEU was measured on."""
 
 
 class Step(NamedTuple):
@@ -58,7 +48,7 @@ class Step(NamedTuple):
 class Portion(NamedTuple):
     """The batches of one update, and where in the plan the next update begins."""
 
-    batches: list[Batch]
+    batches: list[AnyBatch]
     epoch: int
     next_batch: int
 
@@ -99,12 +89,12 @@ class TrainState:
 class Trainer:
     """Everything one training needs; `run` is the loop."""
 
-    model: Transformer
+    model: Trainable
     gradients: Gradients | ParallelGradients
     optimizer: torch.optim.Optimizer
     schedule: Schedule
-    settings: TrainingConfig
-    plan: BatchPlan
+    settings: LoopConfig
+    plan: Plan
     checkpoints: Checkpoints
     log: TrainLog
     validate: Callable[[], Validation] | None
@@ -166,7 +156,7 @@ class Trainer:
     def _portions(self) -> Iterator[Portion]:
         """Yield the batches of one update after another, from where the state stands, for ever."""
         number, place = self.state.epoch, self.state.next_batch
-        batches: list[Batch] = []
+        batches: list[AnyBatch] = []
         while True:
             epoch = self.plan.epoch(number)
             while place < len(epoch):
@@ -285,7 +275,7 @@ class Trainer:
             learning_rate=self.learning_rate(state.step),
             gradient_norm=state.gradient_norm,
             epoch=state.epoch,
-            tokens_per_second=speed,
+            **{f"{self.log.unit}_per_second": speed},
             seconds=state.seconds,
             out_of_memory=self.gradients.out_of_memory,
         )
@@ -306,18 +296,10 @@ class Trainer:
             state.best_loss, state.best_step, state.bad_validations = found.loss, state.step, 0
         else:
             state.bad_validations += 1
-        self.log.record(
-            "validation",
-            state.step,
-            loss=found.loss,
-            perplexity=found.perplexity,
-            bleu=found.bleu,
-            distinct=len(set(found.translations)),
-        )
-        bleu = "" if found.bleu is None else f" · BLEU {found.bleu:.1f}"
+        self.log.record("validation", state.step, **found.record())
         self.log.say(
-            f"step {state.step:,} · epoch {state.epoch} · dev loss {found.loss:.3f} · "
-            f"perplexity {found.perplexity:.2f}{bleu}{' · best' if better else ''}"
+            f"step {state.step:,} · epoch {state.epoch} · {found.said()}"
+            f"{' · best' if better else ''}"
         )
         if alike := same_everywhere(found.translations, self.learning_rate(state.step)):
             self.log.say(alike)
@@ -343,9 +325,8 @@ class Trainer:
         state, keep = self.state, self.settings.average_last
         state.averaged = state.averaged[-keep:]
         weights = {name: own(weight) for name, weight in self.model.named_parameters()}
-        moments = {
-            name: own(value) for name, value in state_tensors(self.optimizer, self.model).items()
-        }
+        states = state_tensors(self.optimizer, self.model)
+        moments = {name: own(value) for name, value in states.items()}
         self._require_numbers(weights | moments)
         random = {RANDOM + "cpu": torch.get_rng_state()}
         if self.device.type == "cuda":

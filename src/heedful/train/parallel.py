@@ -15,11 +15,11 @@ import torch.distributed as dist
 from pydantic import Field
 from torch import nn
 
-from heedful.data.batches import Batch
+from heedful.data.batches import AnyBatch
 from heedful.errors import SettingError
-from heedful.models.transformer import Transformer
+from heedful.models.trainable import Trainable
 from heedful.nn.dropout import dropout_seed
-from heedful.objectives import Objective
+from heedful.objectives import AnyObjective
 from heedful.settings import Settings
 from heedful.shapes import Float, Tensor
 from heedful.train.memory import is_out_of_memory
@@ -36,7 +36,7 @@ class DDP(Settings):
     """Seconds to wait for the other processes; more than a validation takes."""
 
     def wrap(
-        self, step: nn.Module, model: Transformer, device: torch.device, bf16: bool
+        self, step: nn.Module, model: Trainable, device: torch.device, bf16: bool
     ) -> nn.Module:
         """Return the module whose gradients are those of all processes."""
         return nn.parallel.DistributedDataParallel(step)
@@ -58,7 +58,7 @@ class FSDP(Settings):
     """Seconds to wait for the other processes; more than a validation takes."""
 
     def wrap(
-        self, step: nn.Module, model: Transformer, device: torch.device, bf16: bool
+        self, step: nn.Module, model: Trainable, device: torch.device, bf16: bool
     ) -> nn.Module:
         """Divide the weights; the model's parameters are DTensors from here on.
 
@@ -74,7 +74,7 @@ class FSDP(Settings):
         policy = MixedPrecisionPolicy(
             param_dtype=torch.bfloat16 if bf16 else None, reduce_dtype=torch.float32
         )
-        for layer in (*model.encoder, *model.decoder):
+        for layer in model.every_layer():
             fully_shard(layer, mesh=mesh, mp_policy=policy)
         fully_shard(step, mesh=mesh)
         return step
@@ -90,12 +90,12 @@ Parallel = Annotated[DDP | FSDP, Field(discriminator="kind")]
 class _Step(nn.Module):
     """The model with its objective, as one call that DDP and FSDP can watch."""
 
-    def __init__(self, model: Transformer, objective: Objective) -> None:
+    def __init__(self, model: Trainable, objective: AnyObjective) -> None:
         super().__init__()
         self.model = model
         self.objective = objective
 
-    def forward(self, batch: Batch) -> Float[Tensor, "2"]:
+    def forward(self, batch: AnyBatch) -> Float[Tensor, "2"]:
         """Return the sums of the smoothed loss and of the likelihood."""
         loss = self.objective.loss(self.model, batch)
         return torch.stack([loss.smoothed, loss.nll])
@@ -111,8 +111,8 @@ class ParallelGradients:
 
     def __init__(
         self,
-        model: Transformer,
-        objective: Objective,
+        model: Trainable,
+        objective: AnyObjective,
         precision: Precision,
         device: torch.device,
         processes: Processes,
@@ -128,7 +128,7 @@ class ParallelGradients:
         bf16 = takes_bf16(precision, device)
         self._step = parallel.wrap(_Step(model, objective), model, device, bf16)
 
-    def add(self, batch: Batch, tokens: int, last: bool = True) -> Float[Tensor, "2"]:
+    def add(self, batch: AnyBatch, tokens: int, last: bool = True) -> Float[Tensor, "2"]:
         """Add the gradient of the smoothed loss over `tokens`; return the two sums of the loss.
 
         Only after the `last` batch of an update are gradients those of all processes. Raises

@@ -1,10 +1,11 @@
 """Learning rates over the course of a training: a step number in, a rate out."""
 
-__all__ = ["InverseSqrt", "Linear", "Schedule"]
+__all__ = ["Cosine", "InverseSqrt", "Linear", "Schedule"]
 
+import math
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from heedful.settings import Settings
 
@@ -40,4 +41,29 @@ class Linear(Settings):
         return self.peak * max(0.0, min(1.0, rise, fall))
 
 
-Schedule = Annotated[InverseSqrt | Linear, Field(discriminator="kind")]
+class Cosine(Settings):
+    """Linear rise to `peak`, then half a cosine down to `lowest` (Loshchilov and Hutter 2016)."""
+
+    kind: Literal["cosine"] = "cosine"
+    warmup_steps: int = Field(400, ge=0)
+    """Steps of linear rise; the one after them has the highest rate."""
+    peak: float = Field(1e-3, gt=0)
+    """The highest learning rate."""
+    lowest: float = Field(1e-4, ge=0)
+    """The rate that it falls to, and stays at."""
+
+    def rate(self, step: int, d_model: int, max_steps: int) -> float:
+        """Return the learning rate of step 1, 2, ..."""
+        if step <= self.warmup_steps:
+            return self.peak * step / (self.warmup_steps + 1)
+        gone = (step - 1 - self.warmup_steps) / max(1, max_steps - self.warmup_steps)
+        return self.lowest + (self.peak - self.lowest) * (1 + math.cos(math.pi * min(1, gone))) / 2
+
+    @model_validator(mode="after")
+    def _falls(self) -> "Cosine":
+        if self.lowest > self.peak:
+            raise ValueError(f"lowest {self.lowest:g} is above peak {self.peak:g}")
+        return self
+
+
+Schedule = Annotated[Cosine | InverseSqrt | Linear, Field(discriminator="kind")]

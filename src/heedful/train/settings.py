@@ -1,6 +1,6 @@
 """The settings of a training that belong to the loop itself."""
 
-__all__ = ["TrainingConfig"]
+__all__ = ["LoopConfig", "RowTraining", "TextTraining", "TrainingConfig"]
 
 from typing import Annotated, Any, Literal, Self
 
@@ -18,16 +18,14 @@ def _tokens(value: Any) -> int | Literal["auto"]:
     raise ValueError("give a whole number of at least 8, or auto")
 
 
-class TrainingConfig(Settings):
-    """How long, in what portions and how carefully a model is trained."""
+class LoopConfig(Settings):
+    """How long and how carefully any model is trained."""
 
     max_steps: int = Field(100_000, ge=1)
     """Updates of the weights after which training ends."""
     max_minutes: float | None = Field(None, gt=0)
     """Minutes of training after which it ends, over all resumed parts together; a linear schedule
     falls to zero by then."""
-    batch_tokens: Annotated[int | Literal["auto"], PlainValidator(_tokens)] = 25_000
-    """Pieces in a batch, on the longer side, padding counted; auto: the most that memory holds."""
     accumulate: int = Field(1, ge=1)
     """Batches whose gradients are summed for one update."""
     shards: int | None = Field(None, ge=1)
@@ -40,20 +38,10 @@ class TrainingConfig(Settings):
     """float32, bf16, or auto: bf16 where the machine multiplies it in hardware."""
     compile: bool = True
     """On a GPU, let torch.compile, where triton is installed, make the layers faster."""
-    max_pieces: int = Field(256, ge=4)
-    """Longest sentence in pieces; pairs with a longer one are left out and counted."""
-    bpe_dropout: float = Field(0, ge=0, lt=1)
-    """Chance that a merge of the BPE is left out, such as 0.1: each epoch spells words in other
-    ways, and batches are that much longer."""
-    lora_rank: int = Field(0, ge=0)
-    """Rank of additions that are learnt in place of the matrices themselves, such as 16, of a model
-    that the training began with (LoRA); 0: all weights are learnt."""
     log_every: int = Field(50, ge=1)
     """Steps between two entries of log.jsonl."""
     validate_every: int = Field(1000, ge=1)
     """Steps between two validations."""
-    bleu_sentences: int = Field(200, ge=0)
-    """Sentences of the dev set translated greedily at each validation; 0 for none."""
     save_every: int = Field(1000, ge=1)
     """Steps between two checkpoints."""
     average_last: int = Field(5, ge=1)
@@ -63,6 +51,23 @@ class TrainingConfig(Settings):
     competes for the final model. None: there is none."""
     patience: int | None = Field(None, ge=1)
     """Validations without a better loss after which training ends."""
+
+
+class TrainingConfig(LoopConfig):
+    """How a translator is trained: in what portions, and what else its corpus asks for."""
+
+    batch_tokens: Annotated[int | Literal["auto"], PlainValidator(_tokens)] = 25_000
+    """Pieces in a batch, on the longer side, padding counted; auto: the most that memory holds."""
+    max_pieces: int = Field(256, ge=4)
+    """Longest sentence in pieces; pairs with a longer one are left out and counted."""
+    bpe_dropout: float = Field(0, ge=0, lt=1)
+    """Chance that a merge of the BPE is left out, such as 0.1: each epoch spells words in other
+    ways, and batches are that much longer."""
+    lora_rank: int = Field(0, ge=0)
+    """Rank of additions that are learnt in place of the matrices themselves, such as 16, of a model
+    that the training began with (LoRA); 0: all weights are learnt."""
+    bleu_sentences: int = Field(200, ge=0)
+    """Sentences of the dev set translated greedily at each validation; 0 for none."""
 
     @property
     def sized_batch_tokens(self) -> int:
@@ -78,3 +83,26 @@ class TrainingConfig(Settings):
                 "so that the longest sentence fits no batch"
             )
         return self
+
+
+class TextTraining(LoopConfig):
+    """How a decoder is trained on running text: in windows as long as its context."""
+
+    batch_windows: int = Field(64, ge=1)
+    """Windows in a batch."""
+    validation_windows: int = Field(256, ge=0)
+    """Windows of the dev text that a validation looks at, evenly spread over it; 0: all of them.
+    The finished model is measured on all in any case."""
+
+
+class RowTraining(LoopConfig):
+    """How an encoder is trained: on rows of a text, or of two."""
+
+    batch_rows: int = Field(32, ge=1)
+    """Rows in a batch; rows of like lengths go together, so that there is hardly any padding."""
+    max_pieces: int = Field(128, ge=4)
+    """Longest row in pieces, control pieces among them; longer ones lose their ends, counted."""
+    epochs: float | None = Field(None, gt=0)
+    """Times that all rows are learnt; training ends then, or after `max_steps`."""
+    warmup_share: float | None = Field(None, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises, in place of `schedule.warmup_steps`."""

@@ -3,7 +3,7 @@
 Read by `open_corpus` for files named `.csv` and `.csv.gz`. A quoted field may hold line breaks.
 """
 
-__all__ = ["Csv"]
+__all__ = ["Csv", "records"]
 
 import csv
 from collections.abc import Iterator
@@ -47,12 +47,12 @@ class Csv(Settings):
         """Yield the rows of the one file; raises DataError when the header lacks a column."""
         (path,) = paths
         source, target = self.columns or ("source", "target")
-        records = _records(path, counts)
+        rows = records(path, counts)
         if source.isdecimal() and target.isdecimal():
             places = int(source) - 1, int(target) - 1
         else:
-            places = _places(path, next(records, (1, []))[1], source, target)
-        for number, record in records:
+            places = _places(path, next(rows, (1, []))[1], source, target)
+        for number, record in rows:
             try:
                 pair = _pick(record, places)
             except RowError as problem:
@@ -62,7 +62,7 @@ class Csv(Settings):
             yield Row(*pair, number)
 
 
-def _records(path: Path, counts: ReadCounts) -> Iterator[tuple[int, list[str] | RowError]]:
+def records(path: Path, counts: ReadCounts) -> Iterator[tuple[int, list[str] | RowError]]:
     """Yield (line where it starts, fields or what is wrong with them) of each record.
 
     Raises DataError for a quote that is never closed: all rows after it are lost.

@@ -4,10 +4,19 @@ Every key that changes what a model computes is looked at: one that asks for som
 does not do is refused, never passed over.
 """
 
-__all__ = ["ARCHITECTURES", "Described", "described", "read_json"]
+__all__ = [
+    "ARCHITECTURES",
+    "NETWORKS",
+    "Described",
+    "described",
+    "kind_of",
+    "read_json",
+    "settings_named",
+]
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,20 +63,10 @@ def described(path: Path) -> Described:
 
     Raises ModelError for an architecture, a size or a habit that is not known here.
     """
-    data = read_json(path)
-    keys = Keys(data, str(path))
-    kind = str(data.get("model_type"))[:100]
-    if kind not in ARCHITECTURES:
-        problem = f'the architecture "{kind}" is not known here'
-        fix = f"known: {', '.join(ARCHITECTURES)}"
-        raise ModelError(problem, where=str(path), fix=fix)
-    try:
+    keys = Keys(read_json(path), str(path))
+    kind = kind_of(keys, ARCHITECTURES)
+    with settings_named(path):
         model = ARCHITECTURES[kind](keys)
-    except ValidationError as error:
-        first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        named = ".".join(map(str, first["loc"]))
-        raise ModelError(f"{named}: {message}" if named else message, where=str(path)) from error
     size = keys.whole("vocab_size")
     begin, ends = keys.ids("bos_token_id")[:1], keys.ids("eos_token_id")
     for number in (*begin, *ends):
@@ -77,7 +76,38 @@ def described(path: Path) -> Described:
     return Described(kind, model, size, next(iter(begin), None), ends)
 
 
-_NETWORKS: dict[str, FeedForward] = {
+def kind_of(keys: Keys, known: Collection[str]) -> str:
+    """Return the architecture; raises ModelError for one that is not among those asked for."""
+    kind = str(keys.data.get("model_type"))[:100]
+    if kind in known:
+        return kind
+    if kind in _USES:
+        problem, fix = f'the architecture "{kind}" is {_USES[kind][0]}', _USES[kind][1]
+    else:
+        problem = f'the architecture "{kind}" is not known here'
+        fix = f"known: {', '.join(known)}"
+    raise ModelError(problem, where=keys.where, fix=fix)
+
+
+_WRITES = ("a decoder, which writes and reads one way", "go on with texts by heed generate")
+_READS = ("an encoder, which writes nothing", "ask it by heed embed, heed fill or heed classify")
+_USES = {"gpt2": _WRITES, "llama": _WRITES, "bert": _READS}
+"""What the architectures are, and what they are for."""
+
+
+@contextmanager
+def settings_named(path: Path) -> Iterator[None]:
+    """Turn what settings refuse into one sentence about the file."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        named = ".".join(map(str, first["loc"]))
+        raise ModelError(f"{named}: {message}" if named else message, where=str(path)) from error
+
+
+NETWORKS: dict[str, FeedForward] = {
     "gelu_new": GELUTanh(),
     "gelu_pytorch_tanh": GELUTanh(),
     "gelu": GELU(),
@@ -101,7 +131,7 @@ def _gpt2(keys: Keys) -> GPTConfig:
         dropout=keys.real("resid_pdrop", 0.1),
         max_length=keys.whole("n_positions"),
         position=Learned(),
-        feed_forward=_NETWORKS[keys.word("activation_function", "gelu_new", [*_NETWORKS])],
+        feed_forward=NETWORKS[keys.word("activation_function", "gelu_new", [*NETWORKS])],
         norm=LayerNorm(eps=keys.real("layer_norm_epsilon", 1e-5)),
         tied_output=keys.flag("tie_word_embeddings", True),
     )

@@ -4,7 +4,7 @@ Weights are read from safetensors alone, one file or several with an index. Noth
 folder that has nothing else than pickles is refused.
 """
 
-__all__ = ["load", "load_model"]
+__all__ = ["Held", "check_tied", "compare", "config_of", "fill", "held_in", "load", "load_model"]
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import nn
 
 from heedful.errors import ModelError
 from heedful.interop.huggingface.config import Described, described, read_json
@@ -29,7 +30,7 @@ _AGAIN = "fetch the folder again"
 _TIED = "tables.source.weight"
 
 
-class _Held(NamedTuple):
+class Held(NamedTuple):
     """A tensor in a file."""
 
     file: Path
@@ -51,20 +52,23 @@ def load(folder: Path, device: torch.device | str = "cpu") -> Writer:
 
 def load_model(folder: Path, device: torch.device | str = "cpu") -> tuple[GPT, Described]:
     """Return the model, in float32, and what config.json says of it."""
-    said = described(_config_of(folder))
-    held = _held(folder)
+    said = described(config_of(folder))
+    held = held_in(folder)
     bare = "wte.weight" in held
     wanted = places(said, bare=bare)
-    _compare(folder, held, said, wanted)
+    needed = {place.tensor: place.shape for place in wanted.values()}
+    if said.model.tied_output and OUTPUT in held:
+        needed[OUTPUT] = wanted[_TIED].shape
+    compare(folder, held, needed, said.architecture)
     with Unfilled():
         model = said.model.build(said.vocabulary_size)
-    _fill(model, held, wanted)
+    fill(model, held, wanted)
     if said.model.tied_output and OUTPUT in held:
-        _check_tied(held, wanted[_TIED].tensor, OUTPUT)
+        check_tied(held, wanted[_TIED].tensor, OUTPUT)
     return model.to(device).eval(), said
 
 
-def _config_of(folder: Path) -> Path:
+def config_of(folder: Path) -> Path:
     """Return where config.json is; raises ModelError for what is no folder of a model."""
     path = folder / "config.json"
     if not path.is_file():
@@ -77,7 +81,7 @@ def _config_of(folder: Path) -> Path:
     return path
 
 
-def _held(folder: Path) -> dict[str, _Held]:
+def held_in(folder: Path) -> dict[str, Held]:
     """Return all tensors of the folder's safetensors files, which check their own sizes."""
     single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     if single.is_file():
@@ -87,7 +91,7 @@ def _held(folder: Path) -> dict[str, _Held]:
     named = read_json(index).get("weight_map")
     if not isinstance(named, dict) or not all(isinstance(x, str) for x in named.values()):
         raise ModelError('"weight_map" names no files', where=str(index), fix=_AGAIN)
-    found: dict[str, _Held] = {}
+    found: dict[str, Held] = {}
     names = sorted(set(named.values()))
     for name in names:
         path = folder / name
@@ -118,12 +122,12 @@ def _weightless(folder: Path) -> ModelError:
     return ModelError("there is no model.safetensors in it", where=str(folder), fix=_AGAIN)
 
 
-def _outline(path: Path) -> dict[str, _Held]:
+def _outline(path: Path) -> dict[str, Held]:
     try:
         with safe_open(path, "pt") as tensors:
             views = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
             return {
-                name: _Held(path, tuple(view.get_shape()), view.get_dtype())
+                name: Held(path, tuple(view.get_shape()), view.get_dtype())
                 for name, view in views.items()
             }
     except (SafetensorError, OSError) as error:
@@ -131,13 +135,13 @@ def _outline(path: Path) -> dict[str, _Held]:
         raise ModelError(problem, where=str(path), fix=_AGAIN) from error
 
 
-def _compare(
-    folder: Path, held: Mapping[str, _Held], said: Described, wanted: Mapping[str, Place]
+def compare(
+    folder: Path,
+    held: Mapping[str, Held],
+    needed: Mapping[str, tuple[int, ...]],
+    architecture: str,
 ) -> None:
     """Raise ModelError unless the files hold what config.json describes, and nothing else."""
-    needed = {place.tensor: place.shape for place in wanted.values()}
-    if said.model.tied_output and OUTPUT in held:
-        needed[OUTPUT] = wanted[_TIED].shape
     for name, shape in needed.items():
         if name not in held:
             problem = f'tensor "{name}" of the shape {list(shape)} is missing'
@@ -153,15 +157,15 @@ def _compare(
             problem = f'tensor "{name}" is of the type {found.dtype}, and one of {known} is needed'
             raise ModelError(problem, where=where, fix="take the model before it was quantized")
     for name in sorted(held.keys() - needed.keys()):
-        if not ignored(said.architecture, name):
+        if not ignored(architecture, name):
             raise ModelError(
-                f'tensor "{name[:100]}" is none of a {said.architecture}',
+                f'tensor "{name[:100]}" is none of a {architecture}',
                 where=str(held[name].file),
                 fix="take a model that is nothing but that",
             )
 
 
-def _fill(model: GPT, held: Mapping[str, _Held], wanted: Mapping[str, Place]) -> None:
+def fill(model: nn.Module, held: Mapping[str, Held], wanted: Mapping[str, Place]) -> None:
     """Copy every weight into its place."""
     weights = dict(model.named_parameters())
     assert weights.keys() == wanted.keys()
@@ -174,7 +178,7 @@ def _fill(model: GPT, held: Mapping[str, _Held], wanted: Mapping[str, Place]) ->
             weight.copy_(values[place.first : place.first + len(weight)])
 
 
-def _read(tensor: _Held, name: str) -> Shaped[Tensor, "..."]:
+def _read(tensor: Held, name: str) -> Shaped[Tensor, "..."]:
     with safe_open(tensor.file, "pt") as tensors:  # anew: what is read stays in memory
         values: Tensor = tensors.get_tensor(name)
     if not are_finite(values):
@@ -183,7 +187,7 @@ def _read(tensor: _Held, name: str) -> Shaped[Tensor, "..."]:
     return values
 
 
-def _check_tied(held: Mapping[str, _Held], embedding: str, output: str) -> None:
+def check_tied(held: Mapping[str, Held], embedding: str, output: str) -> None:
     """Raise ModelError where one matrix is stored twice, and not as one."""
     if not torch.equal(_read(held[embedding], embedding), _read(held[output], output)):
         raise ModelError(

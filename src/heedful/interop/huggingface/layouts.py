@@ -1,11 +1,13 @@
 """Where the weights of a GPT stand in the files of Hugging Face: names, shapes, how they lie."""
 
-__all__ = ["OUTPUT", "Place", "ignored", "places"]
+__all__ = ["OUTPUT", "Place", "encoder_places", "ignored", "places"]
 
 import re
 from typing import NamedTuple
 
 from heedful.interop.huggingface.config import Described
+from heedful.models.bert import BERTConfig
+from heedful.models.bert_heads import MaskedWords, NoHead, Span
 
 OUTPUT = "lm_head.weight"
 """The output matrix; where it is the embedding, a file may hold it all the same."""
@@ -26,9 +28,11 @@ class Place(NamedTuple):
 
 _IGNORED = {
     "gpt2": re.compile(r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)"),
+    "bert": re.compile(r"(bert\.)?embeddings\.position_ids|cls\.seq_relationship\.(weight|bias)"),
     "llama": re.compile(r"model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq"),
 }
-"""Masks and rotations, which older files hold and everybody computes."""
+"""Masks, places and rotations, which older files hold and everybody computes; and the head with
+which BERT told whether a sentence follows another, which nobody asks any more."""
 
 
 def ignored(architecture: str, tensor: str) -> bool:
@@ -111,4 +115,56 @@ def _llama(described: Described) -> dict[str, Place]:
             found[f"{ours}.{own}.weight"] = Place(f"{theirs}.{name}.weight", (n_out, n_in))
             if bias:
                 found[f"{ours}.{own}.bias"] = Place(f"{theirs}.{name}.bias", (n_out,))
+    return found
+
+
+def encoder_places(
+    config: BERTConfig, size: int, *, prefix: str, gain: str, shift: str
+) -> dict[str, Place]:
+    """Return the place of every weight of a BERT, by our name.
+
+    `prefix` stands before all names but the head's; `gain` and `shift` are what norms call theirs:
+    `weight` and `bias`, in older files `gamma` and `beta`.
+    """
+    width, inner = config.d_model, config.d_ff
+    inputs = f"{prefix}embeddings"
+
+    def norm(ours: str, theirs: str) -> dict[str, Place]:
+        named = {"weight": gain, "bias": shift}
+        return {f"{ours}.{own}": Place(f"{theirs}.{its}", (width,)) for own, its in named.items()}
+
+    def product(ours: str, theirs: str, n_in: int, n_out: int) -> dict[str, Place]:
+        shapes = {"weight": (n_out, n_in), "bias": (n_out,)}
+        return {f"{ours}.{x}": Place(f"{theirs}.{x}", shape) for x, shape in shapes.items()}
+
+    found = {
+        "words.weight": Place(f"{inputs}.word_embeddings.weight", (size, width)),
+        "segments.weight": Place(
+            f"{inputs}.token_type_embeddings.weight", (config.n_segments, width)
+        ),
+        "position.table": Place(f"{inputs}.position_embeddings.weight", (config.max_length, width)),
+        **norm("input_norm", f"{inputs}.LayerNorm"),
+    }
+    for number in range(config.n_layers):
+        ours, theirs = f"layers.{number}", f"{prefix}encoder.layer.{number}"
+        for part in ("query", "key", "value"):
+            name = f"{theirs}.attention.self.{part}"
+            found |= product(f"{ours}.attention.{part}_proj", name, width, width)
+        output = f"{theirs}.attention.output"
+        found |= product(f"{ours}.attention.output_proj", f"{output}.dense", width, width)
+        found |= norm(f"{ours}.attention_block.norm", f"{output}.LayerNorm")
+        inside = f"{theirs}.intermediate.dense"
+        found |= product(f"{ours}.feed_forward.inner", inside, width, inner)
+        found |= product(f"{ours}.feed_forward.outer", f"{theirs}.output.dense", inner, width)
+        found |= norm(f"{ours}.feed_forward_block.norm", f"{theirs}.output.LayerNorm")
+    if config.pooler:
+        found |= product("pooler", f"{prefix}pooler.dense", width, width)
+    head = config.head
+    if isinstance(head, MaskedWords):
+        found |= product("head.dense", "cls.predictions.transform.dense", width, width)
+        found |= norm("head.norm", "cls.predictions.transform.LayerNorm")
+        found["head.bias"] = Place("cls.predictions.bias", (size,))
+    elif not isinstance(head, NoHead):
+        name = "qa_outputs" if isinstance(head, Span) else "classifier"
+        found |= product("head.dense", name, width, head.n_answers)
     return found

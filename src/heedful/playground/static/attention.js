@@ -148,7 +148,7 @@ export class Attention extends HTMLElement {
     if (same && state) return this.update(state);
     this.#exact = null;
     if (state) this.#follow(state);
-    else this.open("encoder");
+    else this.open(maps.encoder ? "encoder" : "decoder");
   }
 
   /**
@@ -231,6 +231,8 @@ export class Attention extends HTMLElement {
   #draw() {
     const { kind, layer, head, row, column, words, hide } = this.#state;
     const map = this.#maps[kind];
+    const known = Object.keys(this.#maps);
+    this.kinds[0].parentElement.hidden = known.length === 1 && known[0] === "decoder";
     this.kinds.forEach((button) => {
       button.setAttribute("aria-pressed", String(button.dataset.kind === kind));
     });

@@ -10,6 +10,9 @@ import { t } from "heedful/i18n.js";
 import { headName } from "heedful/numbers.js";
 import { paintSmall } from "heedful/small-map.js";
 
+/** Heads of a layer up to which there is room for more than their numbers. */
+const NAMED = 8;
+
 export class Heads extends HTMLElement {
   #map;
   #buttons = [];
@@ -74,7 +77,8 @@ export class Heads extends HTMLElement {
     const numbers = Array.from({ length: heads }, (_, head) => {
       const dot = make("i");
       dot.style.background = headColour(head, heads);
-      return make("span", { class: "number", title }, dot, t("head.n", { head: head + 1 }));
+      const name = heads > NAMED ? String(head + 1) : t("head.n", { head: head + 1 });
+      return make("span", { class: "number", title }, dot, name);
     });
     this.#buttons = Array.from({ length: layers }, (_, layer) =>
       Array.from({ length: heads }, (_, head) => {

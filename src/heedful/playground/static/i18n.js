@@ -14,6 +14,9 @@ const TEXTS = { en: {}, zh: {} };
 
 let current = typeof document === "undefined" ? "en" : preferred();
 
+/** What is talked about: "writes" of a model that goes on with texts, "" of one that translates. */
+let voice = "";
+
 /** The languages that there are texts in. */
 export const LANGUAGES = Object.keys(TEXTS);
 
@@ -28,11 +31,14 @@ export function addTexts(language, texts) {
 
 /**
  * Return a text in the chosen language, each `{name}` in it replaced.
+ *
+ * Where models that write need other words, a text has a twin of its name and ".writes".
  * @param {string} key
  * @param {Record<string, string | number>} [facts] - `n` chooses between one and several.
  */
 export function t(key, facts = {}) {
-  return filled(TEXTS[current][key] ?? key, facts, current);
+  const texts = TEXTS[current];
+  return filled((voice && texts[`${key}.${voice}`]) || (texts[key] ?? key), facts, current);
 }
 
 /**
@@ -77,6 +83,22 @@ export function setLanguage(asked) {
   // Setting it anew, too, makes the browser work out the style of the whole page anew.
   if (document.documentElement.lang !== lang) document.documentElement.lang = lang;
   if (changed) document.dispatchEvent(new CustomEvent("language", { detail: next }));
+}
+
+/**
+ * Choose what is talked about.
+ * @param {"" | "writes"} next
+ */
+export function setVoice(next) {
+  if (next === voice) return;
+  voice = next;
+  if (typeof document === "undefined") return;
+  document.dispatchEvent(new CustomEvent("language", { detail: current }));
+}
+
+/** Return what is talked about. */
+export function speaksOf() {
+  return voice;
 }
 
 /** Return the language that the browser asks for first. */

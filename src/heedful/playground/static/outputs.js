@@ -2,16 +2,20 @@
  * `<heed-outputs>`: what was predicted at each step, what else was likely, what each layer said.
  *
  * It tells `step` with the number of the step that was chosen. With the attribute `live` a piece
- * can be looked up, by whoever is set as `lookUp`.
+ * can be looked up, by whoever is set as `lookUp`; and where a model goes on with texts each piece
+ * that was likely is a button, which tells `ask` with the text that it makes of the prompt.
  */
 
 import { make, makePiece, onLanguage, table, tell } from "heedful/dom.js";
 import { t } from "heedful/i18n.js";
 import { decimal, percent, plain } from "heedful/numbers.js";
 import { warmed } from "heedful/temperature.js";
+import { writes } from "heedful/wire.js";
+import { branched } from "heedful/written.js";
 
 export class Outputs extends HTMLElement {
   #wire;
+  #trace;
   #step = 0;
   #temperature = 1;
   /**
@@ -33,7 +37,9 @@ export class Outputs extends HTMLElement {
     const facts = { class: "steps", role: "radiogroup", "aria-label": t("outputs.step") };
     this.steps = make("div", facts);
     this.bars = make("ol", { class: "weights top" });
-    this.lens = make("div", { class: "scroll lens" });
+    const scrolled = { tabindex: 0, role: "group", "aria-label": t("outputs.layers") };
+    this.lens = make("div", { class: "scroll lens", ...scrolled });
+    this.branching = make("p", { class: "soft", hidden: "", text: t("outputs.branching") });
     this.name = make("h3");
     this.said = make("p", { class: "said", "aria-live": "polite" });
     const names = ["step", "reads", "predicts", "probability"];
@@ -46,7 +52,7 @@ export class Outputs extends HTMLElement {
         make(
           "div",
           {},
-          ...[this.name, this.said, this.bars],
+          ...[this.name, this.said, this.bars, this.branching],
           ...(this.hasAttribute("live") ? [this.#knob(), this.#search()] : []),
           make("h3", { class: "below", text: t("outputs.layers") }),
           this.lens,
@@ -105,14 +111,15 @@ export class Outputs extends HTMLElement {
 
   /**
    * Show the steps of a trace, if they are there.
-   * @param {{wire: any}} trace
+   * @param {any} trace
    * @param {{view: any}} [state]
    */
-  show({ wire }, state) {
+  show(trace, state) {
+    const { wire } = trace;
     this.toggleAttribute("data-stale", !wire.steps);
     if (!wire.steps) return;
-    this.#wire = wire;
-    this.#step = state?.view.step ?? 0;
+    [this.#wire, this.#trace] = [wire, trace];
+    this.#step = state?.view.step ?? wire.begins ?? 0;
     this.#list();
   }
 
@@ -138,7 +145,7 @@ export class Outputs extends HTMLElement {
     bar.style.width = `${100 * share}%`;
     const button = make(
       "button",
-      { type: "button", role: "radio" },
+      { type: "button", role: "radio", class: step.i < (this.#wire.begins ?? 0) ? "given" : "" },
       make("span", { class: "n", text: String(step.i + 1) }),
       makePiece(step.reads, { class: "soft" }),
       makePiece(step.predicts),
@@ -188,11 +195,21 @@ export class Outputs extends HTMLElement {
     const { predicts, top } = this.#wire.steps[this.#step];
     const values = top.map(([, value]) => value);
     const shown = warmed(values, this.#temperature);
-    const bars = top.map(([text], place) => likely(text, shown[place], text === predicts));
+    const bars = top.map(([text], place) =>
+      likely(text, shown[place], text === predicts, this.#branch(text, predicts)),
+    );
     this.bars.replaceChildren(...bars);
+    this.branching.hidden = !(this.hasAttribute("live") && writes(this.#wire));
     if (!this.about) return;
     this.about.textContent = t("outputs.temperature.about", { n: top.length });
     this.asked.placeholder = t("outputs.ask.hint", { example: plain(top.at(-1)?.[0] ?? "") });
+  }
+
+  /** Return what goes on from another piece; nothing where there is nothing to go on with. */
+  #branch(piece, predicts) {
+    if (!this.hasAttribute("live") || !writes(this.#wire) || piece === predicts) return undefined;
+    const text = branched(this.#trace, this.#step, piece);
+    return text === null ? undefined : () => tell(this, "ask", { text });
   }
 
   #say(number) {
@@ -218,13 +235,16 @@ export class Outputs extends HTMLElement {
   }
 }
 
-function likely(text, share, chosen) {
+function likely(text, share, chosen, branch) {
   const bar = make("i");
   bar.style.width = `${100 * share}%`;
+  const piece = makePiece(text, { class: "piece" });
+  const facts = { type: "button", class: "head-name", title: t("outputs.branch") };
+  const shown = branch ? make("button", { ...facts, on: { click: branch } }, piece) : piece;
   return make(
     "li",
     { class: chosen ? "chosen" : "" },
-    makePiece(text, { class: "piece" }),
+    shown,
     make("span", { class: "bar" }, bar),
     make("span", { class: "n", text: percent(share) }),
   );

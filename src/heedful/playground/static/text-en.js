@@ -90,6 +90,26 @@ export const TEXTS = {
   "outputs.ask.go": "Look up",
   "outputs.ask.said": "{piece}: rank {rank}, {share}, log p {logp}",
 
+  "outputs.branch": "Go on from this piece instead",
+  "outputs.branching": "Choose another piece, and the text goes on from there. Undo takes it back.",
+
+  // where a model goes on with texts
+  "head.decoder.writes": "layer {layer}, head {head}",
+  "layer.decoder.writes": "layer {layer}",
+  "outputs.title.writes": "What comes next",
+  "outputs.lens.writes":
+    "What each layer would say if it were the last. The output matrix was made for the last " +
+    "layer alone, so early layers are a reading, not a prediction.",
+  "outputs.lensTable.writes": "Likeliest pieces after each layer",
+  "outputs.temperature.about.writes":
+    "Below 1 the likeliest piece gains, above 1 the others do. Redrawn are the {n} likeliest " +
+    "pieces; they share what they have together.",
+  "pieces.source.writes": "The prompt",
+  "pieces.target.writes": "The text, from its second piece on",
+  "pieces.legend.writes": "▁ stands for a space. Hatched are specials, which are no words.",
+  "trace.model.writes": "{decoder} layers, {heads} heads, d_model {width}",
+  "trace.forced.writes": "What stands behind the prompt was given.",
+
   // search
   "beam.title": "How the translation was searched for",
   "beam.label": "tree of the search",

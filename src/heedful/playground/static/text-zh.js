@@ -82,6 +82,26 @@ export const TEXTS = {
   "outputs.ask.go": "查询",
   "outputs.ask.said": "“{piece}”：第 {rank} 位，{share}，log p {logp}",
 
+  "outputs.branch": "改从这个词元接着写",
+  "outputs.branching": "点另一个词元，文字就从那里接着写。可以撤销。",
+
+  // where a model goes on with texts
+  "head.decoder.writes": "第 {layer} 层第 {head} 头",
+  "layer.decoder.writes": "第 {layer} 层",
+  "outputs.title.writes": "接下来是什么",
+  "outputs.lens.writes":
+    "假如某一层就是最后一层，它会说什么。输出矩阵只为最后一层训练，" +
+    "所以前面各层的结果只是一种读法，不是预测。",
+  "outputs.lensTable.writes": "每一层之后最可能的词元",
+  "outputs.temperature.about.writes":
+    "低于 1，最可能的词元更占优；高于 1，其他词元机会更大。" +
+    "重画的是最可能的 {n} 个词元，它们分配的是自己合计的概率。",
+  "pieces.source.writes": "提示",
+  "pieces.target.writes": "全文，从第二个词元起",
+  "pieces.legend.writes": "▁ 表示空格。带斜纹的是特殊符号，它们不是词。",
+  "trace.model.writes": "{decoder} 层，{heads} 个头，d_model {width}",
+  "trace.forced.writes": "提示后面的文字是给定的。",
+
   // search
   "beam.title": "译文是怎样搜索出来的",
   "beam.label": "搜索树",

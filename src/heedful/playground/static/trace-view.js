@@ -7,11 +7,12 @@ import "heedful/beam-tree.js";
 import "heedful/outputs.js";
 import "heedful/tokens.js";
 import { make } from "heedful/dom.js";
-import { t } from "heedful/i18n.js";
-import { languages } from "heedful/wire.js";
+import { setVoice, t } from "heedful/i18n.js";
+import { languages, writes } from "heedful/wire.js";
+import { written } from "heedful/written.js";
 
 export class TraceView extends HTMLElement {
-  connectedCallback() {
+  #build() {
     if (this.attention) return;
     this.top = make("header");
     this.pieces = [make("heed-tokens"), make("heed-tokens")];
@@ -42,26 +43,31 @@ export class TraceView extends HTMLElement {
    * @param {import("heedful/wire.js").Trace} trace
    */
   show({ wire, source, target, maps }) {
+    setVoice(writes(wire) ? "writes" : "");
+    this.#build();
     const spoken = languages(wire);
     this.top.replaceChildren(...heading(wire, spoken));
     this.pieces[0].show(source, wire.source.pieces, spoken.source);
     this.pieces[1].show(target, wire.target.pieces, spoken.target);
     this.attention.show({ maps });
     this.outputs.show({ wire });
-    this.beam.show({ wire });
+    this.search.hidden = !wire.beam;
+    if (wire.beam) this.beam.show({ wire });
   }
 }
 
-function heading({ model, source, target, forced, attention }, spoken) {
+function heading(wire, spoken) {
+  const { model, source, target, forced, attention } = wire;
   const { name, encoder_layers: encoder, decoder_layers: decoder, heads, d_model: width } = model;
   const about = t("trace.model", { encoder, decoder, heads, width });
   const found = [
     make("p", { class: "soft", text: name ? t("trace.named", { name, about }) : about }),
     make("h1", { lang: spoken.source || undefined, dir: "auto", text: source.text }),
-    make("p", {
-      ...{ class: "translation", lang: spoken.target || undefined, dir: "auto" },
-      text: target.text,
-    }),
+    make(
+      "p",
+      { class: "translation", lang: spoken.target || undefined, dir: "auto" },
+      ...written(wire, target.text),
+    ),
   ];
   if (forced) found.push(make("p", { class: "soft", text: t("trace.forced") }));
   if (attention.some((one) => one.enc !== "f32le")) {

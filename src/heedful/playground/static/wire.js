@@ -55,17 +55,35 @@ export function readPart(wire, known = new Map()) {
   const decoder = wire.attention.find(({ kind }) => kind === "decoder");
   const reads = wire.steps?.map((step) => step.reads) ?? decoder?.keys ?? [];
   const written = target && { ...target, reads };
-  const sides = {
-    encoder: [source, source],
-    decoder: [written, target && asRead(target, reads)],
-    cross: [written, source],
-  };
+  const sides = writes(wire)
+    ? { decoder: alone(target, source, reads) }
+    : {
+        encoder: [source, source],
+        decoder: [written, target && asRead(target, reads)],
+        cross: [written, source],
+      };
   const maps = {};
   for (const saved of wire.attention) {
     if (!known.has(saved)) known.set(saved, attentionMap(saved, sides[saved.kind]));
     maps[saved.kind] = known.get(saved);
   }
   return { wire, source, target, maps };
+}
+
+/**
+ * Whether a trace is of a model that goes on with texts: it has the decoder's side alone.
+ * @param {any} wire
+ */
+export function writes({ model }) {
+  return model.encoder_layers === 0;
+}
+
+/** Return the sides of the attention where there is no encoder: words are where they are read. */
+function alone(target, source, reads) {
+  if (!target) return [];
+  const shares = [source.shares[0], ...target.shares.slice(0, -1)];
+  const keys = { ...asRead(target, reads), shares };
+  return [{ ...keys, tokens: target.tokens, reads }, keys];
 }
 
 function attentionMap(saved, [queries, keys]) {
@@ -127,6 +145,7 @@ export function busiestHead(map) {
  */
 export function languages(wire) {
   const { from, to } = wire.model;
+  if (writes(wire)) return { source: "", target: "" };
   const target = wire.to ?? to ?? "";
   if (target !== from) return { source: from ?? "", target };
   return { source: /\p{Script=Han}/u.test(wire.source.text) ? "zh" : "", target };

@@ -8,9 +8,10 @@ import { make, onLanguage, tell } from "heedful/dom.js";
 import { language, t } from "heedful/i18n.js";
 import { fittingTarget, languageName, targetsOf } from "heedful/live/names.js";
 import { say } from "heedful/live/say.js";
-import { MOST_BEAM } from "heedful/live/state-url.js";
+import { MOST_BEAM, MOST_PIECES } from "heedful/live/state-url.js";
 import { onWritten } from "heedful/live/typing.js";
 import { languages } from "heedful/wire.js";
+import { written } from "heedful/written.js";
 
 /** What can be saved, in which formats. */
 const SAVED = [["html", "HTML"], ...["arcs", "map", "tree"].flatMap(inBoth)];
@@ -127,6 +128,9 @@ export class Bar extends HTMLElement {
     );
     this.beam = number("beam", { min: 1, max: MOST_BEAM, step: 1 });
     this.penalty = number("penalty", { min: 0, max: 10, step: 0.1 });
+    this.most = number("most", { min: 1, max: MOST_PIECES, step: 1 });
+    this.warmth = number("warmth", { min: 0, max: 5, step: 0.1 });
+    this.seed = number("seed", { min: 0, max: 2 ** 53 - 1, step: 1 });
     const on = (box, name) =>
       box.addEventListener("change", () => {
         const fine = box.value !== "" && box.checkValidity();
@@ -135,9 +139,13 @@ export class Bar extends HTMLElement {
       });
     on(this.beam, "beam");
     on(this.penalty, "length_penalty");
+    on(this.most, "most");
+    on(this.warmth, "temperature");
+    on(this.seed, "seed");
     const field = (box, name, ...about) =>
       make("div", { class: "field" }, say("label", { for: box.id, say: name }), box, ...about);
     const about = say("span", { class: "soft", say: "bar.beam.about" });
+    const warm = say("span", { class: "soft", say: "bar.temperature.about" });
     return make(
       "details",
       { class: "more" },
@@ -148,6 +156,9 @@ export class Bar extends HTMLElement {
         field(this.target, "bar.target"),
         field(this.beam, "bar.beam", about),
         field(this.penalty, "bar.penalty"),
+        field(this.most, "bar.most"),
+        field(this.warmth, "bar.temperature", warm),
+        field(this.seed, "bar.seed"),
       ),
     );
   }
@@ -191,9 +202,17 @@ export class Bar extends HTMLElement {
     const spoken = languages(wire);
     this.toggleAttribute("data-stale", !target);
     if (!target) return;
-    this.output.textContent = wire.target.text;
+    this.output.removeAttribute("aria-busy");
+    this.output.replaceChildren(...written(wire, wire.target.text));
     this.output.lang = spoken.target;
     this.#times(wire);
+  }
+
+  /** Show a text while it is written; it is read out when it is whole. */
+  wrote(wire, text) {
+    this.removeAttribute("data-stale");
+    this.output.setAttribute("aria-busy", "true");
+    this.output.replaceChildren(...written(wire, text));
   }
 
   #times({ ms, forced }) {
@@ -228,6 +247,9 @@ export class Bar extends HTMLElement {
     for (const [box, value] of [
       [this.beam, state.beam],
       [this.penalty, state.length_penalty],
+      [this.most, state.most],
+      [this.warmth, state.temperature],
+      [this.seed, state.seed],
     ]) {
       if (box !== document.activeElement) box.value = String(value);
     }
@@ -252,6 +274,7 @@ export class Bar extends HTMLElement {
     const { card, ways, examples } = model;
     options(this.model, this.#models.map(({ name }) => [name, name]), model.name);
     this.model.hidden = this.#models.length < 2;
+    this.#fields(Boolean(model.writes));
     const targets = targetsOf(ways);
     options(this.to, targets.map((code) => [code, languageName(code)]), this.#state.to);
     this.to.parentElement.hidden = targets.length === 0;
@@ -265,6 +288,14 @@ export class Bar extends HTMLElement {
     this.tries.hidden = buttons.length === 0;
     const label = make("span", { class: "soft", text: t("bar.examples") });
     this.tries.replaceChildren(label, ...buttons);
+  }
+
+  /** Show what can be asked of a model that writes, or of one that translates. */
+  #fields(writes) {
+    const shown = (boxes, on) => boxes.forEach((box) => (box.parentElement.hidden = !on));
+    shown([this.beam, this.penalty], !writes);
+    shown([this.most, this.warmth, this.seed], writes);
+    this.items.forEach((item, place) => (item.hidden = writes && SAVED[place][0] === "tree"));
   }
 
   #example({ text, to }, ways) {

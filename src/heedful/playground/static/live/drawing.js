@@ -43,3 +43,16 @@ export class Drawing {
     if (this.#waiting.length) this.#soon();
   }
 }
+
+/**
+ * Tell a panel something; if it fails the others go on.
+ * @param {any} panel
+ * @param {() => void} tell
+ */
+export function told(panel, tell) {
+  try {
+    tell();
+  } catch (error) {
+    console.error(panel.localName, error);
+  }
+}

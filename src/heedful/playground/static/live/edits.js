@@ -7,6 +7,7 @@ import { t } from "heedful/i18n.js";
 import { capital, headName } from "heedful/numbers.js";
 import { complete, headOf } from "heedful/live/panel.js";
 import { switched } from "heedful/live/state.js";
+import { writes } from "heedful/wire.js";
 
 /** The ways in which a head is switched off. */
 const HOW = ["mean", "zero", "uniform"];
@@ -89,9 +90,15 @@ export class Edits {
     const done = () => {
       const prefix = this.prefix.value.trim();
       this.prefix.value = "";
-      if (prefix) this.#told({ prefix });
+      if (prefix) this.#told({ prefix: this.#joint(prefix) + prefix });
     };
     return maker("whatif.force", done, this.prefix);
+  }
+
+  /** What stands between a prompt and how it goes on: nothing before a mark, else a space. */
+  #joint(prefix) {
+    if (!this.prompt || /^[\p{P}\p{Script=Han}]/u.test(prefix)) return "";
+    return /\s$/.test(this.prompt) ? "" : " ";
   }
 
   #toggle() {
@@ -116,6 +123,7 @@ export class Edits {
       button.setAttribute("aria-pressed", String(HOW[place] === how)),
     );
     this.howMeans.textContent = t(`whatif.how_${how}_means`);
+    this.prompt = trace?.wire && writes(trace.wire) ? trace.wire.source.text : "";
     this.#offer(trace?.wire?.source?.words ?? []);
     const edits = [
       ...ablate.map((one) => [editName(one), { ablate: ablate.filter((head) => head !== one) }]),

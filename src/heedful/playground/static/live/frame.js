@@ -28,6 +28,21 @@ const ELEMENTS = {
 
 export const PANELS = COLUMNS.flat();
 
+const TABS = ["translate", "inside", "tour"];
+/** Of a model without an encoder, which searches for nothing and translates nothing. */
+const WITHOUT = ["beam", "atlas"];
+
+/**
+ * Return which tabs and panels there are.
+ * @param {boolean} writes - Whether the model goes on with texts.
+ * @param {boolean} translator - Whether there is a model that translates.
+ */
+export function partsOf(writes, translator) {
+  if (!writes) return { tabs: TABS, panels: PANELS };
+  const panels = PANELS.filter((name) => !WITHOUT.includes(name));
+  return { tabs: translator ? ["translate", "inside"] : ["inside"], panels };
+}
+
 const THEMES = ["auto", "light", "dark"];
 const LANGUAGES = { en: "English", zh: "中文" };
 
@@ -48,7 +63,7 @@ export function makeFrame(on) {
   };
   const tabs = tabList({
     label: "page.tabs",
-    tabs: ["translate", "inside", "tour"].map((name) => ({
+    tabs: TABS.map((name) => ({
       ...{ name, say: `tab.${name}`, controls: name },
     })),
     choose: on.tab,
@@ -68,14 +83,15 @@ export function makeFrame(on) {
   const header = make("header", { class: "page-top" }, mark, tabs.element, settings.element);
   const elements = [skip, header, notices.banner, notices.notice, main, notices.said];
   let followed = "";
-  const follow = ({ tab, panel, only, lang, theme }) => {
-    const next = [tab, panel, only, lang, theme].join();
+  const follow = ({ tab, panel, only, lang, theme }, there) => {
+    const next = [tab, panel, only, lang, theme, there.tabs, there.panels].join();
     if (next === followed) return;
     followed = next;
-    tabs.select(tab);
+    tabs.select(tab, there.tabs);
+    tabs.element.hidden = there.tabs.length < 2;
     for (const [name, body] of Object.entries(bodies)) body.hidden = name !== tab;
     bodies.inside.hidden = tab === "translate"; // the tour lies beside the panels
-    inside.select(panel, only);
+    inside.select(panel, only, there.panels);
     settings.select(lang, theme);
   };
   return { ...parts, ...notices, elements, follow, reveal };
@@ -103,11 +119,12 @@ function makeInside({ panels }, on) {
     make("div", { class: "column" }, ...names.map((name) => sections[name])),
   );
   const element = make("div", { class: "panels" }, tabs.element, ...columns);
-  const select = (chosen, only) => {
-    const shown = PANELS.filter((name) => only.length === 0 || only.includes(name));
+  const select = (chosen, only, there) => {
+    const wanted = there.filter((name) => only.includes(name));
+    const shown = wanted.length ? wanted : there;
     const open = shown.includes(chosen) ? chosen : shown[0];
     tabs.select(open, shown);
-    element.toggleAttribute("data-some", only.length > 0);
+    element.toggleAttribute("data-some", wanted.length > 0);
     for (const name of PANELS) {
       sections[name].classList.toggle("open", name === open);
       sections[name].hidden = !shown.includes(name);

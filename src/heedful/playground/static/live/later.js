@@ -40,6 +40,17 @@ export function part(name) {
   return asked.get(name);
 }
 
+/**
+ * Save what is shown as a file; throws what `export.js` does.
+ * @param {{what: string, format: string}} asked
+ * @param {any} trace
+ * @param {Record<string, any>} panels
+ */
+export async function saved({ what, format }, trace, panels) {
+  const { save } = await part("export");
+  await save(what, format, trace, panels);
+}
+
 /** What could not be loaded may be asked for again. */
 function forgotten(name) {
   asked.delete(name);

@@ -48,6 +48,7 @@ const TITLE = 22;
  * @returns {Layout}
  */
 export function layout(shape, room, name, placed) {
+  if (shape.encoder_layers === 0) return alone(shape, room, name, placed);
   const between = room < 420 ? 22 : 52;
   const column = Math.min(Math.floor((room - between) / 2) - 1, 330);
   const width = 2 * column + between + 2;
@@ -64,6 +65,18 @@ export function layout(shape, room, name, placed) {
   side(found, "encoder", layers.encoder, { x: 1, ...facts });
   side(found, "decoder", layers.decoder, { x: 1 + column + between, ...facts });
   toDecoder(found, 1 + column, between);
+  return found;
+}
+
+/** Lay out a decoder without an encoder, which looks at its own text alone. */
+function alone(shape, room, name, placed) {
+  const column = Math.min(room - 2, 420);
+  const inner = column - 2 * PAD - GUTTER;
+  const layers = stack(shape.decoder_layers, ["decoder"], shape.heads, inner, name);
+  const below = 2 * BOX + WIRE + (placed ? WIRE : 0) + 1;
+  const height = layers.height + 2 * BOX + 2 * WIRE + below + GAP + 1;
+  const found = { width: column + 2, height, dots: [], boxes: [], wires: [] };
+  side(found, "decoder", layers, { x: 1, column, floor: height - below, height, placed });
   return found;
 }
 

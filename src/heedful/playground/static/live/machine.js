@@ -85,7 +85,7 @@ export class Machine extends Panel {
 
   /** The model's shape: a trace's, or before there is one the card's. */
   #shape() {
-    return this.trace?.wire?.model?.encoder_layers ? this.trace.wire.model : this.#card;
+    return this.trace?.wire?.model?.decoder_layers ? this.trace.wire.model : this.#card;
   }
 
   #askCard() {

@@ -184,7 +184,7 @@ export function notify(line, text, wrong = false) {
  * @returns {number}
  */
 export function stepOf(trace, state) {
-  const step = state?.view?.step ?? 0;
+  const step = state?.view?.step ?? trace?.wire?.begins ?? 0;
   return step < (trace?.wire?.steps?.length ?? 0) ? step : 0;
 }
 

@@ -9,21 +9,23 @@ import "heedful/attention.js";
 import "heedful/outputs.js";
 import "heedful/live/bar.js";
 import "heedful/live/translator.js";
-import { preferred, t } from "heedful/i18n.js";
+import { preferred, setVoice, t } from "heedful/i18n.js";
 import { Address } from "heedful/live/address.js";
 import { models } from "heedful/live/cards.js";
 import { Gone, ask } from "heedful/live/client.js";
 import { announce, copyFrom } from "heedful/live/copying.js";
-import { Drawing } from "heedful/live/drawing.js";
+import { Drawing, told } from "heedful/live/drawing.js";
 import { ExactRow } from "heedful/live/exact-row.js";
-import { makeFrame } from "heedful/live/frame.js";
+import { makeFrame, partsOf } from "heedful/live/frame.js";
 import { History } from "heedful/live/history.js";
-import { part } from "heedful/live/later.js";
+import { saved } from "heedful/live/later.js";
 import { Loading } from "heedful/live/loading.js";
 import { fittingTarget } from "heedful/live/names.js";
 import { python } from "heedful/live/python.js";
 import { helpDialog, listen } from "heedful/live/shortcuts.js";
-import { changed, switched, undoable, viewOfAnother } from "heedful/live/state.js";
+import { begun, changed, fitted, questionOf, switched } from "heedful/live/state.js";
+import { undoable, viewOfAnother } from "heedful/live/state.js";
+import { alsoTexts } from "heedful/live/texts.js";
 import { Tracer } from "heedful/live/tracing.js";
 import { Watch } from "heedful/live/watch.js";
 import { atStep, settled } from "heedful/views.js";
@@ -56,6 +58,7 @@ export class Play extends HTMLElement {
   });
   #tracer = new Tracer({
     grew: (trace) => this.#grew(trace),
+    wrote: (wire, text) => this.frame.bar.wrote(wire, text),
     failed: (error) => this.#failed(error),
   });
 
@@ -133,6 +136,7 @@ export class Play extends HTMLElement {
   async #begin() {
     try {
       this.#models = await models();
+      if (this.#models.some(({ writes }) => writes)) await alsoTexts("live/text-writes");
     } catch (error) {
       return this.#failed(error);
     }
@@ -141,7 +145,8 @@ export class Play extends HTMLElement {
     if (this.state.model && !known) {
       this.frame.show(t("page.noModel", { name: this.state.model, first: first?.name ?? "" }));
     }
-    for (const one of [this.frame.bar, this.frame.translator]) one.models(this.#models);
+    this.frame.bar.models(this.#models);
+    this.frame.translator.models(this.#models.filter(({ writes }) => !writes));
     this.change(known ? {} : { model: first?.name ?? "" }, { noted: false, first: true });
     this.#history = new History(undoable(this.state));
     this.#follow();
@@ -158,7 +163,7 @@ export class Play extends HTMLElement {
    */
   change(change, { noted = true, typed = false, first = false } = {}) {
     const before = this.state;
-    this.state = changed(before, change);
+    this.state = fitted(changed(before, change), change, this.#models);
     const model = this.#model;
     if (model) this.state.to = fittingTarget(model.ways, "", this.state.to);
     if (first || before.tab !== this.state.tab) this.#begun();
@@ -200,7 +205,9 @@ export class Play extends HTMLElement {
       else document.documentElement.dataset.theme = theme;
       document.dispatchEvent(new CustomEvent("theme"));
     }
-    this.frame.follow(this.state);
+    const writes = Boolean(this.#model?.writes);
+    setVoice(writes ? "writes" : "");
+    this.frame.follow(this.state, partsOf(writes, this.#models.some((one) => !one.writes)));
     this.frame.bar.steps(this.#history.canUndo, this.#history.canRedo);
     this.#tellAll((panel) => panel.update?.(this.state));
   }
@@ -223,9 +230,9 @@ export class Play extends HTMLElement {
   }
 
   #need(pause) {
-    const { tab, model, text, to, target, beam, length_penalty } = this.state;
+    const { tab, text } = this.state;
     if (tab === "translate") return this.#tracer.stop();
-    const body = { model, text, to: to || null, target, beam, length_penalty };
+    const body = questionOf(this.state, this.#model.writes);
     const asked = JSON.stringify(body);
     if (asked === this.#asked) return;
     this.#asked = asked;
@@ -251,10 +258,10 @@ export class Play extends HTMLElement {
     this.frame.banner.hidden = true;
     this.#trace = trace;
     this.#another(JSON.parse(this.#asked || "{}"));
-    const step = trace.wire.steps
-      ? Math.min(this.state.view.step ?? 0, trace.wire.steps.length - 1)
-      : this.state.view.step;
-    this.state.view = settled(trace.maps, { ...this.state.view, step });
+    const { steps, begins = 0 } = trace.wire;
+    const asked = begun(this.state.view, begins);
+    const step = steps ? Math.min(asked.step, steps.length - 1) : this.state.view.step;
+    this.state.view = settled(trace.maps, { ...asked, step });
     this.#draw(trace);
   }
 
@@ -353,10 +360,9 @@ export class Play extends HTMLElement {
     copyFrom(button, own ? panel.python(this.#trace, this.state) : python(name, this.state));
   }
 
-  async #save({ what, format }) {
+  async #save(detail) {
     try {
-      const { save } = await part("export");
-      await save(what, format, this.#trace, this.frame.panels);
+      await saved(detail, this.#trace, this.frame.panels);
     } catch (error) {
       if (error instanceof Gone) this.#watch.gone();
       else this.frame.bar.fail(error.message);
@@ -382,15 +388,6 @@ export class Play extends HTMLElement {
     }
     this.#given = true;
     this.change(state);
-  }
-}
-
-/** Tell a panel something; if it fails the others go on. */
-function told(panel, tell) {
-  try {
-    tell();
-  } catch (error) {
-    console.error(panel.localName, error);
   }
 }
 

@@ -2,6 +2,8 @@
  * What a panel shows, as Python that gives the same.
  */
 
+import { speaksOf } from "heedful/i18n.js";
+
 /**
  * Write a text, a number, a list or a dictionary as Python does.
  * @param {any} value
@@ -47,7 +49,30 @@ export function python(panel, state) {
     "what-if": whatIf(state.edits),
   };
   if (panel === "atlas") return `# In a shell:\n# heed heads ${state.model} -o heads.json\n`;
-  return [...traced(state), ...(lines[panel] ?? []), ""].join("\n");
+  const made = speaksOf() === "writes" ? written(state) : traced(state);
+  return [...made, ...(lines[panel] ?? []), ""].join("\n");
+}
+
+/** Return Python that makes the trace of a model that goes on with texts. */
+function written({ model, text, target, most, temperature, seed }) {
+  const drawn = `search=Sample(temperature=${temperature}, seed=${seed})`;
+  const given = [
+    "writer",
+    literal(text),
+    ...(target === null ? [] : [literal(target)]),
+    ...(target === null ? [`most=${most}`] : []),
+    ...(target === null && temperature ? [drawn] : []),
+  ];
+  return [
+    "from pathlib import Path",
+    "",
+    "from heedful.inspect.prompted import trace_prompt",
+    "from heedful.interop.huggingface import load",
+    ...(target === null && temperature ? ["from heedful.search import Sample"] : []),
+    "",
+    `writer = load(Path(${literal(model)}))  # its folder`,
+    `seen = trace_prompt(${given.join(", ")})`,
+  ];
 }
 
 function traced({ model, text, to, target, beam, length_penalty }) {
@@ -79,6 +104,6 @@ function whatIf({ ablate, how, replace, prefix }) {
     ...(Object.keys(replace).length ? [`replace=${literal(replace)}`] : []),
     ...(prefix === null ? [] : [`prefix=${literal(prefix)}`]),
   ];
-  if (given.length === 0) return ['print(seen.what_if(ablate=["encoder.0.0"]))'];
+  if (given.length === 0) return ['print(seen.what_if(ablate=["decoder.0.0"]))'];
   return [`print(seen.what_if(${given.join(", ")}))`];
 }

@@ -6,7 +6,7 @@
  * of Difference in heedful.inspect).
  */
 
-import { filled, language, t } from "heedful/i18n.js";
+import { filled, language, speaksOf, t } from "heedful/i18n.js";
 
 /** How heads are named in English, whatever the page speaks. */
 const NAMES = {
@@ -14,14 +14,17 @@ const NAMES = {
   decoder: "head {head} of decoder layer {layer} (to itself)",
   cross: "head {head} of decoder layer {layer} (to the source)",
 };
+/** Where there is a decoder alone. */
+const ALONE = { decoder: "head {head} of layer {layer}" };
 
 /**
  * Name heads in a sentence of the server as the page counts: `encoder.4.3` is layer 5, head 4.
  * @param {string} text - In English.
  */
 export function named(text) {
+  const names = speaksOf() === "writes" ? ALONE : NAMES;
   return text.replace(/\b(encoder|decoder|cross)\.(\d+)\.(\d+)\b/g, (_, kind, layer, head) =>
-    filled(NAMES[kind], { layer: Number(layer) + 1, head: Number(head) + 1 }),
+    filled(names[kind], { layer: Number(layer) + 1, head: Number(head) + 1 }),
   );
 }
 

@@ -36,6 +36,9 @@
  * @property {string | null} target - A translation that was given.
  * @property {number} beam
  * @property {number} length_penalty
+ * @property {number} most - Pieces that are written behind a prompt, at most.
+ * @property {number} temperature - At which they are drawn; 0: the likeliest are taken.
+ * @property {number} seed
  * @property {Edits} edits
  * @property {View} view
  * @property {"en" | "zh"} lang
@@ -46,6 +49,8 @@
 
 /** The most that a beam may hold, as the server has it. */
 export const MOST_BEAM = 16;
+/** The most pieces that may be written behind a prompt, as the server has it. */
+export const MOST_PIECES = 512;
 
 /**
  * Return the state that a page begins with.
@@ -64,6 +69,9 @@ export function firstState(lang = "en") {
     target: null,
     beam: 4,
     length_penalty: 0.6,
+    most: 20,
+    temperature: 0,
+    seed: 1,
     edits: { ablate: [], how: "mean", replace: {}, prefix: null },
     view: firstView(),
     lang,
@@ -97,6 +105,9 @@ const PARTS = [
   part("target", ["target"], text()),
   part("beam", ["beam"], whole(1, MOST_BEAM)),
   part("penalty", ["length_penalty"], number(0, 10)),
+  part("most", ["most"], whole(1, MOST_PIECES)),
+  part("temperature", ["temperature"], number(0, 100)),
+  part("seed", ["seed"], whole(0, 2 ** 53 - 1)),
   part("off", ["edits", "ablate"], heads()),
   part("how", ["edits", "how"], oneOf("mean", "zero", "uniform")),
   part("replace", ["edits", "replace"], pairs()),

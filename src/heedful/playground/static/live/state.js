@@ -42,6 +42,17 @@ export function viewOfAnother(view, model) {
 }
 
 /**
+ * Return what is looked at first: the step at which a model begins to write by itself, and its row.
+ * @param {import("heedful/live/state-url.js").View} view
+ * @param {number} begins - The first step that is no longer the prompt's; 0: there is no prompt.
+ * @returns {import("heedful/live/state-url.js").View}
+ */
+export function begun(view, begins) {
+  const row = view.row ?? (begins && !view.words ? begins : null);
+  return { ...view, row, step: view.step ?? begins };
+}
+
+/**
  * Return which heads are switched off when one is, or is on again.
  * @param {string[]} ablate
  * @param {string} name
@@ -57,5 +68,36 @@ export function switched(ablate, name) {
  */
 export function undoable(state) {
   const { model, from, to, text, target, beam, length_penalty, edits } = state;
-  return { model, from, to, text, target, beam, length_penalty, edits };
+  const { most, temperature, seed } = state;
+  return { model, from, to, text, target, beam, length_penalty, most, temperature, seed, edits };
+}
+
+/**
+ * Return what a trace is asked for with.
+ * @param {State} state
+ * @param {boolean} writes - Whether the model goes on with texts.
+ */
+export function questionOf(state, writes) {
+  const { model, text, target, to, temperature, seed } = state;
+  const { beam, length_penalty, most } = state;
+  if (!writes) return { model, text, to: to || null, target, beam, length_penalty };
+  if (target !== null) return { model, text, target };
+  return { model, text, target, most, ...(temperature ? { temperature, seed } : {}) };
+}
+
+/**
+ * Return a state as it can be of its model: one that goes on with texts translates nothing, and has
+ * one kind of attention. Whoever wants to translate gets a model that does.
+ * @param {State} state
+ * @param {Partial<State>} change - What was changed last.
+ * @param {{name: string, writes: boolean}[]} models
+ * @returns {State}
+ */
+export function fitted(state, change, models) {
+  const model = models.find(({ name }) => name === state.model);
+  if (!model?.writes) return state;
+  const translator = models.find(({ writes }) => !writes);
+  if (change.tab === "translate" && translator) return changed(state, { model: translator.name });
+  const view = state.view.kind === "decoder" ? state.view : { ...firstView(), kind: "decoder" };
+  return { ...state, tab: "inside", view };
 }

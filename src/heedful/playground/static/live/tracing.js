@@ -13,6 +13,7 @@ import { readPart } from "heedful/wire.js";
 export function grown(wire, told) {
   const { event, ...rest } = told;
   if (event === "begin") return { ...rest, attention: [] };
+  if (event === "writing") return wire;
   if (event === "attention") return { ...wire, attention: [...wire.attention, rest] };
   return { ...wire, ...rest };
 }
@@ -33,8 +34,9 @@ export class Tracer {
   #told;
 
   /**
-   * @param {{grew: (trace: any) => void, failed: (error: Error) => void}} told - What to call when
-   *   a trace has grown and has some maps, and when there will be none.
+   * @param {{grew: (trace: any) => void, wrote: (wire: any, text: string) => void,
+   *   failed: (error: Error) => void}} told - What to call when a trace has grown and has some
+   *   maps, when a text has grown, and when there will be no trace.
    */
   constructor(told) {
     this.#told = told;
@@ -66,6 +68,8 @@ export class Tracer {
         signal,
         onEvents: (events) => {
           wire = events.reduce(grown, wire);
+          const text = events.findLast(({ event }) => event === "writing");
+          if (text && !wire.target) this.#told.wrote(wire, text.so_far);
           if (wire.attention.length) this.#told.grew(partOf(wire, known));
         },
       });

@@ -136,24 +136,24 @@ export class WhatIf extends Panel {
   }
 
   /** Every step of the first translation: what it lost, and how far all probabilities moved. */
-  #table({ log_probs: logProbs, divergence }) {
+  #table({ log_probs: logProbs, divergence, begins }) {
     const { steps } = this.trace.wire;
     const changes = logProbs.map(([before, after]) => after - before);
     const largest = [changes, divergence].map((values) => Math.max(...values.map(Math.abs), 1e-3));
     const chosen = stepOf(this.trace, this.state);
-    const rows = steps.slice(0, logProbs.length).map(({ predicts }, step) => {
+    const rows = steps.slice(begins, begins + logProbs.length).map(({ predicts, i }, place) => {
       const facts = { type: "button", class: "head-name", text: plain(predicts) };
       const button = make("button", facts);
-      button.addEventListener("click", () => tell(this, "step", step));
-      const [before, after] = logProbs[step].map((value) => percent(Math.exp(value)));
+      button.addEventListener("click", () => tell(this, "step", i));
+      const [before, after] = logProbs[place].map((value) => percent(Math.exp(value)));
       return make(
         "tr",
-        { class: step === chosen ? "chosen" : "" },
+        { class: i === chosen ? "chosen" : "" },
         make("th", { scope: "row" }, button),
         make("td", { class: "n", text: before }),
         make("td", { class: "n", text: after }),
-        cell(signedBar(changes[step], largest[0]), withSign(changes[step])),
-        cell(amountBar(divergence[step], largest[1]), decimal(divergence[step])),
+        cell(signedBar(changes[place], largest[0]), withSign(changes[place])),
+        cell(amountBar(divergence[place], largest[1]), decimal(divergence[place])),
       );
     });
     const heads = ["piece", "p_before", "p_after", "change", "divergence"].map((key) =>
