@@ -26,6 +26,7 @@ from heedful.settings import Settings
 from heedful.text.chat import Message
 
 ROLES = ("system", "user", "assistant")
+_ANSWERS = ("chosen", "rejected")
 _ENDINGS = (".jsonl", ".ndjson")
 _CONVERSATION = '{"messages": [{"role": "user", "content": "..."}, {"role": "assistant", ...}]}'
 _PREFERENCE = '{"prompt": "...", "chosen": "...", "rejected": "..."}'
@@ -108,6 +109,7 @@ def _conversation(record: dict[str, Any]) -> tuple[Message, ...]:
 
 def _preference(record: dict[str, Any]) -> tuple[tuple[Message, ...], str]:
     """Return a conversation with the better answer, and the worse answer."""
+    said = [_needed(record, name, _PREFERENCE) for name in _ANSWERS]
     if "prompt" in record and "messages" in record:
         raise RowError('it has both "prompt" and "messages"', "remove one of them")
     key = "messages" if "messages" in record else "prompt"
@@ -120,10 +122,10 @@ def _preference(record: dict[str, Any]) -> tuple[tuple[Message, ...], str]:
     if before[-1].role == "assistant":
         fix = "leave the last answer out: chosen and rejected stand in its place"
         raise RowError(f'"{key}" ends with an answer', fix)
-    answers = [_answer(_needed(record, name, _PREFERENCE), name) for name in ("chosen", "rejected")]
-    if answers[0] == answers[1]:
+    better, worse = (_answer(one, key) for one, key in zip(said, _ANSWERS, strict=True))
+    if better == worse:
         raise RowError('"chosen" and "rejected" are alike', "remove the row")
-    return (*before, Message("assistant", answers[0])), answers[1]
+    return (*before, Message("assistant", better)), worse
 
 
 def _needed(record: dict[str, Any], key: str, form: str) -> Any:
