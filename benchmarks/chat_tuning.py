@@ -9,7 +9,7 @@ answer questions it has never read, in a form it has never read: "The answer is 
 2. form only: fine-tuned on conversations whose answers are those of other questions
 3. SFT: fine-tuned on conversations of which half the answers name a wrong one of the numbers, as
    people's do; 4. SFT + DPO: then on pairs of a right and a wrong answer. Both with all weights,
-   and as LoRA's additions of rank 8
+   and as LoRA's additions of rank 16
 
 Counted on 240 questions that are in no data, not even in what it read at first: answers of exactly
 that form, and right ones among all, drawn at temperature 1 as a chat draws them, and the likeliest
@@ -40,7 +40,7 @@ BEFORE, FORM_ONLY = "before", "form only (shuffled answers)"
 SFT, DPO = "SFT", "SFT + DPO"
 LORA_SFT, LORA_DPO = "SFT, LoRA", "SFT + DPO, LoRA"
 STAGES = (BEFORE, FORM_ONLY, SFT, DPO, LORA_SFT, LORA_DPO)
-RANK = 8
+RANK = 16
 SHAPE = {"d_model": 128, "d_ff": 512, "n_layers": 3}
 READING = {"max_steps": 1500, "batch_windows": 32}
 
@@ -170,11 +170,12 @@ Step = tuple[str, str | None, str, dict[str, Any]]
 
 def plan(folder: Path) -> list[Step]:
     """Return what is trained: its name, what it begins with, its data, its settings."""
-    talk = {"training": {"epochs": 4}, "schedule": {"peak": 5e-4}}
-    prefer = {"training": {"epochs": 2}, "schedule": {"peak": 2e-4}}
     few = {"lora_rank": RANK}
-    talk_lora = {"training": {"epochs": 8, **few}, "schedule": {"peak": 5e-3}}
-    prefer_lora = {"training": {"epochs": 2, **few}, "schedule": {"peak": 2e-3}}
+    talk = {"training": {"epochs": 8}, "schedule": {"peak": 5e-4}}
+    talk_lora = {"training": {"epochs": 12, **few}, "schedule": {"peak": 5e-3}}
+    near = {"objective": {"beta": 0.5}}
+    prefer = near | {"training": {"epochs": 2}, "schedule": {"peak": 1e-4}}
+    prefer_lora = near | {"training": {"epochs": 2, **few}, "schedule": {"peak": 1e-3}}
     return [
         (BEFORE, None, "text.txt", {"model": SHAPE, "training": READING}),
         (FORM_ONLY, BEFORE, "shuffled.jsonl", talk),
