@@ -42,7 +42,7 @@ def model(config: GPTConfig) -> GPT:
 def test_a_decoder_is_the_same_from_disk(tmp_path: Path, config: GPTConfig) -> None:
     before = model(config)
     save_decoder(tmp_path / "m", before, KNOWN, card="# card")
-    after, known = load_decoder(tmp_path / "m")
+    after, known, _ = load_decoder(tmp_path / "m")
     assert after.config == config
     assert known.fingerprint() == KNOWN.fingerprint()
     ids = torch.tensor([KNOWN.encode("not to be")])

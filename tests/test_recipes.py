@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from heedful.cli import main
-from heedful.config import ReadingRunConfig, RunConfig, TextRunConfig
+from heedful.config import ChatRunConfig, ReadingRunConfig, RunConfig, TextRunConfig
 from heedful.errors import SettingError
 from heedful.recipes import RECIPES, recipe, recipe_for
 
@@ -21,7 +21,7 @@ def test_recipe_is_whole(name: str) -> None:
     assert (RECIPES[name].__doc__ or "").strip()
     with torch.device("meta"):
         model: torch.nn.Module
-        if isinstance(config, TextRunConfig):
+        if isinstance(config, TextRunConfig | ChatRunConfig):
             model = config.model.build(69)
         elif isinstance(config, ReadingRunConfig):
             model = config.model.build(config.tokenizer.vocabulary_size)

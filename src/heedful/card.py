@@ -1,11 +1,11 @@
 """The model card that `heed train` writes beside a model: what it learned from, how, how well."""
 
-__all__ = ["card", "text_card"]
+__all__ = ["card", "chat_card", "text_card"]
 
 from collections.abc import Sequence
 
 from heedful import __version__
-from heedful.config import RunConfig, TextRunConfig
+from heedful.config import ChatRunConfig, RunConfig, TextRunConfig
 from heedful.train.loop import Outcome, TrainState, Validation
 
 
@@ -91,3 +91,36 @@ def text_card(
             "",
         ]
     )
+
+
+def chat_card(
+    config: ChatRunConfig,
+    state: TrainState,
+    outcome: Outcome,
+    weights: str,
+    dev: Validation | None,
+    dev_rows: int,
+) -> str:
+    """Return the card of a decoder that has learnt to answer."""
+    model, rank = config.model, config.training.lora_rank
+    how = "the better of two answers (DPO)"
+    if config.objective.kind == "chat":
+        how = "the answers of conversations"
+    lines = [
+        "# A decoder that answers",
+        "",
+        f"Trained by heedful {__version__} with the recipe `{config.recipe}`, beginning with the "
+        f"model `{config.start}`, on {how}:",
+        "",
+        *(f"- `{name}`" for name in config.data.train),
+        "",
+        f"- {model.n_layers} layers of width {model.d_model}, {model.n_heads} heads, feed-forward "
+        f"{model.d_ff}, a context of {model.max_length} pieces",
+        f"- {f'LoRA of rank {rank}, merged' if rank else 'all weights were learnt'}",
+        f"- {state.step:,} steps, {state.seconds / 60:.1f} minutes; ended because {outcome.reason}",
+        f"- weights: {weights}",
+    ]
+    if dev is not None:
+        lines.append(f"- dev set ({dev_rows:,} rows): {dev.said()}")
+    lines += ["", "Talk with it: `heed chat --model THIS_FOLDER`", ""]
+    return "\n".join(lines)

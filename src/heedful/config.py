@@ -2,11 +2,13 @@
 
 A recipe makes one, the command line changes it by path (`--training.max-steps 120`), the run
 folder keeps it as `config.json`. `RunConfig` is of a translator, `TextRunConfig` of a decoder that
-learns running text, `ReadingRunConfig` of an encoder; what all have is `AnyRunConfig`.
+learns running text, `ChatRunConfig` of one that learns to answer, `ReadingRunConfig` of an encoder;
+what all have is `AnyRunConfig`.
 """
 
 __all__ = [
     "AnyRunConfig",
+    "ChatRunConfig",
     "KnownRunConfig",
     "ReadingRunConfig",
     "RunConfig",
@@ -21,6 +23,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
+from heedful.data.conversations import ChatData
 from heedful.data.corpus import DataConfig
 from heedful.data.examples import ReadingData
 from heedful.data.running_text import TextData
@@ -32,6 +35,8 @@ from heedful.nn.embedding import ThreeWay
 from heedful.objectives import (
     Answers,
     Causal,
+    Chat,
+    ChatObjective,
     EncoderObjective,
     Objective,
     TextObjective,
@@ -46,7 +51,13 @@ from heedful.text.wordpiece import WordPieceConfig
 from heedful.train.optimizer import Adam, AdamW, Muon, Optimizer
 from heedful.train.parallel import DDP, Parallel
 from heedful.train.schedule import Cosine, InverseSqrt, Linear, Schedule
-from heedful.train.settings import LoopConfig, RowTraining, TextTraining, TrainingConfig
+from heedful.train.settings import (
+    ChatTraining,
+    LoopConfig,
+    RowTraining,
+    TextTraining,
+    TrainingConfig,
+)
 
 
 class AnyRunConfig(Settings):
@@ -125,10 +136,8 @@ class RunConfig(AnyRunConfig):
                 raise ValueError(f"--{name} is for a model that is taught more: give --start too")
         if self.training.lora_rank and not self.start:
             raise ValueError("--training.lora-rank adds to a model: give --start too")
-        if self.training.lora_rank and isinstance(self.optimizer, Muon):
-            raise ValueError("--training.lora-rank is for --optimizer.kind adam or adamw")
-        if self.training.lora_rank and self.parallel.divides_weights:
-            raise ValueError("--training.lora-rank needs --parallel.kind ddp")
+        if self.training.lora_rank:
+            _require_lora(self)
         if self.training.bpe_dropout and self.tokenizer.kind != "bpe":
             raise ValueError("--training.bpe-dropout needs --tokenizer.kind bpe")
         if self.training.bpe_dropout and self.training.batch_tokens == "auto":
@@ -196,7 +205,49 @@ class ReadingRunConfig(AnyRunConfig):
         return self
 
 
-KnownRunConfig = RunConfig | TextRunConfig | ReadingRunConfig
+class ChatRunConfig(AnyRunConfig):
+    """The settings of a decoder's training on conversations, or on preferences."""
+
+    recipe: str = "chat"
+    """The recipe that these settings started from."""
+    start: str = ""
+    """The decoder whose weights, shape and vocabulary the training begins with."""
+    data: ChatData = ChatData()
+    """The conversations, or the preferences."""
+    model: GPTConfig = GPTConfig()
+    """The shape of the model that it begins with; only its dropout can be another."""
+    vocabulary_size: int = Field(0, ge=0)
+    """Pieces that it knows."""
+    objective: ChatObjective = Chat()
+    """What is minimised."""
+    optimizer: Optimizer = AdamW(beta2=0.999, eps=1e-8, weight_decay=0.0)
+    """How weights follow gradients."""
+    schedule: Schedule = Linear(peak=5e-5)
+    """The learning rate."""
+    training: ChatTraining = ChatTraining()
+    """Length, portions and care of the training."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "ChatRunConfig":
+        if self.training.lora_rank:
+            _require_lora(self)
+        if self.training.max_pieces > self.model.max_length:
+            raise ValueError(
+                f"--training.max-pieces {self.training.max_pieces} is more than the "
+                f"{self.model.max_length} pieces that the model can read"
+            )
+        return self
+
+
+def _require_lora(config: AnyRunConfig) -> None:
+    """Raise ValueError for settings that LoRA's additions cannot be learnt with."""
+    if isinstance(config.optimizer, Muon):
+        raise ValueError("--training.lora-rank is for --optimizer.kind adam or adamw")
+    if config.parallel.divides_weights:
+        raise ValueError("--training.lora-rank needs --parallel.kind ddp")
+
+
+KnownRunConfig = RunConfig | TextRunConfig | ReadingRunConfig | ChatRunConfig
 
 Config = TypeVar("Config", bound=AnyRunConfig)
 
@@ -245,7 +296,7 @@ def _kind_of(data: dict[str, Any]) -> type[KnownRunConfig]:
     model = data.get("model")
     kind = model.get("kind") if isinstance(model, dict) else None
     if kind == "gpt":
-        return TextRunConfig
+        return ChatRunConfig if "start" in data else TextRunConfig
     return ReadingRunConfig if kind == "bert" else RunConfig
 
 

@@ -5,15 +5,17 @@ What the model has read is kept, so that a turn costs its own pieces. `heed chat
 the server writes conversations down by it.
 """
 
-__all__ = ["Answer", "Conversation", "written_down"]
+__all__ = ["Answer", "Conversation", "Script", "Taught", "taught", "written_down"]
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from heedful.decode.alone import Past
 from heedful.errors import DataError, ModelError
 from heedful.search import Greedy, Sample
-from heedful.text.chat import Message
+from heedful.text.chat import ChatTemplate, Message
+from heedful.text.vocabulary import Vocabulary
 from heedful.writer import Continuation, Writer
 
 _QUOTING = range(0xFDD0, 0xFDF0)
@@ -130,10 +132,70 @@ def written_down(writer: Writer, messages: Sequence[Message]) -> tuple[str, str]
     That stands within every name of a control piece that somebody has typed.
     """
     assert writer.template is not None
+    its, quoting = _quoted(writer.vocabulary, messages)
+    return writer.template.render(its), quoting
+
+
+def _quoted(vocabulary: Vocabulary, messages: Sequence[Message]) -> tuple[list[Message], str]:
+    """Return the messages with all that they type quoted, and the character that quotes."""
     every = "".join(message.content for message in messages)
     quoting = next((chr(mark) for mark in _QUOTING if chr(mark) not in every), None)
     if quoting is None:
         raise DataError("the turn has every noncharacter of Unicode", where="your turn")
-    quoted = writer.vocabulary.quoted
-    its = [Message(one.role, quoted(one.content, quoting)) for one in messages]
-    return writer.template.render(its), quoting
+    return [Message(one.role, vocabulary.quoted(one.content, quoting)) for one in messages], quoting
+
+
+class Script(NamedTuple):
+    """How conversations are written down for a model; a `Writer` without the model."""
+
+    vocabulary: Vocabulary
+    template: ChatTemplate
+    end_ids: tuple[int, ...]
+
+
+class Taught(NamedTuple):
+    """A conversation as a model learns it."""
+
+    ids: list[int]
+    asked: list[bool]
+    """Whether a piece is one of an answer, or the end of one."""
+
+
+def taught(script: Script, messages: Sequence[Message], *, last: bool = False) -> Taught:
+    """Return the pieces of a conversation up to its last answer's end, and which are of answers.
+
+    They are cut where the model will begin and end an answer, as in `Conversation`. With `last`
+    only the last answer is asked for. Raises ModelError for a template that changes earlier
+    turns, or that puts no end behind an answer.
+    """
+    vocabulary, template, _ = script
+    its, quoting = _quoted(vocabulary, messages)
+    answers = [place for place, one in enumerate(its) if one.role == "assistant"]
+    found, written = Taught([], []), ""
+    for place in answers:
+        prompt = template.render(its[:place])
+        whole = template.render(its[: place + 1], answer=False)
+        if not prompt.startswith(written) or not whole.startswith(prompt):
+            problem = "the chat template writes earlier turns in another way when others follow"
+            raise ModelError(problem, fix="give conversations of one answer each")
+        answer, end = _ended(script, whole[len(prompt) :])
+        before = vocabulary.conversation(prompt[len(written) :], quoting)
+        pieces = [*vocabulary.conversation(answer, quoting), end]
+        wanted = not last or place == answers[-1]
+        found.ids.extend([*before, *pieces])
+        found.asked.extend([False] * len(before) + [wanted] * len(pieces))
+        written = prompt + answer + vocabulary.name_of(end)
+    if found.asked[0]:
+        raise ModelError("the chat template writes nothing before an answer")
+    return found
+
+
+def _ended(script: Script, text: str) -> tuple[str, int]:
+    """Return an answer and the piece that ends it; what it types itself is quoted."""
+    names = {script.vocabulary.name_of(end): end for end in script.end_ids}
+    places = {text.find(name): end for name, end in names.items() if name and name in text}
+    if not places:
+        ends = ", ".join(name for name in names if name) or "none"
+        problem = f"the chat template puts no end behind an answer (the model's: {ends})"
+        raise ModelError(problem, fix="take a model whose template does")
+    return text[: min(places)], places[min(places)]

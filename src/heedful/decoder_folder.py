@@ -31,6 +31,7 @@ from heedful.model_header import (
     FILES,
     FORMAT,
     Decoder,
+    Writing,
     check_file,
     entry_of,
     read_decoder_header,
@@ -46,9 +47,18 @@ class LoadedDecoder(NamedTuple):
 
     model: GPT
     vocabulary: Vocabulary
+    writing: Writing | None
+    """How it writes, unless as one that has learnt a text here."""
 
 
-def save_decoder(folder: Path, model: GPT, vocabulary: Vocabulary, *, card: str = "") -> None:
+def save_decoder(
+    folder: Path,
+    model: GPT,
+    vocabulary: Vocabulary,
+    *,
+    card: str = "",
+    writing: Writing | None = None,
+) -> None:
     """Write the folder whole or not at all; an older model of that name is replaced.
 
     Raises OutputError where it cannot be written, or where something else has that name.
@@ -59,7 +69,8 @@ def save_decoder(folder: Path, model: GPT, vocabulary: Vocabulary, *, card: str 
         shutil.copymode(fresh / "tokenizer.json", fresh / "model.safetensors")  # saved as 0600
         (fresh / CARD).write_text(card, encoding="utf-8")
         files = {name: entry_of(fresh / name) for name in FILES}
-        write_header(fresh, Decoder(format=FORMAT, version=3, model=model.config, files=files))
+        header = Decoder(format=FORMAT, version=3, model=model.config, writing=writing, files=files)
+        write_header(fresh, header)
 
 
 def load_decoder(folder: Path, device: torch.device | str = "cpu") -> LoadedDecoder:
@@ -82,7 +93,7 @@ def load_decoder(folder: Path, device: torch.device | str = "cpu") -> LoadedDeco
     with Unfilled():
         model = header.model.build(size)
     fill_weights(path, model, mapped=can_be_mapped(torch.device(device)))
-    return LoadedDecoder(model.to(device).eval(), vocabulary)
+    return LoadedDecoder(model.to(device).eval(), vocabulary, header.writing)
 
 
 def is_own(folder: Path) -> bool:

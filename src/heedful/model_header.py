@@ -15,6 +15,7 @@ __all__ = [
     "Header",
     "Int8",
     "Languages",
+    "Writing",
     "add_file",
     "added_file",
     "check_file",
@@ -126,6 +127,21 @@ _HEADERS: dict[Any, type[Header]] = {1: Floats, 2: Int8}
 _DECODER, _ENCODER = 3, 4
 
 
+class Writing(Settings):
+    """How a decoder writes where its tokenizer.json does not say it."""
+
+    begin_id: int | None = Field(None, ge=0)
+    """The piece that stands for a prompt without any."""
+    end_ids: tuple[int, ...] = ()
+    """Pieces that end a text or an answer."""
+    never: tuple[int, ...] = ()
+    """Pieces that it never writes."""
+    template: str = ""
+    """How a conversation is written down: a chat template in Jinja; none has learnt no answers."""
+    special: dict[str, str] = Field(default_factory=dict)
+    """Pieces that the template names, such as `eos_token`."""
+
+
 class Decoder(Settings):
     """What config.json says of a decoder alone, which goes on with texts."""
 
@@ -135,6 +151,8 @@ class Decoder(Settings):
     """3."""
     model: GPTConfig
     """The model's settings."""
+    writing: Writing | None = None
+    """How it writes, unless as one that has learnt a text here."""
     files: dict[str, dict[str, Any]]
     """Bytes and SHA-256 of the other files."""
 

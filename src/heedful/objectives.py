@@ -2,26 +2,33 @@
 
 A model behind the seam and a batch of tensors come in, a `Loss` goes out; called by
 `heedful.train.loop` and by validation. `Objective` is the family of models that read a source,
-`TextObjective` that of decoders alone, `EncoderObjective` that of encoders alone.
+`TextObjective` and `ChatObjective` those of decoders alone, `EncoderObjective` that of encoders
+alone.
 """
 
 __all__ = [
     "Answers",
     "AnyObjective",
     "Causal",
+    "Chat",
+    "ChatObjective",
     "EncoderObjective",
     "Loss",
     "MaskedLM",
     "Objective",
+    "Preference",
     "TextObjective",
     "Translation",
     "alignment_loss",
+    "answer_log_probs",
 ]
 
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import Field
+from torch.nn import functional as F
 
+from heedful.data.answers import PreferenceBatch
 from heedful.data.batches import Batch
 from heedful.data.labelled import LabelledBatch
 from heedful.data.text_batches import TextBatch
@@ -33,7 +40,6 @@ from heedful.models.transformer import Transformer
 from heedful.nn.cross_entropy import projected_cross_entropy
 from heedful.settings import Settings
 from heedful.shapes import Float, Tensor
-from heedful.text.pieces import PAD
 
 
 class Loss(NamedTuple):
@@ -131,17 +137,71 @@ class Causal(Settings):
     def loss(self, model: DecoderOnly, batch: TextBatch) -> Loss:
         """Return `-sum over t of log P(u_t | u_1 ... u_(t-1))` over `batch.target_out`.
 
-        The places that are PAD there are left out.
+        The places that are UNASKED there are left out.
         """
-        states = model.hidden(batch.target_in).flatten(0, 1)
-        answers = batch.target_out.flatten()
-        if batch.n_target < len(answers):
-            real = (answers != PAD).nonzero_static(size=batch.n_target).squeeze(1)
-            states, answers = states[real], answers[real]
-        smoothed, nll = projected_cross_entropy(
-            states, answers, model.project, model.parameters(), 0.0
-        )
-        return Loss(smoothed, nll, batch.n_target)
+        return _next_pieces(model, batch)
+
+
+class Chat(Settings):
+    """Predict the pieces of the answers in a conversation, and their ends, from all before them.
+
+    Supervised fine-tuning (Ouyang et al. 2022, arXiv 2203.02155, section 3.5).
+    """
+
+    unit: ClassVar[str] = "tokens"
+    kind: Literal["chat"] = "chat"
+
+    def loss(self, model: DecoderOnly, batch: TextBatch) -> Loss:
+        """Return `-sum of log P(u_t | u_1 ... u_(t-1))` over the pieces of answers alone."""
+        return _next_pieces(model, batch)
+
+
+class Preference(Settings):
+    """Make better answers likelier than worse ones: direct preference optimisation, DPO.
+
+    Rafailov et al. 2023 (arXiv 2305.18290), equation 7. Its reference is the model that training
+    began with, whose log-probabilities stand in the batch.
+    """
+
+    unit: ClassVar[str] = "pairs"
+    kind: Literal["preference"] = "preference"
+    beta: float = Field(0.1, gt=0)
+    """How much a step away from the first model counts: the smaller, the further it may go."""
+
+    def loss(self, model: DecoderOnly, batch: PreferenceBatch) -> Loss:
+        """Return `-sum over pairs of log sigmoid(margin)`, in nats."""
+        found = -F.logsigmoid(self.margins(model, batch)).sum()
+        return Loss(found, found.detach(), batch.n_target)
+
+    def margins(self, model: DecoderOnly, batch: PreferenceBatch) -> Float[Tensor, " P"]:
+        """Return by how much the better answer of each pair is rewarded more than the worse one.
+
+        beta (log P(better) / P_ref(better) - log P(worse) / P_ref(worse))
+        """
+        found = answer_log_probs(model, batch.texts).view(-1, 2) - batch.reference
+        return self.beta * (found[:, 0] - found[:, 1])
+
+
+def answer_log_probs(model: DecoderOnly, batch: TextBatch) -> Float[Tensor, " B"]:
+    """Return the log-probability of all that is asked for in each row, in nats."""
+    states = model.hidden(batch.target_in)
+    asked = (batch.target_out.flatten() >= 0).nonzero_static(size=batch.n_target).squeeze(1)
+    logits = model.project(states.flatten(0, 1)[asked]).float()
+    pieces = batch.target_out.flatten()[asked]
+    each = logits.log_softmax(-1).gather(1, pieces[:, None]).squeeze(1)
+    rows = asked // batch.longest
+    return each.new_zeros(batch.rows).index_add(0, rows, each)
+
+
+def _next_pieces(model: DecoderOnly, batch: TextBatch) -> Loss:
+    """Return the loss over all that is asked for; the rest gets no logits at all."""
+    states = model.hidden(batch.target_in).flatten(0, 1)
+    answers = batch.target_out.flatten()
+    if batch.n_target < len(answers):
+        real = (answers >= 0).nonzero_static(size=batch.n_target).squeeze(1)
+        states, answers = states[real], answers[real]
+    smoothed, nll = projected_cross_entropy(states, answers, model.project, model.parameters(), 0.0)
+    return Loss(smoothed, nll, batch.n_target)
 
 
 class MaskedLM(Settings):
@@ -188,4 +248,5 @@ class Answers(Settings):
 
 Objective = Annotated[Translation, Field()]
 TextObjective = Annotated[Causal, Field()]
+ChatObjective = Annotated[Chat | Preference, Field(discriminator="kind")]
 EncoderObjective = Annotated[MaskedLM | Answers, Field(discriminator="kind")]

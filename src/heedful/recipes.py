@@ -4,6 +4,7 @@ __all__ = [
     "RECIPES",
     "bert_classify",
     "bert_words",
+    "chat",
     "gpt_char",
     "low_resource",
     "modern_base",
@@ -12,16 +13,19 @@ __all__ = [
     "multi30k_protocol",
     "paper_base",
     "paper_big",
+    "preference",
     "recipe",
     "recipe_for",
+    "recipe_of",
     "small",
     "tiny",
     "tune",
 ]
 
 from collections.abc import Callable
+from typing import Any
 
-from heedful.config import KnownRunConfig, ReadingRunConfig, RunConfig, TextRunConfig
+from heedful.config import ChatRunConfig, KnownRunConfig, ReadingRunConfig, RunConfig, TextRunConfig
 from heedful.errors import SettingError, did_you_mean
 from heedful.models.bert import bert_mini, minilm
 from heedful.models.gpt import GPTConfig
@@ -30,12 +34,12 @@ from heedful.nn.attention import MultiHead
 from heedful.nn.feedforward import GELU, SwiGLU
 from heedful.nn.norm import LayerNorm, PreNorm, RMSNorm
 from heedful.nn.position import Rotary
-from heedful.objectives import MaskedLM, Translation
+from heedful.objectives import MaskedLM, Preference, Translation
 from heedful.text.tokenizer import BPE
 from heedful.text.wordpiece import WordPieceConfig
 from heedful.train.optimizer import AdamW
 from heedful.train.schedule import Cosine, InverseSqrt, Linear
-from heedful.train.settings import RowTraining, TextTraining, TrainingConfig
+from heedful.train.settings import ChatTraining, RowTraining, TextTraining, TrainingConfig
 
 
 def paper_base() -> RunConfig:
@@ -318,6 +322,40 @@ def bert_words() -> ReadingRunConfig:
     )
 
 
+def chat() -> ChatRunConfig:
+    """A decoder learns to answer as conversations do (supervised fine-tuning): three epochs."""
+    return ChatRunConfig(
+        recipe="chat",
+        training=ChatTraining(
+            epochs=3,
+            warmup_share=0.1,
+            clip_norm=1.0,
+            validate_every=100,
+            save_every=100,
+            average_last=1,
+        ),
+    )
+
+
+def preference() -> ChatRunConfig:
+    """A decoder learns which of two answers is the better one (DPO): one epoch, small steps."""
+    learnt = chat()
+    training = learnt.training.model_copy(update={"epochs": 1})
+    changes = {"objective": Preference(), "schedule": Linear(peak=1e-5), "training": training}
+    return learnt.model_copy(update={"recipe": "preference", **changes})
+
+
+def recipe_of(settings: dict[str, Any]) -> str | None:
+    """Return the recipe that an objective asks for where none is named; None for any other.
+
+    >>> recipe_of({"objective": {"kind": "chat"}})
+    'chat'
+    """
+    objective = settings.get("objective")
+    kind = objective.get("kind") if isinstance(objective, dict) else None
+    return kind if kind in ("chat", "preference") else None
+
+
 RECIPES: dict[str, Callable[[], KnownRunConfig]] = {
     "tiny": tiny,
     "low-resource": low_resource,
@@ -332,6 +370,8 @@ RECIPES: dict[str, Callable[[], KnownRunConfig]] = {
     "gpt-char": gpt_char,
     "bert-classify": bert_classify,
     "bert-words": bert_words,
+    "chat": chat,
+    "preference": preference,
 }
 
 

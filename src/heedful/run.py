@@ -18,6 +18,7 @@ import torch
 
 from heedful.config import (
     AnyRunConfig,
+    ChatRunConfig,
     KnownRunConfig,
     ReadingRunConfig,
     TextRunConfig,
@@ -28,6 +29,7 @@ from heedful.device import has_bf16, pick_device
 from heedful.errors import SettingError
 from heedful.models.trainable import Trainable
 from heedful.progress import Progress
+from heedful.run_chat import ChatTask
 from heedful.run_folder import RunFolder
 from heedful.run_reading import ReadingTask
 from heedful.run_task import RunResult, Site, Task, gradients
@@ -98,6 +100,8 @@ def _task(config: KnownRunConfig, site: Site) -> Task:
         return TextTask(config, site)
     if isinstance(config, ReadingRunConfig):
         return ReadingTask(config, site)
+    if isinstance(config, ChatRunConfig):
+        return ChatTask(config, site)
     return TranslationTask(config, site)
 
 

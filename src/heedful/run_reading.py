@@ -154,16 +154,10 @@ class ReadingTask:
         """Resolve the head, the steps of all epochs, the rise of the rate and the shards."""
         config, training = self.config, self.config.training
         head = MaskedWords() if isinstance(config.objective, MaskedLM) else self._head()
-        steps = math.ceil(math.ceil(len(self.train) / training.batch_rows) / training.accumulate)
-        changes: dict[str, Any] = {}
-        if training.epochs is not None:
-            changes["max_steps"] = max(
-                1, min(training.max_steps, math.ceil(training.epochs * steps))
-            )
+        changes: dict[str, Any] = {"max_steps": training.steps(len(self.train))}
         schedule = config.schedule
-        if training.warmup_share is not None:
-            rise = round(training.warmup_share * changes.get("max_steps", training.max_steps))
-            schedule = schedule.model_copy(update={"warmup_steps": max(1, rise)})
+        if (rise := training.rise(changes["max_steps"])) is not None:
+            schedule = schedule.model_copy(update={"warmup_steps": rise})
         if self.site.processes.size == 1 and training.shards is None:
             pieces = int(self.train.lengths.mean() * training.batch_rows)
             shards = automatic_shards(pieces, self.site.device)

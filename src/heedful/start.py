@@ -36,7 +36,7 @@ from heedful.model_path import model_path
 from heedful.models.transformer import Transformer
 from heedful.text.pieces import BYTE_LETTERS, UNKNOWN
 from heedful.text.tokenizer import Tokenizer
-from heedful.train.lora import plain_name
+from heedful.train.lora import begin_with
 from heedful.translator import Translator
 
 _FREE = {"dropout"}
@@ -146,13 +146,9 @@ def languages_of(config: RunConfig, folder: Path) -> Languages:
         raise ModelError("the file is missing or damaged", where=str(path), fix=fix) from error
 
 
-@torch.no_grad()
 def first_weights(config: RunConfig, model: Transformer) -> None:
     """Give a model the weights of the one that its run begins with; additions to them stay."""
-    found = dict(load_model(model_path(config.start)).model.named_parameters())
-    for name, weight in model.named_parameters():
-        if (plain := plain_name(name)) in found:
-            weight.copy_(found[plain])
+    begin_with(model, load_model(model_path(config.start)).model)
 
 
 def unspelled(store: TokenStore, tokenizer: Tokenizer) -> float:

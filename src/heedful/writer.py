@@ -51,7 +51,7 @@ class Writer:
     ) -> None:
         self.model, self.vocabulary = model, vocabulary
         self.begin_id, self.end_ids = begin_id, tuple(end_ids)
-        self.template = template
+        self.template, self.never = template, tuple(never)
         known = set(vocabulary.known(model.vocabulary_size)) - set(never)
         forbidden = (piece for piece in range(model.vocabulary_size) if piece not in known)
         self.limits = Limits(

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heedful.data.stream import Stream
-from heedful.data.text_batches import TextBatch, WindowPlan, every_window
+from heedful.data.text_batches import UNASKED, TextBatch, WindowPlan, every_window
 from heedful.errors import DataError, OutputError
-from heedful.text.pieces import PAD, UNKNOWN
+from heedful.text.pieces import UNKNOWN
 
 
 def stream(count: int) -> Stream:
@@ -57,14 +57,15 @@ def test_unknown_pieces_are_read_and_not_predicted() -> None:
     ids = np.array([5, UNKNOWN, 6, 7, UNKNOWN, 8, 9], np.uint16)
     batch = WindowPlan(Stream(ids, "", 2), 3, 2, 1).batch([0, 3])
     assert batch.target_in.tolist() == [[5, UNKNOWN, 6], [7, UNKNOWN, 8]]
-    assert batch.target_out.tolist() == [[PAD, 6, 7], [PAD, 8, 9]]
+    assert batch.target_out.tolist() == [[UNASKED, 6, 7], [UNASKED, 8, 9]]
     assert batch.n_target == 4
 
 
 @given(st.integers(1, 9), st.integers(1, 9))
 def test_a_batch_is_divided_by_rows(rows: int, parts: int) -> None:
     ids = torch.arange(rows * 3).view(rows, 3)
-    batch = TextBatch(ids, ids % 2, int(torch.count_nonzero(ids % 2)))
+    answers = torch.where(ids % 2 == 1, ids, UNASKED)
+    batch = TextBatch(ids, answers, int((answers >= 0).sum()))
     some = batch.split(min(parts, rows))
     assert torch.equal(torch.cat([one.target_in for one in some]), ids)
     assert sum(one.n_target for one in some) == batch.n_target

@@ -9,7 +9,7 @@ import torch
 
 from heedful.cli import main
 from heedful.config import TextRunConfig, merged
-from heedful.data.text_batches import TextBatch
+from heedful.data.text_batches import UNASKED, TextBatch
 from heedful.objectives import Causal
 from heedful.progress import Progress
 from heedful.recipes import recipe
@@ -108,19 +108,19 @@ def test_another_text_is_not_gone_on_with(text: Path, capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize("answers", [None, 3])
 def test_the_loss_is_torchs_cross_entropy(answers: int | None) -> None:
-    """Over all pieces, and over the answers alone where the rest is 0; so are its gradients."""
+    """Over all pieces, and over the answers alone if no more is asked; so its gradients."""
     torch.manual_seed(1)
     model = config().model.model_copy(update={"dropout": 0.0}).build(30)
     ids = torch.randint(4, 30, (3, 17))
     after = ids[:, 1:].clone()
-    after[:, : -(answers or 99)] = 0
-    batch = TextBatch(ids[:, :-1], after, int((after != 0).sum()))
+    after[:, : -(answers or 99)] = UNASKED
+    batch = TextBatch(ids[:, :-1], after, int((after >= 0).sum()))
     gradients = Gradients(model, Causal(), "float32", torch.device("cpu"), 1, print)
     sums = gradients.add(batch, batch.n_target)
     found = [weight.grad.clone() for weight in model.parameters() if weight.grad is not None]
     model.zero_grad()
     logits = model.project(model.hidden(batch.target_in)).flatten(0, 1)
-    target = after.flatten().where(after.flatten() != 0, -100)
+    target = after.flatten().where(after.flatten() >= 0, -100)
     mean = torch.nn.functional.cross_entropy(logits, target)
     mean.backward()
     torch.testing.assert_close(sums[1] / batch.n_target, mean.detach())

@@ -15,7 +15,7 @@ import tyro
 from heedful.errors import HeedfulError, SettingError
 
 if TYPE_CHECKING:
-    from heedful.config import KnownRunConfig, ReadingRunConfig, TextRunConfig
+    from heedful.config import ChatRunConfig, KnownRunConfig, ReadingRunConfig, TextRunConfig
     from heedful.progress import Progress
     from heedful.run import RunResult
 
@@ -34,14 +34,16 @@ heed train --data my.tsv --out runs/w --nproc 2 --parallel.kind fsdp
 heed train --recipe gpt-char --data input.txt --out runs/shakespeare
 heed train --recipe bert-classify --from minilm --data train.tsv --out runs/mood
 heed train --recipe bert-words --data text.txt --out runs/words --objective.whole-words true
+heed train --recipe chat --from runs/book --data talks.jsonl --out runs/talker
+heed train --recipe preference --from runs/talker --data better.jsonl --out runs/liked
 heed train --data my.tsv --out runs/y --model.position.kind rotary --training.max-minutes 30
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Train a translator, or by --recipe gpt-char a decoder that goes on with a text, or by
-    --recipe bert-classify and bert-words an encoder.
+    """Train a translator, by --recipe gpt-char a decoder that goes on with a text, by --recipe chat
+    and preference one that answers, or by --recipe bert-classify and bert-words an encoder.
 
     Any setting of a run can be given by its path, as --model.d-model 256.
     """
@@ -51,7 +53,8 @@ class Options:
     data: tuple[str, ...] = ()
     """Corpora to learn from: a.tsv, a.jsonl, a.csv, a.parquet, or a.en,a.de for two files; zh=b.tsv
     is one whose second column is Chinese, whatever --to says. For gpt-char and
-    bert-words: text files; for bert-classify: tables (.tsv, .csv) with text and label."""
+    bert-words: text files; for bert-classify: tables (.tsv, .csv) with text and label; for
+    chat and preference: conversations or preferences (.jsonl)."""
     dev: tuple[str, ...] = ()
     """Corpora to choose the best weights by; held out of --data if not given."""
     test: tuple[str, ...] = ()
@@ -59,7 +62,8 @@ class Options:
     recipe: str | None = None
     """A named set of settings (see `heed recipes`); chosen by the corpus's size if not given."""
     from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
-    """Language of the first column, such as en; of an encoder what --start is."""
+    """Language of the first column, such as en; of an encoder, chat and preference
+    what --start is."""
     to: str | None = None
     """Language of the second column, such as de."""
     both_directions: bool = False
@@ -71,7 +75,7 @@ class Options:
     """Drop rows that cannot be read, and count them, instead of stopping."""
     start: str | None = None
     """A model to begin with, such as everyday or runs/mine: its weights learn your corpus. For an
-    encoder a folder with a BERT."""
+    encoder a folder with a BERT; for chat and preference any decoder."""
     mix: tuple[str, ...] = ()
     """With --start: other corpora; as many of their rows are learnt, against forgetting."""
     general: tuple[str, ...] = ()
@@ -212,11 +216,19 @@ def _given(options: Options) -> dict[str, Any]:
 
 def _begun(options: Options, changes: dict[str, Any], progress: "Progress") -> "KnownRunConfig":
     """Return the settings of a new run: the recipe, and what was asked for on top of it."""
-    from heedful.config import ReadingRunConfig, RunConfig, TextRunConfig, merged
-    from heedful.recipes import recipe, recipe_for
+    from heedful.config import (
+        ChatRunConfig,
+        ReadingRunConfig,
+        RunConfig,
+        TextRunConfig,
+        merged,
+    )
+    from heedful.recipes import recipe, recipe_for, recipe_of
 
-    if options.recipe is not None:
-        begun = recipe(options.recipe)
+    if (named := options.recipe or recipe_of(changes)) is not None:
+        begun = recipe(named)
+        if isinstance(begun, ChatRunConfig):
+            return _chat_begun(options, begun, changes)
         if isinstance(begun, TextRunConfig):
             return _text_begun(options, begun, changes)
         if isinstance(begun, ReadingRunConfig):
@@ -238,6 +250,47 @@ def _begun(options: Options, changes: dict[str, Any], progress: "Progress") -> "
     return merged(recipe(name), _exact_if_asked(changes))
 
 
+_OF_CHAT = ("train", "dev", "skip_bad", "source_language")
+"""What of the data's options is for conversations too; --from names the model to begin with."""
+
+
+def _chat_begun(
+    options: Options, begun: "ChatRunConfig", changes: dict[str, Any]
+) -> "ChatRunConfig":
+    """Return the settings of a new run on conversations or preferences."""
+    from heedful.config import merged
+    from heedful.run_chat import start_settings
+
+    _refuse(options, _OF_CHAT, f"--recipe {begun.recipe} learns to answer", _ROWS)
+    changes = _with_start(options, changes)
+    if not changes.get("start"):
+        problem = "answers are learnt by a model that can write"
+        raise SettingError(problem, where="--from", fix="give --from MODEL to begin with")
+    return merged(begun, start_settings(changes["start"], changes))
+
+
+_ROWS = "--training.batch-rows"
+
+
+def _refuse(
+    options: Options,
+    known: tuple[str, ...],
+    why: str,
+    size: str,
+    others: tuple[str, ...] = ("batch_tokens",),
+) -> None:
+    """Raise SettingError for an option that only pairs of sentences have."""
+    of_pairs = [name for name in _given(options) if name not in known]
+    of_pairs += [name for name in others if getattr(options, name) is not None]
+    if of_pairs:
+        instead = f", or give {size}" if of_pairs[0] == "batch_tokens" else ""
+        raise SettingError(
+            f"it is for pairs of sentences, and {why}",
+            where=_PAIR_OPTIONS.get(of_pairs[0], "--" + of_pairs[0].replace("_", "-")),
+            fix=f"leave it out{instead}",
+        )
+
+
 _OF_TEXT = ("train", "dev")
 """What of the data's options is for running text too."""
 
@@ -248,16 +301,8 @@ def _text_begun(
     """Return the settings of a new run on running text."""
     from heedful.config import merged
 
-    of_pairs = [name for name in _given(options) if name not in _OF_TEXT]
-    of_pairs += [name for name in ("start", "batch_tokens") if getattr(options, name) is not None]
-    if of_pairs:
-        raise SettingError(
-            f"it is for pairs of sentences, and --recipe {begun.recipe} learns running text",
-            where=_PAIR_OPTIONS.get(of_pairs[0], "--" + of_pairs[0].replace("_", "-")),
-            fix="leave it out, or give --training.batch-windows"
-            if of_pairs[0] == "batch_tokens"
-            else "leave it out",
-        )
+    why = f"--recipe {begun.recipe} learns running text"
+    _refuse(options, _OF_TEXT, why, "--training.batch-windows", ("start", "batch_tokens"))
     return merged(begun, changes)
 
 
@@ -272,14 +317,7 @@ def _reading_begun(
     from heedful.config import merged
     from heedful.run_reading import start_settings
 
-    of_pairs = [name for name in _given(options) if name not in _OF_READING]
-    of_pairs += ["batch_tokens"] * (options.batch_tokens is not None)
-    if of_pairs:
-        raise SettingError(
-            f"it is for pairs of sentences, and --recipe {begun.recipe} makes an encoder",
-            where=_PAIR_OPTIONS.get(of_pairs[0], "--" + of_pairs[0].replace("_", "-")),
-            fix="leave it out",
-        )
+    _refuse(options, _OF_READING, f"--recipe {begun.recipe} makes an encoder", _ROWS)
     changes = _with_start(options, changes)
     if changes.get("start"):
         changes = start_settings(changes["start"], changes)
@@ -287,7 +325,7 @@ def _reading_begun(
 
 
 def _with_start(options: Options, changes: dict[str, Any]) -> dict[str, Any]:
-    """Return the changes of an encoder's run, whose --from names the model to begin with."""
+    """Return the changes of a run whose --from names the model to begin with."""
     if options.start and options.from_:
         raise SettingError("--start and --from both name a model", fix="leave one of them out")
     data = dict(changes.get("data", {}))
@@ -330,11 +368,11 @@ def _resumed(options: Options, changes: dict[str, Any]) -> "KnownRunConfig":
 
     With `--accept-changes` all but the tokenizer's may, as far as the checkpoint fits them.
     """
-    from heedful.config import ReadingRunConfig, merged, read_config
+    from heedful.config import ChatRunConfig, ReadingRunConfig, merged, read_config
     from heedful.recipes import recipe
 
     old = read_config(options.out / "config.json")
-    if isinstance(old, ReadingRunConfig):
+    if isinstance(old, ReadingRunConfig | ChatRunConfig):
         changes = _with_start(options, changes)
     training = changes.get("training")
     if isinstance(training, dict) and training.get("batch_tokens") == "auto":

@@ -4,7 +4,7 @@ Framed texts and their targets come in; padded tensors go out, rows of like leng
 that there is hardly any padding. (seed, epoch) alone decide the order and what is masked.
 """
 
-__all__ = ["Masking", "RowPlan", "RowStore"]
+__all__ = ["Masking", "RowPlan", "RowStore", "Rows", "batches_by_length"]
 
 import hashlib
 from collections.abc import Sequence
@@ -112,6 +112,21 @@ class Masking:
         return chosen
 
 
+def batches_by_length(
+    lengths: NDArray[np.int64], batch_rows: int, seed: Sequence[int]
+) -> list[Rows]:
+    """Return batches of rows of like lengths, each row once, the last of them smaller."""
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(lengths))
+    together = _SORTED_BATCHES * batch_rows
+    batches: list[Rows] = []
+    for start in range(0, len(order), together):
+        some = order[start : start + together]
+        some = some[np.argsort(-lengths[some], kind="stable")]
+        batches += [some[at : at + batch_rows] for at in range(0, len(some), batch_rows)]
+    return [batches[place] for place in random.permutation(len(batches))]
+
+
 class RowPlan:
     """Divides rows into batches of `batch_rows`, the last one smaller; see `train.loop`."""
 
@@ -123,17 +138,7 @@ class RowPlan:
 
     def epoch(self, number: int) -> list[Rows]:
         """Return the batches of an epoch, each row once; the same in every process."""
-        random = np.random.default_rng([self.seed, number])
-        order = random.permutation(len(self.store))
-        together = _SORTED_BATCHES * self.batch_rows
-        batches: list[Rows] = []
-        for start in range(0, len(order), together):
-            some = order[start : start + together]
-            some = some[np.argsort(-self.store.lengths[some], kind="stable")]
-            batches += [
-                some[at : at + self.batch_rows] for at in range(0, len(some), self.batch_rows)
-            ]
-        return [batches[place] for place in random.permutation(len(batches))]
+        return batches_by_length(self.store.lengths, self.batch_rows, [self.seed, number])
 
     def batch(self, rows: Rows | Sequence[int], epoch: int = 0) -> LabelledBatch:
         """Return the padded tensors of these rows, as they are masked in an epoch."""

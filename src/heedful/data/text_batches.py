@@ -4,7 +4,7 @@ A stream, the length of a window, how many make a batch and a seed come in; list
 epoch at a time, and tensors go out. (seed, epoch) alone decide the places. Nothing is padded.
 """
 
-__all__ = ["TextBatch", "WindowPlan", "every_window"]
+__all__ = ["UNASKED", "TextBatch", "WindowPlan", "every_window"]
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from heedful.data.stream import Stream
 from heedful.errors import DataError
 from heedful.shapes import Int, Tensor
-from heedful.text.pieces import PAD, UNKNOWN
+from heedful.text.pieces import UNKNOWN
+
+UNASKED = -1
+"""Stands where nothing is to be predicted; no piece has that number."""
 
 Places = NDArray[np.int64]
 """Where windows begin in the stream."""
@@ -27,7 +30,7 @@ Places = NDArray[np.int64]
 class TextBatch:
     """Texts as a decoder reads and predicts them: `target_out` is `target_in`, one piece on.
 
-    Where `target_out` is PAD nothing is to be predicted: that is what a loss leaves out.
+    Where `target_out` is UNASKED nothing is to be predicted: that is what a loss leaves out.
     """
 
     target_in: Int[Tensor, "B T"]
@@ -99,7 +102,7 @@ class WindowPlan:
         ids = self.stream.ids[starts + np.arange(self.window + 1)].astype(np.int64)
         after = np.ascontiguousarray(ids[:, 1:])
         if self.stream.unknown:
-            after[after == UNKNOWN] = PAD
+            after[after == UNKNOWN] = UNASKED
         answers = torch.from_numpy(after)
         return TextBatch(torch.from_numpy(ids[:, :-1].copy()), answers, _count(answers))
 
@@ -114,4 +117,4 @@ def every_window(pieces: int, window: int, first: int = 0) -> Places:
 
 
 def _count(answers: Any) -> int:
-    return int(torch.count_nonzero(answers))
+    return int((answers >= 0).sum())

@@ -3,7 +3,7 @@
 A kind is one line here; `heed generate`, `heed chat` and `heed serve` load by it.
 """
 
-__all__ = ["load_writer", "writes"]
+__all__ = ["load_writer", "writes", "writing_of"]
 
 from pathlib import Path
 
@@ -12,9 +12,18 @@ import torch
 from heedful.decoder_folder import is_decoder, is_own, load_decoder
 from heedful.errors import ModelError
 from heedful.interop import gguf, huggingface
+from heedful.model_header import Writing
 from heedful.model_path import model_path
+from heedful.models.gpt import GPT
+from heedful.text.chat import ChatTemplate
 from heedful.text.pieces import CONTROL, END
+from heedful.text.vocabulary import Vocabulary
 from heedful.writer import Writer
+
+_LEARNT_HERE = Writing(
+    end_ids=(END,), never=tuple(number for number in range(len(CONTROL)) if number != END)
+)
+"""How one writes that has learnt a text."""
 
 
 def load_writer(path: Path, device: torch.device | str = "cpu") -> Writer:
@@ -28,9 +37,28 @@ def load_writer(path: Path, device: torch.device | str = "cpu") -> Writer:
         return gguf.load(place, device)
     if not is_own(place):
         return huggingface.load(place, device)
-    model, vocabulary = load_decoder(place, device)
-    never = [number for number in range(len(CONTROL)) if number != END]
-    return Writer(model, vocabulary, end_ids=(END,), never=never)
+    model, vocabulary, writing = load_decoder(place, device)
+    return _written_by(model, vocabulary, writing or _LEARNT_HERE, f"{place}/config.json, template")
+
+
+def _written_by(model: GPT, vocabulary: Vocabulary, writing: Writing, where: str) -> Writer:
+    """Return what writes with a model as `writing` says."""
+    template = None
+    if writing.template:
+        template = ChatTemplate(writing.template, writing.special, where=where)
+    return Writer(model, vocabulary, writing.begin_id, writing.end_ids, template, writing.never)
+
+
+def writing_of(writer: Writer) -> Writing:
+    """Return what a model folder keeps of a writer beside model and vocabulary."""
+    template = writer.template
+    return Writing(
+        begin_id=writer.begin_id,
+        end_ids=writer.end_ids,
+        never=writer.never,
+        template=template.source if template else "",
+        special=template.special if template else {},
+    )
 
 
 def writes(name: Path | str) -> bool:

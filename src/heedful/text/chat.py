@@ -4,7 +4,7 @@ A template comes with a model, as a program in Jinja: it is run in a sandbox
 (`heedful.text.sandbox`), which it cannot leave and in which it can use so much and no more.
 """
 
-__all__ = ["ChatTemplate", "Message"]
+__all__ = ["IN_PIECES", "IN_WORDS", "ChatTemplate", "Message"]
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +19,24 @@ if TYPE_CHECKING:
 
 LONGEST = 65_536
 """Characters of a template; the longest in use have a quarter of that."""
+
+
+IN_PIECES = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'assistant' %}{{ message['content'] }}</s>"
+    "{% elif message['role'] == 'system' %}<s><s>{{ message['content'] }}</s>"
+    "{% else %}<s>{{ message['content'] }}</s>{% endif %}"
+    "{% endfor %}"
+)
+"""heedful's own template for models made here: control pieces alone tell who speaks, so that
+a vocabulary of characters needs no others than those of the text."""
+
+IN_WORDS = (
+    "{% for message in messages %}{{ message['role'] | capitalize }}:\n{{ message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}\n{% else %}\n\n{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}Assistant:\n{% endif %}"
+)
+"""heedful's own template for models of others that have none: words tell who speaks."""
 
 
 @dataclass(frozen=True)

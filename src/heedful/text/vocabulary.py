@@ -103,7 +103,8 @@ class Vocabulary:
         """Return the ids of a text whose control pieces are meant, as a chat template writes it.
 
         Nothing is put before it. Where the character `quoting` stands within the name of a control
-        piece, that is text; it is taken out, as everywhere else.
+        piece, that is text; it is taken out, as everywhere else. Raises DataError as `encode` does
+        for a character that is no piece.
         """
         ids: list[int] = []
         for at, part in enumerate(self._control.split(text)) if self._names else [(0, text)]:
@@ -111,7 +112,10 @@ class Vocabulary:
                 ids.append(self._names[part])
             else:
                 plain = part.replace(quoting, "")
-                ids += self._backend.encode(plain, add_special_tokens=False).ids
+                if self._numbers is not None:
+                    ids += self.encode(plain)
+                else:
+                    ids += self._backend.encode(plain, add_special_tokens=False).ids
         return ids
 
     def quoted(self, text: str, quoting: str) -> str:

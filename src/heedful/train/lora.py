@@ -5,10 +5,11 @@ A model comes in and gets additions B A of low rank to the matrices of its layer
 it for a training that begins with another model.
 """
 
-__all__ = ["add", "merged", "plain_name"]
+__all__ = ["add", "begin_with", "merged", "plain_name"]
 
 import math
 
+import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
@@ -41,6 +42,15 @@ def add(model: nn.Module, rank: int) -> None:
     for layer in [part for part in model.modules() if isinstance(part, nn.Linear)]:
         addition = _Addition(layer.weight, min(rank, *layer.weight.shape))
         parametrize.register_parametrization(layer, "weight", addition)
+
+
+@torch.no_grad()
+def begin_with(model: nn.Module, first: nn.Module) -> None:
+    """Give a model the weights of another of its shape; additions, if it has any, stay."""
+    found = dict(first.named_parameters())
+    for name, weight in model.named_parameters():
+        if (plain := plain_name(name)) in found:
+            weight.copy_(found[plain])
 
 
 def merged(model: nn.Module) -> None:

@@ -1,7 +1,8 @@
 """The settings of a training that belong to the loop itself."""
 
-__all__ = ["LoopConfig", "RowTraining", "TextTraining", "TrainingConfig"]
+__all__ = ["ChatTraining", "LoopConfig", "RowTraining", "TextTraining", "TrainingConfig"]
 
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PlainValidator, model_validator
@@ -106,3 +107,24 @@ class RowTraining(LoopConfig):
     """Times that all rows are learnt; training ends then, or after `max_steps`."""
     warmup_share: float | None = Field(None, ge=0, lt=1)
     """Share of the steps in which the learning rate rises, in place of `schedule.warmup_steps`."""
+
+    def steps(self, rows: int) -> int:
+        """Return the updates of the training, when an epoch has so many rows."""
+        if self.epochs is None:
+            return self.max_steps
+        of_epoch = math.ceil(math.ceil(rows / self.batch_rows) / self.accumulate)
+        return max(1, min(self.max_steps, math.ceil(self.epochs * of_epoch)))
+
+    def rise(self, steps: int) -> int | None:
+        """Return the steps in which the learning rate rises; None where the schedule says it."""
+        return None if self.warmup_share is None else max(1, round(self.warmup_share * steps))
+
+
+class ChatTraining(RowTraining):
+    """How a decoder is trained on conversations: in rows, as many pieces as they have."""
+
+    max_pieces: int = Field(1024, ge=4)
+    """Longest conversation in pieces; longer ones are left out and counted."""
+    lora_rank: int = Field(0, ge=0)
+    """Rank of additions that are learnt in place of the matrices themselves, such as 16 (LoRA); 0:
+    all weights are learnt."""
