@@ -1,6 +1,8 @@
 """Drawn cases: modules of torch and ours with the same weights, and inputs for both."""
 
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -47,6 +49,8 @@ shapes = st.builds(
     dtype=st.sampled_from([torch.float32, torch.float64]),
     seed=st.integers(0, 2**16),
 )
+with_squares = shapes | shapes.map(lambda shape: replace(shape, source=shape.target))
+"""The same, of which half let a causal mask lie between target and source."""
 
 
 def states(shape: Shape, length: int, width: int) -> Tensor:
@@ -97,6 +101,15 @@ def pair(name: str, *given: Any, **named: Any) -> tuple[nn.Module, nn.Module]:
             parameter.copy_(torch.randn_like(parameter) * 0.4)
     ours.load_state_dict(theirs.state_dict())
     return theirs, ours
+
+
+def covers(
+    function: Callable[..., Any], *given: Any, left: tuple[str, ...] = (), **named: Any
+) -> None:
+    """Assert that a call gives every argument that torch's function takes, but for those `left`."""
+    signature = inspect.signature(function)
+    arguments = set(signature.bind(*given, **named).arguments)
+    assert arguments == set(signature.parameters) - set(left)
 
 
 def close(one: Tensor, other: Tensor) -> None:

@@ -16,6 +16,7 @@ from tests.torch_nn.cases import (
     Shape,
     attention_mask,
     close,
+    covers,
     padding_mask,
     pair,
     same_gradients,
@@ -84,14 +85,15 @@ def test_results_weights_and_gradients(
     torch.manual_seed(shape.seed)
     if alone:
         shape = replace(shape, batch=1, alone=True)
-    theirs, ours = pair(
-        "MultiheadAttention",
-        4 * shape.heads,
-        shape.heads,
-        batch_first=shape.batch_first,
-        dtype=shape.dtype,
-        **made,
-    )
+    made = made | {
+        "embed_dim": 4 * shape.heads,
+        "num_heads": shape.heads,
+        "dropout": 0.0 if training else 0.3,
+        "batch_first": shape.batch_first,
+        "dtype": shape.dtype,
+    }
+    covers(nn.MultiheadAttention, **made)
+    theirs, ours = pair("MultiheadAttention", **made)
     query, key, value = inputs_of(shape, made, same)
     queries, keys = (x.shape[0 if alone or not shape.batch_first else 1] for x in (query, key))
     mask = attention_mask(masked, shape, queries, keys)
@@ -100,9 +102,15 @@ def test_results_weights_and_gradients(
         "key_padding_mask": padding_mask(padded, shape, keys),
         "is_causal": call["is_causal"] and masked.startswith("causal") and mask is not None,
     }
+    covers(nn.MultiheadAttention.forward, theirs, query, key, value, **call)
+    expected = call
     if made["add_bias_kv"] or made["add_zero_attn"]:
-        call["is_causal"] = False  # torch then drops the mask, and forgets the keys added
-    found = [m.train(training)(query, key, value, **call) for m in (theirs, ours)]
+        # torch would drop the mask for the hint, and forget the keys added: ours must not
+        expected = call | {"is_causal": False}
+    found = [
+        module.train(training)(query, key, value, **given)
+        for module, given in ((theirs, expected), (ours, call))
+    ]
     close(found[0][0], found[1][0])
     assert (found[0][1] is None) == (found[1][1] is None) == (not call["need_weights"])
     if call["need_weights"]:

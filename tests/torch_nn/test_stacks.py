@@ -19,11 +19,13 @@ from tests.torch_nn.cases import (
     Shape,
     attention_mask,
     close,
+    covers,
     padding_mask,
     pair,
     same_gradients,
     shapes,
     states,
+    with_squares,
 )
 
 pytestmark = [
@@ -35,7 +37,6 @@ pytestmark = [
 layers = st.fixed_dictionaries(
     {
         "dim_feedforward": st.sampled_from([5, 16]),
-        "dropout": st.just(0.0),
         "activation": st.sampled_from(ACTIVATIONS),
         "layer_norm_eps": st.sampled_from([1e-5, 0.1]),
         "norm_first": st.booleans(),
@@ -45,12 +46,14 @@ layers = st.fixed_dictionaries(
 )
 masked = st.sampled_from(MASKS)
 padded = st.sampled_from(PADDINGS)
+hints = st.sampled_from([None, False, True])
 modes = st.sampled_from(["training", "evaluation", "inference"])
 
 
-def arguments(shape: Shape, made: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a layer of this shape."""
+def arguments(shape: Shape, made: dict[str, Any], mode: str) -> dict[str, Any]:
+    """Return the arguments of a layer of this shape; draws in training cannot be compared."""
     return made | {
+        "dropout": 0.0 if mode == "training" else 0.3,
         "d_model": 4 * shape.heads,
         "nhead": shape.heads,
         "batch_first": shape.batch_first,
@@ -66,6 +69,7 @@ def compared(
     real: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Run both and assert that results and gradients agree, at real positions if any are said."""
+    covers(modules[0].forward, *inputs, **masks)
     for module in modules:
         module.train(mode == "training")
     with torch.inference_mode(mode == "inference"), fast_path(masks.values()):
@@ -96,8 +100,8 @@ def one(shape: Shape, alone: bool) -> Shape:
     return replace(shape, batch=1, alone=True) if alone else shape
 
 
-def hint(mask: Tensor | None, kind: str, given: bool) -> bool:
-    """Return a hint that is true: torch believes any."""
+def hint(mask: Tensor | None, kind: str, given: bool | None) -> bool | None:
+    """Return a hint that is true, torch believes any; None if none is given."""
     return given and mask is not None and kind.startswith("causal")
 
 
@@ -113,7 +117,9 @@ def test_encoder_layer(
     causal: bool,
 ) -> None:
     torch.manual_seed(shape.seed)
-    modules = pair("TransformerEncoderLayer", **arguments(shape, made))
+    given = arguments(shape, made, mode)
+    covers(nn.TransformerEncoderLayer, **given)
+    modules = pair("TransformerEncoderLayer", **given)
     shape = one(shape, alone)
     src = states(shape, shape.source, 4 * shape.heads)
     mask = attention_mask(kind, shape, shape.source, shape.source)
@@ -125,13 +131,16 @@ def test_encoder_layer(
     compared(modules, [src], masks, mode)
 
 
-def encoders(shape: Shape, made: dict[str, Any], norm: bool, nested: bool) -> Any:
+def encoders(
+    shape: Shape, made: dict[str, Any], norm: bool, nested: bool, check: bool = True
+) -> Any:
     """Return torch's encoder and ours."""
     found = []
     for library in (nn, torch_nn):
-        layer = library.TransformerEncoderLayer(**arguments(shape, made))
+        layer = library.TransformerEncoderLayer(**made)
         last = nn.LayerNorm(4 * shape.heads, dtype=shape.dtype) if norm else None
-        found.append(library.TransformerEncoder(layer, 2, last, enable_nested_tensor=nested))
+        covers(library.TransformerEncoder, layer, 2, last, nested, check)
+        found.append(library.TransformerEncoder(layer, 2, last, nested, check))
     with torch.no_grad():
         for parameter in found[0].parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.4)
@@ -141,8 +150,8 @@ def encoders(shape: Shape, made: dict[str, Any], norm: bool, nested: bool) -> An
 
 @settings(max_examples=80)
 @given(
-    shapes, layers, masked, padded, modes, st.booleans(), st.sampled_from([None, False, True]),
-    st.booleans(), st.booleans(),
+    shapes, layers, masked, padded, modes, st.booleans(), hints, st.booleans(), st.booleans(),
+    st.booleans(),
 )  # fmt: skip
 def test_encoder(
     shape: Shape,
@@ -154,10 +163,12 @@ def test_encoder(
     causal: bool | None,
     norm: bool,
     nested: bool,
+    check: bool,
 ) -> None:
     """Where padding is left out, all real positions agree, and the others are the norm of zeros."""
     torch.manual_seed(shape.seed)
-    modules = encoders(shape, made, norm, nested)
+    modules = encoders(shape, arguments(shape, made, mode), norm, nested, check)
+    modules[0].mask_check |= padding == "scattered"  # torch, unless it looks, takes it as lengths
     shape = one(shape, alone)
     src = states(shape, shape.source, 4 * shape.heads)
     mask = attention_mask(kind, shape, shape.source, shape.source)
@@ -165,7 +176,7 @@ def test_encoder(
     masks = {
         "mask": mask,
         "src_key_padding_mask": blocked,
-        "is_causal": hint(mask, kind, causal) if causal else causal,
+        "is_causal": hint(mask, kind, causal),
     }
     skipped = nested and not alone and blocked is not None and blocked.dtype == torch.bool
     real = None
@@ -186,18 +197,19 @@ def test_the_fast_path_of_evaluation(shape: Shape, norm: bool, activation: str) 
     """Where torch leaves padding out, every position is torch's, padding included."""
     torch.manual_seed(shape.seed)
     shape = replace(shape, batch_first=True, heads=2)
-    modules = encoders(shape, {"dim_feedforward": 9, "activation": activation}, norm, True)
+    made = arguments(shape, {"dim_feedforward": 9, "activation": activation}, "inference")
+    modules = encoders(shape, made, norm, True)
     assert modules[0].use_nested_tensor
     src = states(shape, shape.source, 8).detach()
-    masks = {"src_key_padding_mask": padding_mask("bool", shape, shape.source)}
-    if bool(masks["src_key_padding_mask"].any()):  # else torch's own kernel is at fault: no nesting
-        compared(modules, [src], masks, "inference")
+    padding = padding_mask("bool", shape, shape.source)
+    masks = {"mask": None, "src_key_padding_mask": padding, "is_causal": None}
+    compared(modules, [src], masks, "inference")
 
 
 @settings(max_examples=80)
 @given(
-    shapes, layers, masked, masked, padded, padded, modes, st.booleans(), st.booleans(),
-    st.sampled_from([0, 2]),
+    with_squares, layers, masked, masked, padded, padded, modes, st.booleans(), hints,
+    st.booleans(), st.sampled_from([0, 2]),
 )  # fmt: skip
 def test_decoder_layer_and_decoder(
     shape: Shape,
@@ -208,11 +220,14 @@ def test_decoder_layer_and_decoder(
     of_memory: str,
     mode: str,
     alone: bool,
-    causal: bool,
+    causal: bool | None,
+    causal_memory: bool,
     stacked: int,
 ) -> None:
     torch.manual_seed(shape.seed)
-    modules = pair("TransformerDecoderLayer", **arguments(shape, made))
+    given = arguments(shape, made, mode)
+    covers(nn.TransformerDecoderLayer, **given)
+    modules = pair("TransformerDecoderLayer", **given)
     if stacked:
         modules = tuple(
             library.TransformerDecoder(
@@ -223,20 +238,23 @@ def test_decoder_layer_and_decoder(
     shape = one(shape, alone)
     inputs = [states(shape, length, 4 * shape.heads) for length in (shape.target, shape.source)]
     mask = attention_mask(own, shape, shape.target, shape.target)
+    memory_mask = attention_mask(across, shape, shape.target, shape.source)
     masks = {
         "tgt_mask": mask,
-        "memory_mask": attention_mask(across, shape, shape.target, shape.source),
+        "memory_mask": memory_mask,
         "tgt_key_padding_mask": padding_mask(padding, shape, shape.target),
         "memory_key_padding_mask": padding_mask(of_memory, shape, shape.source),
-        "tgt_is_causal": hint(mask, own, causal),
+        "tgt_is_causal": hint(mask, own, causal if stacked else bool(causal)),
+        "memory_is_causal": hint(memory_mask, across, causal_memory),
     }
     compared(modules, inputs, masks, mode)
 
 
 @settings(max_examples=60)
 @given(
-    shapes, layers, st.lists(masked, min_size=3, max_size=3),
-    st.lists(padded, min_size=3, max_size=3), modes, st.booleans(), st.booleans(), st.booleans(),
+    with_squares, layers, st.lists(masked, min_size=3, max_size=3),
+    st.lists(padded, min_size=3, max_size=3), modes, st.booleans(), st.booleans(),
+    st.tuples(hints, hints, st.booleans()),
 )  # fmt: skip
 def test_transformer(
     shape: Shape,
@@ -246,26 +264,28 @@ def test_transformer(
     mode: str,
     alone: bool,
     covered: bool,
-    causal: bool,
+    causal: tuple[bool | None, bool | None, bool],
 ) -> None:
     """Every output is torch's, whether the memory's padding is told or forgotten."""
     torch.manual_seed(shape.seed)
-    numbers = {"num_encoder_layers": 2, "num_decoder_layers": 1}
-    modules = pair("Transformer", **arguments(shape, made), **numbers)
+    given = arguments(shape, made, mode) | {"num_encoder_layers": 2, "num_decoder_layers": 1}
+    covers(nn.Transformer, **given, left=("custom_encoder", "custom_decoder"))
+    modules = pair("Transformer", **given)
     modules[0].encoder.use_nested_tensor = False  # where it is True torch disagrees with itself
     shape = one(shape, alone)
     width, source, target = 4 * shape.heads, shape.source, shape.target
-    own = [attention_mask(k, shape, n, n) for k, n in zip(kinds, (source, target), strict=False)]
+    sides = ((source, source), (target, target), (target, source))
+    looks = [attention_mask(kind, shape, *n) for kind, n in zip(kinds, sides, strict=True)]
+    hinted = map(hint, looks, kinds, causal)
     padding = padding_mask(paddings[0], shape, source)
     masks = {
-        "src_mask": own[0],
-        "tgt_mask": own[1],
-        "memory_mask": attention_mask(kinds[2], shape, target, source),
+        "src_mask": looks[0],
+        "tgt_mask": looks[1],
+        "memory_mask": looks[2],
         "src_key_padding_mask": padding,
         "tgt_key_padding_mask": padding_mask(paddings[1], shape, target),
         "memory_key_padding_mask": padding if covered else padding_mask(paddings[2], shape, source),
-        "src_is_causal": hint(own[0], kinds[0], causal) or None,
-        "tgt_is_causal": hint(own[1], kinds[1], causal) or None,
+        **dict(zip(("src_is_causal", "tgt_is_causal", "memory_is_causal"), hinted, strict=True)),
     }
     compared(modules, [states(shape, n, width) for n in (source, target)], masks, mode)
 
