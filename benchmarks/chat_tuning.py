@@ -175,7 +175,7 @@ def plan(folder: Path) -> list[Step]:
     talk_lora = {"training": {"epochs": 12, **few}, "schedule": {"peak": 5e-3}}
     near = {"objective": {"beta": 0.5}}
     prefer = near | {"training": {"epochs": 2}, "schedule": {"peak": 1e-4}}
-    prefer_lora = near | {"training": {"epochs": 2, **few}, "schedule": {"peak": 1e-3}}
+    prefer_lora = near | {"training": {"epochs": 2, **few}, "schedule": {"peak": 2e-4}}
     return [
         (BEFORE, None, "text.txt", {"model": SHAPE, "training": READING}),
         (FORM_ONLY, BEFORE, "shuffled.jsonl", talk),

@@ -140,6 +140,7 @@ def test_an_exported_program_gives_the_same(padding: Tensor | None) -> None:
 COMPILED = """
 import torch
 from torch import nn
+from torch._dynamo.utils import counters
 from heedful import torch_nn
 
 torch.manual_seed(0)
@@ -153,11 +154,32 @@ for layer in (torch_nn.TransformerEncoderLayer(8, 2, 12).eval(),
     for given in ((), (mask,), (None, padding), (mask.isinf(), padding)):
         x = torch.randn(5, 3, 8)
         torch.testing.assert_close(compiled(x, *given), model(x, *given))
+
+called = torch.compile(lambda x: model(x), backend="aot_eager")
+before = called(x)
+model.compile(backend="aot_eager", fullgraph=True)
+model(x)
+compilations = counters["stats"]["unique_graphs"]
+with torch_nn.watch(model.layers) as inner:
+    for run, prefix in ((compiled, "_orig_mod."), (model, ""), (called, "")):
+        watched = compiled if prefix else model
+        with torch_nn.watch(watched) as seen:
+            torch.testing.assert_close(run(x), before)
+        look, expected = seen[prefix + "layers.1.self_attn"], inner["1.self_attn"]
+        assert look.weights.shape == (3, 2, 5, 5)
+        torch.testing.assert_close(look.weights.sum(-1), torch.ones(3, 2, 5))
+        assert torch.equal(look.weights, expected.weights)
+last = inner["1.self_attn"]
+for run in (compiled, model, called):
+    torch.testing.assert_close(run(x), before)
+assert inner["1.self_attn"] is last and counters["stats"]["unique_graphs"] == compilations
 """
 
 
-def test_a_compiled_model_gives_the_same_in_one_graph() -> None:
-    """In a process without the shape checks of these tests, which cannot be compiled."""
+def test_a_compiled_model_gives_the_same_in_one_graph_and_can_be_watched() -> None:
+    """However it was compiled, watching compiles nothing, and what was compiled is there after it.
+
+    In a process without the shape checks of these tests, which cannot be compiled."""
     subprocess.run([sys.executable, "-c", COMPILED], check=True)
 
 

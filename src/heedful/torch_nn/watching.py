@@ -9,8 +9,9 @@ What comes into each attention is kept, and weights are computed from it when th
 
 __all__ = ["Look", "Seen", "watch"]
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -121,9 +122,10 @@ class Seen(Mapping[str, Look]):
 def watch(model: nn.Module) -> Iterator[Seen]:
     """Keep what comes into every attention of a model while the block runs.
 
-    Results stay as they are. A layer's queries and keys are kept until its next pass, so that
-    weights, which are much more, are made only of the layers and heads that are asked for. Raises
-    SettingError for a model without a `heedful.torch_nn.MultiheadAttention`, or a compiled one.
+    Results stay as they are; whatever was compiled runs as it was written, and not faster, while
+    the block does. A layer's queries and keys are kept until its next pass, so that weights, which
+    are much more, are made only of the layers and heads that are asked for. Raises SettingError
+    for a model without a `heedful.torch_nn.MultiheadAttention`.
     """
     found = {
         name: module
@@ -140,13 +142,22 @@ def watch(model: nn.Module) -> Iterator[Seen]:
     try:
         for name, module in found.items():
             vars(module)["look"] = _listening(name, module.look, seen)
-        yield seen
+        with _as_written():
+            yield seen
     finally:
         for name, module in found.items():
             if before[name] is None:
                 del vars(module)["look"]
             else:
                 vars(module)["look"] = before[name]
+
+
+def _as_written() -> AbstractContextManager[Any]:
+    """Return a block in which what was compiled is not used; compiling it anew takes seconds."""
+    if "torch._dynamo" not in sys.modules:  # nothing was compiled, and it takes seconds to load
+        return nullcontext()
+    stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
+    return stance
 
 
 def _listening(name: str, inner: Any, seen: Seen) -> Any:
