@@ -105,6 +105,7 @@ def test_greedy_output_is_transformers(case: Any) -> None:
         assert ours == theirs
 
 
+@pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 def test_pieces_are_marians(case: Any) -> None:
     pytest.importorskip("sentencepiece", reason="needs sentencepiece (the dev group)")
     folder, _, loaded = case
@@ -131,6 +132,7 @@ def test_out_and_in_again_is_the_same_bit_by_bit(case: Any, tmp_path: Path) -> N
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+@pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 def test_transformers_reads_the_pieces_that_go_out(case: Any, tmp_path: Path) -> None:
     pytest.importorskip("sentencepiece", reason="needs sentencepiece (the dev group)")
     _, _, loaded = case

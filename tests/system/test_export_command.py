@@ -89,7 +89,7 @@ def test_a_place_that_cannot_be_written_to(
             ["--to", "heedful", "--quantization", "int16"],
             'a model folder knows no "int16"; did you mean "int8"?',
         ),
-        (["--to", "ggml"], '--to: "ggml" is not one of ctranslate2, onnx, heedful'),
+        (["--to", "ggml"], '--to: "ggml" is not one of ctranslate2, onnx, huggingface, heedful'),
         (["--to", "onnx", "--model", "no/such"], "no/such: there is no such folder"),
     ],
 )
