@@ -64,7 +64,7 @@ MANNERS = [
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(plan=comings())
 def test_who_comes_and_goes_changes_nobodys_text(
     name: str, plan: list[tuple[int, int, int, bool]]

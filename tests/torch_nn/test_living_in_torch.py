@@ -176,6 +176,7 @@ assert inner["1.self_attn"] is last and counters["stats"]["unique_graphs"] == co
 """
 
 
+@pytest.mark.slow
 def test_a_compiled_model_gives_the_same_in_one_graph_and_can_be_watched() -> None:
     """However it was compiled, watching compiles nothing, and what was compiled is there after it.
 
