@@ -7,38 +7,24 @@ the trainer writes such a folder, `heedful.interop.writers` makes a `Writer` of 
 __all__ = ["LoadedDecoder", "is_decoder", "is_own", "load_decoder", "save_decoder"]
 
 import json
-import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import save_file
 
 from heedful.errors import ModelError
-from heedful.model_folder import (
-    Unfilled,
-    check_outline,
-    expected_outline,
-    fill_weights,
-    outline_of,
-    stored,
-    written_whole,
-)
+from heedful.model_folder import entries_of, filled, outline_of, put, written_whole
 from heedful.model_header import (
     AGAIN,
-    CARD,
-    FILES,
     FORMAT,
     Decoder,
     Writing,
-    check_file,
-    entry_of,
+    check_files,
     read_decoder_header,
     write_header,
 )
 from heedful.models.gpt import GPT
-from heedful.nn.mapped import can_be_mapped
 from heedful.text.vocabulary import Vocabulary
 
 
@@ -64,11 +50,8 @@ def save_decoder(
     Raises OutputError where it cannot be written, or where something else has that name.
     """
     with written_whole(folder) as fresh:
-        save_file(stored(model, torch.float32), fresh / "model.safetensors")
-        vocabulary.save(fresh / "tokenizer.json")
-        shutil.copymode(fresh / "tokenizer.json", fresh / "model.safetensors")  # saved as 0600
-        (fresh / CARD).write_text(card, encoding="utf-8")
-        files = {name: entry_of(fresh / name) for name in FILES}
+        put(fresh, model, vocabulary.save, card)
+        files = entries_of(fresh)
         header = Decoder(format=FORMAT, version=3, model=model.config, writing=writing, files=files)
         write_header(fresh, header)
 
@@ -79,21 +62,15 @@ def load_decoder(folder: Path, device: torch.device | str = "cpu") -> LoadedDeco
     Raises ModelError as `load_model` does, and for the folder of a translator.
     """
     header = read_decoder_header(folder)
-    for name in FILES:
-        check_file(folder / name, header.files.get(name))
+    check_files(folder, header)
     path = folder / "model.safetensors"
     found = outline_of(path)
     size = found.get("tables.source.weight", ([0], ""))[0][0]
     if not size or len(found) < header.model.n_layers:
         raise ModelError("its tensors do not fit config.json", where=str(path), fix=AGAIN)
     vocabulary = Vocabulary.load(folder / "tokenizer.json", size)
-    with torch.device("meta"), Unfilled():
-        outline = header.model.build(size)
-    check_outline(path, found, expected_outline(outline, int8=False))
-    with Unfilled():
-        model = header.model.build(size)
-    fill_weights(path, model, mapped=can_be_mapped(torch.device(device)))
-    return LoadedDecoder(model.to(device).eval(), vocabulary, header.writing)
+    model = filled(path, found, lambda: header.model.build(size), device)
+    return LoadedDecoder(model, vocabulary, header.writing)
 
 
 def is_own(folder: Path) -> bool:

@@ -9,24 +9,25 @@ not ask for one never reads it. Nothing here is ever unpickled.
 
 __all__ = [
     "LoadedModel",
+    "Outline",
     "Unfilled",
     "are_finite",
     "check_alike",
-    "check_outline",
-    "expected_outline",
-    "fill_weights",
+    "check_count",
+    "entries_of",
+    "filled",
     "load_model",
     "outline_of",
+    "put",
     "save_model",
-    "stored",
     "written_whole",
 ]
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -44,7 +45,7 @@ from heedful.model_header import (
     Header,
     Int8,
     Languages,
-    check_file,
+    check_files,
     entry_of,
     read_header,
     write_header,
@@ -57,6 +58,8 @@ from heedful.text.tokenizer import Tokenizer
 
 _NUMBERS = ("F64", "F32", "F16", "BF16")
 _SCALES = ".scales"
+Outline = dict[str, tuple[list[int], str]]
+"""Names of tensors, with their shapes and types."""
 _OWN_TOKENIZER = "use the tokenizer.json that was trained with this model"
 
 
@@ -85,14 +88,29 @@ def save_model(
     else has that name.
     """
     with written_whole(folder) as fresh:
-        save_file(stored(model, dtype), fresh / "model.safetensors")
-        tokenizer.save(fresh / "tokenizer.json")
-        shutil.copymode(fresh / "tokenizer.json", fresh / "model.safetensors")  # saved as 0600
-        (fresh / CARD).write_text(card, encoding="utf-8")
+        put(fresh, model, tokenizer.save, card, dtype)
         for name, content in (added or {}).items():
             (fresh / name).write_bytes(content)
-        names = [*FILES, *(added or {})]
-        write_header(fresh, _header(fresh, names, model.config, languages, dtype))
+        write_header(fresh, _header(fresh, added or {}, model.config, languages, dtype))
+
+
+def put(
+    folder: Path,
+    model: nn.Module,
+    save_tokenizer: Callable[[Path], object],
+    card: str,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write weights, tokenizer and model card; `config.json` comes when all others are there."""
+    save_file(_stored(model, dtype), folder / "model.safetensors")
+    save_tokenizer(folder / "tokenizer.json")
+    shutil.copymode(folder / "tokenizer.json", folder / "model.safetensors")  # saved as 0600
+    (folder / CARD).write_text(card, encoding="utf-8")
+
+
+def entries_of(folder: Path, added: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
+    """Return size and SHA-256 of the files that `config.json` names."""
+    return {name: entry_of(folder / name) for name in (*FILES, *added)}
 
 
 @contextmanager
@@ -122,7 +140,7 @@ def written_whole(folder: Path) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)  # there is none any more if all went well
 
 
-def stored(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
+def _stored(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
     """Return the tensors of the file."""
     tensors: dict[str, Tensor] = {}
     kept = torch.float32 if dtype == torch.int8 else dtype
@@ -136,13 +154,13 @@ def stored(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
 
 def _header(
     folder: Path,
-    names: Sequence[str],
+    added: Iterable[str],
     model: TransformerConfig,
     languages: Languages,
     dtype: torch.dtype,
 ) -> Header:
     """Return what config.json says of a folder whose other files are written."""
-    files = {name: entry_of(folder / name) for name in names}
+    files = entries_of(folder, added)
     common: dict[str, Any] = {"model": model, "languages": languages, "files": files}
     if dtype == torch.int8:
         return Int8(format=FORMAT, version=2, weights="int8", **common)
@@ -183,8 +201,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
     or weights that do not fit the settings.
     """
     header = read_header(folder)
-    for name in FILES:
-        check_file(folder / name, header.files.get(name))
+    check_files(folder, header)
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     if isinstance(header.model.embedding, ThreeWay) and not tokenizer.shared:
         raise ModelError(
@@ -195,15 +212,35 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
     sizes = (tokenizer.source_size, tokenizer.target_size)
     path = folder / "model.safetensors"
     found = outline_of(path)
-    if len(found) < header.model.encoder_layers + header.model.decoder_layers:
-        raise ModelError("it has fewer tensors than config.json layers", where=str(path), fix=AGAIN)
+    check_count(path, found, header.model.encoder_layers + header.model.decoder_layers)
+    model = filled(
+        path, found, lambda: header.model.build(*sizes), device, int8=isinstance(header, Int8)
+    )
+    return LoadedModel(model, tokenizer, header.languages)
+
+
+Built = TypeVar("Built", bound=nn.Module)
+
+
+def filled(
+    path: Path,
+    found: Outline,
+    build: Callable[[], Built],
+    device: torch.device | str,
+    *,
+    int8: bool = False,
+) -> Built:
+    """Return the model that `build` makes, with the weights of a file that has that outline.
+
+    Nothing of its size is allocated before the file is known to fit.
+    """
     with torch.device("meta"), Unfilled():
-        outline = header.model.build(*sizes)
-    check_outline(path, found, expected_outline(outline, int8=isinstance(header, Int8)))
+        outline = build()
+    _check_outline(path, found, _expected_outline(outline, int8=int8))
     with Unfilled():
-        model = header.model.build(*sizes)
-    fill_weights(path, model, mapped=can_be_mapped(torch.device(device)))
-    return LoadedModel(model.to(device).eval(), tokenizer, header.languages)
+        model = build()
+    _fill_weights(path, model, mapped=can_be_mapped(torch.device(device)))
+    return model.to(device).eval()
 
 
 class Unfilled(TorchFunctionMode):
@@ -224,7 +261,7 @@ class Unfilled(TorchFunctionMode):
         return func(*args, **given)
 
 
-def outline_of(path: Path) -> dict[str, tuple[list[int], str]]:
+def outline_of(path: Path) -> Outline:
     """Return the shape and the type of every tensor in the file."""
     try:
         with safe_open(path, "pt") as tensors:
@@ -234,7 +271,7 @@ def outline_of(path: Path) -> dict[str, tuple[list[int], str]]:
         raise ModelError(f"not a safetensors file ({error})", where=str(path), fix=AGAIN) from error
 
 
-def expected_outline(
+def _expected_outline(
     outline: nn.Module, *, int8: bool
 ) -> dict[str, tuple[list[int], Sequence[str]]]:
     """Return the shape of every tensor that the file must have, and the types it may have."""
@@ -247,9 +284,15 @@ def expected_outline(
     return expected
 
 
-def check_outline(
+def check_count(path: Path, found: Outline, layers: int) -> None:
+    """Raise ModelError for fewer tensors than layers, before so many are built."""
+    if len(found) < layers:
+        raise ModelError("it has fewer tensors than config.json layers", where=str(path), fix=AGAIN)
+
+
+def _check_outline(
     path: Path,
-    found: dict[str, tuple[list[int], str]],
+    found: Outline,
     expected: dict[str, tuple[list[int], Sequence[str]]],
 ) -> None:
     """Compare names, shapes and types before anything of that size is allocated."""
@@ -269,7 +312,7 @@ def check_outline(
             raise ModelError(f'tensor "{name}" has type {dtype}', where=str(path), fix=AGAIN)
 
 
-def fill_weights(path: Path, model: nn.Module, *, mapped: bool) -> None:
+def _fill_weights(path: Path, model: nn.Module, *, mapped: bool) -> None:
     """Give the model the numbers of the file, which stay there where they are `mapped`."""
     for name, weight in model.named_parameters():
         with safe_open(path, "pt") as tensors:  # anew: what is read stays in memory

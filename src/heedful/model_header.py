@@ -19,6 +19,7 @@ __all__ = [
     "add_file",
     "added_file",
     "check_file",
+    "check_files",
     "entry_of",
     "other_files",
     "read_decoder_header",
@@ -31,9 +32,10 @@ __all__ = [
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -242,6 +244,12 @@ def entry_of(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
+def check_files(folder: Path, header: Header | Decoder | Encoder) -> None:
+    """Raise ModelError unless weights and tokenizer are as config.json says."""
+    for name in FILES:
+        check_file(folder / name, header.files.get(name))
+
+
 def write_header(folder: Path, header: Header | Decoder | Encoder) -> None:
     fresh = folder / f".config.json.{os.getpid()}.partial"
     try:
@@ -253,34 +261,30 @@ def write_header(folder: Path, header: Header | Decoder | Encoder) -> None:
 
 def read_header(folder: Path) -> Header:
     """Return what config.json says of a translator; raises ModelError for anything else."""
-    path, data = folder / "config.json", _said(folder)
-    header = next((kind for n, kind in _HEADERS.items() if n == data.get("version")), None)
-    if header is None:
-        raise _other(folder, data)
-    try:
-        return header.model_validate(data)
-    except ValidationError as error:
-        raise _wrong(path, error) from error
+    return _read(folder, _HEADERS)
 
 
 def read_decoder_header(folder: Path) -> Decoder:
     """Return what config.json says of a decoder alone; raises ModelError for anything else."""
-    path, data = folder / "config.json", _said(folder)
-    if data.get("version") != _DECODER:
-        raise _other(folder, data)
-    try:
-        return Decoder.model_validate(data)
-    except ValidationError as error:
-        raise _wrong(path, error) from error
+    return _read(folder, {_DECODER: Decoder})
 
 
 def read_encoder_header(folder: Path) -> Encoder:
     """Return what config.json says of an encoder alone; raises ModelError for anything else."""
+    return _read(folder, {_ENCODER: Encoder})
+
+
+Known = TypeVar("Known", bound=Settings)
+
+
+def _read(folder: Path, kinds: Mapping[Any, type[Known]]) -> Known:
+    """Return what config.json says, of one of the versions."""
     path, data = folder / "config.json", _said(folder)
-    if data.get("version") != _ENCODER:
+    kind = next((kind for version, kind in kinds.items() if version == data.get("version")), None)
+    if kind is None:
         raise _other(folder, data)
     try:
-        return Encoder.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
         raise _wrong(path, error) from error
 

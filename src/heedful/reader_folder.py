@@ -7,34 +7,18 @@ files, the whole appears by rename, and nothing is ever unpickled.
 
 __all__ = ["load_reader", "save_reader"]
 
-import shutil
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
-from heedful.errors import ModelError
-from heedful.model_folder import (
-    Unfilled,
-    check_outline,
-    expected_outline,
-    fill_weights,
-    outline_of,
-    stored,
-    written_whole,
-)
+from heedful.model_folder import check_count, entries_of, filled, outline_of, put, written_whole
 from heedful.model_header import (
-    AGAIN,
-    CARD,
-    FILES,
     FORMAT,
     Encoder,
-    check_file,
-    entry_of,
+    check_files,
     read_encoder_header,
     write_header,
 )
-from heedful.nn.mapped import can_be_mapped
 from heedful.reader import Reader, Sentences
 from heedful.text.wordpiece import WordPieces
 
@@ -46,10 +30,7 @@ def save_reader(folder: Path, reader: Reader, card: str = "") -> None:
     """
     how = reader.sentences
     with written_whole(folder) as fresh:
-        save_file(stored(reader.model, torch.float32), fresh / "model.safetensors")
-        (fresh / "tokenizer.json").write_text(reader.vocabulary.content(), "utf-8")
-        shutil.copymode(fresh / "tokenizer.json", fresh / "model.safetensors")  # saved as 0600
-        (fresh / CARD).write_text(card, "utf-8")
+        put(fresh, reader.model, reader.vocabulary.save, card)
         header = Encoder(
             format=FORMAT,
             version=4,
@@ -58,7 +39,7 @@ def save_reader(folder: Path, reader: Reader, card: str = "") -> None:
             max_length=how.max_length,
             pooling=how.pooling,
             normalised=how.normalised,
-            files={name: entry_of(fresh / name) for name in FILES},
+            files=entries_of(fresh),
         )
         write_header(fresh, header)
 
@@ -69,23 +50,15 @@ def load_reader(folder: Path, device: torch.device | str = "cpu") -> Reader:
     Raises ModelError for a missing, truncated or altered file, or weights that do not fit.
     """
     header = read_encoder_header(folder)
-    for name in FILES:
-        check_file(folder / name, header.files.get(name))
+    check_files(folder, header)
     vocabulary = WordPieces.load(folder, header.vocabulary_size)
     weights = folder / "model.safetensors"
     found = outline_of(weights)
-    if len(found) < header.model.n_layers:
-        problem = "it has fewer tensors than config.json layers"
-        raise ModelError(problem, where=str(weights), fix=AGAIN)
-    with torch.device("meta"), Unfilled():
-        outline = header.model.build(header.vocabulary_size)
-    check_outline(weights, found, expected_outline(outline, int8=False))
-    with Unfilled():
-        model = header.model.build(header.vocabulary_size)
-    fill_weights(weights, model, mapped=can_be_mapped(torch.device(device)))
+    check_count(weights, found, header.model.n_layers)
+    model = filled(weights, found, lambda: header.model.build(header.vocabulary_size), device)
     how = Sentences(
         max_length=min(header.max_length, header.model.max_length),
         pooling=header.pooling,
         normalised=header.normalised,
     )
-    return Reader(model.to(device).eval(), vocabulary, how)
+    return Reader(model, vocabulary, how)

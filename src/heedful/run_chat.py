@@ -7,8 +7,8 @@ Settings and a site come in; `heedful.run` trains what goes out. Training begins
 __all__ = ["ChatTask", "start_settings"]
 
 import json
-import math
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from heedful.model_header import Writing
 from heedful.models.gpt import GPT
 from heedful.models.trainable import Trainable
 from heedful.objectives import ChatObjective, Preference
-from heedful.run_task import RunResult, Site
+from heedful.run_task import RunResult, Site, ended, mean_loss
 from heedful.shapes import Tensor
 from heedful.text.vocabulary import Vocabulary
 from heedful.train import lora
@@ -38,6 +38,7 @@ from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.precision import autocast
 from heedful.train.reference import kept_reference, reference_of
 from heedful.train.settings import ChatTraining
+from heedful.writer import Writer
 
 _AT_ONCE = 64
 """Rows that are measured at a time."""
@@ -90,7 +91,7 @@ class ChatTask:
             fix = "give --data FILE"
             raise SettingError("there is nothing to learn from", where="--data", fix=fix)
         if not (folder / "writing.json").exists():
-            first = load_writer(Path(config.start))
+            first = self._first
             writing = with_template(first.vocabulary, writing_of(first))
             if first.template is None:
                 progress.say(f"{config.start} has no chat template: it learns one of heedful's own")
@@ -109,6 +110,11 @@ class ChatTask:
         """Read what another process has looked at."""
         self._read()
         self._know_reference()
+
+    @cached_property
+    def _first(self) -> Writer:
+        """The model that the training begins with, until it has begun."""
+        return load_writer(Path(self.config.start))
 
     def _read(self) -> None:
         folder = self.site.folder
@@ -138,7 +144,7 @@ class ChatTask:
         pairs = sum(len(store) // 2 for store in stores.values() if store)
         self.site.progress.say(f"asking {self.config.start} about {pairs:,} pairs of answers")
         device, precision = self.site.device, self.config.training.precision
-        first = load_writer(Path(self.config.start), device).model
+        first = self._first.model.to(device)
         return {
             name: reference_of(first, store, precision, device)
             for name, store in stores.items()
@@ -173,7 +179,8 @@ class ChatTask:
 
     def begin(self, model: Trainable) -> None:
         """Give it the weights of the model that the training begins with."""
-        lora.begin_with(model, load_writer(Path(self.config.start)).model)
+        lora.begin_with(model, self._first.model)
+        del self._first  # one model is in memory while it trains
 
     def plan(self) -> AnswerPlan | PreferencePlan:
         """Return where batches come from."""
@@ -203,8 +210,7 @@ class ChatTask:
                     some = [objective.margins(model, batch.to(device)) for batch in batches]
                     return _preferred(torch.cat(some).float())
                 losses = [objective.loss(model, batch.to(device)) for batch in batches]
-            mean = sum(float(loss.nll) for loss in losses) / sum(loss.tokens for loss in losses)
-            return Validation(mean, math.exp(min(mean, 100.0)), None)
+            return mean_loss(losses)
 
         return measured
 
@@ -227,13 +233,11 @@ class ChatTask:
         said, dev = choose_weights(trainer)
         assert isinstance(trainer.model, GPT)
         lora.merged(trainer.model)
-        folder, progress = self.site.folder / "model", self.site.progress
+        folder = self.site.folder / "model"
         count = self._count(self.rows.dev) if self.rows.dev else 0
         card = chat_card(self.config, trainer.state, outcome, said, dev, count)
         save_decoder(folder, trainer.model, self.vocabulary, card=card, writing=self.writing)
-        progress.say(f"training ended: {outcome.reason}; the weights are {said}")
-        if dev is not None:
-            progress.say(dev.said())
+        ended(self.site, outcome, said, dev)
         return RunResult(outcome, folder, dev)
 
 
@@ -242,4 +246,4 @@ def _preferred(margins: Tensor) -> Validation:
     loss = float(-torch.nn.functional.logsigmoid(margins).mean())
     accuracy = float((margins > 0).float().mean())
     scores = (("margin", float(margins.mean())), ("accuracy", accuracy))
-    return Validation(loss, math.exp(min(loss, 100.0)), None, scores=scores)
+    return Validation.of(loss, scores=scores)

@@ -6,7 +6,6 @@ Settings and a site come in; `heedful.run` trains what goes out.
 __all__ = ["ReadingTask", "start_settings"]
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from heedful.objectives import EncoderObjective, MaskedLM
 from heedful.reader import Reader, Sentences
 from heedful.reader_folder import save_reader
 from heedful.reading_data import labelled_rows, text_lines, text_rows
-from heedful.run_task import RunResult, Site
+from heedful.run_task import RunResult, Site, ended
 from heedful.text.wordpiece import WordPieces
 from heedful.train.finish import choose_weights
 from heedful.train.gradient import automatic_shards
@@ -98,7 +97,7 @@ class ReadingTask:
             )
         path = folder / "tokenizer.json"
         if not path.exists():
-            write_whole(path, self._vocabulary().content())
+            self._vocabulary().save(path)
         self._read()
         now = {
             "fingerprint": " ".join(
@@ -238,7 +237,7 @@ class ReadingTask:
                     tokens += batch.n_target
             scores = self._scores(answers, targets)
             mean = nll / tokens
-            return Validation(mean, math.exp(min(mean, 100.0)), None, scores=scores)
+            return Validation.of(mean, scores=scores)
 
         return measured
 
@@ -268,13 +267,11 @@ class ReadingTask:
         """Choose the weights and save the model."""
         said, dev = choose_weights(trainer)
         assert isinstance(trainer.model, BERT)
-        folder, progress = self.site.folder / "model", self.site.progress
+        folder = self.site.folder / "model"
         how = Sentences(max_length=trainer.model.config.max_length)
         reader = Reader(trainer.model.eval(), self.vocabulary, how)
         save_reader(folder, reader, self._card(trainer, outcome, said, dev))
-        progress.say(f"training ended: {outcome.reason}; the weights are {said}")
-        if dev is not None:
-            progress.say(dev.said())
+        ended(self.site, outcome, said, dev)
         return RunResult(outcome, folder, dev)
 
     def _card(

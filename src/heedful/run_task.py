@@ -1,11 +1,12 @@
 """What a run learns, as `heedful.run` knows it: all in which one kind of model is not another.
 
-`heedful.run_translation` has the task of translators, `heedful.run_text` that of decoders alone.
+`heedful.run_translation` has the task of translators, `heedful.run_text` and `heedful.run_chat`
+those of decoders alone, `heedful.run_reading` that of encoders.
 """
 
-__all__ = ["RunResult", "Site", "Task", "gradients"]
+__all__ = ["RunResult", "Site", "Task", "ended", "gradients", "mean_loss"]
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -15,7 +16,7 @@ import torch
 from heedful.config import AnyRunConfig
 from heedful.data.batches import Plan
 from heedful.models.trainable import Trainable
-from heedful.objectives import AnyObjective
+from heedful.objectives import AnyObjective, Loss
 from heedful.progress import Progress
 from heedful.train.gradient import Gradients
 from heedful.train.loop import Outcome, Trainer, Validation
@@ -95,6 +96,20 @@ class Task(Protocol):
     def finish(self, trainer: Trainer, outcome: Outcome) -> RunResult:
         """Choose the final weights and save the model."""
         ...
+
+
+def mean_loss(losses: Sequence[Loss]) -> Validation:
+    """Return the mean over all pieces of some batches."""
+    return Validation.of(
+        sum(float(loss.nll) for loss in losses) / sum(loss.tokens for loss in losses)
+    )
+
+
+def ended(site: Site, outcome: Outcome, weights: str, dev: Validation | None = None) -> None:
+    """Say why a training has ended, which weights were chosen, and what was measured on them."""
+    site.progress.say(f"training ended: {outcome.reason}; the weights are {weights}")
+    if dev is not None:
+        site.progress.say(dev.said())
 
 
 def gradients(task: Task, model: Trainable, shards: int) -> Gradients:

@@ -5,7 +5,6 @@ Settings and a site come in; `heedful.run` trains what goes out.
 
 __all__ = ["TextTask"]
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -20,7 +19,7 @@ from heedful.errors import SettingError
 from heedful.models.gpt import GPT
 from heedful.models.trainable import Trainable
 from heedful.objectives import TextObjective
-from heedful.run_task import RunResult, Site
+from heedful.run_task import RunResult, Site, ended, mean_loss
 from heedful.text_data import RunText, prepare_text, prepared_text
 from heedful.train.finish import choose_weights
 from heedful.train.gradient import automatic_shards
@@ -101,8 +100,7 @@ class TextTask:
             model.eval()
             with torch.inference_mode(), autocast(config.training.precision, device):
                 losses = [config.objective.loss(model, batch.to(device)) for batch in batches]
-            mean = sum(float(loss.nll) for loss in losses) / sum(loss.tokens for loss in losses)
-            return Validation(mean, math.exp(min(mean, 100.0)), None)
+            return mean_loss(losses)
 
         return measured
 
@@ -122,11 +120,11 @@ class TextTask:
         said, _ = choose_weights(trainer)
         assert isinstance(trainer.model, GPT)
         dev = self._measure(trainer.model, 0)()
-        model, progress = self.site.folder / "model", self.site.progress
+        model = self.site.folder / "model"
         card = text_card(self.config, trainer.state, outcome, said, dev, len(self.data.dev))
         save_decoder(model, trainer.model, self.data.vocabulary, card=card)
-        progress.say(f"training ended: {outcome.reason}; the weights are {said}")
-        progress.say(
+        ended(self.site, outcome, said)
+        self.site.progress.say(
             f"loss on all of the dev text: {dev.loss:.4f} nats a piece, perplexity "
             f"{dev.perplexity:.3f}"
         )

@@ -26,7 +26,7 @@ from heedful.models.trainable import Trainable
 from heedful.models.transformer import Transformer
 from heedful.objectives import Objective
 from heedful.run_data import RunData, prepare, prepared
-from heedful.run_task import RunResult, Site, gradients
+from heedful.run_task import RunResult, Site, ended, gradients
 from heedful.start import Gain, first_weights, gains, languages_of, unspelled
 from heedful.train import lora
 from heedful.train.finish import choose_weights
@@ -199,7 +199,7 @@ class TranslationTask:
         save_model(model, trainer.model, data.tokenizer, languages, card=text, added=added)
         notes += self._calibrated(after, model)
         write_whole(model / "README.md", card(config, trainer.state, outcome, said, dev, notes))
-        self.site.progress.say(f"training ended: {outcome.reason}; the weights are {said}")
+        ended(self.site, outcome, said)
         return RunResult(outcome, model, dev)
 
     def _calibrated(self, loaded: LoadedModel, model: Path) -> list[str]:

@@ -5,7 +5,6 @@ Settings, data and a model come in, a function that measures goes out; `heedful.
 
 __all__ = ["validation"]
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -49,7 +48,7 @@ def validation(
         mean = sum(float(loss.nll) for loss in losses) / sum(loss.tokens for loss in losses)
         found = _dev_translations(config, tokenizer, model, store, device)
         bleu = _dev_bleu(config, *found) if found[0] else None
-        return Validation(mean, math.exp(min(mean, 100.0)), bleu, tuple(found[0]))
+        return Validation.of(mean, bleu, tuple(found[0]))
 
     return validate
 

@@ -6,7 +6,6 @@ A .jsonl file comes in; `heedful.chat_data` takes what goes out. The forms are t
 
 __all__ = ["ROLES", "ChatData", "Dialogue", "read_dialogues"]
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,6 +15,7 @@ from pydantic import Field
 from heedful.data.formats.reading import (
     ReadCounts,
     RowError,
+    json_object,
     lines,
     refuse,
     sound_text,
@@ -72,7 +72,7 @@ def read_dialogues(
         if not raw.strip():
             continue
         try:
-            record = _record(text_of(raw))
+            record = json_object(text_of(raw), _CONVERSATION)
             messages, rejected = (
                 _preference(record) if preferences else (_conversation(record), None)
             )
@@ -81,18 +81,6 @@ def read_dialogues(
             continue
         counts.rows += 1
         yield Dialogue(messages, rejected, number)
-
-
-def _record(text: str) -> dict[str, Any]:
-    try:
-        record = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise RowError(f"not JSON at column {error.colno}: {error.msg.lower()}") from None
-    except (ValueError, RecursionError):
-        raise RowError("not readable JSON: nested too deep or a huge number") from None
-    if not isinstance(record, dict):
-        raise RowError("not a JSON object", f"write {_CONVERSATION}")
-    return record
 
 
 def _conversation(record: dict[str, Any]) -> tuple[Message, ...]:

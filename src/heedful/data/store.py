@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from heedful.data.columns import blocks
-from heedful.data.store_writer import JOURNAL, SIDES, Encoder, Writer, size_of
+from heedful.data.store_writer import JOURNAL, SIDES, Encoder, Writer, refuse_foreign, size_of
 from heedful.data.workers import in_order, portions
 from heedful.errors import DataError, OutputError
 from heedful.progress import Progress
@@ -121,7 +121,7 @@ class TokenStore:
         known = cls.known(fingerprint or "", tokenizer, directions, max_tokens)
         growing = folder.with_name(f"{folder.name}.growing")
         for place in (folder, growing):
-            _refuse_foreign(place)
+            refuse_foreign(place, FILES | _JOURNALS, "token store")
         if fingerprint is not None and (found := _find(folder, known)):
             shutil.rmtree(growing, ignore_errors=True)  # of things that are no longer wanted
             return found
@@ -201,18 +201,6 @@ def _find(folder: Path, fingerprint: str) -> TokenStore | None:
     except DataError:
         return None
     return found if found.fingerprint == fingerprint else None
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Raise OutputError when the folder holds anything that is no part of a store."""
-    if not folder.exists():
-        return
-    if not folder.is_dir() or {path.name for path in folder.iterdir()} - FILES - _JOURNALS:
-        raise OutputError(
-            "this is no token store and will not be overwritten",
-            where=str(folder),
-            fix="choose another folder",
-        )
 
 
 def _check_rows(rows: int, too_long: int, max_tokens: int) -> None:

@@ -4,12 +4,12 @@ Pairs become coded rows, by as many processes as there are cores; one process wr
 and every `PAIRS_A_COMMIT` pairs notes on disk how far it has come. Called by `TokenStore.build`.
 """
 
-__all__ = ["JOURNAL", "SIDES", "Coded", "Encoder", "Writer", "size_of"]
+__all__ = ["JOURNAL", "SIDES", "Coded", "Encoder", "Writer", "refuse_foreign", "size_of"]
 
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from heedful.errors import OutputError
 from heedful.text.tokenizer import Tokenizer
 
 SIDES = ("source", "target")
@@ -243,3 +244,13 @@ def _journal(folder: Path, fingerprint: str | None) -> _Progress | None:
     except (OSError, ValueError, TypeError, IndexError, RecursionError):
         return None
     return found if fingerprint is not None and found.fingerprint == fingerprint else None
+
+
+def refuse_foreign(folder: Path, own: Set[str], what: str) -> None:
+    """Raise OutputError when the folder holds anything else than files of that name."""
+    if folder.exists() and (not folder.is_dir() or {x.name for x in folder.iterdir()} - own):
+        raise OutputError(
+            f"this is no {what} and will not be overwritten",
+            where=str(folder),
+            fix="choose another folder",
+        )

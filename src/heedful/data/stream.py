@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heedful.data.store_writer import id_kind
+from heedful.data.store_writer import id_kind, refuse_foreign
 from heedful.errors import DataError, OutputError
 
 FORMAT = "heedful-stream"
@@ -54,7 +54,7 @@ class Stream:
         growing = folder.with_name(f"{folder.name}.new")
         kind, count, unknown = id_kind(vocabulary_size), 0, 0
         try:
-            _refuse_foreign(folder)
+            refuse_foreign(folder, _FILES, "stream of ids")
             shutil.rmtree(growing, ignore_errors=True)
             growing.mkdir(parents=True)
             with (growing / "ids.bin").open("wb") as file:
@@ -115,13 +115,3 @@ def _found(folder: Path, fingerprint: str) -> Stream | None:
     except DataError:
         return None
     return found if found.fingerprint == fingerprint else None
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Raise OutputError when the folder holds anything that is no part of a stream."""
-    if folder.exists() and (not folder.is_dir() or {x.name for x in folder.iterdir()} - _FILES):
-        raise OutputError(
-            "this is no stream of ids and will not be overwritten",
-            where=str(folder),
-            fix="choose another folder",
-        )

@@ -18,12 +18,12 @@ from heedful.errors import ModelError
 from heedful.models.bert_heads import Head, MaskedWords, MaskedWordsModule, NoHead
 from heedful.models.seq2seq import Memory
 from heedful.models.transformer import EncoderLayer, lowered, unless_full
-from heedful.nn.attention import Attention, GroupedQuery, MultiHead, MultiHeadAttention
+from heedful.nn.attention import Attention, MultiHead, MultiHeadAttention, check_heads
 from heedful.nn.dropout import Dropout
 from heedful.nn.feedforward import GELU, FeedForward, activation_of
 from heedful.nn.linear import Linear
 from heedful.nn.norm import LayerNorm, Norm, PostNorm, Residual, ResidualBlock
-from heedful.nn.position import AttentionPosition, Learned, Position, Rotary
+from heedful.nn.position import AttentionPosition, Learned, Position
 from heedful.settings import Settings
 from heedful.shapes import Bool, Float, Int, Tensor
 
@@ -66,13 +66,7 @@ class BERTConfig(Settings):
 
     @model_validator(mode="after")
     def _fits(self) -> "BERTConfig":
-        if self.d_model % self.n_heads:
-            raise ValueError(f"d_model {self.d_model} is not divisible by n_heads {self.n_heads}")
-        if isinstance(self.attention, GroupedQuery) and self.n_heads % self.attention.n_kv_heads:
-            kv_heads = self.attention.n_kv_heads
-            raise ValueError(f"n_heads {self.n_heads} is not divisible by n_kv_heads {kv_heads}")
-        if isinstance(self.position, Rotary) and (self.d_model // self.n_heads) % 2:
-            raise ValueError("rotary positions need an even d_model / n_heads")
+        check_heads(self.d_model, self.n_heads, self.attention, self.position)
         if self.head.pooled and not self.pooler:
             raise ValueError(f"a head of the kind {self.head.kind} needs pooler true")
         return self

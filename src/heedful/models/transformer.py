@@ -26,11 +26,11 @@ from torch import nn
 from heedful.models.seq2seq import Cache, Memory
 from heedful.nn.attention import (
     Attention,
-    GroupedQuery,
     KeyValue,
     MultiHead,
     MultiHeadAttention,
     attention_scores,
+    check_heads,
 )
 from heedful.nn.cache import LayerCache, SelfCache
 from heedful.nn.dropout import Dropout
@@ -39,7 +39,7 @@ from heedful.nn.feedforward import FeedForward, ReLU
 from heedful.nn.mask import causal_mask
 from heedful.nn.norm import LayerNorm, Norm, PostNorm, Residual, ResidualBlock
 from heedful.nn.placed import PlacedCache, PlacedMemory
-from heedful.nn.position import AttentionPosition, Place, Position, Rotary, Sinusoidal
+from heedful.nn.position import AttentionPosition, Place, Position, Sinusoidal
 from heedful.settings import Settings
 from heedful.shapes import Bool, Float, Int, Tensor
 
@@ -80,13 +80,7 @@ class TransformerConfig(Settings):
 
     @model_validator(mode="after")
     def _fits(self) -> "TransformerConfig":
-        if self.d_model % self.n_heads:
-            raise ValueError(f"d_model {self.d_model} is not divisible by n_heads {self.n_heads}")
-        if isinstance(self.attention, GroupedQuery) and self.n_heads % self.attention.n_kv_heads:
-            kv_heads = self.attention.n_kv_heads
-            raise ValueError(f"n_heads {self.n_heads} is not divisible by n_kv_heads {kv_heads}")
-        if isinstance(self.position, Rotary) and (self.d_model // self.n_heads) % 2:
-            raise ValueError("rotary positions need an even d_model / n_heads")
+        check_heads(self.d_model, self.n_heads, self.attention, self.position)
         if self.alignment_layer is not None and self.alignment_layer >= self.decoder_layers:
             last = self.decoder_layers - 1
             raise ValueError(

@@ -13,6 +13,7 @@ __all__ = [
     "attend",
     "attention_scores",
     "attention_weights",
+    "check_heads",
 ]
 
 import math
@@ -25,7 +26,7 @@ from torch.nn import functional as F
 
 from heedful.nn.linear import Linear
 from heedful.nn.mask import causal_mask
-from heedful.nn.position import AttentionPosition, Place
+from heedful.nn.position import AttentionPosition, Place, Position, Rotary
 from heedful.settings import Settings
 from heedful.shapes import Bool, Float, Tensor
 
@@ -246,3 +247,14 @@ class GroupedQuery(Settings):
 
 
 Attention = Annotated[MultiHead | GroupedQuery, Field(discriminator="kind")]
+
+
+def check_heads(d_model: int, n_heads: int, attention: Attention, position: Position) -> None:
+    """Raise ValueError unless heads of d_model / n_heads can be made, for that position scheme."""
+    if d_model % n_heads:
+        raise ValueError(f"d_model {d_model} is not divisible by n_heads {n_heads}")
+    if isinstance(attention, GroupedQuery) and n_heads % attention.n_kv_heads:
+        kv_heads = attention.n_kv_heads
+        raise ValueError(f"n_heads {n_heads} is not divisible by n_kv_heads {kv_heads}")
+    if isinstance(position, Rotary) and (d_model // n_heads) % 2:
+        raise ValueError("rotary positions need an even d_model / n_heads")

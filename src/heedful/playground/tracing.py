@@ -7,11 +7,12 @@ writes. Between two events whoever waits may leave, and other work may be done.
 __all__ = ["Clock", "Event", "traced_events", "written_events"]
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from heedful.inspect import prompted, stages, wire
-from heedful.inspect.trace import traced
+from heedful.inspect.names import Kind
+from heedful.inspect.trace import Trace, traced
 from heedful.playground.asked import TraceAsked
 from heedful.playground.kept import Kept, Traced
 from heedful.search_options import writing_of
@@ -68,15 +69,7 @@ def traced_events(
     seen = traced(begun, encoded, target, forced, stages.write(begun, encoded, target))
     wire.check_size(seen)
     kept.keep(number, Traced(name, seen))
-    maps = [wire.attention_of(seen, kind) for kind in ("decoder", "cross")]
-    clock.done("read")
-    for one in maps:
-        yield {"event": "attention"} | one
-    yield {"event": "steps", "steps": wire.steps(seen)}
-    clock.again()
-    lens = wire.lens(seen)
-    clock.done("lens")
-    yield {"event": "lens", "lens": lens}
+    yield from _seen_events(seen, ("decoder", "cross"), clock)
     clock.again()
     beam = wire.beam(seen)
     clock.done("beam")
@@ -119,12 +112,18 @@ def written_events(name: str, writer: Writer, asked: TraceAsked, kept: Kept) -> 
     seen = prompted.traced_text(started, text)
     wire.check_size(seen)
     kept.keep(number, Traced(name, seen))
-    maps = wire.attention_of(seen, "decoder")
+    yield from _seen_events(seen, ("decoder",), clock)
+    yield {"event": "done", "ms": clock.ms, "precision": "float32", "searched": None}
+
+
+def _seen_events(seen: Trace, kinds: Sequence[Kind], clock: Clock) -> Iterator[Event]:
+    """Yield the maps of a trace, its steps and its lens."""
+    maps = [wire.attention_of(seen, kind) for kind in kinds]
     clock.done("read")
-    yield {"event": "attention"} | maps
+    for one in maps:
+        yield {"event": "attention"} | one
     yield {"event": "steps", "steps": wire.steps(seen)}
     clock.again()
     lens = wire.lens(seen)
     clock.done("lens")
     yield {"event": "lens", "lens": lens}
-    yield {"event": "done", "ms": clock.ms, "precision": "float32", "searched": None}

@@ -27,10 +27,8 @@ from heedful.serve.lanes import Lanes
 from heedful.serve.limits import ServerLimits
 from heedful.serve.model_thread import ModelThread
 from heedful.serve.refusal import RefusalError, refusal_of
+from heedful.serve.served import Served
 from heedful.translation import Translation
-
-LONGEST_PAUSE = 30.0
-"""Seconds, at most, between two attempts to use a model that has failed."""
 
 MOST_CRASHES = 32
 """Crashes of a batch after which no part of it is parted any more: enough to find three texts that
@@ -48,7 +46,7 @@ log = logging.getLogger("heedful.serve")
 Result = TypeVar("Result")
 
 
-class Batcher:
+class Batcher(Served):
     """Lets the requests for one model share its time.
 
     `told` is called with every batch, `sleep` waits between attempts to use a model that failed.
@@ -64,13 +62,10 @@ class Batcher:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.name, self.limits = name, limits
-        self._engine, self._told, self._sleep, self._clock = engine, told, sleep, clock
+        super().__init__(name, limits, sleep, clock)
+        self._engine, self._told = engine, told
         self._jobs: dict[Job, None] = {}  # all that are not answered, the first comer first
         self._asides: set[asyncio.Future[Any]] = set()  # what else the model's thread has to do
-        self._works = False
-        self._draining = False
-        self._began: float | None = None
         self._more = asyncio.Event()
         self._thread: ModelThread | None = None
         self._desk = Desk(engine.lanes, limits.batch_tokens, clock)
@@ -78,11 +73,6 @@ class Batcher:
         self._task: asyncio.Task[None] | None = None
 
     # How it stands
-
-    @property
-    def ready(self) -> bool:
-        """Whether requests are taken: the model has shown that it works, and does not hang."""
-        return self._works and not self._draining and not self._hangs
 
     @property
     def idle(self) -> bool:
@@ -101,9 +91,8 @@ class Batcher:
         return len(self._jobs)
 
     @property
-    def _hangs(self) -> bool:
-        seen = [one for one in (self._began, self._desk.seen) if one is not None]
-        return bool(seen) and self._clock() - min(seen) > self.limits.request_seconds
+    def _seen(self) -> float | None:
+        return min((x for x in (self._began, self._desk.seen) if x is not None), default=None)
 
     # Beginning and end
 
@@ -114,10 +103,6 @@ class Batcher:
         work = self._serve(self._thread, self._lanes)
         self._task = asyncio.create_task(work, name=f"batcher {self.name}")
 
-    def drain(self) -> None:
-        """Refuse what comes from now on; what has been asked is answered. Any thread may call."""
-        self._draining = True
-
     async def stop(self) -> None:
         """End; what still waits is refused."""
         self.drain()
@@ -126,7 +111,7 @@ class Batcher:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         for job in self._jobs:
-            job.fail(self._refusal("the server is stopping"))
+            job.fail(self.refusal("the server is stopping"))
         if self._thread is not None and self._lanes is not None:
             self._thread.close()
             self._lanes.close()
@@ -175,7 +160,7 @@ class Batcher:
         the function raises.
         """
         if self._draining or self._thread is None or self._lanes is None:
-            raise self._refusal("the server is stopping")
+            raise self.refusal("the server is stopping")
         running = asyncio.ensure_future(_alone(self._thread, self._lanes, function))
         self._asides.add(running)
         running.add_done_callback(self._asides.discard)
@@ -199,7 +184,7 @@ class Batcher:
                     await job.changed.wait()
                 return found
         except TimeoutError:
-            raise self._refusal("the server was too busy to answer in time") from None
+            raise self.refusal("the server was too busy to answer in time") from None
 
     def _enter(self, job: Job) -> None:
         """Let a job wait."""
@@ -214,26 +199,19 @@ class Batcher:
 
     def _check(self, size: int | None) -> None:
         """Raise RefusalError unless a request may wait, of so many pieces; None: not known yet."""
-        if self._draining:
-            raise self._refusal("the server is stopping")
-        if not self.ready:
-            raise self._refusal(f"the model {self.name} is not ready")
+        self.refuse_unless_open()
         full = len(self._jobs) >= self.limits.queue
         if not full and size is not None:
             waiting = sum(job.left for job in self._jobs)
             full = waiting > 0 and waiting + size > self.limits.queue_tokens
         if full:
-            raise self._refusal("too many requests are waiting", status=429)
-
-    def _refusal(self, sentence: str, *, status: int = 503) -> RefusalError:
-        retry = self.limits.retry_seconds
-        return RefusalError(status, f"{sentence}; try again later", retry=retry)
+            raise self.refusal("too many requests are waiting", status=429)
 
     # Translating
 
     async def _serve(self, thread: ModelThread, lanes: Lanes) -> None:
         async with lanes.paused(quiet=False):
-            await self._recover(thread)
+            await self._recover(thread, self._engine.prove, self._jobs)
         while True:
             if lanes.failures:
                 await self._mend(thread, lanes)
@@ -305,7 +283,7 @@ class Batcher:
         if isinstance(error, HeedfulError):
             return _blamed(places, refusal_of(error))
         parts = self._crashed(places, error, parting=parting)
-        await self._recover(thread)
+        await self._recover(thread, self._engine.prove, self._jobs)
         return parts
 
     def found(self, place: Place, translation: Translation) -> None:
@@ -337,26 +315,8 @@ class Batcher:
             half = len(places) // 2
             return [places[half:], places[:half]]
         for job, _ in places:
-            job.fail(self._refusal("the model failed on this request"))
+            job.fail(self.refusal("the model failed on this request"))
         return []
-
-    async def _recover(self, thread: ModelThread) -> None:
-        """Return once the model has translated something."""
-        self._works = False
-        pause = self.limits.recovery_seconds
-        while True:
-            self._began = None
-            try:
-                await thread.run(self._engine.prove)
-            except Exception as error:
-                log.error("the model %s does not work (%s)", self.name, type(error).__name__)
-                for job in self._jobs:
-                    job.fail(self._refusal(f"the model {self.name} is not ready"))
-                await self._sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-            else:
-                self._works = True
-                return
 
 
 async def _alone(thread: ModelThread, lanes: Lanes, function: Callable[[], Result]) -> Result:

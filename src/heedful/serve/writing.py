@@ -21,11 +21,11 @@ import numpy as np
 
 from heedful.decode.company import SPARE, Company, Manner, Member
 from heedful.errors import HeedfulError, lacks_memory
-from heedful.serve.batcher import LONGEST_PAUSE
 from heedful.serve.jobs import Batch
 from heedful.serve.limits import ServerLimits
 from heedful.serve.model_thread import ModelThread
 from heedful.serve.refusal import RefusalError, refusal_of
+from heedful.serve.served import Served
 from heedful.serve.texts import Ask, Grown, Row, Work, grow, hand_over, rows_of
 from heedful.writer import Writer
 
@@ -34,7 +34,7 @@ log = logging.getLogger("heedful.serve")
 Result = TypeVar("Result")
 
 
-class Scribe:
+class Scribe(Served):
     """Lets the requests for one model that writes share its time.
 
     `told` is called with every company, `sleep` waits between attempts to use a model that failed.
@@ -50,30 +50,20 @@ class Scribe:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.name, self.writer, self.limits = name, writer, limits
-        self._told, self._sleep, self._clock = told, sleep, clock
+        super().__init__(name, limits, sleep, clock)
+        self.writer, self._told = writer, told
         self._asked: set[Work] = set()
         self._waiting: deque[Row] = deque()
         self._suspects: deque[Row] = deque()  # one of them is to blame for a failure
         self._rows: list[Row] = []  # those of the company, in its order
         self._company = Company(writer.model, writer.forbidden)
         self._since: float | None = None
-        self._works = self._draining = False
-        self._began: float | None = None
         self._asides = 0
         self._more = asyncio.Event()
         self._thread: ModelThread | None = None
         self._task: asyncio.Task[None] | None = None
 
     # How it stands
-
-    @property
-    def ready(self) -> bool:
-        """Whether requests are taken: the model has shown that it works, and does not hang."""
-        hangs = (
-            self._began is not None and self._clock() - self._began > self.limits.request_seconds
-        )
-        return self._works and not self._draining and not hangs
 
     @property
     def idle(self) -> bool:
@@ -96,10 +86,6 @@ class Scribe:
         """Begin to work, in the running event loop; it is ready once the model has shown it."""
         self._thread = ModelThread(self.name)
         self._task = asyncio.create_task(self._serve(self._thread), name=f"scribe {self.name}")
-
-    def drain(self) -> None:
-        """Refuse what comes from now on; what has been asked is answered. Any thread may call."""
-        self._draining = True
 
     async def stop(self) -> None:
         """End; what still waits is refused."""
@@ -155,19 +141,11 @@ class Scribe:
 
     def check(self, size: int) -> None:
         """Raise RefusalError unless a request may wait, of so many pieces."""
-        if self._draining:
-            raise self.refusal("the server is stopping")
-        if not self.ready:
-            raise self.refusal(f"the model {self.name} is not ready")
+        self.refuse_unless_open()
         waiting = sum(len(row.member.prompt) for row in self._waiting)
         full = waiting > 0 and waiting + size > self.limits.queue_tokens
         if full or self.pending >= self.limits.queue:
             raise self.refusal("too many requests are waiting", status=429)
-
-    def refusal(self, sentence: str, *, status: int = 503) -> RefusalError:
-        """Return what is said to who may try again later."""
-        retry = self.limits.retry_seconds
-        return RefusalError(status, f"{sentence}; try again later", retry=retry)
 
     async def _next(self, work: Work, until: float) -> Grown | RefusalError:
         try:
@@ -179,7 +157,7 @@ class Scribe:
     # Writing
 
     async def _serve(self, thread: ModelThread) -> None:
-        await self._recover(thread)
+        await self._recover(thread, self._prove, self._asked)
         while True:
             if self._suspects:
                 await self._try(thread, self._suspects.popleft())
@@ -265,7 +243,7 @@ class Scribe:
                 row.work.fail(refusal_of(error))
             else:
                 row.work.fail(self.refusal("the model failed on this request"))
-        await self._recover(thread)
+        await self._recover(thread, self._prove, self._asked)
 
     def _dismiss(self) -> None:
         """Let all go, and their caches."""
@@ -278,24 +256,6 @@ class Scribe:
             requests = len({id(row.work) for row in self._rows})
             self._told(Batch(len(self._rows), requests, self._clock() - self._since))
         self._since = None
-
-    async def _recover(self, thread: ModelThread) -> None:
-        """Return once the model has written something."""
-        self._works = False
-        pause = self.limits.recovery_seconds
-        while True:
-            self._began = None
-            try:
-                await thread.run(self._prove)
-            except Exception as error:
-                log.error("the model %s does not work (%s)", self.name, type(error).__name__)
-                for work in self._asked:
-                    work.fail(self.refusal(f"the model {self.name} is not ready"))
-                await self._sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-            else:
-                self._works = True
-                return
 
     def _prove(self) -> None:
         """Write a piece, to show that it can."""

@@ -19,6 +19,7 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from heedful.errors import DataError, ModelError
+from heedful.output import write_whole
 from heedful.settings import Settings
 from heedful.text.vocabulary import foreign_backend
 
@@ -159,6 +160,10 @@ class WordPieces:
     def content(self) -> str:
         """Return what tokenizer.json holds."""
         return str(self._backend.to_str())
+
+    def save(self, path: Path) -> None:
+        """Write the tokenizer.json; raises OutputError where that cannot be done."""
+        write_whole(path, self.content().encode())
 
     def fingerprint(self) -> str:
         """Return the SHA-256, in hexadecimal, of everything in it."""

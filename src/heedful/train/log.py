@@ -26,6 +26,17 @@ class Validation(NamedTuple):
     scores: tuple[tuple[str, float], ...] = ()
     """Of a model that answers, what is measured instead of perplexity and BLEU, by its name."""
 
+    @classmethod
+    def of(
+        cls,
+        loss: float,
+        bleu: float | None = None,
+        translations: tuple[str, ...] = (),
+        scores: tuple[tuple[str, float], ...] = (),
+    ) -> "Validation":
+        """Make it of a mean loss; a perplexity beyond e^100 is told as that."""
+        return cls(loss, math.exp(min(loss, 100.0)), bleu, translations, scores)
+
     def record(self) -> dict[str, Any]:
         """Return what `log.jsonl` keeps."""
         if self.scores:

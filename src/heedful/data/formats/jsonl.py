@@ -5,12 +5,18 @@ Read by `open_corpus` for files named `.jsonl` and `.jsonl.gz`.
 
 __all__ = ["Jsonl"]
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from heedful.data.formats.reading import ReadCounts, Row, RowError, each_line, sound_text
+from heedful.data.formats.reading import (
+    ReadCounts,
+    Row,
+    RowError,
+    each_line,
+    json_object,
+    sound_text,
+)
 from heedful.settings import Settings
 
 
@@ -30,14 +36,7 @@ class Jsonl(Settings):
         yield from each_line(path, self._pair, skip_bad=skip_bad, counts=counts)
 
     def _pair(self, text: str) -> tuple[str, str]:
-        try:
-            record = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise RowError(f"not JSON at column {error.colno}: {error.msg.lower()}") from None
-        except (ValueError, RecursionError):
-            raise RowError("not readable JSON: nested too deep or a huge number") from None
-        if not isinstance(record, dict):
-            raise RowError("not a JSON object", 'write {"source": "...", "target": "..."}')
+        record = json_object(text, '{"source": "...", "target": "..."}')
         source, target = self.columns or ("source", "target")
         return _text_at(record, source), _text_at(record, target)
 

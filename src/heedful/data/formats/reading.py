@@ -12,6 +12,7 @@ __all__ = [
     "RowError",
     "count_lines",
     "each_line",
+    "json_object",
     "lines",
     "open_bytes",
     "refuse",
@@ -21,6 +22,7 @@ __all__ = [
 
 import gzip
 import io
+import json
 import stat
 import zlib
 from collections.abc import Callable, Iterator
@@ -84,6 +86,19 @@ class RowError(Exception):
         self.problem = problem
         self.fix = fix
         super().__init__(problem)
+
+
+def json_object(text: str, example: str) -> dict[str, Any]:
+    """Return the object that a line holds; raises RowError, with an example of what to write."""
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise RowError(f"not JSON at column {error.colno}: {error.msg.lower()}") from None
+    except (ValueError, RecursionError):
+        raise RowError("not readable JSON: nested too deep or a huge number") from None
+    if not isinstance(record, dict):
+        raise RowError("not a JSON object", f"write {example}")
+    return record
 
 
 def refuse(problem: RowError, where: str, *, skip_bad: bool, counts: ReadCounts) -> None:
