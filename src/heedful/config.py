@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from heedful.data.corpus import DataConfig
 from heedful.errors import SettingError
+from heedful.models.architecture import ModelConfig
 from heedful.models.transformer import TransformerConfig
 from heedful.nn.embedding import ThreeWay
 from heedful.objectives import Objective, Translation
@@ -42,7 +43,7 @@ class RunConfig(Settings):
     """The corpus."""
     tokenizer: TokenizerConfig = BPE()
     """How text becomes pieces."""
-    model: TransformerConfig = TransformerConfig()
+    model: ModelConfig = TransformerConfig()
     """The model's shape."""
     objective: Objective = Translation()
     """What is minimised."""
@@ -78,6 +79,24 @@ class RunConfig(Settings):
             raise ValueError(
                 f"--training.max-pieces {self.training.max_pieces} is more than the "
                 f"--model.max-length {self.model.max_length} that the model can hold"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _suits_the_architecture(self) -> "RunConfig":
+        if self.objective.guided_alignment and not self.model.source_looks:
+            raise ValueError(
+                "--objective.guided-alignment guides attention: give a --model.attention.kind "
+                "other than none"
+            )
+        if isinstance(self.model, TransformerConfig):
+            return self
+        if self.training.lora_rank:
+            raise ValueError("--training.lora-rank is for --model.kind transformer alone")
+        if self.parallel.divides_weights:
+            raise ValueError(
+                f"the layers of --model.kind {self.model.kind} are not divided: give "
+                "--parallel.kind ddp"
             )
         return self
 

@@ -35,8 +35,8 @@ from heedful.model_header import (
     read_header,
     write_header,
 )
+from heedful.models.architecture import Model, ModelConfig
 from heedful.models.int8 import AT_ONCE, is_matrix, multiplied_out, to_int8
-from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.embedding import ThreeWay
 from heedful.nn.mapped import can_be_mapped, fill
 from heedful.text.tokenizer import Tokenizer
@@ -49,14 +49,14 @@ _OWN_TOKENIZER = "use the tokenizer.json that was trained with this model"
 class LoadedModel(NamedTuple):
     """What a model folder holds."""
 
-    model: Transformer
+    model: Model
     tokenizer: Tokenizer
     languages: Languages
 
 
 def save_model(
     folder: Path,
-    model: Transformer,
+    model: Model,
     tokenizer: Tokenizer,
     languages: Languages,
     *,
@@ -98,7 +98,7 @@ def save_model(
         shutil.rmtree(fresh, ignore_errors=True)  # there is none any more if all went well
 
 
-def _stored(model: Transformer, dtype: torch.dtype) -> dict[str, Tensor]:
+def _stored(model: Model, dtype: torch.dtype) -> dict[str, Tensor]:
     """Return the tensors of the file."""
     tensors: dict[str, Tensor] = {}
     kept = torch.float32 if dtype == torch.int8 else dtype
@@ -113,7 +113,7 @@ def _stored(model: Transformer, dtype: torch.dtype) -> dict[str, Tensor]:
 def _header(
     folder: Path,
     names: Sequence[str],
-    model: TransformerConfig,
+    model: ModelConfig,
     languages: Languages,
     dtype: torch.dtype,
 ) -> Header:
@@ -210,7 +210,7 @@ def _outline_of(path: Path) -> dict[str, tuple[list[int], str]]:
         raise ModelError(f"not a safetensors file ({error})", where=str(path), fix=AGAIN) from error
 
 
-def _expected(outline: Transformer, *, int8: bool) -> dict[str, tuple[list[int], Sequence[str]]]:
+def _expected(outline: Model, *, int8: bool) -> dict[str, tuple[list[int], Sequence[str]]]:
     """Return the shape of every tensor that the file must have, and the types it may have."""
     expected: dict[str, tuple[list[int], Sequence[str]]] = {}
     for name, weight in outline.named_parameters():
@@ -243,7 +243,7 @@ def _check_outline(
             raise ModelError(f'tensor "{name}" has type {dtype}', where=str(path), fix=AGAIN)
 
 
-def _fill(path: Path, model: Transformer, *, mapped: bool) -> None:
+def _fill(path: Path, model: Model, *, mapped: bool) -> None:
     for name, weight in model.named_parameters():
         with safe_open(path, "pt") as tensors:  # anew: what is read stays in memory
             values, own = tensors.get_tensor(name), mapped

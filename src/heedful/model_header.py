@@ -33,7 +33,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from heedful.errors import ModelError, OutputError
-from heedful.models.transformer import TransformerConfig
+from heedful.models.architecture import ModelConfig
 from heedful.settings import Settings
 
 FORMAT = "heedful-model"
@@ -92,7 +92,7 @@ class Header(Settings):
     """That it is one."""
     version: int
     """Of the format; each has a class of its own."""
-    model: TransformerConfig
+    model: ModelConfig
     """The model's settings."""
     languages: Languages
     """What it translates between."""

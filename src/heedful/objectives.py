@@ -11,8 +11,8 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from heedful.data.batches import Batch
+from heedful.models.architecture import Model
 from heedful.models.seq2seq import Seq2Seq
-from heedful.models.transformer import Transformer
 from heedful.nn.cross_entropy import projected_cross_entropy
 from heedful.settings import Settings
 from heedful.shapes import Float, Tensor
@@ -60,7 +60,7 @@ class Translation(Settings):
         memory = model.encode(batch.source, batch.source_mask)
         guided = None
         if self.guided_alignment and batch.alignment is not None:
-            assert isinstance(model, Transformer)
+            assert isinstance(model, Model)
             assert model.config.alignment_layer is not None
             states, scores = model.hidden_and_scores(
                 batch.target_in, memory, model.config.alignment_layer, heads=1

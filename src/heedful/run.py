@@ -28,7 +28,7 @@ from heedful.device import has_bf16, pick_device
 from heedful.errors import HeedfulError, SettingError
 from heedful.kernels import available
 from heedful.model_folder import LoadedModel, save_model
-from heedful.models.transformer import Transformer
+from heedful.models.architecture import Model
 from heedful.progress import Progress
 from heedful.run_data import RunData, prepare, prepared
 from heedful.run_folder import RunFolder
@@ -158,7 +158,7 @@ class _Run:
         shape = config.model
         if config.objective.guided_alignment and shape.alignment_layer is None:
             # the second to last; of two layers, the first would still be far from the output
-            place = shape.decoder_layers - (2 if shape.decoder_layers > 2 else 1)
+            place = shape.source_looks - (2 if shape.source_looks > 2 else 1)
             shape = shape.model_copy(update={"alignment_layer": place})
         return config.model_copy(update={"training": training, "model": shape})
 
@@ -178,14 +178,14 @@ class _Run:
             del besides
         return found
 
-    def _model(self, config: RunConfig, data: RunData) -> Transformer:
+    def _model(self, config: RunConfig, data: RunData) -> Model:
         sizes = (data.tokenizer.source_size, data.tokenizer.target_size)
         model = config.model.build(*sizes)
         if config.training.lora_rank:
             lora.add(model, config.training.lora_rank)
         return model.to(self.device)
 
-    def _gradients(self, config: RunConfig, model: Transformer, shards: int) -> Gradients:
+    def _gradients(self, config: RunConfig, model: Model, shards: int) -> Gradients:
         precision = config.training.precision
         return Gradients(model, config.objective, precision, self.device, shards, self.progress.say)
 
@@ -269,7 +269,7 @@ class _Run:
         return BPEDropout(data.tokenizer, settings.bpe_dropout, config.seed, settings.max_pieces)
 
     def _shared_validation(
-        self, config: RunConfig, data: RunData, model: Transformer
+        self, config: RunConfig, data: RunData, model: Model
     ) -> Callable[[], Validation] | None:
         """Return what measures the model in the lead and tells all; None without a dev set."""
         if data.dev is None or self.processes.size == 1:

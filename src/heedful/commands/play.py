@@ -66,6 +66,7 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         from heedful.serve.starting import Asked, serve
     except ModuleNotFoundError as error:
         raise lacking(error) from error
+    from heedful.models.architecture import as_transformer
     from heedful.playground.handlers import Played, Playground
 
     def started(address: str, models: "Models") -> None:
@@ -77,6 +78,8 @@ def run(options: Options, settings: dict[str, Any]) -> int:
     def routes(
         models: "Models", translators: "dict[str, Translator]", limits: "ServerLimits"
     ) -> "Sequence[APIRouter]":
+        for one in translators.values():
+            as_transformer(one.model, "the playground")
         played = [Played(name, one, one.folder) for name, one in translators.items()]
         return [play_routes(Playground(played, limits), models)]
 

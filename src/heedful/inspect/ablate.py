@@ -27,7 +27,7 @@ import torch
 from heedful.errors import SettingError, did_you_mean
 from heedful.inspect.capture import Looking, Looks, in_the_open, replaced
 from heedful.inspect.names import Head, Kind, modules, parse
-from heedful.models.transformer import Transformer
+from heedful.models.architecture import Model
 from heedful.nn.attention import KeyValue
 from heedful.shapes import Float, Tensor
 
@@ -62,7 +62,7 @@ Edits = Mapping[tuple[Kind, int], Edit]
 
 @contextmanager
 def ablate(
-    model: Transformer,
+    model: Model,
     heads: Iterable[str | Head],
     how: How | str = "zero",
     reference: Looks | None = None,
@@ -82,7 +82,7 @@ def ablate(
 
 
 def ablations(
-    model: Transformer,
+    model: Model,
     heads: Iterable[str | Head],
     how: How | str = "zero",
     reference: Looks | None = None,
@@ -123,7 +123,7 @@ def _edits(heads: Sequence[Head], how: str, given: Means) -> Edits:
 
 
 @contextmanager
-def edited(model: Transformer, edits: Edits) -> Iterator[None]:
+def edited(model: Model, edits: Edits) -> Iterator[None]:
     """Compute with edits while the block runs."""
     there = {(kind, layer): module for kind, layer, module in modules(model)}
     places = [(there[place], looking(edit)) for place, edit in edits.items()]

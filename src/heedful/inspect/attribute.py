@@ -20,6 +20,7 @@ from heedful.inspect.embedded import Vectors, averages, of_step, vectors
 from heedful.inspect.names import modules
 from heedful.inspect.stages import logits_of
 from heedful.inspect.trace import Trace
+from heedful.models.architecture import as_transformer
 from heedful.shapes import Array, Float, Tensor
 
 Method = Literal[
@@ -187,6 +188,7 @@ def _value_zeroing(seen: Trace, step: int, wanted: Wanted) -> tuple[Scores, None
 
 
 def _rollout(seen: Trace, step: int, wanted: Wanted) -> tuple[Scores, None]:
+    as_transformer(seen.model, "rollout")
     source, target = relevance.rollout(seen.looks)
     return (source[step], target[step, : step + 1]), None
 
@@ -196,7 +198,7 @@ def _chefer(seen: Trace, step: int, wanted: Wanted) -> tuple[Scores, None]:
         logits = logits_of(seen.model, seen.source.ids, seen.target.ids[: step + 1])
         return wanted(logits[step:].float().log_softmax(-1))[0]
 
-    source, target = relevance.chefer(seen.model, predicted, seen.edits)
+    source, target = relevance.chefer(as_transformer(seen.model, "chefer"), predicted, seen.edits)
     return (source[step], target[step, : step + 1]), None
 
 

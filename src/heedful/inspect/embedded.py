@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 
 from heedful.inspect.leaving import still_wanted
-from heedful.models.transformer import Transformer
+from heedful.models.architecture import Model
 from heedful.shapes import Float, Tensor
 from heedful.text.pieces import START
 
@@ -24,7 +24,7 @@ class Vectors(NamedTuple):
 
 
 @torch.no_grad()
-def vectors(model: Transformer, source: tuple[int, ...], target: tuple[int, ...]) -> Vectors:
+def vectors(model: Model, source: tuple[int, ...], target: tuple[int, ...]) -> Vectors:
     """Return the embeddings of a source and of what the decoder reads to write a target."""
     device = next(model.parameters()).device
     read = torch.tensor([source], device=device)
@@ -33,7 +33,7 @@ def vectors(model: Transformer, source: tuple[int, ...], target: tuple[int, ...]
 
 
 @torch.no_grad()
-def averages(model: Transformer) -> Vectors:
+def averages(model: Model) -> Vectors:
     """Return the mean of all pieces, of either side: a place from which to look at one of them.
 
     Zeros would not do: before a norm the shortest vector is worth as much as the whole.
@@ -45,7 +45,7 @@ def averages(model: Transformer) -> Vectors:
     return Vectors(source, target)
 
 
-def of_step(model: Transformer, given: Vectors, step: int) -> Float[Tensor, "B N"]:
+def of_step(model: Model, given: Vectors, step: int) -> Float[Tensor, "B N"]:
     """Return the log-probabilities of all pieces at a step, of every variant."""
     still_wanted()
     tables = vars(model.tables)

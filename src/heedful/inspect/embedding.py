@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from heedful.errors import SettingError
+from heedful.models.architecture import as_transformer
 from heedful.nn.position import InputPosition
 from heedful.shapes import Array, Float, Tensor
 from heedful.translator import Translator
@@ -44,7 +45,8 @@ def embedding(
     nearest: int = 8,
 ) -> Embedded:
     """Return what a piece is at a place; raises SettingError for a piece or place there is not."""
-    model, tokenizer = translator.model, translator.tokenizer
+    tokenizer = translator.tokenizer
+    model = as_transformer(translator.model, "what a piece is at a place")
     if side == "source":
         table, positions, name = model.tables.source, model.source_position, tokenizer.source_pieces
     else:

@@ -16,7 +16,7 @@ import torch
 from heedful.inspect.ablate import Edits, How, ablations, edited, merged
 from heedful.inspect.attribute import check_step
 from heedful.inspect.capture import Looking, replaced
-from heedful.inspect.names import KINDS, Head, Kind, every_head, modules
+from heedful.inspect.names import Head, Kind, every_head, kinds, modules
 from heedful.inspect.stages import logits_of
 from heedful.inspect.trace import Trace
 from heedful.nn.attention import KeyValue
@@ -53,7 +53,7 @@ def importance(seen: Trace, step: int | None = None) -> Gradients:
     found = dict(zip(gates, slopes, strict=True))
     return {
         kind: np.stack([found[place].cpu().numpy() for place in found if place[0] == kind])
-        for kind in KINDS
+        for kind in kinds(seen.model)
     }
 
 

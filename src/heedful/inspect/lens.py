@@ -15,6 +15,7 @@ from torch import nn
 from heedful.inspect.ablate import edited
 from heedful.inspect.stages import logits_of
 from heedful.inspect.trace import Trace
+from heedful.models.architecture import as_transformer
 
 
 class Said(NamedTuple):
@@ -29,19 +30,19 @@ class Said(NamedTuple):
 @torch.inference_mode()
 def logit_lens(seen: Trace, top: int = 5) -> list[list[Said]]:
     """Return, for each decoder layer and each step, what would be said; last what is."""
-    states = []
+    model, states = as_transformer(seen.model, "the logit lens"), []
 
     def keep(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         states.append(output.states)
 
-    handles = [layer.register_forward_hook(keep) for layer in seen.model.decoder]
+    handles = [layer.register_forward_hook(keep) for layer in model.decoder]
     try:
         with edited(seen.model, seen.edits):
             logits_of(seen.model, seen.source.ids, seen.target.ids)
     finally:
         for handle in handles:
             handle.remove()
-    return [_said(seen, seen.model.decoder_norm(layer), top) for layer in states]
+    return [_said(seen, model.decoder_norm(layer), top) for layer in states]
 
 
 def _said(seen: Trace, states: Any, top: int) -> list[Said]:

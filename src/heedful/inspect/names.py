@@ -1,17 +1,34 @@
-"""What the attention of a Transformer is called: `encoder.5.6` is layer 5, head 6, from 0.
+"""What the attention of a model is called: `encoder.5.6` is layer 5, head 6, from 0.
 
 Names come in from users, places in a model go out; a name that the model has not is refused with
 those that it has.
 """
 
-__all__ = ["KINDS", "TITLES", "Head", "Kind", "check", "every_head", "modules", "parse"]
+__all__ = [
+    "KINDS",
+    "TITLES",
+    "Attention",
+    "Head",
+    "Kind",
+    "check",
+    "every_head",
+    "kinds",
+    "modules",
+    "parse",
+    "stepwise",
+]
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, get_args
 
 from heedful.errors import SettingError, did_you_mean
-from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer
+from heedful.models import convolutional
+from heedful.models.architecture import Model
+from heedful.models.recurrent import Recurrent
+from heedful.models.transformer import DecoderLayer, EncoderLayer
+from heedful.models.wiring import Bahdanau, Luong
 from heedful.nn.attention import MultiHeadAttention
+from heedful.nn.source_attention import SourceAttention
 
 Kind = Literal["encoder", "decoder", "cross"]
 """The encoder's self-attention, the decoder's masked one, and the decoder's to the source."""
@@ -41,18 +58,42 @@ class Head(NamedTuple):
         return f"{self.kind}.{self.layer}.{self.head}"
 
 
-def modules(model: Transformer) -> Iterator[tuple[Kind, int, MultiHeadAttention]]:
+Attention = MultiHeadAttention | SourceAttention
+"""What looks: of a Transformer with several heads, of the models before it with one."""
+
+
+def modules(model: Model) -> Iterator[tuple[Kind, int, Attention]]:
     """Yield every attention of the model, the encoder's first."""
+    if isinstance(model, Recurrent):
+        if model.wiring.attention is not None:
+            yield "cross", 0, model.wiring.attention
+        return
     for number, layer in enumerate(model.encoder):
-        assert isinstance(layer, EncoderLayer)
-        yield "encoder", number, layer.attention
+        if isinstance(layer, EncoderLayer):
+            yield "encoder", number, layer.attention
     for number, layer in enumerate(model.decoder):
-        assert isinstance(layer, DecoderLayer)
-        yield "decoder", number, layer.attention
-        yield "cross", number, layer.cross_attention
+        if isinstance(layer, DecoderLayer):
+            yield "decoder", number, layer.attention
+            yield "cross", number, layer.cross_attention
+        elif isinstance(layer, convolutional.DecoderLayer):
+            yield "cross", number, layer.attention
 
 
-def every_head(model: Transformer, kind: Kind | None = None) -> list[Head]:
+def kinds(model: Model) -> tuple[Kind, ...]:
+    """Return the kinds of attention that the model has, in the order of `KINDS`."""
+    known = {kind for kind, _, _ in modules(model)}
+    return tuple(kind for kind in KINDS if kind in known)
+
+
+def stepwise(model: Model) -> bool:
+    """Return whether attention is asked once for each step of a known target, not for all."""
+    if not isinstance(model, Recurrent):
+        return False
+    used = model.config.attention
+    return isinstance(used, Bahdanau) or (isinstance(used, Luong) and used.input_feeding)
+
+
+def every_head(model: Model, kind: Kind | None = None) -> list[Head]:
     """Return the heads of the model, or of one kind of its attention."""
     return [
         Head(found, layer, head)
@@ -62,15 +103,21 @@ def every_head(model: Transformer, kind: Kind | None = None) -> list[Head]:
     ]
 
 
-def check(model: Transformer, kind: str, layer: int | None, head: int | None = None) -> None:
+def check(model: Model, kind: str, layer: int | None, head: int | None = None) -> None:
     """Raise SettingError, with what there is, unless the model has this layer and head."""
     if kind not in KINDS:
         raise SettingError(
             f'there is no attention "{kind}"', where="kind", fix=did_you_mean(kind, KINDS)
         )
-    config = model.config
-    layers = config.encoder_layers if kind == "encoder" else config.decoder_layers
-    for name, asked, there in (("layer", layer, layers), ("head", head, config.n_heads)):
+    known = kinds(model)
+    if kind not in known:
+        raise SettingError(
+            f"a model of the kind {model.config.kind} has no attention of that kind",
+            where=kind,
+            fix=f"it has {' and '.join(known)}" if known else "this one has no attention at all",
+        )
+    layers = sum(found == kind for found, _, _ in modules(model))
+    for name, asked, there in (("layer", layer, layers), ("head", head, model.config.n_heads)):
         if asked is not None and not 0 <= asked < there:
             raise SettingError(
                 f"there is no {name} {asked}",
@@ -79,7 +126,7 @@ def check(model: Transformer, kind: str, layer: int | None, head: int | None = N
             )
 
 
-def parse(model: Transformer, name: str | Head) -> list[Head]:
+def parse(model: Model, name: str | Head) -> list[Head]:
     """Return the heads that a name stands for: of `encoder.5.6` one, of `encoder.5` a layer's.
 
     Raises SettingError for a name of another form or of what the model has not.

@@ -7,8 +7,9 @@ __all__ = ["picture"]
 
 from typing import Any
 
+from heedful.errors import ModelError
 from heedful.inspect.drawing import Format, drawn
-from heedful.inspect.names import KINDS, TITLES, Kind
+from heedful.inspect.names import TITLES, Kind, kinds
 from heedful.inspect.trace import Trace
 
 CAPTION = "Where each head read from, darker is more; not proof of why the model answered so."
@@ -17,8 +18,12 @@ CAPTION = "Where each head read from, darker is more; not proof of why the model
 def picture(seen: Trace, kind: Format) -> bytes:
     """Return the sheet: a row for each layer, a column for each head; see `drawn` for errors."""
     rows: list[tuple[Kind, int]] = [
-        (name, layer) for name in KINDS for layer in range(seen.n_layers(name))
+        (name, layer) for name in kinds(seen.model) for layer in range(seen.n_layers(name))
     ]
+    if not rows:
+        raise ModelError(
+            "this model has no attention to draw", fix="save .json or .npz, which hold the rest"
+        )
     heads = seen.model.config.n_heads
 
     def sheet(figures: Any) -> Any:

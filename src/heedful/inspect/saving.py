@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from heedful.errors import SettingError
-from heedful.inspect.names import KINDS
+from heedful.inspect.names import kinds
 from heedful.inspect.page import page
 from heedful.inspect.picture import picture
 from heedful.inspect.trace import Trace
 from heedful.inspect.wire import to_wire
+from heedful.models.architecture import as_transformer
 from heedful.output import write_whole
 
 
@@ -44,13 +45,18 @@ def check_format(path: Path) -> "Format":
     return written
 
 
+def _html(seen: Trace, name: str) -> bytes:
+    as_transformer(seen.model, "the page of a trace")
+    return page(to_wire(seen, name)).encode()
+
+
 def _json(seen: Trace, name: str) -> bytes:
     return json.dumps(to_wire(seen, name), ensure_ascii=False).encode()
 
 
 def _npz(seen: Trace, name: str) -> bytes:
     """Return the arrays: maps by kind [layer head query key], pieces, and log-probabilities."""
-    arrays: dict[str, Any] = {str(kind): seen.maps(kind) for kind in KINDS}
+    arrays: dict[str, Any] = {str(kind): seen.maps(kind) for kind in kinds(seen.model)}
     arrays |= {
         "source_ids": np.array(seen.source.ids),
         "target_ids": np.array(seen.target.ids),
@@ -66,7 +72,7 @@ def _npz(seen: Trace, name: str) -> bytes:
 Format = Callable[[Trace, str], bytes]
 
 FORMATS: dict[str, Format] = {
-    ".html": lambda seen, name: page(to_wire(seen, name)).encode(),
+    ".html": _html,
     ".json": _json,
     ".npz": _npz,
     ".svg": lambda seen, name: picture(seen, "svg"),

@@ -20,7 +20,7 @@ import torch
 from heedful.inspect.ablate import Edits, edited
 from heedful.inspect.capture import Looks
 from heedful.inspect.leaving import still_wanted, waiting
-from heedful.inspect.names import Head, Kind, check
+from heedful.inspect.names import Head, Kind, check, modules
 from heedful.inspect.sides import Side
 from heedful.inspect.stages import (
     LONGEST,
@@ -37,7 +37,7 @@ from heedful.inspect.stages import (
 )
 from heedful.inspect.tree import Beam as Tree
 from heedful.inspect.tree import grown
-from heedful.models.transformer import Transformer
+from heedful.models.architecture import Model
 from heedful.search import Asked, Beam, Wish
 from heedful.search.wish import NOTHING
 from heedful.shapes import Array, Float, Tensor
@@ -102,7 +102,7 @@ class Trace:
     """How the translation had to begin."""
 
     @property
-    def model(self) -> Transformer:
+    def model(self) -> Model:
         """Return the model that was looked into."""
         return self.translator.model
 
@@ -169,8 +169,7 @@ class Trace:
         return sorted(found, key=lambda look: -look.words[0][1] if look.words else 0.0)
 
     def n_layers(self, kind: Kind) -> int:
-        config = self.model.config
-        return config.encoder_layers if kind == "encoder" else config.decoder_layers
+        return sum(found == kind for found, _, _ in modules(self.model))
 
     def sides(self, kind: Kind) -> tuple[Side, Side]:
         """Return the sides that queries and keys are words of."""

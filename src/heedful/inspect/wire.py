@@ -32,10 +32,11 @@ import numpy as np
 
 import heedful
 from heedful.inspect.lens import logit_lens
-from heedful.inspect.names import KINDS, Kind
+from heedful.inspect.names import Kind, kinds
 from heedful.inspect.sides import Side
 from heedful.inspect.stages import Begun, Encoded, TooLongError
 from heedful.inspect.trace import Trace
+from heedful.models.transformer import Transformer
 from heedful.shapes import Array, Float
 from heedful.translator import Translator
 
@@ -56,7 +57,7 @@ def to_wire(seen: Trace, name: str = "") -> dict[str, Any]:
     return {
         **begun(Begun(seen.translator, seen.to, seen.source, seen.search), name),
         **target(seen.target, seen.forced),
-        "attention": [attention_of(seen, kind) for kind in KINDS],
+        "attention": [attention_of(seen, kind) for kind in kinds(seen.model)],
         "steps": steps(seen),
         "lens": lens(seen),
         "beam": beam(seen),
@@ -66,7 +67,7 @@ def to_wire(seen: Trace, name: str = "") -> dict[str, Any]:
 def check_size(seen: Trace) -> None:
     """Raise TooLongError for a trace with more than `LARGEST` weights."""
     heads = seen.model.config.n_heads
-    sides = [(*seen.axes(kind), seen.n_layers(kind)) for kind in KINDS]
+    sides = [(*seen.axes(kind), seen.n_layers(kind)) for kind in kinds(seen.model)]
     count = sum(layers * heads * len(rows) * len(columns) for rows, columns, layers in sides)
     if count > LARGEST:
         raise TooLongError(
@@ -100,7 +101,9 @@ def steps(seen: Trace) -> list[dict[str, Any]]:
 
 
 def lens(seen: Trace) -> list[list[dict[str, Any]]]:
-    """Return what each decoder layer would say at each step."""
+    """Return what each decoder layer would say at each step; nothing but of a Transformer."""
+    if not isinstance(seen.model, Transformer):
+        return []
     return [
         [{"top": list(map(list, said.top)), "logp": said.log_prob} for said in layer]
         for layer in logit_lens(seen)

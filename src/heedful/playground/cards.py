@@ -14,6 +14,7 @@ from torch import nn
 
 from heedful.inspect.names import every_head
 from heedful.model_header import CARD
+from heedful.models.architecture import as_transformer
 from heedful.playground.refused import NamedRefusalError
 from heedful.serve.refusal import RefusalError
 from heedful.translator import Translator
@@ -41,7 +42,8 @@ _BLEU = re.compile(r"BLEU (\d+(?:\.\d+)?)")
 
 def card(translator: Translator, folder: Path | None) -> Card:
     """Return what a model is."""
-    config, model = translator.model.config, translator.model
+    model = as_transformer(translator.model, "the playground")
+    config = model.config
     return {
         "encoder_layers": config.encoder_layers,
         "decoder_layers": config.decoder_layers,

@@ -25,6 +25,7 @@ from heedful.inspect.embedding import embedding
 from heedful.inspect.evidence import Evidence, evidence
 from heedful.inspect.page import page
 from heedful.inspect.trace import Trace
+from heedful.models.architecture import as_transformer
 from heedful.playground import asked as fields
 from heedful.playground.cards import atlas, card, examples, heads_file
 from heedful.playground.kept import Kept, Traced
@@ -155,15 +156,16 @@ class Playground:
         translator = self._find(asked.model).translator
         found = embedding(translator, asked.side, asked.id, asked.place)
         added = found.position
+        scheme = as_transformer(translator.model, "the playground").config.position
         return {
             "s": found.piece,
             "norm": float(np.linalg.norm(found.vector)),
             "values": found.vector[:SHOWN].tolist(),
             "neighbours": [{"s": one.piece, "cosine": one.cosine} for one in found.near],
             "position": {
-                "kind": translator.model.config.position.kind,
+                "kind": scheme.kind,
                 "values": None if added is None else added[:SHOWN].tolist(),
-                "theta": getattr(translator.model.config.position, "theta", None),
+                "theta": getattr(scheme, "theta", None),
             },
             "sum": None if added is None else (found.vector + added)[:SHOWN].tolist(),
         }

@@ -21,7 +21,7 @@ from torch import nn
 from heedful.data.batches import Batch
 from heedful.device import cores
 from heedful.errors import SettingError
-from heedful.models.transformer import Transformer
+from heedful.models.architecture import Model
 from heedful.nn.cross_entropy import added
 from heedful.nn.dropout import dropout_seed
 from heedful.objectives import Objective
@@ -47,7 +47,7 @@ def automatic_shards(batch_tokens: int, device: torch.device) -> int:
 class Gradients:
     """Adds the gradients of batches to the weights' `grad`; `Trainer` calls `add`."""
 
-    model: Transformer
+    model: Model
     objective: Objective
     precision: Precision
     device: torch.device

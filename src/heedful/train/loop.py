@@ -20,7 +20,7 @@ from torch import nn
 
 from heedful.data.batches import Batch, BatchPlan
 from heedful.errors import ModelError
-from heedful.models.transformer import Transformer
+from heedful.models.architecture import Model
 from heedful.objectives import Loss
 from heedful.shapes import Float, Tensor
 from heedful.train.ahead import ahead
@@ -99,7 +99,7 @@ class TrainState:
 class Trainer:
     """Everything one training needs; `run` is the loop."""
 
-    model: Transformer
+    model: Model
     gradients: Gradients | ParallelGradients
     optimizer: torch.optim.Optimizer
     schedule: Schedule

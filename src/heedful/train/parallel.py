@@ -17,7 +17,7 @@ from torch import nn
 
 from heedful.data.batches import Batch
 from heedful.errors import SettingError
-from heedful.models.transformer import Transformer
+from heedful.models.architecture import Model
 from heedful.nn.dropout import dropout_seed
 from heedful.objectives import Objective
 from heedful.settings import Settings
@@ -35,9 +35,7 @@ class DDP(Settings):
     timeout: float = Field(600, gt=0)
     """Seconds to wait for the other processes; more than a validation takes."""
 
-    def wrap(
-        self, step: nn.Module, model: Transformer, device: torch.device, bf16: bool
-    ) -> nn.Module:
+    def wrap(self, step: nn.Module, model: Model, device: torch.device, bf16: bool) -> nn.Module:
         """Return the module whose gradients are those of all processes."""
         return nn.parallel.DistributedDataParallel(step)
 
@@ -57,9 +55,7 @@ class FSDP(Settings):
     timeout: float = Field(600, gt=0)
     """Seconds to wait for the other processes; more than a validation takes."""
 
-    def wrap(
-        self, step: nn.Module, model: Transformer, device: torch.device, bf16: bool
-    ) -> nn.Module:
+    def wrap(self, step: nn.Module, model: Model, device: torch.device, bf16: bool) -> nn.Module:
         """Divide the weights; the model's parameters are DTensors from here on.
 
         With `bf16` a layer's weights travel in it, as autocast would make them afterwards, and so
@@ -90,7 +86,7 @@ Parallel = Annotated[DDP | FSDP, Field(discriminator="kind")]
 class _Step(nn.Module):
     """The model with its objective, as one call that DDP and FSDP can watch."""
 
-    def __init__(self, model: Transformer, objective: Objective) -> None:
+    def __init__(self, model: Model, objective: Objective) -> None:
         super().__init__()
         self.model = model
         self.objective = objective
@@ -111,7 +107,7 @@ class ParallelGradients:
 
     def __init__(
         self,
-        model: Transformer,
+        model: Model,
         objective: Objective,
         precision: Precision,
         device: torch.device,
