@@ -119,7 +119,8 @@ class DecoderLayer(nn.Module):
         asked = (self.query_proj(hidden) + embedded) * _HALF
         looked: Looked = self.attention(asked, known.memory, known.mask, scored)
         rows = len(states) // len(known.roots)
-        context = looked.context * known.roots.repeat_interleave(rows)[:, None, None]
+        roots = known.roots.to(looked.context.dtype).repeat_interleave(rows)
+        context = looked.context * roots[:, None, None]
         hidden = (self.context_proj(context) + hidden) * _HALF
         return Decoded((hidden + states) * _HALF, looked.scores)
 
