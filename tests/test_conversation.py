@@ -1,5 +1,6 @@
 """Conversations: what is answered, what is computed for it, and what no text can do to it."""
 
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -53,12 +54,13 @@ def test_an_answer_is_read_in_the_pieces_it_was_written_in(writer: Writer) -> No
 
 def test_a_template_that_changes_the_past_has_it_read_anew(writer: Writer) -> None:
     """Some take away what an earlier answer says of its thoughts."""
-    talk = Conversation(writer)
     source = writer.template.source.replace(" + message['content'] ", " + message['content'][:5] ")
-    talk.template = ChatTemplate(source, {})
+    other = copy(writer)
+    other.template = ChatTemplate(source, {})
+    talk = Conversation(other)
     talk.say("the cat", GREEDY, 20)
-    fresh = Conversation(writer)
-    fresh.template, fresh.messages = talk.template, [*talk.messages]
+    fresh = Conversation(other)
+    fresh.messages = [*talk.messages]
     assert talk.say("the mat", GREEDY, 20).said == fresh.say("the mat", GREEDY, 20).said
 
 

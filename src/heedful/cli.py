@@ -37,7 +37,8 @@ COMMANDS = {
     "heads": 'measure what each attention head is for, and whether any follows "it"',
     "play": "show on a web page, live, what a model does with a sentence",
     "serve": "answer translation requests over HTTP, as LibreTranslate does",
-    "export": "write a model for CTranslate2 or ONNX, or smaller for heedful, checked",
+    "import": "make a model folder of a translator from elsewhere, such as OPUS-MT",
+    "export": "write a model for CTranslate2, ONNX or transformers, or smaller, checked",
     "shortlist": "learn which pieces a model may translate with, for faster translation",
     "recipes": "list the named experiments that `heed train --recipe` knows",
 }

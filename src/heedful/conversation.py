@@ -44,8 +44,8 @@ class Conversation:
                 where="--model",
                 fix="take one that is an -Instruct or -Chat, or use heed generate",
             )
-        self.writer, self.template = writer, writer.template
-        self.template.prepare()
+        self.writer = writer
+        writer.template.prepare()
         self.past = Past(writer.model, int8=int8)
         self.messages: list[Message] = []
         self._known: tuple[str, list[int]] = "", []

@@ -34,7 +34,7 @@ from heedful.model_folder import LoadedModel, load_model
 from heedful.model_header import Languages, read_header
 from heedful.model_path import model_path
 from heedful.models.architecture import Model
-from heedful.text.pieces import BYTE_LETTERS
+from heedful.text.pieces import BYTE_LETTERS, UNKNOWN
 from heedful.text.tokenizer import Tokenizer
 from heedful.train.lora import plain_name
 from heedful.translator import Translator
@@ -158,10 +158,13 @@ def first_weights(config: RunConfig, model: Model) -> None:
 def unspelled(store: TokenStore, tokenizer: Tokenizer) -> float:
     """Return the share of pieces that are a lone byte of a letter: 0 to 1, of both sides.
 
-    A vocabulary that has not learnt a script spells it so, and the model cannot know it.
+    A vocabulary that has not learnt a script spells it so, and the model cannot know it. One of
+    SentencePiece has `<unk>` for it.
     """
     lone = [
-        {
+        {UNKNOWN}
+        if tokenizer.cutters()
+        else {
             number
             for number, piece in enumerate(side)
             if len(piece) == 1 and BYTE_LETTERS.get(piece, 0) >= 0x80

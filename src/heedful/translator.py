@@ -166,26 +166,23 @@ class Translator:
             self._agree("to", to, self.languages.target)
             self._agree("from", from_, self.languages.source)
             return None
-        for option, language in (("to", to), ("from", from_)):
-            if language is not None and language not in tagged:
-                raise SettingError(
-                    f'the model knows no language "{language}"',
-                    where=f"--{option}",
-                    fix=did_you_mean(language, tagged),
-                )
+        sources = {source for source, _ in self.ways()}
+        for option, language, known in (("to", to, tagged), ("from", from_, sorted(sources))):
+            if language is not None and language not in known:
+                problem = f'the model knows no language "{language}"'
+                fix = did_you_mean(language, known)
+                raise SettingError(problem, where=f"--{option}", fix=fix)
         if to is not None and to == from_:
             raise SettingError(f'both are "{to}"', where="--from and --to", fix="give one of them")
         reached = {b for a, b in self.ways() if from_ is None or a == from_}
         targets = [language for language in tagged if language in reached]
         if to is None and (from_ is None or len(targets) != 1):
-            known = " or ".join(f"--to {language}" for language in targets)
-            raise SettingError("the model translates into several languages", fix=f"give {known}")
+            fix = f"give {' or '.join(f'--to {language}' for language in targets)}"
+            raise SettingError("the model translates into several languages", fix=fix)
         if to is not None and to not in targets:
-            raise SettingError(
-                f"the model translates from {from_} to {' or '.join(targets)} alone",
-                where=f"--from {from_} --to {to}",
-                fix=f"translate to {self.languages.source} first, and from there to {to}",
-            )
+            alone = f"the model translates from {from_} to {' or '.join(targets)} alone"
+            fix = f"translate to {self.languages.source} first, and from there to {to}"
+            raise SettingError(alone, where=f"--from {from_} --to {to}", fix=fix)
         return to if to is not None else targets[0]
 
     def ways(self) -> list[tuple[str, str]]:
@@ -193,6 +190,8 @@ class Translator:
         tagged, known = self.tokenizer.languages, self.languages
         if not tagged or {known.source, known.target, *known.others} == set(tagged):
             return known.ways()
+        if known.source and known.source not in tagged:
+            return [(known.source, language) for language in tagged]
         return [(a, b) for a in tagged for b in tagged if a != b]
 
     def _agree(self, option: str, asked: str | None, known: str) -> None:

@@ -28,6 +28,7 @@ from heedful.kernels.warm import ready
 from heedful.models.seq2seq import Memory, Seq2Seq
 from heedful.models.seq2seq import decode as all_logits
 from heedful.models.transformer import Transformer, TransformerConfig
+from heedful.nn.embedding import ThreeWay
 from heedful.search import Asked, Beam, Greedy, Hypothesis, Limits
 from tests.decode.uncached import UncachedStepper
 
@@ -255,11 +256,17 @@ def test_what_fails_in_a_thread_is_raised(way: str, sources: list[list[int]]) ->
         decode(broken, sources, Greedy(), limits=LIMITS, batch_tokens=300)
 
 
+@pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam", "n-best"])
 def test_only_candidates_of_a_source_are_in_its_translation(
-    way: str, model: Transformer, sources: list[list[int]], search: Greedy | Beam
+    way: str, model: Transformer, sources: list[list[int]], search: Greedy | Beam, biased: bool
 ) -> None:
     """In any batch, and as if all other pieces had been forbidden to the sentence alone."""
+    if biased:
+        ends = ThreeWay(output_bias=True)
+        model = model.config.model_copy(update={"embedding": ends}).build(ENTRIES, ENTRIES).eval()
+        assert model.tables.bias is not None
+        torch.nn.init.normal_(model.tables.bias)
 
     def candidates(source: Sequence[int]) -> Any:
         draw = random.Random(str(source))

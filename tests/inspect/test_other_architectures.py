@@ -13,6 +13,7 @@ from heedful.errors import ModelError, SettingError
 from heedful.inspect.heads.measure import measure
 from heedful.inspect.trace import Trace, trace
 from heedful.interop import ctranslate2, onnx
+from heedful.interop.huggingface import seq2seq
 from heedful.model_folder import LoadedModel
 from heedful.model_header import Languages
 from heedful.models.architecture import as_transformer
@@ -100,6 +101,7 @@ def test_what_needs_a_transformer_says_so(name: str, tokenizer: Tokenizer, tmp_p
         lambda: card(translator, None),
         lambda: ctranslate2.export(tmp_path / "a", loaded, "float32"),
         lambda: onnx.export(tmp_path / "b", loaded),
+        lambda: seq2seq.export(tmp_path / "c", loaded),
         lambda: as_transformer(translator.model, "it"),
     ):
         with pytest.raises(ModelError, match=f"inside a Transformer, and this model is {kind}"):

@@ -128,9 +128,14 @@ class FusedStepper:
         return stride(self, books)
 
     @property
+    def biased(self) -> bool:
+        """Whether listed pieces' logits get a bias, which the kernels of many steps do not add."""
+        return self.listed and self.packed.model.tables.bias is not None
+
+    @property
     def strides_beams(self) -> bool:
         """Whether it can take many steps of beam search: in int8, where none asks what it sees."""
-        return self.packed.decoder.stacked is not None and not self.attentive
+        return self.packed.decoder.stacked is not None and not self.attentive and not self.biased
 
     def stride_beams(self, books: BeamBooks) -> int | None:
         """Take them."""
@@ -217,6 +222,8 @@ class FusedStepper:
             called.listed_whole(passing.whole, self.packed.table, *scales, *lists)
         else:
             called.listed(passing.input, self.packed.table, *lists)
+        if self.packed.model.tables.bias is not None:
+            logits += self.packed.model.tables.bias.detach().numpy()[ids]
         self.entries = torch.from_numpy(ids)
         return torch.from_numpy(logits)
 

@@ -28,7 +28,7 @@ from heedful.decode.products import Float32Product, Int8Product, Product, floats
 from heedful.models.int8 import to_int8
 from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer
 from heedful.nn.attention import MultiHeadAttention
-from heedful.nn.feedforward import SwiGLU
+from heedful.nn.feedforward import SwiGLU, Swish
 from heedful.nn.mapped import let_go
 from heedful.nn.norm import LayerNorm, PreNorm
 from heedful.nn.position import ALiBi, Rotary
@@ -147,7 +147,8 @@ def pack(model: Transformer, format: Format = "float32") -> PackedTransformer:
     linear = isinstance(config.position, ALiBi)
     table = model.tables.output.weight
     size = len(table)
-    project = _made(table.detach().float(), torch.zeros(size), torch.ones(size), format)
+    bias = torch.zeros(size) if model.tables.bias is None else model.tables.bias.detach().float()
+    project = _made(table.detach().float(), bias, torch.ones(size), format)
     let_go(table)
     slopes = layers[0].attention.position.slope if linear else torch.zeros(config.n_heads)
     activation, post = _activation(model), not isinstance(config.residual, PreNorm)
@@ -206,8 +207,8 @@ def _stacked(
     )
 
 
-_ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swiglu": "SWIGLU"}
-"""What the kernels call the feed-forward networks that they know."""
+_ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swiglu": "SWIGLU", "swish": "SWIGLU"}
+"""What the kernels call the feed-forward networks that they know; Swish is SwiGLU times 1."""
 
 
 def has_kernels(model: Transformer) -> bool:
@@ -247,7 +248,6 @@ def _norm(norm: Any, settings: Any) -> Norm:
 
 def _layer(layer: EncoderLayer | DecoderLayer, feed_forward: Any, format: Format) -> Layer:
     network: Any = layer.feed_forward
-    gated = isinstance(feed_forward, SwiGLU)
     position: Any = layer.attention.position
     relative = getattr(position, "key_table", torch.zeros(0, layer.attention.d_k))
     across: dict[str, Product] = {}
@@ -261,11 +261,24 @@ def _layer(layer: EncoderLayer | DecoderLayer, feed_forward: Any, format: Format
             [look.query_proj, look.key_proj, look.value_proj], format, _factors(look, 3)
         ),
         output=_product([look.output_proj], format),
-        inner=_product([network.gate, network.inner] if gated else [network.inner], format),
+        inner=_product(_inner(network, feed_forward), format),
         outer=_product([network.outer], format),
         relative=floats(relative),
         **across,
     )
+
+
+def _inner(network: Any, feed_forward: Any) -> list[nn.Linear]:
+    """Return the projections before the activation."""
+    if isinstance(feed_forward, SwiGLU):
+        return [network.gate, network.inner]
+    if isinstance(feed_forward, Swish):
+        n_out, n_in = network.inner.weight.shape
+        one = nn.Linear(n_in, n_out)
+        nn.init.zeros_(one.weight)
+        nn.init.ones_(one.bias)
+        return [network.inner, one]
+    return [network.inner]
 
 
 def _factors(attention: MultiHeadAttention, parts: int) -> list[float]:

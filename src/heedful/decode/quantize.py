@@ -110,8 +110,8 @@ class Int8Tables(Tables):
     """Embeddings as they are, the projection onto the vocabulary in whole numbers."""
 
     def __init__(self, tables: Tables) -> None:
-        super().__init__(tables.source, tables.target, tables.output)
-        self.product = Int8Linear(tables.output.weight)
+        super().__init__(tables.source, tables.target, tables.output, tables.scale)
+        self.product = Int8Linear(tables.output.weight, tables.bias)
 
     def project(
         self, hidden: Float[Tensor, "*rows D"], entries: Int[Tensor, " N"] | None

@@ -149,6 +149,8 @@ class Stage:
             torch.mm(hidden, weight, out=self.logits)
         else:  # in bf16 every other row would have two best pieces
             torch.mm(hidden, weight, out_dtype=torch.float32, out=self.logits)
+        if self.model.tables.bias is not None:
+            self.logits += self.model.tables.bias
         if kernels_for(hidden):
             from heedful.kernels.gpu import best
 

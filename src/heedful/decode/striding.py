@@ -21,7 +21,7 @@ _EVERY_PIECE, _NO_TABLE = np.zeros(0, np.int32), np.zeros((0, 0), np.int8)
 def stride(stepper: "FusedStepper", books: Books) -> bool:
     """Let every row grow until a quarter has ended or a client leaves: `heedful.search.stride`."""
     stack = stepper.packed.decoder.stacked
-    if stack is None or stepper.attentive or stepper.width > 1:
+    if stack is None or stepper.attentive or stepper.biased or stepper.width > 1:
         return False
     model, passing, forbidden = _given(stepper, stack, books.forbidden)
     count = len(stepper.positions)

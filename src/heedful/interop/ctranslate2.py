@@ -30,7 +30,7 @@ from heedful.model_folder import LoadedModel
 from heedful.models.architecture import as_transformer
 from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer, TransformerConfig
 from heedful.nn.attention import GroupedQuery, MultiHead, MultiHeadAttention
-from heedful.nn.feedforward import GELU, GELUTanh, ReLU, SwiGLU
+from heedful.nn.feedforward import GELU, GELUTanh, ReLU, SwiGLU, Swish
 from heedful.nn.norm import LayerNorm, PostNorm, PreNorm, RMSNorm
 from heedful.nn.position import (
     ALiBi,
@@ -177,6 +177,8 @@ def _feed_forward(config: TransformerConfig) -> dict[str, Any]:
             return {"activation": Activation.GELU}
         case GELUTanh():
             return {"activation": Activation.GELUTanh}
+        case Swish():
+            return {"activation": Activation.SWISH}
         case SwiGLU():
             return {"activation": Activation.SWISH, "ffn_glu": True}
     raise _refused("feed_forward", config.feed_forward)
@@ -216,6 +218,8 @@ def _fill(spec: Any, model: Transformer) -> None:
     spec.encoder.embeddings[0].weight = _copy(tables.source.weight)
     spec.decoder.embeddings.weight = _copy(tables.target.weight)
     spec.decoder.projection.weight = _copy(tables.output.weight)
+    if tables.bias is not None:
+        spec.decoder.projection.bias = _copy(tables.bias)
     for side, norm, place in (
         (spec.encoder, model.encoder_norm, model.source_position),
         (spec.decoder, model.decoder_norm, model.target_position),

@@ -12,7 +12,7 @@ from pathlib import Path
 from heedful.errors import ModelError, OutputError, SettingError
 from heedful.model_folder import LoadedModel
 from heedful.text.pieces import language_tag
-from heedful.text.tokenizer import SIDES, Tokenizer
+from heedful.text.tokenizer import Tokenizer
 
 
 def needed(*packages: str) -> None:
@@ -68,7 +68,7 @@ def different(engine: str, how: str, folder: Path) -> ModelError:
 
 def tokenizer_files(tokenizer: Tokenizer) -> list[str]:
     """Return the names that `Tokenizer.save_sides` gives its files, the source's first."""
-    return ["tokenizer.json"] if tokenizer.shared else [*SIDES]
+    return [*tokenizer.side_files]
 
 
 def example_tag(loaded: LoadedModel) -> str:

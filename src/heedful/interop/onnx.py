@@ -46,11 +46,17 @@ OPSET = 18
 def export(folder: Path, loaded: LoadedModel) -> Difference:
     """Write the folder, once onnxruntime has translated with it as heedful does.
 
-    Raises SettingError without the packages, ModelError for a model that torch.onnx cannot express
-    or that translates otherwise, OutputError if the folder is not free.
+    Raises SettingError without the packages, ModelError for a model that torch.onnx cannot express,
+    of SentencePiece, or that translates otherwise, OutputError if the folder is not free.
     """
     needed("onnxscript", "onnx", "onnxruntime")
     model = as_transformer(loaded.model, "an export to ONNX")
+    if loaded.tokenizer.cutters():
+        raise ModelError(
+            "its pieces are SentencePiece's, which the tokenizers library numbers otherwise",
+            where="--to onnx",
+            fix="export it to ctranslate2 or huggingface",
+        )
     with fresh_folder(folder) as fresh:
         _write(fresh, model)
         loaded.tokenizer.save_sides(fresh)

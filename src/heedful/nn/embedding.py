@@ -1,5 +1,7 @@
 """Piece embeddings, scaled by sqrt(d_model), and which of the three matrices are one (section 3.4).
 
+Models that were trained elsewhere may have them unscaled, and a bias on the output.
+
 The three are: the source embedding, the target embedding and the projection before the softmax. A
 model without an encoder has the last two, unscaled (`decoder_tables`).
 """
@@ -9,6 +11,7 @@ __all__ = ["Embedding", "Tables", "ThreeWay", "TwoWay", "Untied", "decoder_table
 import math
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 from torch import nn
 
@@ -21,7 +24,8 @@ from heedful.shapes import Float, Int, Tensor
 class Tables(nn.Module):
     """The source, target and output matrices; tied ones are the same parameter.
 
-    The embeddings are multiplied by `scale`, which is sqrt(d_model) if not given.
+    The embeddings are multiplied by `scale`, which is sqrt(d_model) if not given; `output_bias`
+    adds a learned number to every logit, 0 at first.
     """
 
     def __init__(
@@ -30,12 +34,17 @@ class Tables(nn.Module):
         target: nn.Embedding,
         output: nn.Embedding,
         scale: float | None = None,
+        *,
+        output_bias: bool = False,
     ) -> None:
         super().__init__()
         self.source = source
         self.target = target
         self.output = output
         self.scale = math.sqrt(source.embedding_dim) if scale is None else scale
+        self.bias: nn.Parameter | None = None
+        if output_bias:
+            self.bias = nn.Parameter(torch.zeros(output.num_embeddings))
 
     def embed_source(self, tokens: Int[Tensor, "B S"]) -> Float[Tensor, "B S D"]:
         """Return `scale * E[tokens]`."""
@@ -50,9 +59,12 @@ class Tables(nn.Module):
     def project(
         self, hidden: Float[Tensor, "*rows D"], entries: Int[Tensor, " N"] | None
     ) -> Float[Tensor, "*rows N"]:
-        """Return `hidden E^T`, over all entries or a shortlist of them."""
-        weight = self.output.weight if entries is None else self.output.weight[entries]
-        return linear(hidden, weight)
+        """Return `hidden E^T`, with the bias if there is one, over all entries or some of them."""
+        weight: Tensor = self.output.weight
+        bias: Tensor | None = self.bias
+        if entries is not None:
+            weight, bias = weight[entries], None if bias is None else bias[entries]
+        return linear(hidden, weight, bias)
 
 
 def _table(size: int, d_model: int) -> nn.Embedding:
@@ -68,7 +80,20 @@ def decoder_tables(size: int, d_model: int, *, tied: bool) -> Tables:
     return Tables(table, table, table if tied else _table(size, d_model), scale=1.0)
 
 
-class ThreeWay(Settings):
+class _Ends(Settings):
+    """What every kind can be told."""
+
+    scaled: bool = True
+    """Multiply embeddings by sqrt(d_model), as the paper does."""
+    output_bias: bool = False
+    """Add a learned number to every logit; the paper does not."""
+
+    def _tables(self, source: nn.Embedding, target: nn.Embedding, output: nn.Embedding) -> Tables:
+        scale = None if self.scaled else 1.0
+        return Tables(source, target, output, scale, output_bias=self.output_bias)
+
+
+class ThreeWay(_Ends):
     """The paper's: one matrix for all three; needs a shared vocabulary."""
 
     kind: Literal["three_way"] = "three_way"
@@ -83,10 +108,10 @@ class ThreeWay(Settings):
                 fix="use two_way or untied",
             )
         table = _table(target_size, d_model)
-        return Tables(table, table, table)
+        return self._tables(table, table, table)
 
 
-class TwoWay(Settings):
+class TwoWay(_Ends):
     """The target embedding is the output matrix; the source has its own (Press and Wolf 2016)."""
 
     kind: Literal["two_way"] = "two_way"
@@ -94,10 +119,10 @@ class TwoWay(Settings):
     def build(self, source_size: int, target_size: int, d_model: int) -> Tables:
         """Return the tables."""
         target = _table(target_size, d_model)
-        return Tables(_table(source_size, d_model), target, target)
+        return self._tables(_table(source_size, d_model), target, target)
 
 
-class Untied(Settings):
+class Untied(_Ends):
     """Three matrices."""
 
     kind: Literal["untied"] = "untied"
@@ -106,7 +131,7 @@ class Untied(Settings):
         """Return the tables."""
         sizes = (source_size, target_size, target_size)
         source, target, output = (_table(size, d_model) for size in sizes)
-        return Tables(source, target, output)
+        return self._tables(source, target, output)
 
 
 Embedding = Annotated[ThreeWay | TwoWay | Untied, Field(discriminator="kind")]

@@ -1,6 +1,6 @@
 """The position-wise feed-forward network (section 3.3) and its successors."""
 
-__all__ = ["GELU", "FeedForward", "GELUTanh", "ReLU", "SwiGLU", "activation_of"]
+__all__ = ["GELU", "FeedForward", "GELUTanh", "ReLU", "SwiGLU", "Swish", "activation_of"]
 
 from collections.abc import Callable
 from functools import partial
@@ -87,6 +87,18 @@ class GELUTanh(Settings):
         return _TwoLinear(d_model, d_ff, self.bias, partial(F.gelu, approximate="tanh"))
 
 
+class Swish(Settings):
+    """`x sigmoid(x)` in ReLU's place (Ramachandran et al. 2017, arXiv 1710.05941), as in Marian."""
+
+    kind: Literal["swish"] = "swish"
+    bias: bool = True
+    """Whether both products add a bias."""
+
+    def build(self, d_model: int, d_ff: int) -> nn.Module:
+        """Return the module."""
+        return _TwoLinear(d_model, d_ff, self.bias, F.silu)
+
+
 class SwiGLU(Settings):
     """A gated unit without biases (Shazeer 2020, arXiv 2002.05202); three matrices of d_ff."""
 
@@ -97,7 +109,7 @@ class SwiGLU(Settings):
         return _Gated(d_model, d_ff)
 
 
-FeedForward = Annotated[ReLU | GELU | GELUTanh | SwiGLU, Field(discriminator="kind")]
+FeedForward = Annotated[ReLU | GELU | GELUTanh | Swish | SwiGLU, Field(discriminator="kind")]
 
 
 def activation_of(settings: FeedForward) -> Callable[[Tensor], Tensor]:
@@ -110,4 +122,5 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
     "gelu_tanh": partial(F.gelu, approximate="tanh"),
     "swiglu": F.silu,
+    "swish": F.silu,
 }

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 _SCRIPTS_WITHOUT_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
 _WORD = re.compile(rf"[{_SCRIPTS_WITHOUT_SPACES}]|[^\W{_SCRIPTS_WITHOUT_SPACES}]+(?:['’-]\w+)*|\S")
 _SPACED = re.compile(r"\S+")
+_UNKNOWN = "<unk>"
 _PART = re.compile(r"<0x[89A-F][0-9A-F]>|.", re.DOTALL)
 
 
@@ -99,6 +100,25 @@ def piece_edges(pieces: Sequence[str], text: str) -> list[int]:
     edges = [0]
     for piece in pieces:
         edges.append(edges[-1] + _n_bytes(piece, raw, edges[-1]))
+    return edges if edges[-1] == len(raw) or not pieces else _found_again(pieces, raw)
+
+
+def _found_again(pieces: Sequence[str], raw: bytes) -> list[int]:
+    """Return the edges of pieces that do not spell the text: it was normalised, or is `<unk>`.
+
+    A piece that is found further on begins there; what lies before belongs to those that are not.
+
+    >>> _found_again(["▁a", "<unk>", "c"], " aéc".encode())
+    [0, 2, 4, 5]
+    """
+    edges, end = [0], 0
+    for piece in pieces:
+        written = piece.replace("▁", " ").encode()
+        place = raw.find(written, end) if piece != _UNKNOWN else -1
+        if place >= 0:
+            edges[-1], end = place, place + len(written)
+        edges.append(end)
+    edges[0], edges[-1] = 0, len(raw)
     return edges
 
 

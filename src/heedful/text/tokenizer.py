@@ -27,6 +27,9 @@ from heedful.text.pieces import (
     control_pieces,
     readable,
 )
+from heedful.text.sentence_pieces import FORMAT as SENTENCE_PIECES
+from heedful.text.sentence_pieces import SentencePieces
+from heedful.text.sentencepiece_file import SentencePieceModel
 from heedful.text.tokenizer_file import languages_of, parse, read_backend, side_content
 from heedful.text.train_tokenizer import BPE, TokenizerConfig, Unigram, train_backend
 from heedful.text.words import Words
@@ -36,24 +39,32 @@ SIDES = ("source_tokenizer.json", "target_tokenizer.json")
 """Names for each side alone, as other programs read them."""
 
 
+Side = Backend | SentencePieces
+
+
 class Tokenizer:
     """The pieces of the source and of the target; they are the same when `shared`.
 
-    It is lossless: decoding what was encoded gives the text as typed, also where a text holds
-    characters never seen in training or spells a control piece.
+    One that was trained here is lossless: decoding what was encoded gives the text as typed, also
+    where a text holds characters never seen in training or spells a control piece. One of
+    SentencePiece, which an imported model brings, normalises the text; its two sides may share
+    their pieces and cut differently.
     """
 
     pad_id = PAD
     start_id = START
     end_id = END
 
-    def __init__(self, source: Backend, target: Backend) -> None:
+    def __init__(self, source: Side, target: Side) -> None:
         self._source = source
         self._target = target
-        self._source_words = Words(source)
-        self._target_words = self._source_words if source is target else Words(target)
-        self.shared: bool = source is target
-        self.languages: tuple[str, ...] = languages_of(source)
+        self._source_words = _words(source)
+        self._target_words = self._source_words if source is target else _words(target)
+        self._one_file = source is target
+        self.shared: bool = self._one_file or _same_pieces(source, target)
+        self.languages: tuple[str, ...] = (
+            source.languages if isinstance(source, SentencePieces) else languages_of(source)
+        )
 
     @classmethod
     def train(
@@ -90,18 +101,19 @@ class Tokenizer:
             raise ModelError("this is not UTF-8 text", where=where) from None
         data = parse(text, where)
         if data.get("format") != TWO_SIDED:
-            backend = read_backend(data, where)
-            return cls(backend, backend)
+            side = _read_side(data, where)
+            return cls(side, side)
         if not (isinstance(data.get("source"), dict) and isinstance(data.get("target"), dict)):
             raise ModelError("one of its two sides is missing", where=where)
-        return cls(read_backend(data["source"], where), read_backend(data["target"], where))
+        return cls(_read_side(data["source"], where), _read_side(data["target"], where))
 
     def save(self, path: Path) -> None:
         """Write tokenizer.json, whole or not at all; raises OutputError when that fails.
 
-        Shared, it is a file of the `tokenizers` library like any other; separate, it holds two.
+        Trained here and shared, it is a file of the `tokenizers` library like any other; separate,
+        it holds two.
         """
-        if self.shared:
+        if self._one_file:
             text = self._source.to_str()
         else:
             sides = {"source": self._source, "target": self._target}
@@ -125,8 +137,8 @@ class Tokenizer:
 
     @cached_property
     def _fingerprint(self) -> str:
-        sides = [self._source] if self.shared else [self._source, self._target]
-        learnt = json.dumps([side_content(side) for side in sides], sort_keys=True)
+        sides = [self._source] if self._one_file else [self._source, self._target]
+        learnt = json.dumps([_content(side) for side in sides], sort_keys=True)
         return sha256(learnt.encode()).hexdigest()
 
     def encode_source(self, texts: Sequence[str], to: str | None = None) -> list[list[int]]:
@@ -168,17 +180,36 @@ class Tokenizer:
 
     def target_bytes(self) -> list[bytes]:
         """Return what every piece of the target stands for, in order; control pieces nothing."""
+        if isinstance(self._target, SentencePieces):
+            return self._target.spelled()
         controls = len(CONTROL) + len(self.languages) * self.shared
         learnt = self.vocabularies()[1][controls:]
         return [b""] * controls + [bytes(BYTE_LETTERS[x] for x in piece) for piece in learnt]
 
     def save_sides(self, folder: Path) -> None:
-        """Write files that the `tokenizers` library reads: tokenizer.json, or one for each side."""
-        if self.shared:
-            self.save(folder / "tokenizer.json")
-            return
-        for name, side in zip(SIDES, (self._source, self._target), strict=True):
-            _write_whole(folder / name, side.to_str())
+        """Write files that the `tokenizers` library reads, of the names in `side_files`.
+
+        SentencePiece's cut and write the same pieces; the ids are others than the model's.
+        """
+        sides = (self._source, self._target)[: len(self.side_files)]
+        for number, (name, side) in enumerate(zip(self.side_files, sides, strict=True)):
+            if isinstance(side, SentencePieces):
+                _write_whole(folder / name, side.for_library(decodes=number == 1))
+            else:
+                _write_whole(folder / name, side.to_str())
+
+    @property
+    def side_files(self) -> tuple[str, ...]:
+        """Names of the files that `save_sides` writes: one, or the source's and the target's."""
+        foreign = isinstance(self._source, SentencePieces)
+        return SIDES if foreign or not self.shared else ("tokenizer.json",)
+
+    def cutters(self) -> tuple[SentencePieceModel, SentencePieceModel] | None:
+        """Return the SentencePiece models of source and target; None of a tokenizer of ours."""
+        source, target = self._source, self._target
+        if isinstance(source, SentencePieces) and isinstance(target, SentencePieces):
+            return source.model, target.model
+        return None
 
     def _tag_id(self, language: str | None) -> int:
         if not self.languages:
@@ -197,16 +228,43 @@ class Tokenizer:
         return len(CONTROL) + self.languages.index(language)
 
 
-def _encode(words: Words, texts: Sequence[str]) -> list[list[int]]:
+def _words(side: Side) -> Words | SentencePieces:
+    """Return what cuts the texts of a side."""
+    return side if isinstance(side, SentencePieces) else Words(side)
+
+
+def _same_pieces(source: Side, target: Side) -> bool:
+    """Return whether two sides of SentencePiece number the same pieces."""
+    if isinstance(source, SentencePieces) and isinstance(target, SentencePieces):
+        return source.pieces == target.pieces
+    return False
+
+
+def _read_side(data: dict[str, Any], where: str) -> Side:
+    if data.get("format") == SENTENCE_PIECES:
+        return SentencePieces.read(data, where)
+    return read_backend(data, where)
+
+
+def _content(side: Side) -> dict[str, Any]:
+    """Return what was learnt."""
+    if isinstance(side, SentencePieces):
+        content: dict[str, Any] = json.loads(side.to_str())
+        return content
+    return side_content(side)
+
+
+def _encode(words: Words | SentencePieces, texts: Sequence[str]) -> list[list[int]]:
     try:
         return words.encode(texts)
     except TypeError:
         raise DataError(_not_text(texts)) from None
 
 
-def _pieces(backend: Backend, ids: Sequence[int]) -> list[str]:
-    pieces = (backend.id_to_token(number) for number in ids)
-    return [CONTROL[UNKNOWN] if piece is None else readable(piece) for piece in pieces]
+def _pieces(side: Side, ids: Sequence[int]) -> list[str]:
+    pieces = (side.id_to_token(number) for number in ids)
+    shown = str if isinstance(side, SentencePieces) else readable
+    return [CONTROL[UNKNOWN] if piece is None else shown(piece) for piece in pieces]
 
 
 def _not_text(texts: Sequence[str]) -> str:

@@ -4,7 +4,17 @@ Weights are read from safetensors alone, one file or several with an index. Noth
 folder that has nothing else than pickles is refused.
 """
 
-__all__ = ["Held", "check_tied", "compare", "config_of", "fill", "held_in", "load", "load_model"]
+__all__ = [
+    "Held",
+    "check_tied",
+    "compare",
+    "config_of",
+    "fill",
+    "held_in",
+    "load",
+    "load_model",
+    "read",
+]
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -171,14 +181,14 @@ def fill(model: nn.Module, held: Mapping[str, Held], wanted: Mapping[str, Place]
     assert weights.keys() == wanted.keys()
     for name, weight in weights.items():
         place = wanted[name]
-        values = _read(held[place.tensor], place.tensor)
+        values = read(held[place.tensor], place.tensor)
         if place.across:
             values = values.t()
         with torch.no_grad():
             weight.copy_(values[place.first : place.first + len(weight)])
 
 
-def _read(tensor: Held, name: str) -> Shaped[Tensor, "..."]:
+def read(tensor: Held, name: str) -> Shaped[Tensor, "..."]:
     with safe_open(tensor.file, "pt") as tensors:  # anew: what is read stays in memory
         values: Tensor = tensors.get_tensor(name)
     if not are_finite(values):
@@ -189,7 +199,7 @@ def _read(tensor: Held, name: str) -> Shaped[Tensor, "..."]:
 
 def check_tied(held: Mapping[str, Held], embedding: str, output: str) -> None:
     """Raise ModelError where one matrix is stored twice, and not as one."""
-    if not torch.equal(_read(held[embedding], embedding), _read(held[output], output)):
+    if not torch.equal(read(held[embedding], embedding), read(held[output], output)):
         raise ModelError(
             f'config.json says that "{output}" and "{embedding}" are one, and they differ',
             where=str(held[output].file),

@@ -37,7 +37,8 @@ which BERT told whether a sentence follows another, which nobody asks any more."
 
 def ignored(architecture: str, tensor: str) -> bool:
     """Return whether a tensor holds no weights."""
-    return _IGNORED[architecture].fullmatch(tensor) is not None
+    known = _IGNORED.get(architecture)
+    return known is not None and known.fullmatch(tensor) is not None
 
 
 def places(described: Described, *, bare: bool = False) -> dict[str, Place]:

@@ -1,0 +1,122 @@
+"""A Hugging Face folder with a translator becomes a `LoadedModel` of ours, whole or not at all.
+
+What `config.json` says, then pieces, then names, shapes and types of all tensors, then memory, then
+numbers. Nothing is unpickled.
+"""
+
+__all__ = ["NEVER", "load"]
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from heedful.errors import ModelError
+from heedful.interop.huggingface.folder import (
+    Held,
+    check_tied,
+    compare,
+    config_of,
+    held_in,
+    read,
+)
+from heedful.interop.huggingface.seq2seq.marian import DescribedTranslator, described
+from heedful.interop.huggingface.seq2seq.names import (
+    BIAS,
+    COPIES,
+    POSITIONS,
+    SHARED,
+    SOURCE,
+    TARGET,
+    layers,
+)
+from heedful.interop.huggingface.seq2seq.vocabulary import Numbered, numbered
+from heedful.model_folder import LoadedModel, Unfilled
+from heedful.models.transformer import Transformer
+from heedful.nn.position import sinusoids
+from heedful.shapes import Float, Tensor
+
+NEVER = -100.0
+"""Logit of a piece that the model never had: its probability is 0 in float32."""
+
+
+def load(folder: Path) -> LoadedModel:
+    """Return model, tokenizer and languages of a folder.
+
+    Raises ModelError for whatever is missing, damaged, or not known here.
+    """
+    said = described(config_of(folder))
+    held = held_in(folder)
+    places = layers(said.model)
+    embeddings = _embeddings(held, said)
+    needed = {place.tensor: place.shape for place in places.values()}
+    needed |= {name: (size, said.model.d_model) for name, size in embeddings.items()}
+    needed |= _also_there(held, said)
+    compare(folder, held, needed, "translator of this kind")
+    target = [*embeddings][-1]
+    for name in COPIES:
+        if name in held and name not in embeddings:
+            check_tied(held, target, name)
+    _check_positions(held, said)
+    pieces = numbered(folder, said)
+    with Unfilled():
+        model = said.model.build(len(pieces.source_rows), len(pieces.target_rows))
+    weights = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, place in places.items():
+            weights[name].copy_(read(held[place.tensor], place.tensor))
+        _fill_tables(model, held, pieces, embeddings)
+    return LoadedModel(model.eval(), pieces.tokenizer, pieces.languages)
+
+
+def _embeddings(held: Mapping[str, Held], said: DescribedTranslator) -> dict[str, int]:
+    """Return the embedding matrices and how many rows each has, the target's last."""
+    if said.one_vocabulary:
+        return {
+            next((name for name in (SHARED, *COPIES) if name in held), SHARED): said.source_size
+        }
+    return {SOURCE: said.source_size, TARGET: said.target_size}
+
+
+def _also_there(held: Mapping[str, Held], said: DescribedTranslator) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of tensors that a file may hold, of those that it does."""
+    d_model = said.model.d_model
+    target = (said.target_size, d_model)
+    known: dict[str, tuple[int, ...]] = {BIAS: (1, said.target_size), COPIES[-1]: target}
+    if said.one_vocabulary:
+        known |= dict.fromkeys(COPIES, target)
+    known |= dict.fromkeys(POSITIONS, (said.model.max_length, d_model))
+    return {name: shape for name, shape in known.items() if name in held}
+
+
+def _check_positions(held: Mapping[str, Held], said: DescribedTranslator) -> None:
+    """Raise ModelError where positions are stored and are not the sinusoids."""
+    for name in POSITIONS:
+        if name in held:
+            expected = sinusoids(said.model.max_length, said.model.d_model, "halves")
+            if not torch.allclose(read(held[name], name).float(), expected, atol=1e-2):
+                problem = f'tensor "{name}" does not hold the sinusoids that Marian computes'
+                raise ModelError(problem, where=str(held[name].file))
+
+
+def _fill_tables(
+    model: Transformer, held: Mapping[str, Held], pieces: Numbered, embeddings: Mapping[str, int]
+) -> None:
+    """Copy the rows of the embeddings and of the bias, each to its place."""
+    tables = model.tables
+    sides = [(tables.source, pieces.source_rows), (tables.target, pieces.target_rows)]
+    for name, (table, rows) in zip(embeddings, sides[-len(embeddings) :], strict=True):
+        table.weight.copy_(_rows(read(held[name], name), rows, 0.0))
+    assert tables.bias is not None
+    size = [*embeddings.values()][-1]
+    bias = read(held[BIAS], BIAS)[0] if BIAS in held else torch.zeros(size)
+    tables.bias.copy_(_rows(bias, pieces.target_rows, NEVER))
+
+
+def _rows(
+    values: Float[Tensor, "N *D"], rows: Sequence[int | None], missing: float
+) -> Float[Tensor, "M *D"]:
+    """Return the rows in this order; one that is nowhere is `missing` throughout."""
+    found = values.float()[[0 if row is None else row for row in rows]]
+    found[[at for at, row in enumerate(rows) if row is None]] = missing
+    return found

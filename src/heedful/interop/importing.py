@@ -1,0 +1,62 @@
+"""A translator from elsewhere is read, named and written as a model folder of ours."""
+
+__all__ = ["bring"]
+
+from pathlib import Path
+
+from heedful import __version__
+from heedful.errors import SettingError
+from heedful.interop.folder import fresh_folder
+from heedful.interop.huggingface import seq2seq
+from heedful.model_folder import LoadedModel, save_model
+from heedful.model_header import Languages
+from heedful.text.pieces import language_tag
+
+
+def bring(folder: Path, output: Path, source: str | None, target: str | None) -> LoadedModel:
+    """Write a folder of Hugging Face as a model folder; return what it holds.
+
+    `source` and `target` are the languages, where its files name none or others. Raises ModelError
+    for a folder that is not known here, OutputError if `output` is taken, SettingError for a target
+    language that the model has no tag for.
+    """
+    loaded = seq2seq.load(folder)
+    loaded = loaded._replace(languages=_named(loaded, source, target))
+    with fresh_folder(output) as fresh:
+        save_model(fresh, *loaded, card=_card(folder, loaded))
+    return loaded
+
+
+def _named(loaded: LoadedModel, source: str | None, target: str | None) -> Languages:
+    """Return the languages; the targets of a model with tags are its tags."""
+    for language in (source, target):
+        if language is not None:
+            language_tag(language)  # refuses what is no code
+    known, tags = loaded.languages, loaded.tokenizer.languages
+    if tags and target is not None:
+        raise SettingError(
+            "the model has tags for its target languages",
+            where=f"--to {target}",
+            fix="leave it out, and give --to when you translate",
+        )
+    given = known.model_copy(
+        update={
+            "source": known.source if source is None else source,
+            "target": known.target if target is None else target,
+        }
+    )
+    plain = tags and not (known.both_directions or known.others)
+    return given.model_copy(update={"target": ""}) if plain else given
+
+
+def _card(folder: Path, loaded: LoadedModel) -> str:
+    known, config = loaded.languages, loaded.model.config
+    sides = f"{known.source or 'source'} to {known.target or 'target'}"
+    if loaded.tokenizer.languages:
+        sides = f"{known.source or 'source'} to {', '.join(loaded.tokenizer.languages)}"
+    return (
+        f"# A translator, {sides}\n\n"
+        f"Imported by heedful {__version__} from the folder `{folder.resolve().name}`, with its"
+        f" weights unchanged: {config.encoder_layers} encoder and {config.decoder_layers} decoder"
+        f" layers of width {config.d_model}. Its licence and its data are those of that folder.\n"
+    )

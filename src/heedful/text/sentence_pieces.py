@@ -1,0 +1,214 @@
+"""One side of a tokenizer that came from elsewhere: SentencePiece cuts, a list numbers the pieces.
+
+Text becomes ids and back, as with the pieces of `heedful.text.train_tokenizer`, but not without
+loss: characters are normalised first, and what no piece spells is `<unk>`. `Tokenizer` asks it what
+it asks a tokenizer of the `tokenizers` library; `heedful.interop` makes it of `.spm` files.
+"""
+
+__all__ = ["FORMAT", "SentencePieces"]
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer as Backend
+
+from heedful.errors import ModelError
+from heedful.text.charsmap import Charsmap
+from heedful.text.pieces import CONTROL, UNKNOWN, language_of
+from heedful.text.sentencepiece_file import Kind, Learnt, SentencePieceModel
+
+FORMAT = "heedful-sentence-pieces"
+_SPACE = "▁"
+_FIX = "fetch or import the model again"
+_NEVER = " "
+"""Before a piece it makes one that no text holds, since spaces are written otherwise."""
+
+
+class SentencePieces:
+    """Cuts by a unigram model; `pieces` are those of the translation model, in the order of ids.
+
+    The two lists need not agree. As in transformers, what is cut to a piece that the translation
+    model has not is `<unk>`, and what no piece spells is looked up there, too. Raises ModelError
+    for a model that the library cannot read.
+
+    >>> model = SentencePieceModel(
+    ...     [Learnt("<unk>", 0, Kind.UNKNOWN), Learnt("▁cat", -1, Kind.NORMAL)], 0, b"", True)
+    >>> side = SentencePieces([*CONTROL, "▁dog", "▁cat"], model)
+    >>> side.encode(["cat  cow"]), side.decode_batch([[5, 4, 2]])
+    ([[5, 3]], ['cat dog'])
+    """
+
+    def __init__(self, pieces: Sequence[str], model: SentencePieceModel, where: str = "") -> None:
+        self.pieces = list(pieces)
+        self.model = model
+        self.languages = tuple(_languages(self.pieces))
+        first = self.n_controls
+        learnt = enumerate(self.pieces[first:], start=first)
+        self._ids = {piece: number for number, piece in learnt}
+        self._charsmap = Charsmap(model.charsmap, where) if model.charsmap else None
+        try:
+            self._cutter = _unigram(model)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # a panic of the Rust library is no Exception
+            problem = "the tokenizers library cannot read the SentencePiece model"
+            raise ModelError(problem, where=where or None, fix=_FIX) from None
+
+    @property
+    def n_controls(self) -> int:
+        """How many of the first pieces no text is cut to."""
+        return len(CONTROL) + len(self.languages)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SentencePieces, (self.pieces, self.model)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of each text; raises TypeError for what is no text."""
+        try:
+            return [
+                [self._ids.get(token.value, UNKNOWN) for token in self._cut(text)] for text in texts
+            ]
+        except UnicodeEncodeError:
+            raise TypeError("half a surrogate pair") from None
+
+    def _cut(self, text: str) -> Any:
+        if not isinstance(text, str):
+            raise TypeError("no text")
+        plain = self._charsmap.normalised(text) if self._charsmap else text
+        if self.model.extra_spaces_removed:
+            plain = re.sub(" +", " ", plain.strip(" "))
+        if not plain:
+            return []
+        spaced = _SPACE + plain.replace(" ", _SPACE)
+        if self.model.extra_spaces_removed:
+            spaced = spaced.rstrip(_SPACE)
+        return self._cutter.tokenize(spaced) if spaced else []
+
+    def decode_batch(
+        self, rows: Sequence[Sequence[int]], skip_special_tokens: bool = True
+    ) -> list[str]:
+        """Return the texts of rows of ids; control pieces are left out unless asked for."""
+        first = self.n_controls if skip_special_tokens else 0
+        texts = ("".join(self.pieces[id_] for id_ in row if id_ >= first) for row in rows)
+        return [text.replace(_SPACE, " ").removeprefix(" ") for text in texts]
+
+    def get_vocab_size(self) -> int:
+        """Return how many pieces the translation model has."""
+        return len(self.pieces)
+
+    def id_to_token(self, number: int) -> str | None:
+        """Return a piece; None for a number that none has."""
+        return self.pieces[number] if 0 <= number < len(self.pieces) else None
+
+    def spelled(self) -> list[bytes]:
+        """Return the bytes that each piece writes; control pieces none."""
+        learnt = self.pieces[self.n_controls :]
+        return [b""] * self.n_controls + [piece.replace(_SPACE, " ").encode() for piece in learnt]
+
+    def to_str(self) -> str:
+        """Return all of it as JSON, for `read`."""
+        model = self.model
+        vocabulary = [[piece.text, piece.score, int(piece.kind)] for piece in model.pieces]
+        return json.dumps(
+            {
+                "format": FORMAT,
+                "pieces": self.pieces,
+                "model": {"type": "Unigram", "unk_id": model.unknown, "vocab": vocabulary},
+                "charsmap": base64.b64encode(model.charsmap).decode("ascii"),
+                "extra_spaces_removed": model.extra_spaces_removed,
+            },
+            ensure_ascii=False,
+        )
+
+    @classmethod
+    def read(cls, data: dict[str, Any], where: str) -> "SentencePieces":
+        """Return what `to_str` wrote; raises ModelError for anything else."""
+        try:
+            pieces, model = data["pieces"], data["model"]
+            learnt = [
+                Learnt(text, float(score), Kind(kind)) for text, score, kind in model["vocab"]
+            ]
+            charsmap = base64.b64decode(data["charsmap"], validate=True)
+            found = SentencePieceModel(
+                learnt, int(model["unk_id"]), charsmap, bool(data["extra_spaces_removed"])
+            )
+        except (KeyError, TypeError, ValueError, OverflowError, binascii.Error):
+            raise _damaged("a part is missing", where) from None
+        _check(pieces, found, where)
+        return cls(pieces, found, where)
+
+    def for_library(self, *, decodes: bool) -> str:
+        """Return a tokenizer.json of the `tokenizers` library, whose numbers are not the model's.
+
+        It cuts a source to the pieces that are translated, or `decodes` any pieces of a target.
+        """
+        learnt = [(piece, -100.0) for piece in self.pieces]
+        model = models.Unigram(learnt, UNKNOWN, False) if decodes else _unigram(self.model)
+        backend = Backend(model)
+        if decodes:
+            controls = self.pieces[: self.n_controls]
+            backend.add_special_tokens([AddedToken(x, normalized=False) for x in controls])
+        steps: list[Any] = []
+        if self.model.charsmap:
+            steps.append(_precompiled(self.model.charsmap))
+        if self.model.extra_spaces_removed:
+            steps += [normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")]
+        backend.normalizer = normalizers.Sequence(steps)
+        backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=False)
+        backend.decoder = decoders.Metaspace(prepend_scheme="always", split=False)
+        return str(backend.to_str())
+
+
+def _precompiled(charsmap: bytes) -> Any:
+    """Return the library's normaliser; raises ModelError for a table that it cannot read."""
+    try:
+        return normalizers.Precompiled(charsmap)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # a panic of the Rust library is no Exception
+        raise _damaged("the tokenizers library cannot read its table of characters", "") from None
+
+
+def _unigram(model: SentencePieceModel) -> models.Unigram:
+    """Return the library's model; pieces that spell no text are such that none holds them."""
+    vocabulary = [
+        (piece.text if piece.kind == Kind.NORMAL else _NEVER + piece.text, piece.score)
+        for piece in model.pieces
+    ]
+    return models.Unigram(vocabulary, model.unknown, False)
+
+
+def _languages(pieces: Sequence[str]) -> list[str]:
+    """Return the languages whose tags follow the control pieces."""
+    found = []
+    for piece in pieces[len(CONTROL) :]:
+        language = language_of(piece)
+        if language is None:
+            break
+        found.append(language)
+    return found
+
+
+def _damaged(what: str, where: str) -> ModelError:
+    return ModelError(f"this tokenizer is damaged: {what}", where=where or None, fix=_FIX)
+
+
+def _check(pieces: object, model: SentencePieceModel, where: str) -> None:
+    """Raise ModelError unless pieces are distinct texts, control pieces first, with scores."""
+    learnt = [piece.text for piece in model.pieces]
+    if not isinstance(pieces, list) or tuple(pieces[: len(CONTROL)]) != CONTROL:
+        raise _damaged("its control pieces are not its first pieces", where)
+    for some in (pieces, learnt):
+        if not all(isinstance(piece, str) and piece for piece in some):
+            raise _damaged("a piece is not a text", where)
+        if len(set(some)) != len(some):
+            raise _damaged("a piece occurs twice", where)
+    if not all(-1e30 < piece.score < 1e30 for piece in model.pieces):
+        raise _damaged("a score is not a number", where)
+    if not 0 <= model.unknown < len(learnt):
+        raise _damaged("it has no piece for what it does not know", where)

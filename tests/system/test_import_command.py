@@ -1,0 +1,98 @@
+"""`heed import`, and the other commands on what it writes of a tiny random Marian."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from heedful.cli import main
+from heedful.model_folder import load_model
+from tests.interop.opus import make_opus
+
+pytest.importorskip("transformers", reason="needs transformers (the dev group)")
+PAIRS = [
+    ("the cat sat on the mat", "die Katze saß auf der Matte"),
+    ("the house is small", "das Haus ist klein"),
+    ("good morning", "guten Morgen"),
+    ("where is the station", "wo ist der Bahnhof"),
+    ("my dog is small", "mein Hund ist klein"),
+    ("the dog sat on the mat", "der Hund saß auf der Matte"),
+]
+
+
+@pytest.fixture(scope="module")
+def brought(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("import")
+    shape = {"d_model": 32, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
+    make_opus(folder / "opus", pieces=260, max_position_embeddings=256, **shape)
+    assert main(["import", str(folder / "opus"), "-o", str(folder / "ours")]) == 0
+    return folder / "ours"
+
+
+def test_it_says_what_it_wrote(
+    brought: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = brought.parent / "opus"
+    assert main(["import", str(source), "-o", str(tmp_path / "again")]) == 0
+    weights = sum(w.numel() for w in load_model(tmp_path / "again").model.parameters())
+    assert capsys.readouterr().out == f"{tmp_path / 'again'}: {weights:,} weights, 264 pieces\n"
+    assert main(["import", str(source), "-o", str(tmp_path / "again")]) == 2
+    assert "something of that name already" in capsys.readouterr().err
+
+
+def test_tags_and_languages_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_opus(tmp_path / "opus", tags=(">>de<<", ">>nl<<"))
+    asked = ["import", str(tmp_path / "opus"), "-o", str(tmp_path / "ours")]
+    assert main([*asked, "--to", "de"]) == 2
+    assert "tags for its target languages" in capsys.readouterr().err
+    assert main([*asked, "--from", "e n"]) == 2
+    assert '"e n" cannot be a language code' in capsys.readouterr().err
+    assert main(asked) == 0
+    assert capsys.readouterr().out.endswith("pieces, --to de or --to nl\n")
+    given = ["translate", "--model", str(tmp_path / "ours"), "the cat"]
+    assert main(given) == 2
+    assert "give --to de or --to nl" in capsys.readouterr().err
+    assert main([*given, "--from", "fr", "--to", "nl"]) == 2
+    assert 'no language "fr"' in capsys.readouterr().err
+    assert main([*given, "--from", "en", "--to", "nl"]) == 0
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in (tmp_path / "nothing", tmp_path):
+        assert main(["import", str(folder), "-o", str(tmp_path / "ours")]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bart"}))
+    assert main(["import", str(tmp_path), "-o", str(tmp_path / "ours")]) == 2
+    assert "known: marian" in capsys.readouterr().err
+    assert not (tmp_path / "ours").exists()
+
+
+def test_a_long_way(brought: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fine-tune it on a TSV; translate, look at, measure and export what comes out."""
+    data, dev, run = tmp_path / "ours.tsv", tmp_path / "dev.tsv", tmp_path / "run"
+    data.write_text("".join(f"{a}\t{b}\n" for a, b in PAIRS), "utf-8")
+    dev.write_text("the cat is small\tdie Katze ist klein\nmy house\tmein Haus\n", "utf-8")
+    asked = ["train", "--start", str(brought), "--data", str(data), "--dev", str(dev)]
+    settings = "--training.max-steps 100 --training.batch-tokens 400 --model.dropout 0 --quiet"
+    settings += " --schedule.kind linear --schedule.peak 0.02 --schedule.warmup-steps 10"
+    assert main([*asked, "--out", str(run), *settings.split()]) == 0
+    tuned = load_model(run / "model")
+    before = load_model(brought)
+    assert tuned.tokenizer.fingerprint() == before.tokenizer.fingerprint()
+    assert not torch.equal(tuned.model.tables.source.weight, before.model.tables.source.weight)
+    capsys.readouterr()
+
+    assert main(["translate", "--model", str(run), *(source for source, _ in PAIRS)]) == 0
+    found = capsys.readouterr().out.splitlines()
+    assert sum(line == target for line, (_, target) in zip(found, PAIRS, strict=True)) >= 5
+
+    sentence, target = PAIRS[0]
+    assert main(["inspect", "--model", str(run), sentence, "--target", target]) == 0
+    assert "Katze" in capsys.readouterr().out
+    for engine in ("ctranslate2", "huggingface"):
+        out = str(tmp_path / engine)
+        assert main(["export", "--model", str(run), "--to", engine, "-o", out]) == 0
+        assert "8 of 8 test sentences equal" in capsys.readouterr().out
+    assert main(["export", "--model", str(run), "--to", "onnx", "-o", str(tmp_path / "x")]) == 2
+    assert "SentencePiece" in capsys.readouterr().err
