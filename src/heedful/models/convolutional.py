@@ -50,8 +50,8 @@ class ConvolutionalConfig(Settings):
     """On embeddings, on the input of every convolution, and on the output."""
     max_length: int = Field(1024, ge=8, le=65_536)
     """The longest source or target, in pieces: places are learnt."""
-    embedding: Embedding = ThreeWay(scaled=False)
-    """Which embedding matrices are one; unscaled, since attention's scores are not divided."""
+    embedding: Embedding = ThreeWay()
+    """Which embedding matrices are one; they are never scaled."""
     alignment_layer: int | None = Field(None, ge=0)
     """Decoder layer, from 0, that has learnt to look at the source piece that is being translated
     (`objective.guided_alignment`); None: there is none."""
@@ -176,6 +176,7 @@ class Convolutional(nn.Module):
         super().__init__()
         self.config = config
         self.tables = config.embedding.build(source_size, target_size, config.d_model)
+        self.tables.scale = 1.0  # attention's scores, not divided by anything, begin small
         self.source_position = Learned().on_input(config.d_model, config.max_length)
         self.target_position = Learned().on_input(config.d_model, config.max_length)
         layers = range(config.encoder_layers)
