@@ -119,7 +119,7 @@ def candidates(annotation: Any, value: Any) -> Iterator[Any]:
         elif part is bool:
             yield not value
         elif part is int:
-            yield from (2 * (value or 2), (value or 2) // 2, (value or 2) + 1)
+            yield from (2 * (value or 2), (value or 2) // 2, (value or 2) + 1, (value or 2) + 2)
         elif part is float:
             yield from ((value or 1.0) / 2, (value or 1.0) * 2)
         elif part is str:

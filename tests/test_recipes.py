@@ -132,3 +132,15 @@ def test_recipes_refuses_what_is_unknown(capsys: pytest.CaptureFixture[str]) -> 
         "",
         'heed: --recipe: there is no recipe "smal"; did you mean "small"?\n',
     )
+
+
+@pytest.mark.parametrize("name", ["lstm", "lstm-attention", "gru-attention", "gnmt", "conv-s2s"])
+def test_what_the_transformer_replaced_has_the_size_of_small(name: str) -> None:
+    counts = []
+    for config in (recipe("small"), recipe(name)):
+        with torch.device("meta"):
+            model = config.model.build(8000, 8000)
+        counts.append(sum(weight.numel() for weight in model.parameters()))
+    assert counts[1] == pytest.approx(counts[0], rel=0.05)
+    changed = recipe(name).model_copy(update={"recipe": "small", "model": recipe("small").model})
+    assert changed == recipe("small")

@@ -6,6 +6,10 @@ from collections.abc import Sequence
 
 from heedful import __version__
 from heedful.config import ChatRunConfig, RunConfig, TextRunConfig
+from heedful.models.architecture import ModelConfig
+from heedful.models.convolutional import ConvolutionalConfig
+from heedful.models.recurrent import RecurrentConfig
+from heedful.models.transformer import TransformerConfig
 from heedful.train.loop import Outcome, TrainState, Validation
 
 
@@ -39,8 +43,8 @@ def card(
         *(f"- `{spec}`, translated back by `{data.teacher}`" for spec in data.target_texts),
         *(["", f"The targets are translations by `{data.teacher}`."] if data.distil else []),
         "",
-        f"- {model.encoder_layers} encoder and {model.decoder_layers} decoder layers of width "
-        f"{model.d_model}, {model.n_heads} heads, feed-forward {model.d_ff}",
+        f"- {model.kind}: {model.encoder_layers} encoder and {model.decoder_layers} decoder layers "
+        f"of width {model.d_model}{_further(model)}",
         f"- {state.step:,} steps, {state.target_tokens:,} target pieces, "
         f"{state.seconds / 60:.1f} minutes; ended because {outcome.reason}",
         f"- weights: {weights}",
@@ -124,3 +128,14 @@ def chat_card(
         lines.append(f"- dev set ({dev_rows:,} rows): {dev.said()}")
     lines += ["", "Talk with it: `heed chat --model THIS_FOLDER`", ""]
     return "\n".join(lines)
+
+
+def _further(model: ModelConfig) -> str:
+    """Return what of a model's shape belongs to its kind alone."""
+    match model:
+        case TransformerConfig():
+            return f", {model.n_heads} heads, feed-forward {model.d_ff}"
+        case RecurrentConfig():
+            return f", {model.cell.kind} cells, attention {model.attention.kind}"
+        case ConvolutionalConfig():
+            return f", {model.kernel_size} inputs a position"

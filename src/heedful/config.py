@@ -28,6 +28,7 @@ from heedful.data.corpus import DataConfig
 from heedful.data.examples import ReadingData
 from heedful.data.running_text import TextData
 from heedful.errors import SettingError
+from heedful.models.architecture import ModelConfig
 from heedful.models.bert import BERTConfig
 from heedful.models.gpt import GPTConfig
 from heedful.models.transformer import TransformerConfig
@@ -96,7 +97,7 @@ class RunConfig(AnyRunConfig):
     """The corpus."""
     tokenizer: TokenizerConfig = BPE()
     """How text becomes pieces."""
-    model: TransformerConfig = TransformerConfig()
+    model: ModelConfig = TransformerConfig()
     """The model's shape."""
     objective: Objective = Translation()
     """What is minimised."""
@@ -126,6 +127,24 @@ class RunConfig(AnyRunConfig):
             raise ValueError(
                 f"--training.max-pieces {self.training.max_pieces} is more than the "
                 f"--model.max-length {self.model.max_length} that the model can hold"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _suits_the_architecture(self) -> "RunConfig":
+        if self.objective.guided_alignment and not self.model.source_looks:
+            raise ValueError(
+                "--objective.guided-alignment guides attention: give a --model.attention.kind "
+                "other than none"
+            )
+        if isinstance(self.model, TransformerConfig):
+            return self
+        if self.training.lora_rank:
+            raise ValueError("--training.lora-rank is for --model.kind transformer alone")
+        if self.parallel.divides_weights:
+            raise ValueError(
+                f"the layers of --model.kind {self.model.kind} are not divided: give "
+                "--parallel.kind ddp"
             )
         return self
 

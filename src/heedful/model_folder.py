@@ -50,8 +50,8 @@ from heedful.model_header import (
     read_header,
     write_header,
 )
+from heedful.models.architecture import Model, ModelConfig
 from heedful.models.int8 import AT_ONCE, is_matrix, multiplied_out, to_int8
-from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.embedding import ThreeWay
 from heedful.nn.mapped import can_be_mapped, fill
 from heedful.text.tokenizer import Tokenizer
@@ -66,14 +66,14 @@ _OWN_TOKENIZER = "use the tokenizer.json that was trained with this model"
 class LoadedModel(NamedTuple):
     """What a model folder holds."""
 
-    model: Transformer
+    model: Model
     tokenizer: Tokenizer
     languages: Languages
 
 
 def save_model(
     folder: Path,
-    model: Transformer,
+    model: Model,
     tokenizer: Tokenizer,
     languages: Languages,
     *,
@@ -155,7 +155,7 @@ def _stored(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
 def _header(
     folder: Path,
     added: Iterable[str],
-    model: TransformerConfig,
+    model: ModelConfig,
     languages: Languages,
     dtype: torch.dtype,
 ) -> Header:

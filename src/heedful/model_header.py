@@ -40,9 +40,9 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from heedful.errors import ModelError, OutputError
+from heedful.models.architecture import ModelConfig
 from heedful.models.bert import BERTConfig
 from heedful.models.gpt import GPTConfig
-from heedful.models.transformer import TransformerConfig
 from heedful.settings import Settings
 
 FORMAT = "heedful-model"
@@ -101,7 +101,7 @@ class Header(Settings):
     """That it is one."""
     version: int
     """Of the format; each has a class of its own."""
-    model: TransformerConfig
+    model: ModelConfig
     """The model's settings."""
     languages: Languages
     """What it translates between."""

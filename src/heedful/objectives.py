@@ -33,10 +33,10 @@ from heedful.data.batches import Batch
 from heedful.data.labelled import LabelledBatch
 from heedful.data.text_batches import TextBatch
 from heedful.errors import ModelError
+from heedful.models.architecture import Model
 from heedful.models.bert import BERT
 from heedful.models.bert_heads import MaskedWords, NoHead
 from heedful.models.seq2seq import DecoderOnly, Seq2Seq
-from heedful.models.transformer import Transformer
 from heedful.nn.cross_entropy import projected_cross_entropy
 from heedful.settings import Settings
 from heedful.shapes import Float, Tensor
@@ -96,7 +96,7 @@ class Translation(Settings):
         memory = model.encode(batch.source, batch.source_mask)
         guided = None
         if self.guided_alignment and batch.alignment is not None:
-            assert isinstance(model, Transformer)
+            assert isinstance(model, Model)
             assert model.config.alignment_layer is not None
             states, scores = model.hidden_and_scores(
                 batch.target_in, memory, model.config.alignment_layer, heads=1

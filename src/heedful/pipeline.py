@@ -28,7 +28,7 @@ from heedful.careful import (
 from heedful.decode.alignment import Link, word_links
 from heedful.decode.engine import BATCH_TOKENS, Engine
 from heedful.errors import SettingError
-from heedful.models.transformer import Transformer
+from heedful.models.architecture import Model
 from heedful.request import Request, Wishes
 from heedful.search import (
     Alternatives,
@@ -143,9 +143,7 @@ class Plan:
 class Pipeline:
     """Translates with one engine."""
 
-    def __init__(
-        self, model: Transformer, tokenizer: Tokenizer, engine: Engine, limits: Limits
-    ) -> None:
+    def __init__(self, model: Model, tokenizer: Tokenizer, engine: Engine, limits: Limits) -> None:
         assert limits.max_length is not None
         self.model, self.tokenizer = model, tokenizer
         self.wishes = Wishes(tokenizer)

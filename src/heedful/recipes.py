@@ -5,8 +5,13 @@ __all__ = [
     "bert_classify",
     "bert_words",
     "chat",
+    "conv_s2s",
+    "gnmt",
     "gpt_char",
+    "gru_attention",
     "low_resource",
+    "lstm",
+    "lstm_attention",
     "modern_base",
     "modern_small",
     "multi30k",
@@ -28,12 +33,16 @@ from typing import Any
 from heedful.config import ChatRunConfig, KnownRunConfig, ReadingRunConfig, RunConfig, TextRunConfig
 from heedful.errors import SettingError, did_you_mean
 from heedful.models.bert import bert_mini, minilm
+from heedful.models.convolutional import ConvolutionalConfig
 from heedful.models.gpt import GPTConfig
+from heedful.models.recurrent import RecurrentConfig
 from heedful.models.transformer import TransformerConfig
+from heedful.models.wiring import GNMT, Bahdanau, Luong, NoAttention
 from heedful.nn.attention import MultiHead
 from heedful.nn.feedforward import GELU, SwiGLU
 from heedful.nn.norm import LayerNorm, PreNorm, RMSNorm
 from heedful.nn.position import Rotary
+from heedful.nn.recurrent import GRU
 from heedful.objectives import MaskedLM, Preference, Translation
 from heedful.text.tokenizer import BPE
 from heedful.text.wordpiece import WordPieceConfig
@@ -89,6 +98,51 @@ def small() -> RunConfig:
             patience=10,
         ),
     )
+
+
+def lstm() -> RunConfig:
+    """small with LSTMs of its size, 3 + 3 layers of 320, no attention, sources from their end."""
+    shape = {"attention": NoAttention(), "direction": "backward"}
+    return _before("lstm", {"d_model": 320, "encoder_layers": 3, "decoder_layers": 3, **shape})
+
+
+def lstm_attention() -> RunConfig:
+    """small with LSTMs of its size, 3 + 2 layers of 352, and Luong's attention at all steps."""
+    shape = {"attention": Luong(input_feeding=False)}
+    return _before(
+        "lstm-attention", {"d_model": 352, "encoder_layers": 3, "decoder_layers": 2, **shape}
+    )
+
+
+def gru_attention() -> RunConfig:
+    """small with GRUs of its size, 2 + 2 layers of 384, and Bahdanau's attention step by step."""
+    shape = {"attention": Bahdanau(), "cell": GRU()}
+    return _before(
+        "gru-attention", {"d_model": 384, "encoder_layers": 2, "decoder_layers": 2, **shape}
+    )
+
+
+def gnmt() -> RunConfig:
+    """small with LSTMs of its size, 2 + 4 layers of 288, residual, attention of the first."""
+    shape = {"attention": GNMT(), "direction": "first_both", "residual": True}
+    return _before("gnmt", {"d_model": 288, "encoder_layers": 2, "decoder_layers": 4, **shape})
+
+
+def conv_s2s() -> RunConfig:
+    """small with convolutions of its size: 6 + 5 gated layers of 256, attention in each."""
+    base = small()
+    model = ConvolutionalConfig(
+        d_model=256, encoder_layers=6, decoder_layers=5, max_length=base.model.max_length
+    )
+    return base.model_copy(update={"recipe": "conv-s2s", "model": model})
+
+
+def _before(name: str, shape: dict[str, Any]) -> RunConfig:
+    """Return the recipe small with a recurrent model in its Transformer's place."""
+    base = small()
+    known = {"max_length": base.model.max_length, **shape}
+    model = RecurrentConfig.model_validate(known)
+    return base.model_copy(update={"recipe": name, "model": model})
 
 
 def low_resource() -> RunConfig:
@@ -360,6 +414,11 @@ RECIPES: dict[str, Callable[[], KnownRunConfig]] = {
     "tiny": tiny,
     "low-resource": low_resource,
     "small": small,
+    "lstm": lstm,
+    "lstm-attention": lstm_attention,
+    "gru-attention": gru_attention,
+    "gnmt": gnmt,
+    "conv-s2s": conv_s2s,
     "paper-base": paper_base,
     "paper-big": paper_big,
     "modern-small": modern_small,

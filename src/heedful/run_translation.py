@@ -1,4 +1,4 @@
-"""The task of a translator: pairs of sentences, a Transformer, its plan of batches, its end.
+"""The task of a translator: pairs of sentences, a model that reads and writes, batches, its end.
 
 Settings and a site come in; `heedful.run` trains what goes out. Beside the weights a translator
 learns a vocabulary shortlist and how good its translations are.
@@ -22,8 +22,8 @@ from heedful.decode.shortlist import FILE as SHORTLIST
 from heedful.errors import HeedfulError, SettingError
 from heedful.kernels import available
 from heedful.model_folder import LoadedModel, save_model
+from heedful.models.architecture import Model
 from heedful.models.trainable import Trainable
-from heedful.models.transformer import Transformer
 from heedful.objectives import Objective
 from heedful.run_data import RunData, prepare, prepared
 from heedful.run_task import RunResult, Site, ended, gradients
@@ -91,7 +91,7 @@ class TranslationTask:
         shape = config.model
         if config.objective.guided_alignment and shape.alignment_layer is None:
             # the second to last; of two layers, the first would still be far from the output
-            place = shape.decoder_layers - (2 if shape.decoder_layers > 2 else 1)
+            place = shape.source_looks - (2 if shape.source_looks > 2 else 1)
             shape = shape.model_copy(update={"alignment_layer": place})
         self.config = config.model_copy(update={"training": training, "model": shape})
 
@@ -112,7 +112,7 @@ class TranslationTask:
             del besides
         return found
 
-    def model(self) -> Transformer:
+    def model(self) -> Model:
         """Return the model on its device, with LoRA's additions if there are any."""
         tokenizer, rank = self.data.tokenizer, self.config.training.lora_rank
         model = self.config.model.build(tokenizer.source_size, tokenizer.target_size)
@@ -122,7 +122,7 @@ class TranslationTask:
 
     def begin(self, model: Trainable) -> None:
         """Give it the weights of the model that the training begins with."""
-        assert isinstance(model, Transformer)
+        assert isinstance(model, Model)
         if self.config.start:
             first_weights(self.config, model)
 
@@ -139,7 +139,7 @@ class TranslationTask:
 
     def validation(self, model: Trainable) -> Callable[[], Validation] | None:
         """Return what measures a model on the dev set; None without one."""
-        assert isinstance(model, Transformer)
+        assert isinstance(model, Model)
         data = self.data
         return validation(self.config, data.dev, data.tokenizer, model, self.site.device)
 
@@ -187,7 +187,7 @@ class TranslationTask:
         """Average the last checkpoints, keep the better of that and the best, save the model."""
         config, data, folder = self.config, self.data, self.site.folder
         said, dev = choose_weights(trainer)
-        assert isinstance(trainer.model, Transformer)
+        assert isinstance(trainer.model, Model)
         lora.merged(trainer.model)
         languages = languages_of(config, folder)
         after = LoadedModel(trainer.model.eval(), data.tokenizer, languages)

@@ -33,7 +33,7 @@ from heedful.errors import ModelError, SettingError
 from heedful.model_folder import LoadedModel, load_model
 from heedful.model_header import Languages, read_header
 from heedful.model_path import model_path
-from heedful.models.transformer import Transformer
+from heedful.models.architecture import Model
 from heedful.text.pieces import BYTE_LETTERS, UNKNOWN
 from heedful.text.tokenizer import Tokenizer
 from heedful.train.lora import begin_with
@@ -146,7 +146,7 @@ def languages_of(config: RunConfig, folder: Path) -> Languages:
         raise ModelError("the file is missing or damaged", where=str(path), fix=fix) from error
 
 
-def first_weights(config: RunConfig, model: Transformer) -> None:
+def first_weights(config: RunConfig, model: Model) -> None:
     """Give a model the weights of the one that its run begins with; additions to them stay."""
     begin_with(model, load_model(model_path(config.start)).model)
 

@@ -15,7 +15,7 @@ from heedful.data.batches import BatchPlan
 from heedful.data.evenly import evenly
 from heedful.data.store import TokenStore
 from heedful.decode.engine import decode
-from heedful.models.transformer import Transformer
+from heedful.models.architecture import Model
 from heedful.search import Greedy
 from heedful.text.tokenizer import Tokenizer
 from heedful.train.loop import Validation
@@ -27,7 +27,7 @@ def validation(
     config: RunConfig,
     store: TokenStore | None,
     tokenizer: Tokenizer,
-    model: Transformer,
+    model: Model,
     device: torch.device,
 ) -> Callable[[], Validation] | None:
     """Return what measures the model on the dev set; None without a dev set."""
@@ -56,7 +56,7 @@ def validation(
 def _dev_translations(
     config: RunConfig,
     tokenizer: Tokenizer,
-    model: Transformer,
+    model: Model,
     store: TokenStore,
     device: torch.device,
 ) -> tuple[list[str], list[str]]:

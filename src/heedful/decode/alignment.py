@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from heedful.decode.engine import BATCH_TOKENS
 from heedful.decode.waiting import batches
 from heedful.errors import DataError, SettingError
-from heedful.models.transformer import Transformer
+from heedful.models.architecture import Model, check_looks
 from heedful.nn.mask import padding_mask
 from heedful.shapes import Float, Tensor
 from heedful.text.pieces import PAD, START
@@ -77,7 +77,7 @@ def pharaoh(links: Iterable[Link]) -> str:
 
 
 def word_links(
-    model: Transformer,
+    model: Model,
     tokenizer: Tokenizer,
     pairs: Sequence[Pair],
     *,
@@ -91,7 +91,7 @@ def word_links(
 
 
 def word_attention(
-    model: Transformer,
+    model: Model,
     tokenizer: Tokenizer,
     pairs: Sequence[Pair],
     *,
@@ -141,23 +141,24 @@ def word_attention(
     return [found[row] for row in range(len(pairs))]
 
 
-def _place(model: Transformer, layer: int | None) -> tuple[int, int]:
+def _place(model: Model, layer: int | None) -> tuple[int, int]:
     """Return which decoder layer is read, counted from 0, and how many of its heads."""
     config = model.config
+    check_looks(config)
     if layer is None and config.alignment_layer is not None:
         return config.alignment_layer, 1
     wanted = DEFAULT_LAYER if layer is None else layer
-    if not -config.decoder_layers <= wanted < config.decoder_layers:
+    if not -config.source_looks <= wanted < config.source_looks:
         raise SettingError(
-            f"the model has {config.decoder_layers} decoder layers, there is no layer {wanted}",
+            f"{config.source_looks} decoder layers look at the source, there is no layer {wanted}",
             where="layer",
-            fix=f"give 0 to {config.decoder_layers - 1}",
+            fix=f"give 0 to {config.source_looks - 1}",
         )
-    return wanted % config.decoder_layers, config.n_heads
+    return wanted % config.source_looks, config.n_heads
 
 
 def _weights(
-    model: Transformer,
+    model: Model,
     sources: Sequence[Sequence[int]],
     targets: Sequence[Sequence[int]],
     layer: int,

@@ -17,6 +17,7 @@ from torch import nn
 from heedful.decode.packed import has_kernels
 from heedful.device import has_bf16
 from heedful.errors import SettingError, did_you_mean
+from heedful.models.architecture import Model
 from heedful.models.int8 import to_int8
 from heedful.models.seq2seq import Seq2Seq
 from heedful.models.transformer import Transformer
@@ -66,8 +67,9 @@ def check_precision(precision: Precision, model: Seq2Seq, device: torch.device) 
             fix=f"take {instead}",
         )
     if precision == "int8" and not isinstance(model, Transformer):
+        kind = model.config.kind if isinstance(model, Model) else type(model).__name__
         raise SettingError(
-            f"{precision} is not for a model of the kind {type(model).__name__}",
+            f"int8 is not for a model of the kind {kind}",
             where="--precision",
             fix="take float32",
         )

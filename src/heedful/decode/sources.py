@@ -9,15 +9,15 @@ from dataclasses import replace
 import torch
 
 from heedful.errors import ModelError
+from heedful.models.architecture import Model
 from heedful.models.seq2seq import Seq2Seq
-from heedful.models.transformer import Transformer
 from heedful.search import Limits
 from heedful.shapes import Bool, Int, Tensor
 
 
 def within(limits: Limits, models: Sequence[Seq2Seq]) -> Limits:
-    """Return the limits, with the positions that a Transformer has where they allow more."""
-    known = [one.config.max_length for one in models if isinstance(one, Transformer)]
+    """Return the limits, with the positions that a model has where they allow more."""
+    known = [one.config.max_length for one in models if isinstance(one, Model)]
     if limits.max_length is not None:
         known.append(limits.max_length)
     return replace(limits, max_length=min(known, default=None))
@@ -25,7 +25,7 @@ def within(limits: Limits, models: Sequence[Seq2Seq]) -> Limits:
 
 def _known(models: Sequence[Seq2Seq]) -> float:
     """Return how many source pieces every model has an embedding of."""
-    known = [one.tables.source.num_embeddings for one in models if isinstance(one, Transformer)]
+    known = [one.tables.source.num_embeddings for one in models if isinstance(one, Model)]
     return min(known, default=math.inf)
 
 

@@ -3,26 +3,23 @@
 __all__ = ["ModelStepper", "Placed", "Together", "joint"]
 
 import math
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Protocol, cast
+from collections.abc import Sequence
+from typing import Protocol, cast
 
 import numpy as np
 import torch
 
+from heedful.models.architecture import Model, check_looks
 from heedful.models.seq2seq import Memory, Seq2Seq
-from heedful.models.transformer import DecoderLayer, Transformer
-from heedful.nn.attention import KeyValue, attention_weights
 from heedful.search import Stepper
-from heedful.shapes import Array, Bool, Float, Int, Tensor
+from heedful.shapes import Array, Float, Int, Tensor
 
 
 class ModelStepper:
     """A `Seq2Seq` model as a `heedful.search.Stepper`, with its cache.
 
     `lists` are each sentence's candidates, -1 behind their end. `attentive`: the attention to the
-    source is wanted too, the mean of all heads of a Transformer's last layer.
+    source is wanted too, the mean of all heads of the last layer.
     """
 
     def __init__(
@@ -35,6 +32,8 @@ class ModelStepper:
         *,
         attentive: bool = False,
     ) -> None:
+        if attentive:
+            check_looks(cast(Model, model).config)
         self.model = model
         self.memory = memory
         self.width = rows_per_sentence
@@ -50,10 +49,13 @@ class ModelStepper:
         """Take the newest piece of every row; return logits for the position after it."""
         newest = self._there(tokens)[:, None]
         if self.attentive:
-            with _looking(cast(Transformer, self.model)) as seen:
-                hidden = self.model.hidden(newest, self.memory, self.cache)[:, 0]
+            model = cast(Model, self.model)
+            last, heads = model.config.source_looks - 1, model.config.n_heads
+            states, scores = model.hidden_and_scores(newest, self.memory, last, heads, self.cache)
+            hidden = states[:, 0]
             chosen = slice(None) if rows is None else rows
-            self.attention = seen[0].float().cpu().numpy()[chosen]
+            weights = scores.float().softmax(-1)[:, :, 0].mean(1)
+            self.attention = weights.cpu().numpy()[chosen]
         else:
             hidden = self.model.hidden(newest, self.memory, self.cache)[:, 0]
         logits = self.model.project(hidden if rows is None else hidden[self._there(rows)])
@@ -75,38 +77,6 @@ class ModelStepper:
     def _there(self, numbers: Int[Array, " X"]) -> Int[Tensor, " X"]:
         """Return the numbers where the model lies."""
         return torch.from_numpy(numbers).to(self.memory.states.device, non_blocking=True)
-
-
-@contextmanager
-def _looking(model: Transformer) -> Iterator[list[Float[Tensor, "R S"]]]:
-    """Collect the mean attention of the last layer's heads to the source, of one new position."""
-    seen: list[Tensor] = []
-
-    mine = threading.get_ident()
-
-    def record(_: object, inputs: tuple[Any, ...]) -> None:
-        if threading.get_ident() != mine:  # others may run the same model meanwhile
-            return
-        query, memory, mask = inputs
-        seen.append(_mean_weights(query, memory, mask))
-
-    layer = cast(DecoderLayer, model.decoder[-1])
-    handle = layer.cross_attention.register_forward_pre_hook(record)
-    try:
-        yield seen
-    finally:
-        handle.remove()
-
-
-def _mean_weights(
-    query: Float[Tensor, "R H 1 K"], memory: KeyValue, mask: Bool[Tensor, "B 1 1 S"] | None
-) -> Float[Tensor, "R S"]:
-    copies = query.shape[0] // memory.key.shape[0]
-    key = memory.key.repeat_interleave(query.shape[1] // memory.key.shape[1], dim=1)
-    key = key.repeat_interleave(copies, dim=0)
-    if mask is not None:
-        mask = mask.repeat_interleave(copies, dim=0)
-    return attention_weights(query, key, mask)[:, :, 0].mean(dim=1)
 
 
 class Placed(Stepper, Protocol):

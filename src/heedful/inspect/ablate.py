@@ -26,7 +26,7 @@ import torch
 
 from heedful.errors import SettingError, did_you_mean
 from heedful.inspect.capture import Looking, Looks, in_the_open, replaced
-from heedful.inspect.names import Head, Kind, Model, modules, parse
+from heedful.inspect.names import Head, Inspected, Kind, modules, parse
 from heedful.nn.attention import KeyValue
 from heedful.shapes import Float, Tensor
 
@@ -61,7 +61,7 @@ Edits = Mapping[tuple[Kind, int], Edit]
 
 @contextmanager
 def ablate(
-    model: Model,
+    model: Inspected,
     heads: Iterable[str | Head],
     how: How | str = "zero",
     reference: Looks | None = None,
@@ -81,7 +81,7 @@ def ablate(
 
 
 def ablations(
-    model: Model,
+    model: Inspected,
     heads: Iterable[str | Head],
     how: How | str = "zero",
     reference: Looks | None = None,
@@ -122,7 +122,7 @@ def _edits(heads: Sequence[Head], how: str, given: Means) -> Edits:
 
 
 @contextmanager
-def edited(model: Model, edits: Edits) -> Iterator[None]:
+def edited(model: Inspected, edits: Edits) -> Iterator[None]:
     """Compute with edits while the block runs."""
     there = {(kind, layer): module for kind, layer, module in modules(model)}
     places = [(there[place], looking(edit)) for place, edit in edits.items()]

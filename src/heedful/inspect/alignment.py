@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from heedful.decode.alignment import word_attention
 from heedful.errors import DataError
-from heedful.models.transformer import Transformer
+from heedful.models.architecture import Model
 from heedful.text.tokenizer import Tokenizer
 
 
@@ -25,7 +25,7 @@ class AlignmentRow(NamedTuple):
 
 
 def align(
-    model: Transformer,
+    model: Model,
     tokenizer: Tokenizer,
     source: str,
     target: str,

@@ -17,7 +17,7 @@ from heedful.errors import SettingError, did_you_mean
 from heedful.inspect import relevance
 from heedful.inspect.ablate import Edit, edited, merged
 from heedful.inspect.embedded import Vectors, averages, of_step, vectors
-from heedful.inspect.names import modules
+from heedful.inspect.names import modules, self_attentive
 from heedful.inspect.stages import logits_of
 from heedful.inspect.trace import Trace
 from heedful.shapes import Array, Float, Tensor
@@ -188,6 +188,7 @@ def _value_zeroing(seen: Trace, step: int, wanted: Wanted) -> tuple[Scores, None
 
 
 def _rollout(seen: Trace, step: int, wanted: Wanted) -> tuple[Scores, None]:
+    self_attentive(seen.model, "rollout")
     source, target = relevance.rollout(seen.looks)
     return (source[step], target[step, : step + 1]), None
 
@@ -197,7 +198,7 @@ def _chefer(seen: Trace, step: int, wanted: Wanted) -> tuple[Scores, None]:
         logits = logits_of(seen.model, seen.source.ids, seen.target.ids[: step + 1])
         return wanted(logits[step:].float().log_softmax(-1))[0]
 
-    source, target = relevance.chefer(seen.model, predicted, seen.edits)
+    source, target = relevance.chefer(self_attentive(seen.model, "chefer"), predicted, seen.edits)
     return (source[step], target[step, : step + 1]), None
 
 

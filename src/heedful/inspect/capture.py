@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+import torch
+
 from heedful.errors import ModelError, SettingError
-from heedful.inspect.names import Kind, Model, modules
+from heedful.inspect.names import Attention, Inspected, Kind, modules, stepwise
 from heedful.nn.attention import (
     KeyValue,
-    MultiHeadAttention,
     attention_scores,
     attention_weights,
 )
@@ -61,6 +62,13 @@ class Look(NamedTuple):
         """Return the weights times the values: what each head hands on."""
         return self.weights() @ self._each(self.value).float()
 
+    def followed(self, step: "Look") -> "Look":
+        """Return this look with that of a further step behind it; both are at one source."""
+        query = torch.cat([self.query, step.query], 2)
+        if self.bias is None or step.bias is None:
+            return self._replace(query=query)
+        return self._replace(query=query, bias=torch.cat([self.bias, step.bias], 2))
+
     def keys(self) -> Float[Tensor, "B H M K"]:
         """Return the keys as each head sees them."""
         return self._each(self.key)
@@ -86,11 +94,12 @@ Looking = Callable[
 
 
 @contextmanager
-def record(model: Model) -> Iterator[Looks]:
+def record(model: Inspected) -> Iterator[Looks]:
     """Keep what comes into every attention while the block runs; of several passes the last.
 
-    The pass is computed as it would be without. Raises SettingError for a model in training mode,
-    whose dropout would change what is seen.
+    A recurrent decoder that looks step by step looks many times in one pass; its looks are joined,
+    so let it pass once. The pass is computed as it would be without. Raises SettingError for a
+    model in training mode, whose dropout would change what is seen.
     """
     if model.training:
         raise SettingError(
@@ -110,7 +119,9 @@ def record(model: Model) -> Iterator[Looks]:
             key, value = memory.key.detach(), memory.value.detach()
             seen = _causal(query, memory.key) if causal else mask
             own = None if bias is None else bias.detach()
-            looks[kind, layer] = Look(query.detach(), key, value, seen, own)
+            found = Look(query.detach(), key, value, seen, own)
+            steps = looks.get((kind, layer)) if stepwise(model) else None
+            looks[kind, layer] = found if steps is None else steps.followed(found)
             return inner(query, memory, mask, bias, causal)
 
         return look
@@ -123,7 +134,7 @@ def record(model: Model) -> Iterator[Looks]:
 
 
 @contextmanager
-def replaced(places: Sequence[tuple[MultiHeadAttention, Looking]]) -> Iterator[None]:
+def replaced(places: Sequence[tuple[Attention, Looking]]) -> Iterator[None]:
     """Let attentions look another way while the block runs; the weights and all else stay."""
     before: list[Looking | None] = [vars(module).get("look") for module, _ in places]
     try:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 
 from heedful.inspect.leaving import still_wanted
-from heedful.inspect.names import Model
+from heedful.inspect.names import Inspected
 from heedful.models.gpt import GPT
 from heedful.shapes import Float, Tensor
 from heedful.text.pieces import START
@@ -28,7 +28,7 @@ class Vectors(NamedTuple):
 
 
 @torch.no_grad()
-def vectors(model: Model, source: tuple[int, ...], target: tuple[int, ...]) -> Vectors:
+def vectors(model: Inspected, source: tuple[int, ...], target: tuple[int, ...]) -> Vectors:
     """Return the embeddings of a source and of what the decoder reads to write a target."""
     device = next(model.parameters()).device
     if isinstance(model, GPT):
@@ -41,7 +41,7 @@ def vectors(model: Model, source: tuple[int, ...], target: tuple[int, ...]) -> V
 
 
 @torch.no_grad()
-def averages(model: Model) -> Vectors:
+def averages(model: Inspected) -> Vectors:
     """Return the mean of all pieces, of either side: a place from which to look at one of them.
 
     Zeros would not do: before a norm the shortest vector is worth as much as the whole.
@@ -53,7 +53,7 @@ def averages(model: Model) -> Vectors:
     return Vectors(source, target)
 
 
-def of_step(model: Model, given: Vectors, step: int) -> Float[Tensor, "B N"]:
+def of_step(model: Inspected, given: Vectors, step: int) -> Float[Tensor, "B N"]:
     """Return the log-probabilities of all pieces at a step, of every variant."""
     still_wanted()
     tables = vars(model.tables)

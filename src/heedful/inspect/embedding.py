@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from heedful.errors import SettingError
+from heedful.models.architecture import as_transformer
 from heedful.nn.position import InputPosition
 from heedful.shapes import Array, Float, Tensor
 from heedful.translator import Translator
@@ -48,18 +49,19 @@ def embedding(
 
     Both sides of a writer are the same.
     """
-    model = by.model
     if isinstance(by, Writer):
         table, positions, name = by.model.tables.target, by.model.position, by.vocabulary.pieces
-    elif side == "source":
-        table, positions = by.model.tables.source, by.model.source_position
-        name = by.tokenizer.source_pieces
     else:
-        table, positions = by.model.tables.target, by.model.target_position
-        name = by.tokenizer.target_pieces
+        model = as_transformer(by.model, "what a piece is at a place")
+        if side == "source":
+            table, positions = model.tables.source, model.source_position
+            name = by.tokenizer.source_pieces
+        else:
+            table, positions = model.tables.target, model.target_position
+            name = by.tokenizer.target_pieces
     for what, asked, there in (
         ("piece", piece, table.num_embeddings),
-        ("place", place, model.config.max_length),
+        ("place", place, by.model.config.max_length),
     ):
         if not 0 <= asked < there:
             raise SettingError(f"there is no {what} {asked}", where=what, fix=f"0 to {there - 1}")
@@ -72,4 +74,6 @@ def embedding(
     if type(positions) is not InputPosition:
         added = positions(torch.zeros_like(own)[None, None], place)[0, 0].cpu().numpy()
     near = map(Near, name(best.indices.tolist()), best.values.tolist())
-    return Embedded(name([piece])[0], (own * model.tables.scale).cpu().numpy(), tuple(near), added)
+    return Embedded(
+        name([piece])[0], (own * by.model.tables.scale).cpu().numpy(), tuple(near), added
+    )

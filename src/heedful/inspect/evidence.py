@@ -15,10 +15,11 @@ from heedful.errors import SettingError
 from heedful.inspect.ablate import Edit, ablations
 from heedful.inspect.attribute import attribute, check_step
 from heedful.inspect.importance import log_prob_of
-from heedful.inspect.names import Head, Kind, check, modules
+from heedful.inspect.names import Head, Kind, check, modules, self_attentive
 from heedful.inspect.relevance import rolled, rollout
 from heedful.inspect.trace import Trace
 from heedful.inspect.what_if import Difference, what_if
+from heedful.nn.attention import MultiHeadAttention
 from heedful.shapes import Array, Float
 
 MEASURABLE = 0.1
@@ -117,7 +118,8 @@ def evidence(
     Of the decoder's attention the row is a step, and meant is that step if none is given; of the
     encoder's it is then the whole translation. Raises SettingError for a place that there is not.
     """
-    check(seen.model, kind, None)
+    model = self_attentive(seen.model, "the evidence of a look")
+    check(model, kind, None)
     pair = _Pair(seen, kind, row, column, words)
     step = pair.step if step is None else step
     if step is not None:
@@ -127,9 +129,7 @@ def evidence(
     if kind == "decoder" and step is not None:  # what comes later is not read
         keys = tuple(key for key in keys if key <= step)
     silent = {
-        (found, layer): Edit(silent=keys)
-        for found, layer, _ in modules(seen.model)
-        if found == kind
+        (found, layer): Edit(silent=keys) for found, layer, _ in modules(model) if found == kind
     }
     before = log_prob_of(seen, step)
     difference = what_if(seen, ablate=[heads[0].head])
@@ -190,6 +190,7 @@ class _Pair:
                 continue
             look = self.seen.looks[kind, layer]
             weights = look.weights()[0]
+            assert isinstance(module, MultiHeadAttention)
             output = module.output_proj.weight.detach().float()
             out = output.reshape(len(output), module.n_heads, -1)
             told = (look.values()[0].float() @ out.permute(1, 2, 0)).norm(dim=-1)

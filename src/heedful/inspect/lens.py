@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from heedful.inspect.ablate import edited
+from heedful.inspect.names import self_attentive
 from heedful.inspect.stages import logits_of
 from heedful.inspect.trace import Trace
 from heedful.models.gpt import GPT
@@ -48,9 +49,10 @@ def logit_lens(seen: Trace, top: int = 5) -> list[list[Said]]:
 
 def _decoder(seen: Trace) -> tuple[nn.ModuleList, nn.Module]:
     """Return the decoder's layers, and the norm behind the last."""
-    if isinstance(seen.model, GPT):
-        return seen.model.layers, seen.model.norm
-    return seen.model.decoder, seen.model.decoder_norm
+    model = self_attentive(seen.model, "the logit lens")
+    if isinstance(model, GPT):
+        return model.layers, model.norm
+    return model.decoder, model.decoder_norm
 
 
 def _said(seen: Trace, states: Any, top: int) -> list[Said]:

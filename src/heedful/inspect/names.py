@@ -7,26 +7,34 @@ those that it has. A model without an encoder has the decoder's attention to its
 __all__ = [
     "KINDS",
     "TITLES",
+    "Attention",
     "Head",
+    "Inspected",
     "Kind",
-    "Model",
     "check",
     "every_head",
     "kinds_of",
     "modules",
     "n_layers",
     "parse",
+    "self_attentive",
+    "stepwise",
 ]
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, get_args
 
 from heedful.errors import SettingError, did_you_mean
+from heedful.models import convolutional
+from heedful.models.architecture import Model, as_transformer
 from heedful.models.gpt import GPT, GPTLayer
+from heedful.models.recurrent import Recurrent
 from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer
+from heedful.models.wiring import Bahdanau, Luong
 from heedful.nn.attention import MultiHeadAttention
+from heedful.nn.source_attention import SourceAttention
 
-Model = Transformer | GPT
+Inspected = Model | GPT
 """What can be looked into."""
 
 Kind = Literal["encoder", "decoder", "cross"]
@@ -57,35 +65,57 @@ class Head(NamedTuple):
         return f"{self.kind}.{self.layer}.{self.head}"
 
 
-def kinds_of(model: Model) -> tuple[Kind, ...]:
-    """Return the kinds of attention that a model has."""
-    return ("decoder",) if isinstance(model, GPT) else KINDS
+Attention = MultiHeadAttention | SourceAttention
+"""What looks: of a Transformer with several heads, of the models before it with one."""
 
 
-def n_layers(model: Model, kind: Kind) -> int:
+def kinds_of(model: Inspected) -> tuple[Kind, ...]:
+    """Return the kinds of attention that a model has, in the order of `KINDS`."""
+    known = {kind for kind, _, _ in modules(model)}
+    return tuple(kind for kind in KINDS if kind in known)
+
+
+def n_layers(model: Inspected, kind: Kind) -> int:
     """Return how many layers have this kind of attention."""
-    if isinstance(model, GPT):
-        return model.config.n_layers if kind == "decoder" else 0
-    return model.config.encoder_layers if kind == "encoder" else model.config.decoder_layers
+    return sum(found == kind for found, _, _ in modules(model))
 
 
-def modules(model: Model) -> Iterator[tuple[Kind, int, MultiHeadAttention]]:
+def modules(model: Inspected) -> Iterator[tuple[Kind, int, Attention]]:
     """Yield every attention of the model, the encoder's first."""
     if isinstance(model, GPT):
         for number, layer in enumerate(model.layers):
             assert isinstance(layer, GPTLayer)
             yield "decoder", number, layer.attention
         return
+    if isinstance(model, Recurrent):
+        if model.wiring.attention is not None:
+            yield "cross", 0, model.wiring.attention
+        return
     for number, layer in enumerate(model.encoder):
-        assert isinstance(layer, EncoderLayer)
-        yield "encoder", number, layer.attention
+        if isinstance(layer, EncoderLayer):
+            yield "encoder", number, layer.attention
     for number, layer in enumerate(model.decoder):
-        assert isinstance(layer, DecoderLayer)
-        yield "decoder", number, layer.attention
-        yield "cross", number, layer.cross_attention
+        if isinstance(layer, DecoderLayer):
+            yield "decoder", number, layer.attention
+            yield "cross", number, layer.cross_attention
+        elif isinstance(layer, convolutional.DecoderLayer):
+            yield "cross", number, layer.attention
 
 
-def every_head(model: Model, kind: Kind | None = None) -> list[Head]:
+def stepwise(model: Inspected) -> bool:
+    """Return whether attention is asked once for each step of a known target, not for all."""
+    if not isinstance(model, Recurrent):
+        return False
+    used = model.config.attention
+    return isinstance(used, Bahdanau) or (isinstance(used, Luong) and used.input_feeding)
+
+
+def self_attentive(model: Inspected, asked: str) -> Transformer | GPT:
+    """Return a model whose layers attend to themselves; refuse others as `as_transformer` does."""
+    return model if isinstance(model, GPT) else as_transformer(model, asked)
+
+
+def every_head(model: Inspected, kind: Kind | None = None) -> list[Head]:
     """Return the heads of the model, or of one kind of its attention."""
     return [
         Head(found, layer, head)
@@ -95,18 +125,21 @@ def every_head(model: Model, kind: Kind | None = None) -> list[Head]:
     ]
 
 
-def check(model: Model, kind: str, layer: int | None, head: int | None = None) -> None:
+def check(model: Inspected, kind: str, layer: int | None, head: int | None = None) -> None:
     """Raise SettingError, with what there is, unless the model has this layer and head."""
-    known = {str(one): one for one in kinds_of(model)}
+    if kind not in KINDS:
+        raise SettingError(
+            f'there is no attention "{kind}"', where="kind", fix=did_you_mean(kind, KINDS)
+        )
+    known = kinds_of(model)
     if kind not in known:
         raise SettingError(
-            f'there is no attention "{kind}"', where="kind", fix=did_you_mean(kind, known)
+            f"a model of the kind {model.config.kind} has no attention of that kind",
+            where=kind,
+            fix=f"it has {' and '.join(known)}" if known else "this one has no attention at all",
         )
-    counted = (
-        ("layer", layer, n_layers(model, known[kind])),
-        ("head", head, model.config.n_heads),
-    )
-    for name, asked, there in counted:
+    layers = sum(found == kind for found, _, _ in modules(model))
+    for name, asked, there in (("layer", layer, layers), ("head", head, model.config.n_heads)):
         if asked is not None and not 0 <= asked < there:
             raise SettingError(
                 f"there is no {name} {asked}",
@@ -115,7 +148,7 @@ def check(model: Model, kind: str, layer: int | None, head: int | None = None) -
             )
 
 
-def parse(model: Model, name: str | Head) -> list[Head]:
+def parse(model: Inspected, name: str | Head) -> list[Head]:
     """Return the heads that a name stands for: of `encoder.5.6` one, of `encoder.5` a layer's.
 
     Raises SettingError for a name of another form or of what the model has not.

@@ -7,6 +7,7 @@ __all__ = ["picture"]
 
 from typing import Any
 
+from heedful.errors import ModelError
 from heedful.inspect.drawing import Format, drawn
 from heedful.inspect.names import TITLES, Kind, kinds_of
 from heedful.inspect.trace import Trace
@@ -19,6 +20,10 @@ def picture(seen: Trace, kind: Format) -> bytes:
     rows: list[tuple[Kind, int]] = [
         (name, layer) for name in kinds_of(seen.model) for layer in range(seen.n_layers(name))
     ]
+    if not rows:
+        raise ModelError(
+            "this model has no attention to draw", fix="save .json or .npz, which hold the rest"
+        )
     heads = seen.model.config.n_heads
 
     def sheet(figures: Any) -> Any:

@@ -12,7 +12,7 @@ import torch
 
 from heedful.inspect.ablate import Edit, Edits, looking
 from heedful.inspect.capture import Looks, replaced
-from heedful.inspect.names import Kind, Model, modules
+from heedful.inspect.names import Inspected, Kind, modules
 from heedful.shapes import Array, Float, Tensor
 
 Maps = dict[tuple[Kind, int], Float[Tensor, "Q M"]]
@@ -56,7 +56,7 @@ def rollout(looks: Looks) -> Shares:
 
 
 def chefer(
-    model: Model, predicted: Callable[[], Float[Tensor, ""]], edits: Edits | None = None
+    model: Inspected, predicted: Callable[[], Float[Tensor, ""]], edits: Edits | None = None
 ) -> Shares:
     """Return the relevance of Chefer et al. 2021 (arXiv 2103.15679), rules 5 to 10.
 
@@ -96,7 +96,7 @@ def _normalised(own: Float[Tensor, "Q Q"]) -> Float[Tensor, "Q Q"]:
     return identity + added / added.sum(-1, keepdim=True).clamp(min=1e-30)
 
 
-def _weighted(model: Model, predicted: Callable[[], Float[Tensor, ""]], edits: Edits) -> Maps:
+def _weighted(model: Inspected, predicted: Callable[[], Float[Tensor, ""]], edits: Edits) -> Maps:
     """Return A-bar of every layer: the model is run in the way that shows its weights."""
     shown: dict[tuple[Kind, int], Tensor] = {}
 

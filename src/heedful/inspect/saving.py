@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from heedful.errors import SettingError
-from heedful.inspect.names import kinds_of
+from heedful.inspect.names import kinds_of, self_attentive
 from heedful.inspect.page import page
 from heedful.inspect.picture import picture
 from heedful.inspect.trace import Trace
@@ -44,6 +44,11 @@ def check_format(path: Path) -> "Format":
     return written
 
 
+def _html(seen: Trace, name: str) -> bytes:
+    self_attentive(seen.model, "the page of a trace")
+    return page(to_wire(seen, name)).encode()
+
+
 def _json(seen: Trace, name: str) -> bytes:
     return json.dumps(to_wire(seen, name), ensure_ascii=False).encode()
 
@@ -66,7 +71,7 @@ def _npz(seen: Trace, name: str) -> bytes:
 Format = Callable[[Trace, str], bytes]
 
 FORMATS: dict[str, Format] = {
-    ".html": lambda seen, name: page(to_wire(seen, name)).encode(),
+    ".html": _html,
     ".json": _json,
     ".npz": _npz,
     ".svg": lambda seen, name: picture(seen, "svg"),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 
 from heedful.decode.steppers import ModelStepper
-from heedful.models.transformer import Transformer
+from heedful.models.architecture import Model
 from heedful.search import Asked, Hypothesis, Limits, SearchConfig, Stepper
 
 
@@ -21,7 +21,7 @@ def unwatched(stepper: Stepper) -> Stepper:
 
 @torch.inference_mode()
 def search_model(
-    model: Transformer,
+    model: Model,
     asked: Asked,
     search: SearchConfig,
     limits: Limits,

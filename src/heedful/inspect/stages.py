@@ -32,11 +32,11 @@ from pydantic import ValidationError
 from heedful.errors import DataError, ModelError
 from heedful.inspect.capture import Looks, record
 from heedful.inspect.leaving import still_wanted, waiting
-from heedful.inspect.names import Model
+from heedful.inspect.names import Inspected
 from heedful.inspect.sides import Side, source_side, target_side
+from heedful.models.architecture import Model
 from heedful.models.gpt import GPT
 from heedful.models.seq2seq import Memory
-from heedful.models.transformer import Transformer
 from heedful.search import Beam, Hypothesis
 from heedful.setting_errors import plain
 from heedful.shapes import Float, Int, Tensor
@@ -124,7 +124,7 @@ def write(begun: Begun, encoded: Encoded, target: Side) -> Written:
 
 
 def read(
-    model: Model, source: Sequence[int], target: Sequence[int]
+    model: Inspected, source: Sequence[int], target: Sequence[int]
 ) -> tuple[Looks, Float[Tensor, "T N"]]:
     """Let the model read a pair once; return what it looked at and what it predicted."""
     if isinstance(model, GPT):
@@ -136,7 +136,9 @@ def read(
     return encoded.looks | written.looks, written.log_probs
 
 
-def logits_of(model: Model, source: Sequence[int], target: Sequence[int]) -> Float[Tensor, "T N"]:
+def logits_of(
+    model: Inspected, source: Sequence[int], target: Sequence[int]
+) -> Float[Tensor, "T N"]:
     """Return the logits of every piece of a target, given the pieces before it.
 
     A model without an encoder reads the first piece of the source, its prompt, and then the target,
@@ -159,25 +161,25 @@ def finished(tokenizer: Tokenizer, found: Hypothesis) -> Side:
     return target_side(tokenizer, text, ids)
 
 
-def _encoded(model: Transformer, source: Sequence[int]) -> Encoded:
+def _encoded(model: Model, source: Sequence[int]) -> Encoded:
     with torch.inference_mode(), record(model) as looks:
         return Encoded(_memory(model, source), looks)
 
 
-def _written(model: Transformer, encoded: Encoded, target: Sequence[int]) -> Written:
+def _written(model: Model, encoded: Encoded, target: Sequence[int]) -> Written:
     still_wanted()
     with torch.inference_mode(), record(model) as looks:
         logits = _decoded(model, encoded.memory, target)
         return Written(looks, logits.float().log_softmax(-1))
 
 
-def _memory(model: Transformer, source: Sequence[int]) -> Memory:
+def _memory(model: Model, source: Sequence[int]) -> Memory:
     still_wanted()
     read: Int[Tensor, "1 S"] = torch.tensor([source], device=next(model.parameters()).device)
     return model.encode(read, torch.ones_like(read, dtype=torch.bool))
 
 
-def _decoded(model: Transformer, memory: Memory, target: Sequence[int]) -> Float[Tensor, "T N"]:
+def _decoded(model: Model, memory: Memory, target: Sequence[int]) -> Float[Tensor, "T N"]:
     target_in = torch.tensor([[START, *target[:-1]]], device=memory.states.device)
     return model.project(model.hidden(target_in, memory))[0]
 

@@ -92,6 +92,8 @@ def _back(seen: Trace) -> list[str]:
 def _alignment(seen: Trace) -> list[str]:
     """Return what each word of the translation looks at: by the head that was taught to align, or
     the mean of the decoder's last layer."""
+    if not seen.n_layers("cross"):
+        return ["this model has no attention: it knows of the source what it began with"]
     taught = seen.translator.model.config.alignment_layer
     if taught is None:
         layer = seen.n_layers("cross") - 1

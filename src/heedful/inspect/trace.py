@@ -25,7 +25,7 @@ from heedful.errors import SettingError
 from heedful.inspect.ablate import Edits, edited
 from heedful.inspect.capture import Looks
 from heedful.inspect.leaving import still_wanted, waiting
-from heedful.inspect.names import Head, Kind, Model, check, n_layers
+from heedful.inspect.names import Head, Inspected, Kind, check, n_layers
 from heedful.inspect.sides import Side, text_side
 from heedful.inspect.stages import (
     LONGEST,
@@ -113,7 +113,7 @@ class Trace:
     """Why the target is no longer."""
 
     @property
-    def model(self) -> Model:
+    def model(self) -> Inspected:
         """Return the model that was looked into."""
         return self.by.model
 

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 
 from heedful.inspect.searching import search_model
-from heedful.models.transformer import Transformer
+from heedful.models.architecture import Model
 from heedful.search import Asked, Hypothesis, Limits, Stepper
 from heedful.search import Beam as BeamConfig
 from heedful.search.scoring import length_penalty
@@ -130,7 +130,7 @@ class _Watched(Stepper):
 
 
 def grown(
-    model: Transformer,
+    model: Model,
     asked: Asked,
     search: BeamConfig,
     limits: Limits,

@@ -37,6 +37,8 @@ from heedful.inspect.names import Kind, kinds_of, n_layers
 from heedful.inspect.sides import Side
 from heedful.inspect.stages import Begun, Encoded, TooLongError
 from heedful.inspect.trace import Trace
+from heedful.models.gpt import GPT
+from heedful.models.transformer import Transformer
 from heedful.shapes import Array, Float
 from heedful.translator import Translator
 from heedful.writer import Ended, Writer
@@ -110,7 +112,9 @@ def steps(seen: Trace) -> list[dict[str, Any]]:
 
 
 def lens(seen: Trace) -> list[list[dict[str, Any]]]:
-    """Return what each decoder layer would say at each step."""
+    """Return what each decoder layer would say at each step; nothing but of a Transformer."""
+    if not isinstance(seen.model, Transformer | GPT):
+        return []
     return [
         [{"top": list(map(list, said.top)), "logp": said.log_prob} for said in layer]
         for layer in logit_lens(seen)

@@ -27,6 +27,7 @@ from heedful.interop.folder import (
     tokenizer_files,
 )
 from heedful.model_folder import LoadedModel
+from heedful.models.architecture import as_transformer
 from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer, TransformerConfig
 from heedful.nn.attention import GroupedQuery, MultiHead, MultiHeadAttention
 from heedful.nn.feedforward import GELU, GELUTanh, ReLU, SwiGLU, Swish
@@ -125,7 +126,8 @@ def specification(loaded: LoadedModel) -> Any:
     from ctranslate2.specs import TransformerSpec
     from ctranslate2.specs.transformer_spec import TransformerDecoderSpec, TransformerEncoderSpec
 
-    model, config = loaded.model, loaded.model.config
+    model = as_transformer(loaded.model, "an export to CTranslate2")
+    config = model.config
     options = _attention(config) | _feed_forward(config) | _norm(config) | _position(config)
     sides = (
         TransformerEncoderSpec(config.encoder_layers, config.n_heads, **options),

@@ -20,8 +20,8 @@ from heedful.interop.checking import Difference, compare, log_probs, probes
 from heedful.interop.folder import fresh_folder
 from heedful.model_folder import LoadedModel, load_model, save_model
 from heedful.model_header import other_files
+from heedful.models.architecture import Model
 from heedful.models.int8 import SMALLEST, is_matrix
-from heedful.models.transformer import Transformer
 from heedful.search import Greedy, Limits
 from heedful.text.pieces import END, START
 
@@ -74,7 +74,7 @@ def _card(model: Path, quantization: str) -> str:
 
 
 @torch.no_grad()
-def _kept(before: Transformer, after: Transformer, quantization: str) -> bool:
+def _kept(before: Model, after: Model, quantization: str) -> bool:
     """Tell whether each weight is off by no more than half a step of its precision."""
     both = zip(before.named_parameters(), after.parameters(), strict=True)
     return all(

@@ -32,6 +32,7 @@ from heedful.interop.folder import (
     tokenizer_files,
 )
 from heedful.model_folder import LoadedModel
+from heedful.models.architecture import as_transformer
 from heedful.models.transformer import DecoderLayer, Transformer
 from heedful.nn.attention import KeyValue
 from heedful.nn.cache import SelfCache
@@ -49,6 +50,7 @@ def export(folder: Path, loaded: LoadedModel) -> Difference:
     of SentencePiece, or that translates otherwise, OutputError if the folder is not free.
     """
     needed("onnxscript", "onnx", "onnxruntime")
+    model = as_transformer(loaded.model, "an export to ONNX")
     if loaded.tokenizer.cutters():
         raise ModelError(
             "its pieces are SentencePiece's, which the tokenizers library numbers otherwise",
@@ -56,7 +58,7 @@ def export(folder: Path, loaded: LoadedModel) -> Difference:
             fix="export it to ctranslate2 or huggingface",
         )
     with fresh_folder(folder) as fresh:
-        _write(fresh, loaded.model)
+        _write(fresh, model)
         loaded.tokenizer.save_sides(fresh)
         _describe(fresh, loaded)
         found = compare(loaded, Engine(fresh), probes(loaded))
@@ -314,7 +316,7 @@ def _describe(folder: Path, loaded: LoadedModel) -> None:
     (folder / "config.json").write_text(json.dumps(known, indent=2) + "\n", "utf-8")
     files = tokenizer_files(tokenizer)
     tag = example_tag(loaded)
-    first = getattr(loaded.model.decoder[0], "attention")  # noqa: B009
+    first = getattr(next(iter(loaded.model.decoder)), "attention")  # noqa: B009
     text = _README.format(
         version=onnxruntime.__version__,
         source=source_form(tokenizer),

@@ -17,11 +17,12 @@ from torch import nn
 from heedful.errors import ModelError
 from heedful.models.bert_heads import Head, MaskedWords, MaskedWordsModule, NoHead
 from heedful.models.seq2seq import Memory
-from heedful.models.transformer import EncoderLayer, lowered, unless_full
+from heedful.models.transformer import EncoderLayer, lowered
 from heedful.nn.attention import Attention, MultiHead, MultiHeadAttention, check_heads
 from heedful.nn.dropout import Dropout
 from heedful.nn.feedforward import GELU, FeedForward, activation_of
 from heedful.nn.linear import Linear
+from heedful.nn.mask import unless_full
 from heedful.nn.norm import LayerNorm, Norm, PostNorm, Residual, ResidualBlock
 from heedful.nn.position import AttentionPosition, Learned, Position
 from heedful.settings import Settings

@@ -18,11 +18,11 @@ AT_ONCE = 4096
 
 
 def is_matrix(name: str, n_dims: int) -> bool:
-    """Tell whether a parameter is one: of a projection, a feed-forward layer or an embedding.
+    """Tell whether a parameter is one: of a projection, a layer or an embedding.
 
     Norms, biases and tables of positions are not: they are small, and added rather than multiplied.
     """
-    return n_dims == 2 and name.endswith(".weight")
+    return n_dims == 2 and name.rpartition(".")[2].startswith("weight")
 
 
 def to_int8(

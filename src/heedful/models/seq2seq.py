@@ -23,10 +23,14 @@ class Memory:
 
     states: Float[Tensor, "B S D"]
     mask: Bool[Tensor, "B S"]
+    handed: tuple[Float[Tensor, "B *more"], ...] = ()
+    """What else the decoder is given: of a recurrent encoder what its layers remember, of a
+    convolutional one the values that belong to the states."""
 
     def select(self, sentences: Int[Tensor, " C"]) -> "Memory":
         """Keep these sentences, in this order."""
-        return Memory(self.states[sentences], self.mask[sentences])
+        handed = tuple(part[sentences] for part in self.handed)
+        return Memory(self.states[sentences], self.mask[sentences], handed)
 
 
 @runtime_checkable

@@ -1,9 +1,9 @@
-"""The models that one loop trains: each has a `config` with `d_model`, and `every_layer`."""
+"""The models that one loop trains: each has a `config` with `d_model`."""
 
 __all__ = ["Trainable"]
 
+from heedful.models.architecture import Model
 from heedful.models.bert import BERT
 from heedful.models.gpt import GPT
-from heedful.models.transformer import Transformer
 
-Trainable = Transformer | GPT | BERT
+Trainable = Model | GPT | BERT

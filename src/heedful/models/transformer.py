@@ -14,7 +14,6 @@ __all__ = [
     "TransformerCache",
     "TransformerConfig",
     "lowered",
-    "unless_full",
 ]
 
 from typing import Any, Literal, NamedTuple, Protocol, cast, runtime_checkable
@@ -36,7 +35,7 @@ from heedful.nn.cache import LayerCache, SelfCache
 from heedful.nn.dropout import Dropout
 from heedful.nn.embedding import Embedding, ThreeWay
 from heedful.nn.feedforward import FeedForward, ReLU
-from heedful.nn.mask import causal_mask
+from heedful.nn.mask import causal_mask, unless_full
 from heedful.nn.norm import LayerNorm, Norm, PostNorm, Residual, ResidualBlock
 from heedful.nn.placed import PlacedCache, PlacedMemory
 from heedful.nn.position import AttentionPosition, Place, Position, Sinusoidal
@@ -88,6 +87,11 @@ class TransformerConfig(Settings):
             )
         return self
 
+    @property
+    def source_looks(self) -> int:
+        """Return how many layers of attention look at the source."""
+        return self.decoder_layers
+
     def build(self, source_size: int, target_size: int) -> "Transformer":
         """Return the model, freshly initialised, for vocabularies of these sizes."""
         return Transformer(self, source_size, target_size)
@@ -125,15 +129,6 @@ def _end(start: Place, length: int) -> int:
     """Return the position after the last of so many; several at once follow one start alone."""
     assert isinstance(start, int)
     return start + length
-
-
-def unless_full(
-    mask: Bool[Tensor, "B S"],
-) -> Bool[Tensor, "B 1 1 S"] | None:
-    """Return the mask for attention; None where nothing is masked, if looking is free."""
-    if mask.device.type == "cpu" and not torch.compiler.is_compiling() and bool(mask.all()):
-        return None
-    return mask[:, None, None, :]
 
 
 @runtime_checkable
@@ -253,13 +248,24 @@ class DecoderLayer(nn.Module):
             if scored_heads:
                 served = queries.shape[1] // seen.key.shape[1]
                 keys = seen.key.repeat_interleave(served, dim=1)[:, :scored_heads]
-                scores = attention_scores(queries[:, :scored_heads], keys, memory_mask)
+                scores = _scores(queries[:, :scored_heads], keys, memory_mask)
             attended: Tensor = across(queries, seen, memory_mask)
             return attended
 
         states = self.attention_block(states, look_back)
         states = self.cross_attention_block(states, look_across)
         return Decoded(self.feed_forward_block(states, self.feed_forward), scores)
+
+
+def _scores(
+    query: Float[Tensor, "R A T K"],
+    key: Float[Tensor, "B A S K"],
+    mask: Bool[Tensor, "B 1 1 S"] | None,
+) -> Float[Tensor, "R A T S"]:
+    """Return the scores of R rows, a multiple of the sentences."""
+    copies = query.shape[0] // key.shape[0]
+    mask = None if mask is None else mask.repeat_interleave(copies, dim=0)
+    return attention_scores(query, key.repeat_interleave(copies, dim=0), mask)
 
 
 class TransformerCache:
@@ -347,13 +353,18 @@ class Transformer(nn.Module):
         return self._decoded(target_in, memory, cache)[0]
 
     def hidden_and_scores(
-        self, target_in: Int[Tensor, "B T"], memory: Memory, layer: int, heads: int
-    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B A T S"]]:
+        self,
+        target_in: Int[Tensor, "R T"],
+        memory: Memory,
+        layer: int,
+        heads: int,
+        cache: Cache | None = None,
+    ) -> tuple[Float[Tensor, "R T D"], Float[Tensor, "R A T S"]]:
         """Return `hidden`, and the scores by which the first heads of a layer look at the source.
 
         Row t of the T is where piece t of `target_in` is read and the piece after it written.
         """
-        states, scores = self._decoded(target_in, memory, scored=(layer, heads))
+        states, scores = self._decoded(target_in, memory, cache, scored=(layer, heads))
         assert scores is not None
         return states, scores
 

@@ -4,7 +4,7 @@ The same sense as `F.scaled_dot_product_attention`, the opposite of `nn.Multihea
 `nn.Transformer`.
 """
 
-__all__ = ["causal_mask", "padding_mask", "past_mask"]
+__all__ = ["causal_mask", "padding_mask", "past_mask", "unless_full"]
 
 import torch
 
@@ -41,3 +41,10 @@ def past_mask(places: Int[Tensor, "R Q"], n_keys: int) -> Bool[Tensor, "R 1 Q M"
             [ True,  True, False]])
     """
     return torch.arange(n_keys, device=places.device) <= places[:, None, :, None]
+
+
+def unless_full(mask: Bool[Tensor, "B S"]) -> Bool[Tensor, "B 1 1 S"] | None:
+    """Return the mask for attention; None where nothing is masked, if looking is free."""
+    if mask.device.type == "cpu" and not torch.compiler.is_compiling() and bool(mask.all()):
+        return None
+    return mask[:, None, None, :]

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from heedful.inspect.names import Model, every_head, n_layers
+from heedful.inspect.names import Inspected, every_head, n_layers, self_attentive
 from heedful.model_header import CARD
 from heedful.playground.refused import NamedRefusalError
 from heedful.serve.refusal import RefusalError
@@ -56,7 +56,8 @@ def prompts() -> list[dict[str, str]]:
 
 def card(by: Translator | Writer, folder: Path | None) -> Card:
     """Return what a model is."""
-    config, model = by.model.config, by.model
+    model = self_attentive(by.model, "the playground")
+    config = model.config
     sizes = [by.model.vocabulary_size] if isinstance(by, Writer) else _sizes(by)
     return {
         "encoder_layers": n_layers(model, "encoder"),
@@ -118,7 +119,7 @@ def heads_file(folder: Path | None) -> Path | None:
     return next((one / HEADS for one in folders if (one / HEADS).is_file()), None)
 
 
-def atlas(name: str, model: Model, folder: Path | None) -> dict[str, Any]:
+def atlas(name: str, model: Inspected, folder: Path | None) -> dict[str, Any]:
     """Return what each head is for; RefusalError, with how to measure it, if nobody knows."""
     file = heads_file(folder)
     if file is None:

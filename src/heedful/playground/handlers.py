@@ -23,6 +23,7 @@ from heedful.inspect import wire
 from heedful.inspect.attribute import check_step
 from heedful.inspect.embedding import embedding
 from heedful.inspect.evidence import Evidence, evidence
+from heedful.inspect.names import self_attentive
 from heedful.inspect.page import page
 from heedful.inspect.trace import Trace
 from heedful.playground import asked as fields
@@ -171,16 +172,17 @@ class Playground:
     def _embedding(self, asked: fields.EmbeddingAsked) -> dict[str, Any]:
         by = self._find(asked.model).by
         found = embedding(by, asked.side, asked.id, asked.place)
-        added, position = found.position, by.model.config.position
+        added = found.position
+        scheme = self_attentive(by.model, "the playground").config.position
         return {
             "s": found.piece,
             "norm": float(np.linalg.norm(found.vector)),
             "values": found.vector[:SHOWN].tolist(),
             "neighbours": [{"s": one.piece, "cosine": one.cosine} for one in found.near],
             "position": {
-                "kind": position.kind,
+                "kind": scheme.kind,
                 "values": None if added is None else added[:SHOWN].tolist(),
-                "theta": getattr(position, "theta", None),
+                "theta": getattr(scheme, "theta", None),
             },
             "sum": None if added is None else (found.vector + added)[:SHOWN].tolist(),
         }

@@ -17,6 +17,8 @@ from torch import nn
 
 from heedful.data.batches import AnyBatch
 from heedful.errors import SettingError
+from heedful.models.convolutional import Convolutional
+from heedful.models.recurrent import Recurrent
 from heedful.models.trainable import Trainable
 from heedful.nn.dropout import dropout_seed
 from heedful.objectives import AnyObjective
@@ -74,6 +76,7 @@ class FSDP(Settings):
         policy = MixedPrecisionPolicy(
             param_dtype=torch.bfloat16 if bf16 else None, reduce_dtype=torch.float32
         )
+        assert not isinstance(model, Recurrent | Convolutional)  # the settings refuse them
         for layer in model.every_layer():
             fully_shard(layer, mesh=mesh, mp_policy=policy)
         fully_shard(step, mesh=mesh)

@@ -30,7 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from heedful.data.batches import Batch
 from heedful.device import has_bf16
-from heedful.models.transformer import TransformerConfig
+from heedful.models.architecture import ModelConfig
 from heedful.objectives import Translation
 from heedful.train.gradient import Gradients, automatic_shards
 from heedful.train.optimizer import Adam
@@ -76,7 +76,7 @@ class Work(NamedTuple):
     """Kept for the way back, for such a pair of pieces, in bf16."""
 
 
-def work_of(config: TransformerConfig, vocabulary: int, length: int) -> Work:
+def work_of(config: ModelConfig, vocabulary: int, length: int) -> Work:
     """Count the work of a pair of sentences of so many pieces each.
 
     A step is three times the products of the way forward (each gives a gradient to both of its
@@ -202,7 +202,7 @@ class Measured(NamedTuple):
 
 
 def measure(
-    config: TransformerConfig, vocabulary: int, length: int, tokens: int, device: torch.device
+    config: ModelConfig, vocabulary: int, length: int, tokens: int, device: torch.device
 ) -> Measured:
     """Train a few steps on random pieces; takes some seconds to minutes."""
     precision: Precision = "bf16" if has_bf16(device) else "float32"

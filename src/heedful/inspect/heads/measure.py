@@ -24,6 +24,8 @@ from heedful.inspect.heads.reading import Pair
 from heedful.inspect.heads.roles import Relation, Roles, relations, roles
 from heedful.inspect.heads.verdict import Verdict, verdict
 from heedful.inspect.names import Head, every_head
+from heedful.models.architecture import as_transformer
+from heedful.models.transformer import Transformer
 from heedful.search import Greedy
 from heedful.shapes import Array, Float
 from heedful.translator import Translator
@@ -112,6 +114,7 @@ def measure(
     Without texts the model reads the templates, of which there are English and Chinese ones. Raises
     DataError where there is nothing to read.
     """
+    as_transformer(translator.model, "a measure of heads")
     asked = _Asked(translator, tag, way)
     templates = examples(way[0]) if way[0] in _TEMPLATES else []
     if not templates and texts is None:
@@ -152,7 +155,7 @@ def _with_templates(
     report: Report, asked: "_Asked", templates: Sequence[Example], translations: Sequence[str]
 ) -> Report:
     """Add what only sentences tell of which the words are known."""
-    model, tokenizer = asked.translator.model, asked.translator.tokenizer
+    model, tokenizer = asked.model, asked.translator.tokenizer
     related = relations(model, tokenizer, labelled(asked.way[0]), asked.tag)
     resolved = coreference(model, tokenizer, templates, asked.tag)
     behaved = caused = None
@@ -189,6 +192,11 @@ class _Asked(NamedTuple):
     way: tuple[str, str]
 
     @property
+    def model(self) -> Transformer:
+        """Return the model; raises ModelError for one without heads."""
+        return as_transformer(self.translator.model, "a measure of heads")
+
+    @property
     def decides(self) -> bool:
         """Return whether the output shows which noun was meant."""
         return self.way == ("en", "de")
@@ -223,7 +231,7 @@ class _Asked(NamedTuple):
                 rarity_by_count(tokenizer.encode_source(texts.sources, self.tag)),
                 rarity_by_count(tokenizer.encode_target(texts.targets)),
             )
-        return habits(self.translator.model, pairs, bool(tokenizer.languages), rarities)
+        return habits(self.model, pairs, bool(tokenizer.languages), rarities)
 
     def differences(
         self,
@@ -232,14 +240,14 @@ class _Asked(NamedTuple):
         edits: Mapping[int, Edits] | None = None,
     ) -> Float[Array, " sentences"]:
         """Return log p(right pronoun) - log p(wrong one) of each sentence."""
-        model, tokenizer = self.translator.model, self.translator.tokenizer
+        model, tokenizer = self.model, self.translator.tokenizer
         begun, _ = prefixes(tokenizer, sentences, pronouns)
         return differences(model, tokenizer, sentences, begun, self.tag, edits)
 
     def toured(self, head: Head) -> list[Toured]:
         """Return what the model and one head do with the sentences that everyone is shown."""
         sentences = tour(self.way[0])
-        model, tokenizer = self.translator.model, self.translator.tokenizer
+        model, tokenizer = self.model, self.translator.tokenizer
         heads = every_head(model, "encoder")
         every = pronoun_rows(model, tokenizer, sentences, self.tag)
         outputs = self.translated([one.text for one in sentences])

@@ -22,7 +22,8 @@ from heedful.interop.huggingface.seq2seq.marian import NETWORKS, THEIR_EPS
 from heedful.interop.huggingface.seq2seq.names import BIAS, SHARED, SOURCE, TARGET, layers
 from heedful.interop.huggingface.seq2seq.pieces_written import write_pieces
 from heedful.model_folder import LoadedModel
-from heedful.models.transformer import TransformerConfig
+from heedful.models.architecture import as_transformer
+from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.attention import MultiHead
 from heedful.nn.embedding import ThreeWay, TwoWay
 from heedful.nn.norm import LayerNorm, PostNorm, PreNorm
@@ -40,15 +41,16 @@ def export(folder: Path, loaded: LoadedModel) -> Difference:
     express or where they translate otherwise, OutputError if the folder is not free.
     """
     needed("transformers")
-    config = _config(loaded)
-    tensors = _tensors(loaded)
+    model = as_transformer(loaded.model, "an export to transformers")
+    config = _config(loaded, model.config)
+    tensors = _tensors(model, loaded.tokenizer.target_size)
     with fresh_folder(folder) as fresh:
         (fresh / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
         never = [[piece] for piece in limits_of(loaded.tokenizer, 1).forbidden]
         begun = {key: value for key, value in config.items() if key.endswith("_token_id")}
         generation = begun | {
             "bad_words_ids": never,
-            "max_length": loaded.model.config.max_length,
+            "max_length": model.config.max_length,
             "num_beams": 4,
         }
         (fresh / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
@@ -97,9 +99,8 @@ def _refused(family: str, what: object, fix: str = "") -> ModelError:
     )
 
 
-def _config(loaded: LoadedModel) -> dict[str, Any]:
+def _config(loaded: LoadedModel, config: TransformerConfig) -> dict[str, Any]:
     """Return config.json; raises ModelError for a variant that has no counterpart."""
-    config = loaded.model.config
     kind = _architecture(config)
     activation = next((name for name, it in NETWORKS.items() if it == config.feed_forward), None)
     if activation is None:
@@ -158,9 +159,9 @@ def _architecture(config: TransformerConfig) -> str:
     return "pegasus"
 
 
-def _tensors(loaded: LoadedModel) -> dict[str, Tensor]:
+def _tensors(model: Transformer, target_size: int) -> dict[str, Tensor]:
     """Return the tensors of model.safetensors, by their names there."""
-    model, config = loaded.model, loaded.model.config
+    config = model.config
     weights = {name: weight.detach().cpu().float() for name, weight in model.named_parameters()}
     tables = model.tables
     shared = isinstance(config.embedding, ThreeWay)
@@ -176,8 +177,7 @@ def _tensors(loaded: LoadedModel) -> dict[str, Tensor]:
     if order is not None:
         found = {name: _reordered(name, weight, order) for name, weight in found.items()}
     bias = tables.bias
-    size = loaded.tokenizer.target_size
-    found[BIAS] = torch.zeros(1, size) if bias is None else bias.detach().cpu().float()[None]
+    found[BIAS] = torch.zeros(1, target_size) if bias is None else bias.detach().cpu().float()[None]
     return {name: weight.contiguous().clone() for name, weight in found.items()}
 
 
