@@ -15,7 +15,8 @@ import torch
 
 from heedful.decode.sources import padded
 from heedful.decode.stage import AHEAD, PARENTS, PLACES, TOKENS, Shape, Stage
-from heedful.models.transformer import DecoderLayer, Transformer
+from heedful.models.layers import DecoderLayer
+from heedful.models.transformer import Transformer
 from heedful.search.best import no_number
 from heedful.search.stride import Books
 from heedful.shapes import Array, Bool, Float, Int, Tensor

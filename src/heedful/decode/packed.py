@@ -30,7 +30,8 @@ from torch import nn
 from heedful.decode.products import Float32Product, Int8Product, Product, floats
 from heedful.models.gpt import GPT
 from heedful.models.int8 import to_int8
-from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer
+from heedful.models.layers import DecoderLayer, EncoderLayer
+from heedful.models.transformer import Transformer
 from heedful.nn.attention import MultiHeadAttention
 from heedful.nn.feedforward import SwiGLU, Swish
 from heedful.nn.mapped import let_go

@@ -13,8 +13,9 @@ from typing import cast
 
 import torch
 
+from heedful.models.layers import DecoderLayer
 from heedful.models.seq2seq import Memory
-from heedful.models.transformer import DecoderLayer, Transformer, TransformerCache
+from heedful.models.transformer import Transformer, TransformerCache
 from heedful.nn.attention import KeyValue
 from heedful.nn.cache import LayerCache
 from heedful.nn.placed import PlacedCache, PlacedMemory, Rows, kernels_for

@@ -28,8 +28,9 @@ from heedful.errors import SettingError, did_you_mean
 from heedful.models import convolutional
 from heedful.models.architecture import Model, as_transformer
 from heedful.models.gpt import GPT, GPTLayer
+from heedful.models.layers import DecoderLayer, EncoderLayer
 from heedful.models.recurrent import Recurrent
-from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer
+from heedful.models.transformer import Transformer
 from heedful.models.wiring import Bahdanau, Luong
 from heedful.nn.attention import MultiHeadAttention
 from heedful.nn.source_attention import SourceAttention

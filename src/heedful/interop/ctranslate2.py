@@ -28,7 +28,8 @@ from heedful.interop.folder import (
 )
 from heedful.model_folder import LoadedModel
 from heedful.models.architecture import as_transformer
-from heedful.models.transformer import DecoderLayer, EncoderLayer, Transformer, TransformerConfig
+from heedful.models.layers import DecoderLayer, EncoderLayer
+from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.attention import GroupedQuery, MultiHead, MultiHeadAttention
 from heedful.nn.feedforward import GELU, GELUTanh, ReLU, SwiGLU, Swish
 from heedful.nn.norm import LayerNorm, PostNorm, PreNorm, RMSNorm

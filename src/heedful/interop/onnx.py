@@ -33,7 +33,8 @@ from heedful.interop.folder import (
 )
 from heedful.model_folder import LoadedModel
 from heedful.models.architecture import as_transformer
-from heedful.models.transformer import DecoderLayer, Transformer
+from heedful.models.layers import DecoderLayer
+from heedful.models.transformer import Transformer
 from heedful.nn.attention import KeyValue
 from heedful.nn.cache import SelfCache
 from heedful.text.pieces import END, PAD, START

@@ -16,8 +16,8 @@ from torch import nn
 
 from heedful.errors import ModelError
 from heedful.models.bert_heads import Head, MaskedWords, MaskedWordsModule, NoHead
+from heedful.models.layers import EncoderLayer, lowered
 from heedful.models.seq2seq import Memory
-from heedful.models.transformer import EncoderLayer, lowered
 from heedful.nn.attention import Attention, MultiHead, MultiHeadAttention, check_heads
 from heedful.nn.dropout import Dropout
 from heedful.nn.feedforward import GELU, FeedForward, activation_of
