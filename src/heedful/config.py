@@ -32,7 +32,7 @@ from heedful.models.architecture import ModelConfig
 from heedful.models.bert import BERTConfig
 from heedful.models.gpt import GPTConfig
 from heedful.models.transformer import TransformerConfig
-from heedful.nn.embedding import ThreeWay
+from heedful.nn.embedding import OneInput, ThreeWay
 from heedful.objectives import (
     Answers,
     Causal,
@@ -108,10 +108,11 @@ class RunConfig(AnyRunConfig):
 
     @model_validator(mode="after")
     def _fits(self) -> "RunConfig":
-        if not self.tokenizer.shared and isinstance(self.model.embedding, ThreeWay):
+        embedding = self.model.embedding
+        if not self.tokenizer.shared and isinstance(embedding, ThreeWay | OneInput):
             raise ValueError(
                 "--tokenizer.shared false needs --model.embedding.kind two_way or untied: "
-                "three_way makes one matrix of both vocabularies"
+                f"{embedding.kind} makes one matrix of both vocabularies"
             )
         two = {self.data.source_language, self.data.target_language} - {""}
         if self.data.both_directions and len(two) < 2:

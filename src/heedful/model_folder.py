@@ -52,7 +52,7 @@ from heedful.model_header import (
 )
 from heedful.models.architecture import Model, ModelConfig
 from heedful.models.int8 import AT_ONCE, is_matrix, multiplied_out, to_int8
-from heedful.nn.embedding import ThreeWay
+from heedful.nn.embedding import OneInput, ThreeWay
 from heedful.nn.mapped import can_be_mapped, fill
 from heedful.text.tokenizer import Tokenizer
 
@@ -203,7 +203,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
     header = read_header(folder)
     check_files(folder, header)
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
-    if isinstance(header.model.embedding, ThreeWay) and not tokenizer.shared:
+    if isinstance(header.model.embedding, ThreeWay | OneInput) and not tokenizer.shared:
         raise ModelError(
             "the model has one vocabulary and this tokenizer has two",
             where=str(folder / "tokenizer.json"),

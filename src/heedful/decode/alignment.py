@@ -122,7 +122,7 @@ def word_attention(
                 where=f"pair {number}",
                 fix="align its sentences one by one",
             )
-    tags = 1 if tokenizer.languages else 0
+    tags = tokenizer.n_head
     found: dict[int, WordAttention] = {}
     for rows in batches(lengths, 1, batch_tokens) if pairs else []:
         weights = _weights(

@@ -9,6 +9,7 @@ with it in conversations.
 
 __all__ = ["Past", "PastStepper", "go_on_alone"]
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, cast
@@ -64,13 +65,13 @@ class _Layer:
         its = (attention.query_proj, attention.key_proj, attention.value_proj)
         self.blocks = layer.attention_block, layer.feed_forward_block
         self.position, self.d_k = attention.position, attention.d_k
-        self.heads = attention.n_heads
+        self.heads, self.scaled = attention.n_heads, attention.scaled
         self.groups = attention.key_proj.out_features // attention.d_k
         self.joint, self.output = product(*its), product(attention.output_proj)
         self.gated = hasattr(network, "gate")
         first: Any = (network.gate, network.inner) if self.gated else (network.inner,)
         self.inner, self.outer = product(*first), product(network.outer)
-        self.activation: Any = None if self.gated else network.activation or F.relu
+        self.activation: Any = network.activation or F.relu
 
     @property
     def products(self) -> list["_Product | TwoTermProduct"]:
@@ -105,9 +106,11 @@ class _Layer:
         kept.value[0, :, start : start + length] = joint[both:]
         key, value = (one[:, :, : start + length] for one in kept)
         query = turned[None, : self.heads]
+        if not self.scaled:  # what follows divides by sqrt(d_k)
+            query = query * math.sqrt(self.d_k)
         bias = self.position.bias(query, start + length, start)
         if length == 1 and bias is None:  # heads that share keys, as queries of one head
-            together = query.view(1, self.groups, -1, self.d_k)
+            together = query.reshape(1, self.groups, -1, self.d_k)
             context = F.scaled_dot_product_attention(together, key, value)
             joined = context.reshape(1, -1)
         else:
@@ -129,7 +132,7 @@ class _Layer:
         hidden: Tensor = self.inner(states)
         if self.gated:
             gate, inner = hidden.chunk(2, dim=-1)
-            hidden = F.silu(gate) * inner
+            hidden = self.activation(gate) * inner
         else:
             hidden = self.activation(hidden)
         result: Tensor = self.outer(hidden)

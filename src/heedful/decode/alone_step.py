@@ -19,7 +19,7 @@ from heedful.kernels import called
 from heedful.models.gpt import GPT, GPTLayer
 from heedful.nn.feedforward import Swish
 from heedful.nn.norm import PreNorm
-from heedful.nn.position import ALiBi, Relative
+from heedful.nn.position import ALiBi, Bucketed, Relative
 from heedful.shapes import Array, Float, Tensor
 
 
@@ -59,7 +59,7 @@ class TextStep:
     def takes(model: GPT) -> bool:
         """Return whether the kernel knows all that a decoder is made of."""
         config = model.config
-        unknown = isinstance(config.position, ALiBi | Relative)
+        unknown = isinstance(config.position, ALiBi | Bucketed | Relative)
         unknown |= isinstance(config.feed_forward, Swish)  # kernels have gates or none
         return has_kernels(model) and isinstance(config.residual, PreNorm) and not unknown
 

@@ -31,12 +31,12 @@ from heedful.decode.products import Float32Product, Int8Product, Product, floats
 from heedful.models.gpt import GPT
 from heedful.models.int8 import to_int8
 from heedful.models.layers import DecoderLayer, EncoderLayer
-from heedful.models.transformer import Transformer
-from heedful.nn.attention import MultiHeadAttention
+from heedful.models.transformer import Transformer, TransformerConfig
+from heedful.nn.attention import MultiHead, MultiHeadAttention
 from heedful.nn.feedforward import SwiGLU, Swish
 from heedful.nn.mapped import let_go
 from heedful.nn.norm import LayerNorm, PreNorm
-from heedful.nn.position import ALiBi, Rotary
+from heedful.nn.position import ALiBi, Bucketed, Rotary
 from heedful.shapes import Array, Float, Tensor
 
 Format = Literal["float32", "int8"]
@@ -218,7 +218,12 @@ _ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swiglu": "SWIGLU", "swish": "SW
 
 def has_kernels(model: Transformer | GPT) -> bool:
     """Return whether the kernels know all that a model is made of."""
-    return model.config.feed_forward.kind in _ACTIVATIONS
+    config = model.config
+    known = config.feed_forward.kind in _ACTIVATIONS and not isinstance(config.position, Bucketed)
+    known &= not isinstance(config.attention, MultiHead) or config.attention.scaled
+    if isinstance(config, TransformerConfig):
+        known &= config.d_k is None and not config.embedding.scaled_output
+    return known
 
 
 def activation_number(model: Transformer | GPT) -> int:

@@ -110,7 +110,8 @@ class Int8Tables(Tables):
     """Embeddings as they are, the projection onto the vocabulary in whole numbers."""
 
     def __init__(self, tables: Tables) -> None:
-        super().__init__(tables.source, tables.target, tables.output, tables.scale)
+        ends = (tables.source, tables.target, tables.output)
+        super().__init__(*ends, tables.scale, output_scale=tables.output_scale)
         self.product = Int8Linear(tables.output.weight, tables.bias)
 
     def project(

@@ -56,7 +56,7 @@ def _decoder(seen: Trace) -> tuple[nn.ModuleList, nn.Module]:
 
 
 def _said(seen: Trace, states: Any, top: int) -> list[Said]:
-    log_probs = seen.model.project(states)[0].float().log_softmax(-1)
+    log_probs = seen.model.project(seen.model.tables.ready(states))[0].float().log_softmax(-1)
     best = log_probs.topk(min(top, log_probs.shape[1]))
     own = log_probs.gather(1, torch.tensor(seen.target.ids, device=log_probs.device)[:, None])
     return [

@@ -94,7 +94,7 @@ class Side:
 def source_side(tokenizer: Tokenizer, text: str, to: str | None) -> Side:
     """Return the side that the encoder reads: `[tag] pieces </s>`."""
     [ids] = tokenizer.encode_source([text], to)
-    tags = 1 if tokenizer.languages else 0
+    tags = tokenizer.n_head
     return _side(text, ids, tokenizer.source_pieces(ids), tags)
 
 

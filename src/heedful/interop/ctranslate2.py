@@ -129,6 +129,12 @@ def specification(loaded: LoadedModel) -> Any:
 
     model = as_transformer(loaded.model, "an export to CTranslate2")
     config = model.config
+    if config.d_k is not None or config.embedding.scaled_output:
+        raise ModelError(
+            "CTranslate2 has no width of heads of its own, and scales no states before the logits",
+            where="model.d_k" if config.d_k is not None else "model.embedding.scaled_output",
+            fix="translate with heedful",
+        )
     options = _attention(config) | _feed_forward(config) | _norm(config) | _position(config)
     sides = (
         TransformerEncoderSpec(config.encoder_layers, config.n_heads, **options),
@@ -161,7 +167,7 @@ def _refused(family: str, variant: Settings) -> ModelError:
 
 def _attention(config: TransformerConfig) -> dict[str, Any]:
     match config.attention:
-        case MultiHead():
+        case MultiHead(scaled=True):
             return {}
         case GroupedQuery(n_kv_heads=count):
             return {"num_heads_kv": count}

@@ -118,7 +118,7 @@ class _Step(nn.Module):
             states = layer(states, None, KeyValue(*memory[at]), mask, grown).states
             assert grown.buffer is not None
             present += grown.buffer
-        logits = model.project(model.decoder_norm(states)[:, 0])
+        logits = model.project(model.tables.ready(model.decoder_norm(states)[:, 0]))
         return (logits, *present)
 
 

@@ -80,10 +80,6 @@ class BERTConfig(Settings):
         """Return one attention sublayer."""
         return self.attention.build(self.d_model, self.n_heads, position)
 
-    def self_position(self) -> AttentionPosition:
-        """Return what the position scheme does inside one self-attention."""
-        return self.position.on_attention(self.n_heads, self.d_model // self.n_heads)
-
     def residual_block(self) -> ResidualBlock:
         """Return the wiring around one sublayer."""
         return self.residual.build(self.norm.build(self.d_model), self.dropout)
@@ -100,7 +96,9 @@ class BERT(nn.Module):
         self.position = config.position.on_input(config.d_model, config.max_length)
         self.input_norm = config.norm.build(config.d_model)
         self.dropout = Dropout(config.dropout)
-        self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.n_layers))
+        shape = (config.n_layers, config.n_heads, config.d_model // config.n_heads)
+        positions = config.position.on_stack(*shape, causal=False)
+        self.layers = nn.ModuleList(EncoderLayer(config, position) for position in positions)
         final = config.norm.build(config.d_model)
         self.norm = final if config.residual.final_norm else nn.Identity()
         self.pooler = Linear(config.d_model, config.d_model) if config.pooler else None

@@ -253,7 +253,7 @@ class Convolutional(nn.Module):
             before = None if cache is None else cache.keep(number, states)
             states, found = layer(states, embedded, before, known, number == scored)
             scores = scores if found is None else found
-        return self.dropout(states), scores
+        return self.tables.ready(self.dropout(states)), scores
 
     def project(
         self, hidden: Float[Tensor, "*rows D"], entries: Int[Tensor, " N"] | None = None

@@ -28,7 +28,7 @@ from heedful.nn.dropout import Dropout
 from heedful.nn.embedding import decoder_tables
 from heedful.nn.feedforward import FeedForward, GELUTanh, SwiGLU
 from heedful.nn.norm import LayerNorm, Norm, PreNorm, Residual, ResidualBlock, RMSNorm
-from heedful.nn.position import Learned, Place, Position, Rotary
+from heedful.nn.position import AttentionPosition, Learned, Place, Position, Rotary
 from heedful.settings import Settings
 from heedful.shapes import Bool, Float, Int, Tensor
 
@@ -102,9 +102,8 @@ class GPTConfig(Settings):
 class GPTLayer(nn.Module):
     """Masked self-attention, then feed-forward, each with its residual connection."""
 
-    def __init__(self, config: GPTConfig) -> None:
+    def __init__(self, config: GPTConfig, position: AttentionPosition) -> None:
         super().__init__()
-        position = config.position.on_attention(config.n_heads, config.head_width)
         shape = (config.d_model, config.n_heads)
         self.attention = config.attention.build(*shape, position, config.head_width)
         self.attention_block = config.residual_block()
@@ -145,7 +144,9 @@ class GPT(nn.Module):
         self.config = config
         self.tables = decoder_tables(vocabulary_size, config.d_model, tied=config.tied_output)
         self.position = config.position.on_input(config.d_model, config.max_length)
-        self.layers = nn.ModuleList(GPTLayer(config) for _ in range(config.n_layers))
+        shape = (config.n_layers, config.n_heads, config.head_width)
+        positions = config.position.on_stack(*shape, causal=True)
+        self.layers = nn.ModuleList(GPTLayer(config, position) for position in positions)
         final = config.norm.build(config.d_model)
         self.norm = final if config.residual.final_norm else nn.Identity()
         self.dropout = Dropout(config.dropout)

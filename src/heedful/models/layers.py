@@ -55,10 +55,6 @@ class LayerShape(Protocol):
         """Return one attention sublayer."""
         ...
 
-    def self_position(self) -> AttentionPosition:
-        """Return what the position scheme does inside one self-attention."""
-        ...
-
     def residual_block(self) -> ResidualBlock:
         """Return the wiring around one sublayer."""
         ...
@@ -67,9 +63,9 @@ class LayerShape(Protocol):
 class EncoderLayer(nn.Module):
     """Self-attention, then feed-forward, each with its residual connection (section 3.1)."""
 
-    def __init__(self, config: LayerShape) -> None:
+    def __init__(self, config: LayerShape, position: AttentionPosition) -> None:
         super().__init__()
-        self.attention = config.attention_module(config.self_position())
+        self.attention = config.attention_module(position)
         self.attention_block = config.residual_block()
         self.feed_forward = config.feed_forward.build(config.d_model, config.d_ff)
         self.feed_forward_block = config.residual_block()
@@ -101,9 +97,9 @@ class Decoded(NamedTuple):
 class DecoderLayer(nn.Module):
     """Masked self-attention, attention to the memory, feed-forward (section 3.1)."""
 
-    def __init__(self, config: LayerShape) -> None:
+    def __init__(self, config: LayerShape, position: AttentionPosition) -> None:
         super().__init__()
-        self.attention = config.attention_module(config.self_position())
+        self.attention = config.attention_module(position)
         self.attention_block = config.residual_block()
         self.cross_attention = config.attention_module(AttentionPosition())
         self.cross_attention_block = config.residual_block()

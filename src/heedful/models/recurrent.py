@@ -218,7 +218,7 @@ class Recurrent(nn.Module):
         cache.advance(length)
         embedded = self.tables.embed_target(target_in)
         found: Decoded = self.wiring(self.decoder, embedded, cache.past, scored)
-        return Decoded(self.dropout(found.states), found.scores)
+        return Decoded(self.tables.ready(self.dropout(found.states)), found.scores)
 
     def project(
         self, hidden: Float[Tensor, "*rows D"], entries: Int[Tensor, " N"] | None = None

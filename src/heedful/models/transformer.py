@@ -48,7 +48,9 @@ class TransformerConfig(Settings):
     d_ff: int = Field(2048, ge=1, le=1_048_576)
     """Inner width of the feed-forward networks."""
     n_heads: int = Field(8, ge=1, le=1024)
-    """Attention heads; must divide d_model."""
+    """Attention heads; must divide d_model if d_k is not given."""
+    d_k: int | None = Field(None, ge=1, le=65_536)
+    """Width of a head; d_model / n_heads if not given."""
     encoder_layers: int = Field(6, ge=1, le=1024)
     """Layers that read the source."""
     decoder_layers: int = Field(6, ge=1, le=1024)
@@ -75,7 +77,7 @@ class TransformerConfig(Settings):
 
     @model_validator(mode="after")
     def _fits(self) -> "TransformerConfig":
-        check_heads(self.d_model, self.n_heads, self.attention, self.position)
+        check_heads(self.d_model, self.n_heads, self.attention, self.position, self.d_k)
         if self.alignment_layer is not None and self.alignment_layer >= self.decoder_layers:
             last = self.decoder_layers - 1
             raise ValueError(
@@ -94,11 +96,12 @@ class TransformerConfig(Settings):
 
     def attention_module(self, position: AttentionPosition) -> MultiHeadAttention:
         """Return one attention sublayer."""
-        return self.attention.build(self.d_model, self.n_heads, position)
+        return self.attention.build(self.d_model, self.n_heads, position, self.d_k)
 
-    def self_position(self) -> AttentionPosition:
-        """Return what the position scheme does inside one self-attention."""
-        return self.position.on_attention(self.n_heads, self.d_model // self.n_heads)
+    @property
+    def head_width(self) -> int:
+        """Return d_k, given or not."""
+        return self.d_model // self.n_heads if self.d_k is None else self.d_k
 
     def residual_block(self) -> ResidualBlock:
         """Return the wiring around one sublayer."""
@@ -139,8 +142,11 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         self.tables = config.embedding.build(source_size, target_size, config.d_model)
-        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
-        self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
+        heads, scheme = (config.n_heads, config.head_width), config.position
+        reading = scheme.on_stack(config.encoder_layers, *heads, causal=False)
+        writing = scheme.on_stack(config.decoder_layers, *heads, causal=True)
+        self.encoder = nn.ModuleList(EncoderLayer(config, position) for position in reading)
+        self.decoder = nn.ModuleList(DecoderLayer(config, position) for position in writing)
         self.encoder_norm = config.final_norm()
         self.decoder_norm = config.final_norm()
         self.source_position = config.position.on_input(config.d_model, config.max_length)
@@ -240,7 +246,7 @@ class Transformer(nn.Module):
                 states, scores = layer(states, mask, known, memory_mask, past, scored[1])
             else:
                 states = layer(states, mask, known, memory_mask, past).states
-        return self.decoder_norm(states), scores
+        return self.tables.ready(self.decoder_norm(states)), scores
 
     def project(
         self, hidden: Float[Tensor, "*rows D"], entries: Int[Tensor, " N"] | None = None

@@ -137,7 +137,8 @@ class MultiHeadAttention(nn.Module):
     """`Concat(head_1, ..., head_h) W^O` (section 3.2.2); queries may share key-value heads.
 
     The projections carry biases, which the paper's equation does not show and most later
-    implementations have, unless `bias` is False. `d_k` is d_model / n_heads if not given.
+    implementations have, unless `bias` is False. `d_k` is d_model / n_heads if not given. Without
+    `scaled` the scores are not divided by sqrt(d_k).
     """
 
     def __init__(
@@ -149,10 +150,12 @@ class MultiHeadAttention(nn.Module):
         *,
         bias: bool = True,
         d_k: int | None = None,
+        scaled: bool = True,
     ) -> None:
         super().__init__()
         self.n_heads = n_heads
         self.d_k = d_model // n_heads if d_k is None else d_k
+        self.scaled = scaled
         self.query_proj = Linear(d_model, n_heads * self.d_k, bias)
         self.key_proj = Linear(d_model, n_kv_heads * self.d_k, bias)
         self.value_proj = Linear(d_model, n_kv_heads * self.d_k, bias)
@@ -165,7 +168,10 @@ class MultiHeadAttention(nn.Module):
 
     def queries(self, states: Float[Tensor, "B Q D"], start: Place = 0) -> Float[Tensor, "B H Q K"]:
         """Return the queries of pieces at positions `start`, `start`+1, ..."""
-        return self.position.turn(self._split(self.query_proj(states)), start)
+        heads = self._split(self.query_proj(states))
+        if not self.scaled:  # all that looks divides by sqrt(d_k)
+            heads = heads * math.sqrt(self.d_k)
+        return self.position.turn(heads, start)
 
     def keys_values(self, states: Float[Tensor, "B M D"], start: Place = 0) -> KeyValue:
         """Return the keys and values of pieces at positions `start`, `start`+1, ..."""
@@ -221,12 +227,15 @@ class MultiHead(Settings):
     kind: Literal["multi_head"] = "multi_head"
     bias: bool = True
     """Whether the four projections have biases."""
+    scaled: bool = True
+    """Divide the scores by sqrt(d_k), as the paper does; T5 does not."""
 
     def build(
         self, d_model: int, n_heads: int, position: AttentionPosition, d_k: int | None = None
     ) -> MultiHeadAttention:
         """Return the module; heads are d_model / n_heads wide if `d_k` is not given."""
-        return MultiHeadAttention(d_model, n_heads, n_heads, position, bias=self.bias, d_k=d_k)
+        options = {"bias": self.bias, "scaled": self.scaled}
+        return MultiHeadAttention(d_model, n_heads, n_heads, position, d_k=d_k, **options)
 
 
 class GroupedQuery(Settings):
@@ -249,12 +258,15 @@ class GroupedQuery(Settings):
 Attention = Annotated[MultiHead | GroupedQuery, Field(discriminator="kind")]
 
 
-def check_heads(d_model: int, n_heads: int, attention: Attention, position: Position) -> None:
-    """Raise ValueError unless heads of d_model / n_heads can be made, for that position scheme."""
-    if d_model % n_heads:
+def check_heads(
+    d_model: int, n_heads: int, attention: Attention, position: Position, d_k: int | None = None
+) -> None:
+    """Raise ValueError unless heads can be made, as wide as `d_k` or d_model / n_heads."""
+    if d_k is None and d_model % n_heads:
         raise ValueError(f"d_model {d_model} is not divisible by n_heads {n_heads}")
     if isinstance(attention, GroupedQuery) and n_heads % attention.n_kv_heads:
         kv_heads = attention.n_kv_heads
         raise ValueError(f"n_heads {n_heads} is not divisible by n_kv_heads {kv_heads}")
-    if isinstance(position, Rotary) and (d_model // n_heads) % 2:
-        raise ValueError("rotary positions need an even d_model / n_heads")
+    if isinstance(position, Rotary) and (d_model // n_heads if d_k is None else d_k) % 2:
+        named = "d_model / n_heads" if d_k is None else "d_k"
+        raise ValueError(f"rotary positions need an even {named}")

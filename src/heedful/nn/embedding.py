@@ -1,12 +1,12 @@
 """Piece embeddings, scaled by sqrt(d_model), and which of the three matrices are one (section 3.4).
 
-Models that were trained elsewhere may have them unscaled, and a bias on the output.
+Models that were trained elsewhere may have them unscaled, a bias on the output, or other scales.
 
 The three are: the source embedding, the target embedding and the projection before the softmax. A
 model without an encoder has the last two, unscaled (`decoder_tables`).
 """
 
-__all__ = ["Embedding", "Tables", "ThreeWay", "TwoWay", "Untied", "decoder_tables"]
+__all__ = ["Embedding", "OneInput", "Tables", "ThreeWay", "TwoWay", "Untied", "decoder_tables"]
 
 import math
 from typing import Annotated, Literal
@@ -25,7 +25,8 @@ class Tables(nn.Module):
     """The source, target and output matrices; tied ones are the same parameter.
 
     The embeddings are multiplied by `scale`, which is sqrt(d_model) if not given; `output_bias`
-    adds a learned number to every logit, 0 at first.
+    adds a learned number to every logit, 0 at first. `output_scale` is for the states that are
+    projected, and applied by the model that makes them.
     """
 
     def __init__(
@@ -36,12 +37,14 @@ class Tables(nn.Module):
         scale: float | None = None,
         *,
         output_bias: bool = False,
+        output_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.source = source
         self.target = target
         self.output = output
         self.scale = math.sqrt(source.embedding_dim) if scale is None else scale
+        self.output_scale = output_scale
         self.bias: nn.Parameter | None = None
         if output_bias:
             self.bias = nn.Parameter(torch.zeros(output.num_embeddings))
@@ -55,6 +58,10 @@ class Tables(nn.Module):
         """Return `scale * E[tokens]`."""
         states: Tensor = self.target(tokens)
         return states * self.scale
+
+    def ready(self, states: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
+        """Return the decoder's last states as they are to be projected."""
+        return states if self.output_scale == 1.0 else states * self.output_scale
 
     def project(
         self, hidden: Float[Tensor, "*rows D"], entries: Int[Tensor, " N"] | None
@@ -80,6 +87,16 @@ def decoder_tables(size: int, d_model: int, *, tied: bool) -> Tables:
     return Tables(table, table, table if tied else _table(size, d_model), scale=1.0)
 
 
+def _check_shared(kind: str, source_size: int, target_size: int) -> None:
+    """Raise SettingError for two vocabularies where one matrix is for both."""
+    if source_size != target_size:
+        raise SettingError(
+            f"{kind} makes one matrix of vocabularies of {source_size:,} and {target_size:,} pieces",
+            where="--model.embedding.kind",
+            fix="use two_way or untied",
+        )
+
+
 class _Ends(Settings):
     """What every kind can be told."""
 
@@ -87,10 +104,15 @@ class _Ends(Settings):
     """Multiply embeddings by sqrt(d_model), as the paper does."""
     output_bias: bool = False
     """Add a learned number to every logit; the paper does not."""
+    scaled_output: bool = False
+    """Divide the states before the output matrix by sqrt(d_model), as T5 does where it is tied."""
 
     def _tables(self, source: nn.Embedding, target: nn.Embedding, output: nn.Embedding) -> Tables:
         scale = None if self.scaled else 1.0
-        return Tables(source, target, output, scale, output_bias=self.output_bias)
+        output_scale = output.embedding_dim**-0.5 if self.scaled_output else 1.0
+        return Tables(
+            source, target, output, scale, output_bias=self.output_bias, output_scale=output_scale
+        )
 
 
 class ThreeWay(_Ends):
@@ -100,13 +122,7 @@ class ThreeWay(_Ends):
 
     def build(self, source_size: int, target_size: int, d_model: int) -> Tables:
         """Return the tables; raises SettingError for two vocabularies."""
-        if source_size != target_size:
-            raise SettingError(
-                f"three_way makes one matrix of vocabularies of {source_size:,} and "
-                f"{target_size:,} pieces",
-                where="--model.embedding.kind",
-                fix="use two_way or untied",
-            )
+        _check_shared(self.kind, source_size, target_size)
         table = _table(target_size, d_model)
         return self._tables(table, table, table)
 
@@ -122,6 +138,18 @@ class TwoWay(_Ends):
         return self._tables(_table(source_size, d_model), target, target)
 
 
+class OneInput(_Ends):
+    """Source and target share an embedding, the output matrix is another (T5 v1.1)."""
+
+    kind: Literal["one_input"] = "one_input"
+
+    def build(self, source_size: int, target_size: int, d_model: int) -> Tables:
+        """Return the tables; raises SettingError for two vocabularies."""
+        _check_shared(self.kind, source_size, target_size)
+        table = _table(target_size, d_model)
+        return self._tables(table, table, _table(target_size, d_model))
+
+
 class Untied(_Ends):
     """Three matrices."""
 
@@ -134,4 +162,4 @@ class Untied(_Ends):
         return self._tables(source, target, output)
 
 
-Embedding = Annotated[ThreeWay | TwoWay | Untied, Field(discriminator="kind")]
+Embedding = Annotated[ThreeWay | TwoWay | OneInput | Untied, Field(discriminator="kind")]

@@ -1,6 +1,6 @@
 """The position-wise feed-forward network (section 3.3) and its successors."""
 
-__all__ = ["GELU", "FeedForward", "GELUTanh", "ReLU", "SwiGLU", "Swish", "activation_of"]
+__all__ = ["GEGLU", "GELU", "FeedForward", "GELUTanh", "ReLU", "SwiGLU", "Swish", "activation_of"]
 
 from collections.abc import Callable
 from functools import partial
@@ -36,15 +36,18 @@ class _TwoLinear(nn.Module):
 
 
 class _Gated(nn.Module):
-    def __init__(self, d_model: int, d_ff: int) -> None:
+    def __init__(
+        self, d_model: int, d_ff: int, activation: Callable[[Tensor], Tensor] = F.silu
+    ) -> None:
         super().__init__()
+        self.activation = activation
         self.gate = Linear(d_model, d_ff, bias=False)
         self.inner = Linear(d_model, d_ff, bias=False)
         self.outer = Linear(d_ff, d_model, bias=False)
 
     def forward(self, states: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
-        """Return `(silu(x Wg) * (x W1)) W2`."""
-        result: Tensor = self.outer(F.silu(self.gate(states)) * self.inner(states))
+        """Return `(activation(x Wg) * (x W1)) W2`."""
+        result: Tensor = self.outer(self.activation(self.gate(states)) * self.inner(states))
         return result
 
 
@@ -109,7 +112,19 @@ class SwiGLU(Settings):
         return _Gated(d_model, d_ff)
 
 
-FeedForward = Annotated[ReLU | GELU | GELUTanh | Swish | SwiGLU, Field(discriminator="kind")]
+class GEGLU(Settings):
+    """The same with GELU, by its approximation, on the gate (Shazeer 2020), as in T5 v1.1."""
+
+    kind: Literal["geglu"] = "geglu"
+
+    def build(self, d_model: int, d_ff: int) -> nn.Module:
+        """Return the module."""
+        return _Gated(d_model, d_ff, partial(F.gelu, approximate="tanh"))
+
+
+FeedForward = Annotated[
+    ReLU | GELU | GELUTanh | Swish | SwiGLU | GEGLU, Field(discriminator="kind")
+]
 
 
 def activation_of(settings: FeedForward) -> Callable[[Tensor], Tensor]:
@@ -121,6 +136,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "gelu": F.gelu,
     "gelu_tanh": partial(F.gelu, approximate="tanh"),
+    "geglu": partial(F.gelu, approximate="tanh"),
     "swiglu": F.silu,
     "swish": F.silu,
 }

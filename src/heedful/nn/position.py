@@ -1,12 +1,13 @@
 """Position schemes: how a model that sees a set of pieces learns their order.
 
 A scheme acts in one of two places: on the embeddings (`on_input`: sinusoidal, learned) or inside
-self-attention (`on_attention`: rotary turns queries and keys, ALiBi and Shaw add to the scores).
+self-attention (`on_attention`: rotary turns queries and keys, ALiBi, Shaw and T5 add to the scores).
 """
 
 __all__ = [
     "ALiBi",
     "AttentionPosition",
+    "Bucketed",
     "InputPosition",
     "Learned",
     "Llama3Scaling",
@@ -18,6 +19,7 @@ __all__ = [
     "RotaryScaling",
     "Sinusoidal",
     "Unscaled",
+    "buckets",
     "sinusoids",
 ]
 
@@ -189,6 +191,49 @@ class _ShawBias(AttentionPosition):
         return every.gather(-1, index.expand(*every.shape[:2], *index.shape[2:]))
 
 
+def buckets(
+    distance: Int[Tensor, "*shape"], n_buckets: int, max_distance: int, *, causal: bool
+) -> Int[Tensor, "*shape"]:
+    """Return the bucket of each distance, key position minus query position (T5, section 2.1).
+
+    Half of the buckets are a distance each; the others grow with its logarithm up to max_distance,
+    and the last holds all that is farther. Without `causal` keys behind the query have the upper
+    half of all buckets; with it they count as distance 0, since nobody sees them.
+
+    >>> buckets(torch.tensor([-200, -9, -2, -1, 0, 1]), 8, 16, causal=True)
+    tensor([7, 6, 2, 1, 0, 0])
+    >>> buckets(torch.tensor([-200, -9, -2, -1, 0, 1]), 8, 16, causal=False)
+    tensor([3, 3, 2, 1, 0, 5])
+    """
+    later: Int[Tensor, "*shape"] | int = 0
+    if causal:
+        away = (-distance).clamp(min=0)
+    else:
+        n_buckets //= 2
+        later, away = (distance > 0).long() * n_buckets, distance.abs()
+    single = n_buckets // 2
+    # In float32 and in this order, or distances at an edge fall into another bucket than T5's.
+    share = torch.log(away.clamp(min=1).float() / single) / math.log(max_distance / single)
+    grown = (single + (share * (n_buckets - single)).long()).clamp(max=n_buckets - 1)
+    return torch.where(away < single, away, grown) + later
+
+
+class _BucketBias(AttentionPosition):
+    def __init__(self, n_heads: int, n_buckets: int, max_distance: int, *, causal: bool) -> None:
+        super().__init__()
+        self.max_distance, self.causal = max_distance, causal
+        self.table = nn.Parameter(torch.empty(n_buckets, n_heads))
+        nn.init.xavier_uniform_(self.table)
+
+    def bias(
+        self, query: Float[Tensor, "B H Q K"], n_keys: int, start: Place | None = None
+    ) -> Float[Tensor, "#B H Q M"] | None:
+        """Return the learned number of each distance's bucket, for each head."""
+        distance = _distance(query.shape[2], n_keys, start, query.device)[:, 0]
+        bucket = buckets(distance, len(self.table), self.max_distance, causal=self.causal)
+        return self.table[bucket].permute(0, 3, 1, 2).to(query.dtype)
+
+
 class _Scheme(Settings):
     """A position scheme that acts nowhere; each kind below overrides one of the two places."""
 
@@ -199,6 +244,12 @@ class _Scheme(Settings):
     def on_attention(self, n_heads: int, d_k: int) -> AttentionPosition:
         """Return what acts inside one self-attention layer."""
         return AttentionPosition()
+
+    def on_stack(
+        self, n_layers: int, n_heads: int, d_k: int, *, causal: bool
+    ) -> list[AttentionPosition]:
+        """Return what acts inside each self-attention of a stack of layers."""
+        return [self.on_attention(n_heads, d_k) for _ in range(n_layers)]
 
 
 class NoPosition(_Scheme):
@@ -314,6 +365,39 @@ class Relative(_Scheme):
         return _ShawBias(d_k, self.max_distance)
 
 
+class Bucketed(_Scheme):
+    """A learned number for each bucket of distances and each head, the same in all layers of a stack.
+
+    Raffel et al. 2020 (T5, arXiv 1910.10683), section 2.1; the decoder's buckets are all for what
+    stands before.
+    """
+
+    kind: Literal["bucketed"] = "bucketed"
+    n_buckets: int = Field(32, ge=4, le=65_536, multiple_of=2)
+    """How many buckets there are."""
+    max_distance: int = Field(128, ge=2, le=1_048_576)
+    """Farther pieces share the last bucket; must be above n_buckets / 2."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Bucketed":
+        if self.max_distance <= self.n_buckets // 2:
+            raise ValueError(
+                f"max_distance {self.max_distance} is not above half of n_buckets {self.n_buckets}"
+            )
+        return self
+
+    def on_attention(self, n_heads: int, d_k: int, *, causal: bool = False) -> AttentionPosition:
+        """Return the learned term on the scores."""
+        return _BucketBias(n_heads, self.n_buckets, self.max_distance, causal=causal)
+
+    def on_stack(
+        self, n_layers: int, n_heads: int, d_k: int, *, causal: bool
+    ) -> list[AttentionPosition]:
+        """Return one for all layers."""
+        return [self.on_attention(n_heads, d_k, causal=causal)] * n_layers
+
+
 Position = Annotated[
-    Sinusoidal | Learned | Rotary | ALiBi | Relative | NoPosition, Field(discriminator="kind")
+    Sinusoidal | Learned | Rotary | ALiBi | Relative | Bucketed | NoPosition,
+    Field(discriminator="kind"),
 ]

@@ -25,6 +25,8 @@ from heedful.text.sentencepiece_file import Kind, Learnt, SentencePieceModel
 FORMAT = "heedful-sentence-pieces"
 _SPACE = "▁"
 _FIX = "fetch or import the model again"
+_SENTINEL = re.compile(r"<extra_id_\d{1,6}>")
+"""What T5 learnt to fill in; its texts hold them."""
 _NEVER = " "
 """Before a piece it makes one that no text holds, since spaces are written otherwise."""
 
@@ -34,7 +36,8 @@ class SentencePieces:
 
     The two lists need not agree. As in transformers, what is cut to a piece that the translation
     model has not is `<unk>`, and what no piece spells is looked up there, too. Raises ModelError
-    for a model that the library cannot read.
+    for a model that the library cannot read. T5's sentinels are found in a text as they stand;
+    `prefix` are words that `Tokenizer` puts before each text of a source.
 
     >>> model = SentencePieceModel(
     ...     [Learnt("<unk>", 0, Kind.UNKNOWN), Learnt("▁cat", -1, Kind.NORMAL)], 0, b"", True)
@@ -43,13 +46,18 @@ class SentencePieces:
     ([[5, 3]], ['cat dog'])
     """
 
-    def __init__(self, pieces: Sequence[str], model: SentencePieceModel, where: str = "") -> None:
+    def __init__(
+        self, pieces: Sequence[str], model: SentencePieceModel, where: str = "", prefix: str = ""
+    ) -> None:
         self.pieces = list(pieces)
+        self.prefix = prefix
         self.model = model
         self.languages = tuple(_languages(self.pieces))
         first = self.n_controls
         learnt = enumerate(self.pieces[first:], start=first)
         self._ids = {piece: number for number, piece in learnt}
+        sentinels = [re.escape(piece) for piece in self._ids if _SENTINEL.fullmatch(piece)]
+        self._sentinel = re.compile(f"({'|'.join(sentinels)})") if sentinels else None
         self._charsmap = Charsmap(model.charsmap, where) if model.charsmap else None
         try:
             self._cutter = _unigram(model)
@@ -65,20 +73,24 @@ class SentencePieces:
         return len(CONTROL) + len(self.languages)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return SentencePieces, (self.pieces, self.model)
+        return SentencePieces, (self.pieces, self.model, "", self.prefix)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text; raises TypeError for what is no text."""
         try:
-            return [
-                [self._ids.get(token.value, UNKNOWN) for token in self._cut(text)] for text in texts
-            ]
+            return [[id_ for part in self._parts(text) for id_ in self._cut(part)] for text in texts]
         except UnicodeEncodeError:
             raise TypeError("half a surrogate pair") from None
 
-    def _cut(self, text: str) -> Any:
+    def _parts(self, text: str) -> list[str]:
+        """Return a text's sentinels and what stands between them."""
         if not isinstance(text, str):
             raise TypeError("no text")
+        return [text] if self._sentinel is None else self._sentinel.split(text)
+
+    def _cut(self, text: str) -> list[int]:
+        if self._sentinel is not None and self._sentinel.fullmatch(text):
+            return [self._ids[text]]
         plain = self._charsmap.normalised(text) if self._charsmap else text
         if self.model.extra_spaces_removed:
             plain = re.sub(" +", " ", plain.strip(" "))
@@ -87,7 +99,8 @@ class SentencePieces:
         spaced = _SPACE + plain.replace(" ", _SPACE)
         if self.model.extra_spaces_removed:
             spaced = spaced.rstrip(_SPACE)
-        return self._cutter.tokenize(spaced) if spaced else []
+        cut: list[Any] = self._cutter.tokenize(spaced) if spaced else []
+        return [self._ids.get(token.value, UNKNOWN) for token in cut]
 
     def decode_batch(
         self, rows: Sequence[Sequence[int]], skip_special_tokens: bool = True
@@ -114,9 +127,11 @@ class SentencePieces:
         """Return all of it as JSON, for `read`."""
         model = self.model
         vocabulary = [[piece.text, piece.score, int(piece.kind)] for piece in model.pieces]
+        before = {"prefix": self.prefix} if self.prefix else {}
         return json.dumps(
             {
                 "format": FORMAT,
+                **before,
                 "pieces": self.pieces,
                 "model": {"type": "Unigram", "unk_id": model.unknown, "vocab": vocabulary},
                 "charsmap": base64.b64encode(model.charsmap).decode("ascii"),
@@ -129,7 +144,8 @@ class SentencePieces:
     def read(cls, data: dict[str, Any], where: str) -> "SentencePieces":
         """Return what `to_str` wrote; raises ModelError for anything else."""
         try:
-            pieces, model = data["pieces"], data["model"]
+            pieces, model, prefix = data["pieces"], data["model"], data.get("prefix", "")
+            prefix.encode()
             learnt = [
                 Learnt(text, float(score), Kind(kind)) for text, score, kind in model["vocab"]
             ]
@@ -137,10 +153,10 @@ class SentencePieces:
             found = SentencePieceModel(
                 learnt, int(model["unk_id"]), charsmap, bool(data["extra_spaces_removed"])
             )
-        except (KeyError, TypeError, ValueError, OverflowError, binascii.Error):
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError, binascii.Error):
             raise _damaged("a part is missing", where) from None
         _check(pieces, found, where)
-        return cls(pieces, found, where)
+        return cls(pieces, found, where, prefix)
 
     def for_library(self, *, decodes: bool) -> str:
         """Return a tokenizer.json of the `tokenizers` library, whose numbers are not the model's.

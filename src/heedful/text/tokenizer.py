@@ -122,6 +122,21 @@ class Tokenizer:
         _write_whole(path, text)
 
     @property
+    def n_head(self) -> int:
+        """How many pieces of a source stand before those of its text."""
+        return len(self._before) + (1 if self.languages else 0)
+
+    @cached_property
+    def _before(self) -> list[int]:
+        source = self._source
+        return source.encode([source.prefix])[0] if isinstance(source, SentencePieces) else []
+
+    @property
+    def prefix(self) -> str:
+        """The words before each source; empty where there are none."""
+        return self._source.prefix if isinstance(self._source, SentencePieces) else ""
+
+    @property
     def source_size(self) -> int:
         """Pieces a source can hold: the ids are 0 to this minus 1."""
         return int(self._source.get_vocab_size())
@@ -142,8 +157,12 @@ class Tokenizer:
         return sha256(learnt.encode()).hexdigest()
 
     def encode_source(self, texts: Sequence[str], to: str | None = None) -> list[list[int]]:
-        """Return `[tag of `to`?] pieces </s>` of each text; a model with languages needs `to`."""
+        """Return `[tag of `to`?] pieces </s>` of each text; a model with languages needs `to`.
+
+        A model that wants words before each source, as T5 does, gets those before the text.
+        """
         head = [] if to is None and not self.languages else [self._tag_id(to)]
+        head += self._before
         return [[*head, *ids, END] for ids in _encode(self._source_words, texts)]
 
     def encode_target(self, texts: Sequence[str]) -> list[list[int]]:

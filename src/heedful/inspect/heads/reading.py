@@ -92,7 +92,7 @@ def shares_of(
 ) -> Float[Array, "S words"]:
     """Return which share of each piece of the source lies in each word of the sentence."""
     pieces = tokenizer.source_pieces(ids)
-    return piece_shares(pieces, sentence.text, sentence.spans, 1 if tokenizer.languages else 0)
+    return piece_shares(pieces, sentence.text, sentence.spans, tokenizer.n_head)
 
 
 def to_words(
@@ -110,7 +110,7 @@ def to_words(
 @torch.inference_mode()
 def head_means(model: Transformer, sources: Sequence[Sequence[int]], head: Head) -> Tensor:
     """Return what an encoder head hands on in the mean over all pieces, padding left out."""
-    total, count = torch.zeros(model.config.d_model // model.config.n_heads), 0
+    total, count = torch.zeros(model.config.head_width), 0
     for rows in batches(list(map(len, sources)), 1, BATCH_TOKENS):
         looks = _read(model, [(sources[row], ()) for row in rows])
         context = looks[head.kind, head.layer].context()[:, head.head].cpu()
