@@ -14,10 +14,10 @@ from heedful.kernels import available
 from heedful.kernels.warm import ready
 from heedful.models.gpt import GPT, GPTConfig
 from heedful.models.int8 import multiplied_out, to_int8
-from heedful.nn.attention import GroupedQuery
-from heedful.nn.feedforward import GELU, ReLU, SwiGLU, Swish
+from heedful.nn.attention import GroupedQuery, MultiHead
+from heedful.nn.feedforward import GEGLU, GELU, ReLU, SwiGLU, Swish
 from heedful.nn.norm import PostNorm, RMSNorm
-from heedful.nn.position import ALiBi, Llama3Scaling, Rotary, Sinusoidal
+from heedful.nn.position import ALiBi, Bucketed, Llama3Scaling, Rotary, Sinusoidal
 from heedful.search import Client, Greedy, Limits, Sample
 
 SMALL = {"d_model": 24, "d_ff": 40, "n_heads": 4, "n_layers": 3, "dropout": 0.1, "max_length": 700}
@@ -39,6 +39,12 @@ SHAPES = {
         tied_output=False,
     ),
     "alibi": GPTConfig(**SMALL, position=ALiBi(), feed_forward=ReLU()),
+    "T5's": GPTConfig(
+        **SMALL,
+        attention=MultiHead(bias=False, scaled=False),
+        position=Bucketed(n_buckets=8, max_distance=9),
+        feed_forward=GEGLU(),
+    ),
     "swish": GPTConfig(**SMALL, position=Sinusoidal(), feed_forward=Swish()),
     "gelu": GPTConfig(**SMALL, feed_forward=GELU(), norm=RMSNorm(eps=1e-5)),
     "post": GPTConfig(

@@ -220,7 +220,7 @@ def refused(folder: Path) -> str:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"model_type": "t5"}, 'the architecture "t5" is not known here; known: marian, pegasus'),
+        ({"model_type": "led"}, 'the architecture "led" is not known here; known: marian, pegasus'),
         ({"normalize_before": True}, '"normalize_before" is true, which heedful cannot do'),
         ({"tie_word_embeddings": False}, '"tie_word_embeddings" is false, which heedful cannot'),
         ({"d_model": 2**31}, '"d_model" is 2147483648'),

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heedful.errors import ModelError
-from heedful.nn.position import ALiBi, Learned, NoPosition, Relative, Rotary, Sinusoidal, sinusoids
+from heedful.nn.position import (
+    ALiBi,
+    Bucketed,
+    Learned,
+    NoPosition,
+    Relative,
+    Rotary,
+    Sinusoidal,
+    buckets,
+    sinusoids,
+)
 
 
 @pytest.mark.parametrize("d_model", [8, 7, 512])
@@ -148,6 +158,40 @@ def test_shaw_adds_the_query_times_the_vector_of_the_clipped_distance() -> None:
                     expected = (query[row, head, place] @ vector / math.sqrt(8)).item()
                     actual = bias[row, head, place, key].item()
                     assert actual == pytest.approx(expected, abs=1e-6)
+
+
+@given(
+    half=st.integers(2, 40),
+    reach=st.integers(1, 300),
+    start=st.integers(-400, 400),
+    causal=st.booleans(),
+)
+def test_buckets_are_those_of_transformers(half: int, reach: int, start: int, causal: bool) -> None:
+    module = pytest.importorskip("transformers.models.t5.modeling_t5", reason="needs transformers")
+    distance = torch.arange(start, start + 60)
+    shape = (2 * half, half + reach)
+    theirs = module.T5Attention._relative_position_bucket(distance, not causal, *shape)
+    assert torch.equal(buckets(distance, *shape, causal=causal), theirs)
+
+
+def test_a_bucket_adds_its_number_in_all_layers_alike() -> None:
+    scheme = Bucketed(n_buckets=8, max_distance=9)
+    for causal in (False, True):
+        first, *others = scheme.on_stack(3, 2, 5, causal=causal)
+        assert all(other is first for other in others)
+        (table,) = first.parameters()
+        bias = first.bias(torch.zeros(1, 2, 4, 5), 7)  # the queries stand at positions 3 to 6
+        starts = torch.tensor([3, 0])
+        placed = first.bias(torch.zeros(2, 2, 4, 5), 7, starts)
+        assert bias is not None
+        assert placed is not None
+        assert torch.equal(placed[:1], bias)
+        for begin, added in ((3, bias[0]), (0, placed[1])):
+            for query in range(4):
+                for key in range(7):
+                    distance = torch.tensor([key - (begin + query)])
+                    [number] = buckets(distance, 8, 9, causal=causal)
+                    assert torch.equal(added[:, query, key], table[number])
 
 
 def test_no_position_adds_nothing_anywhere() -> None:

@@ -9,6 +9,7 @@ import torch
 from heedful.cli import main
 from heedful.model_folder import load_model
 from tests.interop.opus import make_opus
+from tests.interop.t5_folders import make_t5
 
 pytest.importorskip("transformers", reason="needs transformers (the dev group)")
 PAIRS = [
@@ -62,7 +63,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     for folder in (tmp_path / "nothing", tmp_path):
         assert main(["import", str(folder), "-o", str(tmp_path / "ours")]) == 2
         assert capsys.readouterr().err.count("\n") == 1
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bart"}))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "led"}))
     assert main(["import", str(tmp_path), "-o", str(tmp_path / "ours")]) == 2
     assert "known: marian" in capsys.readouterr().err
     assert not (tmp_path / "ours").exists()
@@ -96,3 +97,38 @@ def test_a_long_way(brought: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         assert "8 of 8 test sentences equal" in capsys.readouterr().out
     assert main(["export", "--model", str(run), "--to", "onnx", "-o", str(tmp_path / "x")]) == 2
     assert "SentencePiece" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_t5_learns_by_lora(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Import it with words before each source, tune it, translate, look inside, send it back."""
+    shape = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_heads": 4, "n_positions": 256}
+    make_t5(tmp_path / "t5", num_decoder_layers=2, **shape)
+    asked = ["import", str(tmp_path / "t5"), "--from", "en", "--to", "de", "-o"]
+    words = ["--prefix", "translate English to German:"]
+    assert main([*asked, str(tmp_path / "ours"), *words]) == 0
+    assert (
+        main(["translate", "--model", str(tmp_path / "ours"), "--precision", "int8", "my cat"]) == 0
+    )
+    data, run = tmp_path / "ours.tsv", tmp_path / "run"
+    data.write_text("".join(f"{a}\t{b}\n" for a, b in PAIRS), "utf-8")
+    train = ["train", "--start", str(tmp_path / "ours"), "--data", str(data), "--dev", str(data)]
+    settings = "--training.max-steps 150 --training.batch-tokens 400 --model.dropout 0 --quiet"
+    settings += " --training.lora-rank 16 --schedule.kind linear --schedule.peak 0.02"
+    settings += " --schedule.warmup-steps 10 --from en --to de"
+    assert main([*train, "--out", str(run), *settings.split()]) == 0
+    before, after = load_model(tmp_path / "ours"), load_model(run / "model")
+    assert after.tokenizer.fingerprint() == before.tokenizer.fingerprint()
+    assert after.tokenizer.prefix == words[1]
+    capsys.readouterr()
+    assert main(["translate", "--model", str(run), *(source for source, _ in PAIRS)]) == 0
+    found = capsys.readouterr().out.splitlines()
+    assert sum(line == target for line, (_, target) in zip(found, PAIRS, strict=True)) >= 4
+    assert main(["inspect", "--model", str(run), PAIRS[0][0], "--target", PAIRS[0][1]]) == 0
+    assert "Katze" in capsys.readouterr().out
+    out = str(tmp_path / "out")
+    assert main(["export", "--model", str(run), "--to", "huggingface", "-o", out]) == 0
+    assert "8 of 8 test sentences equal" in capsys.readouterr().out
+    assert main(["export", "--model", str(run), "--to", "ctranslate2", "-o", out + "2"]) == 2
+    assert "CTranslate2 has" in capsys.readouterr().err

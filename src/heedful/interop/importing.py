@@ -13,15 +13,26 @@ from heedful.model_header import Languages
 from heedful.text.pieces import language_tag
 
 
-def bring(folder: Path, output: Path, source: str | None, target: str | None) -> LoadedModel:
+def bring(
+    folder: Path,
+    output: Path,
+    source: str | None,
+    target: str | None,
+    prefix: str | None = None,
+) -> LoadedModel:
     """Write a folder of Hugging Face as a model folder; return what it holds.
 
-    `source` and `target` are the languages, where its files name none or others. Raises ModelError
-    for a folder that is not known here, OutputError if `output` is taken, SettingError for a target
-    language that the model has no tag for.
+    `source` and `target` are the languages, where its files name none or others; `prefix` are the
+    words before each source; None: those that its config.json names for these languages. Raises
+    ModelError for a folder that is not known here, OutputError if `output` is taken, SettingError
+    for a target language that the model has no tag for, and for words before the source of a model
+    whose tokenizer takes none.
     """
     loaded = seq2seq.load(folder)
     loaded = loaded._replace(languages=_named(loaded, source, target))
+    before = seq2seq.task_prefix(folder, loaded.languages) if prefix is None else prefix
+    if before.strip() or prefix is not None:
+        loaded = loaded._replace(tokenizer=loaded.tokenizer.with_prefix(before))
     with fresh_folder(output) as fresh:
         save_model(fresh, *loaded, card=_card(folder, loaded))
     return loaded

@@ -91,7 +91,8 @@ def _check_shared(kind: str, source_size: int, target_size: int) -> None:
     """Raise SettingError for two vocabularies where one matrix is for both."""
     if source_size != target_size:
         raise SettingError(
-            f"{kind} makes one matrix of vocabularies of {source_size:,} and {target_size:,} pieces",
+            f"{kind} makes one matrix of vocabularies of {source_size:,} and "
+            f"{target_size:,} pieces",
             where="--model.embedding.kind",
             fix="use two_way or untied",
         )

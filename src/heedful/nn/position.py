@@ -1,7 +1,8 @@
 """Position schemes: how a model that sees a set of pieces learns their order.
 
 A scheme acts in one of two places: on the embeddings (`on_input`: sinusoidal, learned) or inside
-self-attention (`on_attention`: rotary turns queries and keys, ALiBi, Shaw and T5 add to the scores).
+self-attention (`on_attention`: rotary turns queries and keys; ALiBi, Shaw and T5 add to the
+scores).
 """
 
 __all__ = [
@@ -366,7 +367,7 @@ class Relative(_Scheme):
 
 
 class Bucketed(_Scheme):
-    """A learned number for each bucket of distances and each head, the same in all layers of a stack.
+    """A learned number for each bucket of distances and each head, for all layers of a stack.
 
     Raffel et al. 2020 (T5, arXiv 1910.10683), section 2.1; the decoder's buckets are all for what
     stands before.

@@ -78,7 +78,9 @@ class SentencePieces:
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text; raises TypeError for what is no text."""
         try:
-            return [[id_ for part in self._parts(text) for id_ in self._cut(part)] for text in texts]
+            return [
+                [id_ for part in self._parts(text) for id_ in self._cut(part)] for text in texts
+            ]
         except UnicodeEncodeError:
             raise TypeError("half a surrogate pair") from None
 
@@ -158,6 +160,17 @@ class SentencePieces:
         _check(pieces, found, where)
         return cls(pieces, found, where, prefix)
 
+    def in_order(self) -> str:
+        """Return a tokenizer.json of the `tokenizers` library, whose numbers are the model's."""
+        scores = {
+            piece.text: piece.score for piece in self.model.pieces if piece.kind == Kind.NORMAL
+        }
+        learnt = [(piece, scores.get(piece, -100.0)) for piece in self.pieces]
+        backend = Backend(models.Unigram(learnt, UNKNOWN, False))
+        whole = [*self.pieces[: self.n_controls], *filter(_SENTINEL.fullmatch, self._ids)]
+        backend.add_special_tokens([AddedToken(x, normalized=False) for x in whole])
+        return self._described(backend)
+
     def for_library(self, *, decodes: bool) -> str:
         """Return a tokenizer.json of the `tokenizers` library, whose numbers are not the model's.
 
@@ -169,6 +182,10 @@ class SentencePieces:
         if decodes:
             controls = self.pieces[: self.n_controls]
             backend.add_special_tokens([AddedToken(x, normalized=False) for x in controls])
+        return self._described(backend)
+
+    def _described(self, backend: Backend) -> str:
+        """Return the file of a tokenizer that treats characters and spaces as this one does."""
         steps: list[Any] = []
         if self.model.charsmap:
             steps.append(_precompiled(self.model.charsmap))

@@ -205,6 +205,30 @@ class Tokenizer:
         learnt = self.vocabularies()[1][controls:]
         return [b""] * controls + [bytes(BYTE_LETTERS[x] for x in piece) for piece in learnt]
 
+    def library_file(self) -> str:
+        """Return a file of the `tokenizers` library for a vocabulary that both sides share.
+
+        Its numbers are the model's; the words before a source are not in it.
+        """
+        source = self._source
+        return source.in_order() if isinstance(source, SentencePieces) else str(source.to_str())
+
+    def with_prefix(self, prefix: str) -> "Tokenizer":
+        """Return one that puts these words before each source.
+
+        Raises SettingError for a tokenizer that was trained here, whose models know none.
+        """
+        source = self._source
+        if not isinstance(source, SentencePieces):
+            raise SettingError(
+                "this model's tokenizer is not of SentencePiece, and puts no words before a source",
+                where="--prefix",
+                fix="leave it out",
+            )
+        return Tokenizer(
+            SentencePieces(source.pieces, source.model, prefix=prefix.strip()), self._target
+        )
+
     def save_sides(self, folder: Path) -> None:
         """Write files that the `tokenizers` library reads, of the names in `side_files`.
 

@@ -2,11 +2,30 @@
 
 `marian.py` reads what the model is, `names.py` says where its weights are, `vocabulary.py` makes a
 tokenizer of its SentencePiece files, `reading.py` checks all of it and fills a `Transformer`;
-`writing.py` goes the other way.
+`writing.py` goes the other way. `t5.py`, `t5_weights.py` and `t5_pieces.py` are the same of T5.
 """
 
-__all__ = ["ARCHITECTURES", "export", "load"]
+__all__ = ["ARCHITECTURES", "export", "load", "task_prefix"]
 
-from heedful.interop.huggingface.seq2seq.marian import ARCHITECTURES
-from heedful.interop.huggingface.seq2seq.reading import load
+from pathlib import Path
+
+from heedful.interop.huggingface.config import kind_of, read_json
+from heedful.interop.huggingface.folder import config_of
+from heedful.interop.huggingface.seq2seq import marian, reading, t5, t5_weights
+from heedful.interop.huggingface.seq2seq.t5 import task_prefix
 from heedful.interop.huggingface.seq2seq.writing import export
+from heedful.interop.keys import Keys
+from heedful.model_folder import LoadedModel
+
+ARCHITECTURES = (*marian.ARCHITECTURES, *t5.ARCHITECTURES)
+"""What `model_type` may be."""
+
+
+def load(folder: Path) -> LoadedModel:
+    """Return model, tokenizer and languages of a folder.
+
+    Raises ModelError for whatever is missing, damaged, or not known here.
+    """
+    path = config_of(folder)
+    kind = kind_of(Keys(read_json(path), str(path)), ARCHITECTURES)
+    return t5_weights.load(folder) if kind in t5.ARCHITECTURES else reading.load(folder)

@@ -16,11 +16,12 @@ from heedful.text.tokenizer import Tokenizer
 _SPECIAL = {"pad_token": PAD, "bos_token": START, "eos_token": END, "unk_token": UNKNOWN}
 
 
-def write_pieces(folder: Path, loaded: LoadedModel) -> None:
+def write_pieces(folder: Path, loaded: LoadedModel, *, marian: bool) -> None:
     """Write the tokenizer and how to use the folder.
 
-    One of SentencePiece becomes the files of a MarianTokenizer, one shared vocabulary of ours a
-    tokenizer.json; two vocabularies of ours are two files, which `AutoTokenizer` does not join.
+    One of SentencePiece becomes the files of a MarianTokenizer for a model that is `marian`, else
+    one shared vocabulary a tokenizer.json; two vocabularies of ours are two files, which
+    `AutoTokenizer` does not join.
     """
     tokenizer = loaded.tokenizer
     tokenizer.save(folder / OWN)
@@ -28,7 +29,8 @@ def write_pieces(folder: Path, loaded: LoadedModel) -> None:
         "model_max_length": loaded.model.config.max_length,
         **{name: CONTROL[number] for name, number in _SPECIAL.items()},
     }
-    if cutters := tokenizer.cutters():
+    cutters = tokenizer.cutters()
+    if cutters and marian:
         settings |= _marian(folder, tokenizer, cutters)
         settings |= {
             "source_lang": loaded.languages.source or None,
@@ -63,8 +65,7 @@ def _numbers(path: Path, pieces: list[str]) -> None:
 def _plain(folder: Path, tokenizer: Tokenizer) -> None:
     """Write tokenizer.json, with `</s>` put behind every text."""
     path = folder / "tokenizer.json"
-    tokenizer.save(path)
-    data = json.loads(path.read_text("utf-8"))
+    data = json.loads(tokenizer.library_file())
     end = CONTROL[END]
     whole = {"Sequence": {"id": "A", "type_id": 0}}
     last = {"SpecialToken": {"id": end, "type_id": 0}}
@@ -103,5 +104,6 @@ _USE_TWO = """\
 def _readme(loaded: LoadedModel) -> str:
     """Return how to use the folder."""
     joined = loaded.tokenizer.shared or loaded.tokenizer.cutters()
-    use = _USE.format(tag=example_tag(loaded)) if joined else _USE_TWO
+    before = json.dumps(loaded.tokenizer.prefix, ensure_ascii=False)[1:-1]
+    use = _USE.format(tag=example_tag(loaded) + before) if joined else _USE_TWO
     return _README.format(use=use, own=OWN)

@@ -4,7 +4,7 @@ A folder comes in, our tokenizer goes out, and for each of its pieces the row th
 weights: control pieces and language tags are the first here and anywhere there.
 """
 
-__all__ = ["Numbered", "numbered"]
+__all__ = ["OWN", "Numbered", "not_of", "numbered", "own"]
 
 import json
 import re
@@ -41,7 +41,8 @@ def numbered(folder: Path, said: DescribedTranslator) -> Numbered:
     Raises ModelError for one that is missing or damaged, or does not belong to the weights.
     """
     if (folder / OWN).is_file():
-        return _own(folder, said)
+        sizes = (said.source_size, said.target_size)
+        return own(folder, *sizes, one_vocabulary=said.one_vocabulary)
     settings = _settings(folder)
     apart = settings.get("separate_vocabs") is True
     if apart and said.one_vocabulary:
@@ -50,7 +51,7 @@ def numbered(folder: Path, said: DescribedTranslator) -> Numbered:
     source = _pieces(folder / "vocab.json", said.source_size)
     target = _pieces(folder / "target_vocab.json", said.target_size) if apart else source
     if len(target) != said.target_size:
-        raise _not_of(folder / "vocab.json", len(target), said.target_size)
+        raise not_of(folder / "vocab.json", len(target), said.target_size)
     tagged = not apart
     source_order, target_order = (
         _order(folder / "vocab.json", pieces, said, tagged=tagged) for pieces in (source, target)
@@ -65,14 +66,14 @@ def numbered(folder: Path, said: DescribedTranslator) -> Numbered:
     return Numbered(Tokenizer(*sides), source_order, target_order, _languages(settings))
 
 
-def _own(folder: Path, said: DescribedTranslator) -> Numbered:
-    """Return a tokenizer of ours, whose numbers are those of the weights."""
+def own(folder: Path, source: int, target: int, *, one_vocabulary: bool) -> Numbered:
+    """Return a tokenizer of ours, whose numbers are those of weights of so many rows."""
     tokenizer = Tokenizer.load(folder / OWN)
     sizes = (tokenizer.source_size, tokenizer.target_size)
-    for size, needed in zip(sizes, (said.source_size, said.target_size), strict=True):
+    for size, needed in zip(sizes, (source, target), strict=True):
         if size != needed:
-            raise _not_of(folder / OWN, size, needed)
-    if said.one_vocabulary and not tokenizer.shared:
+            raise not_of(folder / OWN, size, needed)
+    if one_vocabulary and not tokenizer.shared:
         problem = "it has two vocabularies, and the weights have one embedding for both sides"
         raise ModelError(problem, where=str(folder / OWN), fix=_FIX)
     data = read_json(folder / "config.json").get("heedful_languages")
@@ -106,13 +107,14 @@ def _pieces(path: Path, size: int) -> list[str]:
     if not all(type(number) is int for number in data.values()):
         raise ModelError("it does not number its pieces", where=str(path), fix=_FIX)
     if len(data) != size:
-        raise _not_of(path, len(data), size)
+        raise not_of(path, len(data), size)
     if sorted(data.values()) != list(range(len(data))):
         raise ModelError("its numbers have gaps", where=str(path), fix=_FIX)
     return sorted(data, key=data.__getitem__)
 
 
-def _not_of(path: Path, found: int, size: int) -> ModelError:
+def not_of(path: Path, found: int, size: int) -> ModelError:
+    """Return the error for a file of so many pieces beside weights of `size` rows."""
     problem = f"it has {found:,} pieces and the weights have {size:,}: it belongs to another model"
     return ModelError(problem, where=str(path), fix=_FIX)
 

@@ -1,8 +1,9 @@
 """A model of ours becomes a folder from which `transformers` loads it, with equal logits.
 
-The paper's wiring is a Marian, pre-norm a Pegasus. What those cannot express is refused by its
-name. Our tokenizer goes along as it is, and as `transformers` reads it; the ids of all of them are
-the rows of the weights. Nothing is written where `transformers` translates otherwise than heedful.
+The paper's wiring is a Marian, pre-norm a Pegasus, one with bucketed positions a T5. What those
+cannot express is refused by its name. Our tokenizer goes along as it is, and as `transformers`
+reads it; the ids of all of them are the rows of the weights. Nothing is written where
+`transformers` translates otherwise than heedful.
 """
 
 __all__ = ["export"]
@@ -18,16 +19,18 @@ from safetensors.torch import save_file
 from heedful.errors import ModelError
 from heedful.interop.checking import Difference, compare, probes
 from heedful.interop.folder import different, fresh_folder, needed
-from heedful.interop.huggingface.seq2seq.marian import NETWORKS, THEIR_EPS
+from heedful.interop.huggingface.seq2seq.marian import ARCHITECTURES, NETWORKS, THEIR_EPS
 from heedful.interop.huggingface.seq2seq.names import BIAS, SHARED, SOURCE, TARGET, layers
 from heedful.interop.huggingface.seq2seq.pieces_written import write_pieces
+from heedful.interop.huggingface.seq2seq.t5 import config_json
+from heedful.interop.huggingface.seq2seq.t5_weights import tensors_of
 from heedful.model_folder import LoadedModel
 from heedful.models.architecture import as_transformer
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.attention import MultiHead
 from heedful.nn.embedding import ThreeWay, TwoWay
 from heedful.nn.norm import LayerNorm, PostNorm, PreNorm
-from heedful.nn.position import Sinusoidal
+from heedful.nn.position import Bucketed, Sinusoidal
 from heedful.settings import Settings
 from heedful.shapes import Shaped, Tensor
 from heedful.text.pieces import END, PAD, START
@@ -42,8 +45,11 @@ def export(folder: Path, loaded: LoadedModel) -> Difference:
     """
     needed("transformers")
     model = as_transformer(loaded.model, "an export to transformers")
-    config = _config(loaded, model.config)
-    tensors = _tensors(model, loaded.tokenizer.target_size)
+    if isinstance(model.config.position, Bucketed):
+        config, tensors = config_json(loaded, model.config), tensors_of(model)
+    else:
+        config = _config(loaded, model.config)
+        tensors = _tensors(model, loaded.tokenizer.target_size)
     with fresh_folder(folder) as fresh:
         (fresh / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
         never = [[piece] for piece in limits_of(loaded.tokenizer, 1).forbidden]
@@ -55,7 +61,7 @@ def export(folder: Path, loaded: LoadedModel) -> Difference:
         }
         (fresh / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
         save_file(tensors, fresh / "model.safetensors", {"format": "pt"})
-        write_pieces(fresh, loaded)
+        write_pieces(fresh, loaded, marian=config["model_type"] in ARCHITECTURES)
         found = compare(loaded, Engine(fresh), probes(loaded))
         if not found.explained:
             raise different("transformers", found.worst, folder)
