@@ -9,7 +9,7 @@ import torch
 from heedful.text.sentencepiece_file import Kind, Learnt, SentencePieceModel, written
 from tests.interop.opus import SOURCE, TARGET, cutter
 
-PIECES = 8
+SPARE = 8
 """Rows of the weights that are no piece's."""
 
 
@@ -24,14 +24,16 @@ def t5_cutter() -> SentencePieceModel:
     return SentencePieceModel([*controls, *learnt], 2, b"", True)
 
 
-def make_t5(folder: Path, *, apart: bool = False, seed: int = 0, **changes: Any) -> Any:
+def make_t5(
+    folder: Path, *, apart: bool = False, sentinels: int = 5, seed: int = 0, **changes: Any
+) -> Any:
     """Write a folder by transformers itself and return its model; its norms are no ones."""
     import transformers
 
     folder.mkdir(parents=True, exist_ok=True)
     model = t5_cutter()
     (folder / "spiece.model").write_bytes(written(model))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"extra_ids": 5}))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"extra_ids": sentinels}))
     shape = {
         "d_model": 16,
         "d_kv": 6,
@@ -44,7 +46,7 @@ def make_t5(folder: Path, *, apart: bool = False, seed: int = 0, **changes: Any)
         "decoder_start_token_id": 0,
         "n_positions": 48,
     }
-    size = len(model.pieces) + 5 + PIECES
+    size = len(model.pieces) + sentinels + SPARE
     config = transformers.T5Config(vocab_size=size, **shape | changes)
     torch.manual_seed(seed)
     made = transformers.T5ForConditionalGeneration(config).eval()

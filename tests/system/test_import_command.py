@@ -104,16 +104,17 @@ def test_a_long_way(brought: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 def test_a_t5_learns_by_lora(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Import it with words before each source, tune it, translate, look inside, send it back."""
     shape = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_heads": 4, "n_positions": 256}
-    make_t5(tmp_path / "t5", num_decoder_layers=2, **shape)
+    make_t5(tmp_path / "t5", num_decoder_layers=2, sentinels=160, **shape)
     asked = ["import", str(tmp_path / "t5"), "--from", "en", "--to", "de", "-o"]
     words = ["--prefix", "translate English to German:"]
     assert main([*asked, str(tmp_path / "ours"), *words]) == 0
     assert (
         main(["translate", "--model", str(tmp_path / "ours"), "--precision", "int8", "my cat"]) == 0
     )
-    data, run = tmp_path / "ours.tsv", tmp_path / "run"
+    data, dev, run = tmp_path / "ours.tsv", tmp_path / "dev.tsv", tmp_path / "run"
+    dev.write_text("the cat is small\tdie Katze ist klein\n", "utf-8")
     data.write_text("".join(f"{a}\t{b}\n" for a, b in PAIRS), "utf-8")
-    train = ["train", "--start", str(tmp_path / "ours"), "--data", str(data), "--dev", str(data)]
+    train = ["train", "--start", str(tmp_path / "ours"), "--data", str(data), "--dev", str(dev)]
     settings = "--training.max-steps 150 --training.batch-tokens 400 --model.dropout 0 --quiet"
     settings += " --training.lora-rank 16 --schedule.kind linear --schedule.peak 0.02"
     settings += " --schedule.warmup-steps 10 --from en --to de"
