@@ -1,8 +1,7 @@
 """Position schemes: how a model that sees a set of pieces learns their order.
 
 A scheme acts in one of two places: on the embeddings (`on_input`: sinusoidal, learned) or inside
-self-attention (`on_attention`: rotary turns queries and keys; ALiBi, Shaw and T5 add to the
-scores).
+self-attention (`on_attention`: rotary turns queries and keys, the others add to the scores).
 """
 
 __all__ = [
@@ -199,10 +198,8 @@ def buckets(
 
     Half of the buckets are a distance each; the others grow with its logarithm up to max_distance,
     and the last holds all that is farther. Without `causal` keys behind the query have the upper
-    half of all buckets; with it they count as distance 0, since nobody sees them.
+    half of all buckets; with it they count as distance 0.
 
-    >>> buckets(torch.tensor([-200, -9, -2, -1, 0, 1]), 8, 16, causal=True)
-    tensor([7, 6, 2, 1, 0, 0])
     >>> buckets(torch.tensor([-200, -9, -2, -1, 0, 1]), 8, 16, causal=False)
     tensor([3, 3, 2, 1, 0, 5])
     """
@@ -369,8 +366,7 @@ class Relative(_Scheme):
 class Bucketed(_Scheme):
     """A learned number for each bucket of distances and each head, for all layers of a stack.
 
-    Raffel et al. 2020 (T5, arXiv 1910.10683), section 2.1; the decoder's buckets are all for what
-    stands before.
+    Raffel et al. 2020 (T5, arXiv 1910.10683), section 2.1; those of a decoder look back alone.
     """
 
     kind: Literal["bucketed"] = "bucketed"
