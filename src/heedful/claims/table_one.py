@@ -55,7 +55,8 @@ class _Attention(nn.Module):
 
     def forward(self, states: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         """Return the mixed states."""
-        split = states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        rows, length, width = states.shape
+        split = states.view(rows, length, self.heads, width // self.heads).transpose(1, 2)
         if self.window is None:
             mixed = attend(split, split, split)
         else:
@@ -117,7 +118,7 @@ def windowed(
     Positions stand in blocks of half a window; a block looks at itself and its two neighbours, so
     that time and memory grow with `T window`.
     """
-    batch, length = query.shape[0], query.shape[2]
+    batch, heads, length, width = query.shape
     half = window // 2
     blocks = -(-length // half)
     rest = blocks * half - length
@@ -126,16 +127,17 @@ def windowed(
         wide = F.pad(states, (0, 0, half, half + rest)).unfold(2, 3 * half, half)
         return wide.transpose(-1, -2).permute(0, 2, 1, 3, 4).flatten(0, 1)
 
-    asked = F.pad(query, (0, 0, 0, rest)).unflatten(2, (blocks, half))
-    asked = asked.transpose(1, 2).flatten(0, 1)
+    wide = F.pad(query, (0, 0, 0, rest))
+    asked = wide.reshape(batch, heads, blocks, half, width).transpose(1, 2).flatten(0, 1)
     places = torch.arange(3 * half, device=query.device) - half
     mine = torch.arange(half, device=query.device)
     near = (places[None, :] - mine[:, None]).abs() <= half
     starts = torch.arange(blocks, device=query.device)[:, None, None] * half
     real = (starts + places >= 0) & (starts + places < length)
     mask = (near & real).repeat(batch, 1, 1)[:, None]
-    mixed = attend(asked, spread(key), spread(value), mask)
-    return mixed.unflatten(0, (batch, blocks)).transpose(1, 2).flatten(2, 3)[:, :, :length]
+    mixed: Tensor = attend(asked, spread(key), spread(value), mask)
+    apart = mixed.view(batch, blocks, heads, half, width).transpose(1, 2)
+    return apart.flatten(2, 3)[:, :, :length]
 
 
 def _cases(size: Size) -> list[Case]:
