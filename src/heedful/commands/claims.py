@@ -42,6 +42,8 @@ class Options:
     """Where figures and plots go: claims-quick or, with --full, claims if not given."""
     device: str = "auto"
     """auto (the CPU and, if there is one, a GPU as well), cpu or cuda."""
+    jobs: int = 1
+    """How many trainings at a time, each in a process of its own; what is timed runs alone."""
     list: bool = False
     """Only list the claims, a line each."""
     document: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
@@ -74,7 +76,8 @@ def _measure(options: Options, claims: "list[Claim]", folder: Path) -> int:
 
     data = os.environ.get("HEEDFUL_DATA")
     progress = Progress(quiet=options.quiet)
-    site = where(options.device, progress, None if data is None else Path(data))
+    corpora = None if data is None else Path(data)
+    site = where(options.device, progress, corpora, options.jobs)
     found: dict[str, Results] = {}
     for claim in claims:
         found[claim.name] = results = measure(
