@@ -21,7 +21,7 @@ from heedful.claims.statistics import Estimate, mean
 
 _MODELS = ("Transformer", "LSTM", "GRU", "LSTM + Luong", "ConvS2S")
 _COMMON: dict[Size, dict[str, Any]] = {
-    "quick": {"layers": 2, "width": 32, "steps": 100, "rate": 3e-3, "tokens": 1024, "asked": 64},
+    "quick": {"layers": 2, "width": 32, "steps": 200, "rate": 3e-3, "tokens": 1024, "asked": 64},
     "full": {"layers": 2, "width": 64, "steps": 1000, "rate": 3e-3, "tokens": 8192, "asked": 256},
 }
 _SEEDS: dict[Size, tuple[int, ...]] = {"quick": (1,), "full": (1, 2, 3)}
