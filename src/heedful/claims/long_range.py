@@ -168,9 +168,9 @@ CLAIM = Claim(
         "then pieces that say nothing, then questions for the kinds in another order; the facts "
         f"are to be written (a guess of the kind asked for is right in 1 of {SYMBOLS}). Copy: "
         f"{COPIED} symbols of {SYMBOLS}, then pieces that say nothing; the symbols are to be "
-        f"written (a guess is right in 1 of {SYMBOLS}). Encoder-decoders of equal "
-        "parameters learn the same batches, in which all distances are mixed, for the same steps, "
-        "with Adam, one rate for all and no dropout. LSTM and GRU read from left to right, the "
+        f"written (a guess is right in 1 of {SYMBOLS}). Encoder-decoders of equal parameters "
+        "(tables of learnt positions apart) learn the same batches, in which all distances are "
+        "mixed, for the same steps, with Adam, one rate for all and no dropout. LSTM and GRU read from left to right, the "
         "LSTM with attention both ways. The gradient is that of the first answer's logit to the "
         "vector of the fact, divided by that to the source's last piece."
     ),
