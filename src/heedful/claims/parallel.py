@@ -299,8 +299,8 @@ CLAIM = Claim(
         "Encoder-decoders with equal parameters (within 5 %, tables of learnt positions apart) are "
         "trained on random pieces in batches of equal tokens, source and target equally long. The "
         "time is the median of whole steps: forward, back, Adam. Recurrent layers run in fused "
-        "kernels; Luong's attention is computed for all steps at once, Bahdanau's must go step by step. Models are not compiled. "
-        "On a CPU PyTorch has a fused kernel for the LSTM, none for the GRU."
+        "kernels; Luong's attention is computed for all steps at once, Bahdanau's must go step by "
+        "step. Models are not compiled. On a CPU PyTorch has a fused kernel for the LSTM, none for the GRU."
     ),
     cases=_cases,
     run=_run,
