@@ -171,8 +171,9 @@ CLAIM = Claim(
         f"written (a guess is right in 1 of {SYMBOLS}). Encoder-decoders of equal parameters "
         "(tables of learnt positions apart) learn the same batches, in which all distances are "
         "mixed, for the same steps, with Adam, one rate for all and no dropout. LSTM and "
-        "GRU read from left to right, the LSTM with attention both ways. The gradient is that of the first answer's logit to the "
-        "vector of the fact, divided by that to the source's last piece."
+        "GRU read from left to right, the LSTM with attention both ways. The gradient is that of "
+        "the first answer's logit to the vector of the fact, divided by that to the source's last "
+        "piece."
     ),
     cases=_cases,
     run=run,

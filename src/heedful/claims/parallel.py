@@ -300,7 +300,8 @@ CLAIM = Claim(
         "trained on random pieces in batches of equal tokens, source and target equally long. The "
         "time is the median of whole steps: forward, back, Adam. Recurrent layers run in fused "
         "kernels; Luong's attention is computed for all steps at once, Bahdanau's must go step by "
-        "step. Models are not compiled. On a CPU PyTorch has a fused kernel for the LSTM, none for the GRU."
+        "step. Models are not compiled. On a CPU PyTorch has a fused kernel for the LSTM, none for "
+        "the GRU."
     ),
     cases=_cases,
     run=_run,
