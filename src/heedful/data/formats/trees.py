@@ -1,0 +1,56 @@
+"""Trees in brackets: the words of each are the source, its phrases and tags the target.
+
+Read by `open_corpus` for files of treebanks, so that a parser is trained as a translator is.
+"""
+
+__all__ = ["Trees"]
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from heedful.data.formats.reading import ReadCounts, Row, RowError, lines, refuse, text_of
+from heedful.settings import Settings
+from heedful.text.linear_trees import linearised
+from heedful.text.trees import Tree, TreeError, cleaned, read_trees
+
+
+class Trees(Settings):
+    """Penn-style trees, on one line or several; traces and functions are left out."""
+
+    kind: Literal["trees"] = "trees"
+    columns: tuple[str, ...] | None = None
+    """Not used: a tree has no fields (other corpora of the same run may need them)."""
+
+    extensions: ClassVar[tuple[str, ...]] = (".trees", ".tree", ".mrg", ".ptb")
+    columns_are: ClassVar[str] = "not used"
+
+    def rows(self, paths: tuple[Path, ...], *, skip_bad: bool, counts: ReadCounts) -> Iterator[Row]:
+        """Yield the words and the symbols of each tree, with the line that it begins in."""
+        (path,) = paths
+
+        def texts() -> Iterator[tuple[int, str]]:
+            for number, raw in lines(path, counts):
+                try:
+                    yield number, text_of(raw)
+                except RowError as problem:
+                    refuse(problem, f"{path}:{number}", skip_bad=skip_bad, counts=counts)
+
+        for number, found in read_trees(texts()):
+            try:
+                source, target = _pair(found)
+            except RowError as problem:
+                refuse(problem, f"{path}:{number}", skip_bad=skip_bad, counts=counts)
+                continue
+            counts.rows += 1
+            yield Row(source, target, number)
+
+
+def _pair(found: Tree | TreeError) -> tuple[str, str]:
+    """Return the words and the symbols; raises RowError for a tree without words or unreadable."""
+    if isinstance(found, TreeError):
+        raise RowError(found.problem, found.fix)
+    tree = cleaned(found)
+    if tree is None:
+        raise RowError("the tree has no words, traces alone")
+    return " ".join(tree.words), linearised(tree)
