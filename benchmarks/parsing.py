@@ -13,16 +13,16 @@ part the work between two machines. Writes results/parsing.json.
 import argparse
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from machine import data_folder, log_of, record, train
 
-from heedful.bracket_scores import BracketScores, score_trees
+from heedful.bracket_scores import figures, score_trees
+from heedful.data.formats.trees import trees_of
 from heedful.model_folder import load_model
 from heedful.model_path import model_path
-from heedful.text.trees import Tree, bracketed, cleaned, read_trees
+from heedful.text.trees import Tree, bracketed
 
 HELD_OUT_EACH = 10
 """Every so many'th CRAFT article, in the order of their names, is for testing."""
@@ -101,15 +101,6 @@ def write_data(
     return described, tests
 
 
-def trees_of(path: Path) -> Iterator[Tree]:
-    """Yield the cleaned trees of a file."""
-    for number, tree in read_trees(enumerate(path.read_text("utf-8").split("\n"), start=1)):
-        assert isinstance(tree, Tree), f"{path}:{number}: {tree}"
-        clean = cleaned(tree)
-        if clean is not None:
-            yield clean
-
-
 def training_of(run: Path) -> dict[str, Any]:
     """Return what the training of a run took, and how many weights it has."""
     log = log_of(run)
@@ -161,26 +152,6 @@ def _parse(
     kept.write_text("".join(bracketed(one.tree) + "\n" for one in found), "utf-8")
     told.write_text(json.dumps(result), "utf-8")
     print(f"{name} on {len(gold)} sentences: {seconds:.0f} s")
-
-
-def figures(scores: BracketScores) -> dict[str, Any]:
-    """Return the figures in per cent."""
-    return {
-        "sentences": scores.sentences,
-        **{
-            name: round(getattr(scores, name), 2)
-            for name in ("precision", "recall", "f1", "complete_match", "tagging")
-        },
-        "no_crossing": round(scores.no_crossing, 2),
-        "labels": {
-            label: {
-                "gold": of.gold,
-                "found": of.found,
-                **{name: round(getattr(of, name), 1) for name in ("precision", "recall", "f1")},
-            }
-            for label, of in sorted(scores.labels.items(), key=lambda item: -item[1].gold)
-        },
-    }
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ The rules are those of EVALB (Sekine and Collins 1997) with COLLINS.prm, the one
 the Wall Street Journal are reported by: see `brackets`.
 """
 
-__all__ = ["BracketScores", "LabelCounts", "brackets", "score_trees"]
+__all__ = ["BracketScores", "LabelCounts", "brackets", "figures", "score_trees"]
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from heedful.text.trees import Tree
 
@@ -161,6 +162,25 @@ def _collect(tree: Tree, begin: int, numbers: Sequence[int], found: Counter[Brac
     if tree.label not in DELETED and numbers[begin] < numbers[end]:
         found[_SAME.get(tree.label, tree.label), numbers[begin], numbers[end]] += 1
     return end
+
+
+def figures(scores: BracketScores) -> dict[str, Any]:
+    """Return the figures as they are shown: shares in per cent, the commonest labels first."""
+    shares = ("precision", "recall", "f1", "complete_match", "no_crossing", "mean_crossing")
+    labels = sorted(scores.labels.items(), key=lambda item: (-item[1].gold, item[0]))
+    return {
+        "sentences": scores.sentences,
+        "skipped": len(scores.skipped),
+        **{name: round(getattr(scores, name), 2) for name in (*shares, "tagging")},
+        "labels": {
+            label: {
+                "gold": of.gold,
+                "found": of.found,
+                **{name: round(getattr(of, name), 1) for name in ("precision", "recall", "f1")},
+            }
+            for label, of in labels
+        },
+    }
 
 
 def _percent(part: int, whole: int) -> float:

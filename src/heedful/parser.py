@@ -4,7 +4,7 @@ Lists of words come in, trees with what was repaired go out. `heed parse` and th
 training, search and the model itself are those of any translator.
 """
 
-__all__ = ["SEARCH", "TOO_LONG", "Parsed", "Parser"]
+__all__ = ["AT_ONCE", "REPAIRS", "SEARCH", "Parsed", "Parser"]
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from heedful.errors import DataError, ModelError
 from heedful.search import Beam, SearchConfig
+from heedful.text import linear_trees
 from heedful.text.linear_trees import rebuilt
 from heedful.text.trees import Tree
 from heedful.translator import Translator
@@ -21,15 +22,14 @@ from heedful.translator import Translator
 SEARCH = Beam(beam_size=21, length_penalty=0.3, max_extra=300)
 """The search of section 6.3: beam 21, alpha 0.3, at most 300 pieces more than the sentence has."""
 
-TOO_LONG = "too long"
-"""Repair: the sentence has more pieces than the model can read, and gets no phrases."""
+_TOO_LONG = "too long"
+REPAIRS = linear_trees.REPAIRS | {
+    _TOO_LONG: "had more words than the model can read: one phrase of untagged words"
+}
+"""What can be wrong with what a model writes, and what is done."""
 
 AT_ONCE = 1024
 """Sentences that are read before the first tree comes: searches of like lengths go together."""
-
-_OPENS = "(S"
-"""A symbol that every parser of English has met."""
-
 
 @dataclass(frozen=True)
 class Parsed:
@@ -55,8 +55,7 @@ class Parser:
         self.translator = translator
         self.batch_tokens = batch_tokens
         self.tokenizer = translator.tokenizer
-        [symbol] = self.tokenizer.encode_target([_OPENS])
-        if len(symbol) != 2:  # a piece, and </s>
+        if not self.knows("S"):
             raise ModelError(
                 "the model writes no trees",
                 where=str(translator.folder or "the model"),
@@ -73,6 +72,11 @@ class Parser:
     ) -> "Parser":
         """Load a model folder or a run folder; raises ModelError where it is none of a parser."""
         return cls(Translator.load(path, device, precision), batch_tokens)
+
+    def knows(self, label: str) -> bool:
+        """Return whether phrases of this label were learnt: then what opens them is one piece."""
+        [pieces] = self.tokenizer.encode_target([f"({label}"])
+        return len(pieces) == 2  # it and </s>
 
     def parse(
         self, sentences: Sequence[Sequence[str]], search: SearchConfig = SEARCH
@@ -107,7 +111,7 @@ class Parser:
         for words, fit in zip(sentences, fits, strict=True):
             if not fit:
                 tree, _ = rebuilt("", words)
-                yield Parsed(tree, "", Counter({TOO_LONG: 1}), float("-inf"))
+                yield Parsed(tree, "", Counter({_TOO_LONG: 1}), float("-inf"))
                 continue
             best = next(found)[0]
             [symbols] = self.tokenizer.decode_target([best.tokens])
