@@ -53,7 +53,8 @@ def main() -> None:
                 results[name][test] = measured(options, name, test, trees)
     if options.no_parsing:
         return
-    command = f"heed train --recipe RECIPE {' '.join(words)} --out runs/parsing/MODEL"
+    shown = " ".join(words).replace(str(options.runs), "runs/parsing")
+    command = f"heed train --recipe RECIPE {shown} --out runs/parsing/MODEL"
     search = {"beam": options.beam, "length_penalty": 0.3, "max_extra": 300}
     whole = {"command": command, "note": options.note, "data": described, "search": search}
     record("parsing", whole | {"models": results})

@@ -31,6 +31,7 @@ REPAIRS = linear_trees.REPAIRS | {
 AT_ONCE = 1024
 """Sentences that are read before the first tree comes: searches of like lengths go together."""
 
+
 @dataclass(frozen=True)
 class Parsed:
     """The tree of a sentence."""
