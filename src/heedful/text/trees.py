@@ -79,11 +79,12 @@ def read_trees(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Tree | T
                 yield reading.begun, reading.unclosed(f"before the next one, in line {number}")
             reading.reset()
         try:
-            for tree in reading.feed(number, text):
-                yield reading.begun, tree
+            ended = list(reading.feed(number, text))
         except TreeError as error:
             yield error.line, error
             reading.reset(lost=True)
+        else:
+            yield from ended
     if reading.stack:
         yield reading.begun, reading.unclosed("at the end of the file")
 
@@ -106,8 +107,8 @@ class _Reading:
         problem = f"the tree is not closed {where}: {missing} closing bracket{'s' * (missing > 1)}"
         return TreeError(f"{problem} too few", self.begun, "close it")
 
-    def feed(self, number: int, text: str) -> Iterator[Tree]:
-        """Yield the trees that a line ends; raises TreeError."""
+    def feed(self, number: int, text: str) -> Iterator[tuple[int, Tree]]:
+        """Yield the trees that a line ends, and where they begin; raises TreeError."""
         if self.lost:
             return
         for token in _TOKEN.findall(text):
@@ -116,7 +117,7 @@ class _Reading:
             elif token == ")":
                 tree = self._close(number)
                 if tree is not None:
-                    yield tree
+                    yield self.begun, tree
             else:
                 self._write(token, number)
 
