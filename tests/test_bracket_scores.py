@@ -81,13 +81,8 @@ def test_other_signs_are_words(mark: str) -> None:
 
 
 def test_a_phrase_of_punctuation_is_a_zero_element() -> None:
-    assert counts(
-        score("(TOP (S (NN a) (PRN (, ,) (: --))))", "(TOP (S (NN a) (, ,) (: --)))")
-    ) == (
-        1,
-        1,
-        1,
-    )
+    gold, found = "(TOP (S (NN a) (PRN (, ,) (: --))))", "(TOP (S (NN a) (, ,) (: --)))"
+    assert counts(score(gold, found)) == (1, 1, 1)
 
 
 def test_what_counts_as_punctuation_gold_says() -> None:

@@ -25,7 +25,8 @@ def parser(tmp_path_factory: pytest.TempPathFactory) -> Parser:
 
 def test_the_search_is_the_papers() -> None:
     """Section 6.3: beam 21, alpha 0.3, maximum length input + 300."""
-    assert SEARCH == Beam(beam_size=21, length_penalty=0.3, max_extra=300)
+    shape = SEARCH.beam_size, SEARCH.length_penalty, SEARCH.max_extra
+    assert shape == (21, 0.3, 300)
 
 
 @pytest.mark.parametrize("search", [SEARCH, Greedy(max_extra=300)], ids=["beam", "greedy"])
@@ -63,7 +64,8 @@ def test_sentences_are_parsed_as_they_come(parser: Parser) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sentence", "problem"), [([], "no words"), (["a b"], "'a b'"), (["a", ""], "''")]
+    ("sentence", "problem"),
+    [([], "no words"), (["a b"], "'a b'"), (["a", ""], "''"), (["a\nb"], "a.nb")],
 )
 def test_what_is_no_sentence_is_named(parser: Parser, sentence: list[str], problem: str) -> None:
     with pytest.raises(DataError, match=f"sentence 2: .*{problem}"):

@@ -28,6 +28,9 @@ REPAIRS = linear_trees.REPAIRS | {
 }
 """What can be wrong with what a model writes, and what is done."""
 
+_SPACES = frozenset(" \t\r\n")
+"""What no word of a treebank can hold."""
+
 AT_ONCE = 1024
 """Sentences that are read before the first tree comes: searches of like lengths go together."""
 
@@ -125,5 +128,5 @@ def _check(words: Sequence[str], where: str) -> None:
     if not words:
         raise DataError("the sentence has no words", where=where, fix="write one, or leave it out")
     for word in words:
-        if word.split() != [word]:
+        if not word or not _SPACES.isdisjoint(word):
             raise DataError(f"the word {word!r} is empty or has a space", where=where)

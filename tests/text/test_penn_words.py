@@ -19,8 +19,8 @@ from heedful.text.penn_words import penn_words
         ("“Hi,” it’s me.", "`` Hi , '' it 's me ."),
         ("$3,000 at 10:30, 5%.", "$ 3,000 at 10:30 , 5 % ."),
         (
-            "It (the well-known [b]) -- no...",
-            "It -LRB- the well-known -LSB- b -RSB- -RRB- -- no ...",
+            "It (the low-cost [b]) -- no...",
+            "It -LRB- the low-cost -LSB- b -RSB- -RRB- -- no ...",
         ),
         ("the dogs' tails", "the dogs ' tails"),
         ("e.g. this, that", "e.g. this , that"),

@@ -102,3 +102,8 @@ def test_a_bad_tree_spoils_no_other() -> None:
     text = "(S (NN a))\n(S (NN b)\n(S (NN c) d)\n  (NN e))\n(S (NN f))"
     found = [one.words if isinstance(one, Tree) else number for number, one in read(text)]
     assert found == [["a"], 2, 3, ["f"]]
+
+
+def test_brackets_of_words_are_written_as_words() -> None:
+    text = bracketed(Tree("NP", (Tree("NN", (), "f(x)"),)))
+    assert one(text).words == ["f-LRB-x-RRB-"]

@@ -193,11 +193,11 @@ def _kept(tree: Tree) -> Tree | None:
 
 
 def bracketed(tree: Tree) -> str:
-    """Return a tree in brackets, on one line.
+    """Return a tree in brackets, on one line; those of words become -LRB- and -RRB-.
 
     >>> bracketed(Tree("NP", (Tree("NN", (), "cats"),)))
     '(NP (NN cats))'
     """
     if tree.word is not None:
-        return f"({tree.label} {tree.word})"
+        return f"({tree.label} {tree.word.replace('(', '-LRB-').replace(')', '-RRB-')})"
     return f"({tree.label} {' '.join(map(bracketed, tree.children))})"
