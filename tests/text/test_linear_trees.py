@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heedful.text.linear_trees import REPAIRS, linearised, rebuilt
-from heedful.text.trees import DEEPEST, Tree, bracketed
+from heedful.text.trees import DEEPEST, Tree, bracketed, read_trees
 from tests.text.growing import trees
 
 SENTENCE = ["It", "rained", "."]
-SYMBOLS = st.sampled_from(["(S", ")S", "(NP", ")NP", "(VP", ")VP", "NN", "VBD", ".", "(", ")", "-"])
+SYMBOLS = st.sampled_from(
+    ["(S", ")S", "(NP", ")NP", "(VP", ")VP", "NN", "VBD", ".", "(", ")", "-", "(S(NP", "N)", "\0"]
+)
 
 
 @given(tree=trees)
@@ -31,6 +33,7 @@ def test_every_word_stands_in_the_tree_once(symbols: list[str], words: int) -> N
     assert all(count > 0 for count in repairs.values())
     again, left = rebuilt(linearised(tree), sentence)
     assert (again, left) == (tree, Counter())
+    assert [one for _, one in read_trees([(1, bracketed(tree))])] == [tree]
     assert bool(repairs) == (linearised(tree) != " ".join(symbols))
 
 
@@ -57,6 +60,7 @@ def test_every_word_stands_in_the_tree_once(symbols: list[str], words: int) -> N
             "(S (NP (PRP It)) (VP (VBD rained) (XX .)))",
             {"unclosed": 2, "missing words": 1},
         ),
+        ("(S ( PR) VBD\0 . ) )S", "(S (XX It) (XX rained) (. .))", {"no symbol": 4}),
         ("", "(S (XX It) (XX rained) (XX .))", {"missing words": 3}),
         ("PRP", "(PRP It) (S (XX rained) (XX .))", {"missing words": 2}),
     ],

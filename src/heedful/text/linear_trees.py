@@ -19,12 +19,14 @@ UNTAGGED = "XX"
 
 UNOPENED, UNCLOSED, EMPTY = "unopened", "unclosed", "empty"
 MISSING, EXTRA, TOO_DEEP = "missing words", "extra words", "too deep"
+NO_SYMBOL = "no symbol"
 REPAIRS = {
     UNOPENED: "closed a phrase that was not open: left out",
     UNCLOSED: "left a phrase open: closed where the one around it ends",
     EMPTY: "had a phrase without words: left out",
     MISSING: f"had too few words: the rest put in the last phrase, as {UNTAGGED}",
     EXTRA: "had more words than the sentence: left out",
+    NO_SYMBOL: f"had what is neither phrase nor tag: left out, or {UNTAGGED} for a tag",
     TOO_DEEP: f"had more than {DEEPEST} brackets within each other: left out",
 }
 """What can be wrong with a line of symbols, and what is done."""
@@ -133,11 +135,18 @@ def rebuilt(symbols: str, words: Sequence[str]) -> tuple[Tree, Counter[str]]:
     """
     building = _Rebuilding(words)
     for symbol in symbols.split():
-        if symbol.startswith("("):
-            building.open(symbol[1:])
-        elif symbol.startswith(")"):
-            building.close(symbol[1:])
+        bracket = symbol[0] if symbol[0] in "()" else ""
+        label = symbol.removeprefix(bracket)
+        if not label.isprintable() or not label or "(" in label or ")" in label:
+            building.repairs[NO_SYMBOL] += 1
+            label = UNTAGGED
+            if bracket:
+                continue
+        if bracket == "(":
+            building.open(label)
+        elif bracket == ")":
+            building.close(label)
         else:
-            building.tag(symbol)
+            building.tag(label)
     tree = building.finish()
     return tree, +building.repairs
