@@ -30,6 +30,7 @@ COMMANDS = {
     "embed": "make a vector of each text, by BERT or MiniLM",
     "fill": "say which words may stand where a text has [MASK]",
     "classify": "give each text, or pair of texts, a label that an encoder has learnt",
+    "parse": "draw the tree of each sentence, by a parser that heed train has made",
     "plan": "say what a training will need: operations, memory, days",
     "evaluate": "score a model on a test set, or compare two models",
     "score": "say how likely a model finds given translations",

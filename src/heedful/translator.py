@@ -356,12 +356,10 @@ class Translator:
         sources: Sequence[Sequence[int]],
         search: SearchConfig,
         clients: Sequence[Client] | None = None,
+        batch_tokens: int | None = None,
     ) -> list[list[Hypothesis]]:
-        """Return what the engine finds for sources that are pieces already.
-
-        For a source whose client leaves there may be nothing.
-        """
-        return self._engine.decode(sources, search, self.limits, clients=clients)
+        """Return what is found for sources that are pieces; maybe nothing where a client leaves."""
+        return self._engine.decode(sources, search, self.limits, batch_tokens, clients=clients)
 
     def alternatives(
         self,

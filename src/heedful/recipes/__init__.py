@@ -18,6 +18,8 @@ __all__ = [
     "multi30k_protocol",
     "paper_base",
     "paper_big",
+    "parse",
+    "parse_lstm",
     "preference",
     "recipe",
     "recipe_for",
@@ -32,6 +34,7 @@ from typing import Any
 
 from heedful.config import KnownRunConfig
 from heedful.errors import SettingError, did_you_mean
+from heedful.recipes.parsing import parse, parse_lstm
 from heedful.recipes.reading import bert_classify, bert_words
 from heedful.recipes.replaced import conv_s2s, gnmt, gru_attention, lstm, lstm_attention
 from heedful.recipes.text import chat, gpt_char, preference
@@ -63,6 +66,8 @@ RECIPES: dict[str, Callable[[], KnownRunConfig]] = {
     "modern-base": modern_base,
     "multi30k": multi30k,
     "multi30k-protocol": multi30k_protocol,
+    "parse": parse,
+    "parse-lstm": parse_lstm,
     "tune": tune,
     "gpt-char": gpt_char,
     "bert-classify": bert_classify,

@@ -31,6 +31,15 @@ PIPELINE = {
         ],
     },
 }
+_LETTERS = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}
+_BEFORE_SPACES = {
+    "type": "Split",
+    "pattern": {"String": " "},
+    "behavior": "MergedWithNext",
+    "invert": False,
+}
+SPACES = {"type": "Sequence", "pretokenizers": [_BEFORE_SPACES, _LETTERS]}
+"""How words are split off in a BPE that parts them at spaces alone."""
 BPE_MODEL: dict[str, object] = {
     "dropout": None,
     "continuing_subword_prefix": None,
@@ -65,12 +74,14 @@ def read_backend(data: dict[str, Any], where: str) -> Backend:
         pieces, expected = _unigram_pieces(model, where), UNIGRAM_MODEL
     else:
         raise _damaged("its model is neither BPE nor Unigram", where)
-    if not (_agrees(data, PIPELINE) and _agrees(model, expected)):
+    spaces = kind == "BPE" and _agrees(data.get("pre_tokenizer"), SPACES)
+    pipeline = PIPELINE | {"pre_tokenizer": SPACES} if spaces else PIPELINE
+    if not (_agrees(data, pipeline) and _agrees(model, expected)):
         raise _damaged("it treats text in a way that heed never sets", where)
     controls = _check_controls(data, where)
     _check_pieces(pieces, controls, where)
     try:
-        backend = new_backend(_model(kind, model))
+        backend = new_backend(_model(kind, model), spaces=spaces)
         backend.add_special_tokens(control_tokens(controls))
         return backend
     except (KeyboardInterrupt, SystemExit):
@@ -126,6 +137,8 @@ def _bpe_pieces(model: dict[str, Any], where: str) -> list[str]:
             raise _damaged("a merge is not a pair of pieces", where)
         if not {left, right, left + right} <= vocabulary.keys():
             raise _damaged(f"a merge makes an unknown piece ({left!r} {right!r})", where)
+        if left + right in CONTROL or language_of(left + right):
+            raise _damaged(f"a merge makes a control piece ({left!r} {right!r})", where)
     return sorted(vocabulary, key=vocabulary.__getitem__)
 
 
