@@ -31,6 +31,8 @@ PIPELINE = {
         ],
     },
 }
+UNSPACED = PIPELINE | {"normalizer": None, "decoder": {"type": "ByteLevel"}}
+"""The same where no space is put before a text, as in BART."""
 BPE_MODEL: dict[str, object] = {
     "dropout": None,
     "continuing_subword_prefix": None,
@@ -65,12 +67,13 @@ def read_backend(data: dict[str, Any], where: str) -> Backend:
         pieces, expected = _unigram_pieces(model, where), UNIGRAM_MODEL
     else:
         raise _damaged("its model is neither BPE nor Unigram", where)
-    if not (_agrees(data, PIPELINE) and _agrees(model, expected)):
+    spaced = _agrees(data, PIPELINE)
+    if not ((spaced or _agrees(data, UNSPACED)) and _agrees(model, expected)):
         raise _damaged("it treats text in a way that heed never sets", where)
     controls = _check_controls(data, where)
     _check_pieces(pieces, controls, where)
     try:
-        backend = new_backend(_model(kind, model))
+        backend = new_backend(_model(kind, model), spaced=spaced)
         backend.add_special_tokens(control_tokens(controls))
         return backend
     except (KeyboardInterrupt, SystemExit):
@@ -82,7 +85,8 @@ def read_backend(data: dict[str, Any], where: str) -> Backend:
 def side_content(backend: Backend) -> dict[str, Any]:
     """Return what was learnt: control pieces, pieces, merges or scores."""
     data = json.loads(backend.to_str())
-    return {
+    flavour = {} if data["normalizer"] else {"spaced": False}
+    return flavour | {
         "added_tokens": data["added_tokens"],
         "vocab": data["model"]["vocab"],
         "merges": data["model"].get("merges"),

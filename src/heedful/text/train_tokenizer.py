@@ -104,17 +104,21 @@ class Unigram(Settings):
         return backend
 
 
-def new_backend(model: models.Model) -> Backend:
+def new_backend(model: models.Model, *, spaced: bool = True) -> Backend:
     """Return the pipeline around a model of pieces; it loses nothing of any text.
 
     A space is put before the text, so that a word is the same piece at the start as in the
     middle; words are split off as GPT-2 does, letters apart from punctuation; each byte of UTF-8
-    is one letter. Decoding joins the bytes and takes that one space off again.
+    is one letter. Decoding joins the bytes and takes that one space off again. Pieces of BART are
+    not `spaced` so: there a word is another piece at the start.
     """
     backend = Backend(model)
-    backend.normalizer = normalizers.Prepend(" ")
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    backend.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
+    if spaced:
+        backend.normalizer = normalizers.Prepend(" ")
+        backend.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
+    else:
+        backend.decoder = decoders.ByteLevel()
     backend.encode_special_tokens = True  # a text that spells a control piece stays text
     return backend
 

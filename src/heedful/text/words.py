@@ -65,6 +65,7 @@ class Words:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
+        self._first = "" if backend.normalizer is None else " "
         self._known = _Known(backend)
 
     def __reduce__(self) -> tuple[type["Words"], tuple[Backend]]:
@@ -78,7 +79,9 @@ class Words:
         for number, text in enumerate(texts):
             ascii_only = str.isascii(text)
             if ascii_only or not _FOREIGN.search(text):
-                words = (_ASCII if ascii_only else _EUROPEAN).findall(f" {text}" if text else "")
+                words = (_ASCII if ascii_only else _EUROPEAN).findall(
+                    self._first + text if text else ""
+                )
                 found.append(list(chain.from_iterable(map(of_word, words))))
             else:
                 found.append([])
