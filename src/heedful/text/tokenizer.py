@@ -216,6 +216,16 @@ class Tokenizer:
             else:
                 _write_whole(folder / name, side.to_str())
 
+    def library_text(self) -> str:
+        """Return what cuts a source as a tokenizer.json of the `tokenizers` library.
+
+        SentencePiece's cuts to its own pieces; their numbers are others than the model's.
+        """
+        side = self._source
+        return (
+            side.for_library(decodes=False) if isinstance(side, SentencePieces) else side.to_str()
+        )
+
     @property
     def side_files(self) -> tuple[str, ...]:
         """Names of the files that `save_sides` writes: one, or the source's and the target's."""
