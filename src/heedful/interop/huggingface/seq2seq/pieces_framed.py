@@ -44,7 +44,8 @@ def library_file(loaded: LoadedModel, numbers: Sequence[int]) -> dict[str, Any] 
         order = sorted(names, key=rows.__getitem__)
         model |= {"vocab": [[one, scores.get(one, _RARE)] for one in order], "unk_id": UNKNOWN}
     controls = names[: len(CONTROL) + len(tokenizer.languages)]
-    data["added_tokens"] = [_added(piece, rows[piece]) for piece in sorted(controls, key=rows.get)]
+    controls = sorted(controls, key=rows.__getitem__)
+    data["added_tokens"] = [_added(piece, rows[piece]) for piece in controls]
     return data | {"post_processor": _framed(loaded, tokenizer, rows)}
 
 
