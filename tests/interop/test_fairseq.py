@@ -120,7 +120,7 @@ def test_greedy_output_is_transformers(case: Any) -> None:
 
 def test_a_batch_a_beam_and_a_pass_without_a_cache_agree(case: Any) -> None:
     kind, _, _, loaded = case
-    limits = limits_of(loaded.tokenizer, 9)
+    limits = limits_of(loaded.tokenizer, 20)
     sources = loaded.tokenizer.encode_source(SENTENCES, asked(kind))
     together = decode(loaded.model, sources, Beam(beam_size=2), limits=limits)
     for ids, found in zip(sources, together, strict=True):

@@ -143,7 +143,7 @@ class SentencePieces:
                 int(model["unk_id"]),
                 charsmap,
                 bool(data["extra_spaces_removed"]),
-                merges=model["type"] == "BPE",
+                merges=model.get("type") == "BPE",
             )
         except (KeyError, TypeError, ValueError, OverflowError, binascii.Error):
             raise _damaged("a part is missing", where) from None
