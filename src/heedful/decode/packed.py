@@ -31,7 +31,7 @@ from heedful.decode.products import Float32Product, Int8Product, Product, floats
 from heedful.models.gpt import GPT
 from heedful.models.int8 import to_int8
 from heedful.models.layers import DecoderLayer, EncoderLayer
-from heedful.models.transformer import Transformer
+from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.attention import MultiHeadAttention
 from heedful.nn.feedforward import SwiGLU, Swish
 from heedful.nn.mapped import let_go
@@ -218,7 +218,9 @@ _ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swiglu": "SWIGLU", "swish": "SW
 
 def has_kernels(model: Transformer | GPT) -> bool:
     """Return whether the kernels know all that a model is made of."""
-    return model.config.feed_forward.kind in _ACTIVATIONS
+    config = model.config
+    ends = not isinstance(config, TransformerConfig) or config.plain_ends
+    return ends and config.feed_forward.kind in _ACTIVATIONS
 
 
 def activation_number(model: Transformer | GPT) -> int:

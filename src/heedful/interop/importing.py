@@ -2,10 +2,11 @@
 
 __all__ = ["bring"]
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from heedful import __version__
-from heedful.errors import SettingError
+from heedful.errors import SettingError, did_you_mean
 from heedful.interop.folder import fresh_folder
 from heedful.interop.huggingface import seq2seq
 from heedful.model_folder import LoadedModel, save_model
@@ -33,6 +34,8 @@ def _named(loaded: LoadedModel, source: str | None, target: str | None) -> Langu
         if language is not None:
             language_tag(language)  # refuses what is no code
     known, tags = loaded.languages, loaded.tokenizer.languages
+    if loaded.tokenizer.framing.directed:
+        return _directed(known, tags, source, target)
     if tags and target is not None:
         raise SettingError(
             "the model has tags for its target languages",
@@ -47,6 +50,20 @@ def _named(loaded: LoadedModel, source: str | None, target: str | None) -> Langu
     )
     plain = tags and not (known.both_directions or known.others)
     return given.model_copy(update={"target": ""}) if plain else given
+
+
+def _directed(
+    known: Languages, tags: Sequence[str], source: str | None, target: str | None
+) -> Languages:
+    """Return the languages that are meant where none are named, of a model that is told both."""
+    for option, language in (("--from", source), ("--to", target)):
+        if language is not None and language not in tags:
+            problem = f'the model knows no language "{language}"'
+            raise SettingError(problem, where=option, fix=did_you_mean(language, tags))
+    found = {"source": source or known.source, "target": target or known.target}
+    if found["source"] and found["source"] == found["target"]:
+        found["source" if source is None else "target"] = ""
+    return known.model_copy(update=found)
 
 
 def _card(folder: Path, loaded: LoadedModel) -> str:

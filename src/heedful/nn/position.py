@@ -47,16 +47,23 @@ def _fixed(shape: tuple[int, ...], make: Callable[[], Tensor]) -> Float[Tensor, 
 
 
 def sinusoids(
-    n_positions: int, d_model: int, layout: Literal["interleaved", "halves"]
+    n_positions: int,
+    d_model: int,
+    layout: Literal["interleaved", "halves"],
+    rates: Literal["paper", "closed"] = "paper",
+    first: int = 0,
 ) -> Float[Tensor, "T D"]:
     """Return `PE(pos, 2i) = sin(pos / 10000^(2i/d_model))` and its cosine (section 3.5).
 
     `interleaved` alternates sine and cosine as the paper writes it; `halves` puts all sines
-    before all cosines, as tensor2tensor and Marian do: the same numbers in another order.
+    before all cosines, as tensor2tensor and Marian do: the same numbers in another order. With
+    `closed` rates the exponent is `i / (d_model/2 - 1)`, so that the last wave is 10000 times as
+    long as the first, as in tensor2tensor and fairseq. The first row is that of position `first`.
     """
-    position = torch.arange(n_positions, dtype=torch.float64).unsqueeze(1)
+    position = torch.arange(first, first + n_positions, dtype=torch.float64).unsqueeze(1)
+    last = d_model if rates == "paper" else max(d_model - 2, 1)
     rate = torch.exp(
-        torch.arange(0, d_model, 2, dtype=torch.float64) * (-math.log(10_000.0) / d_model)
+        torch.arange(0, d_model, 2, dtype=torch.float64) * (-math.log(10_000.0) / last)
     )
     sine, cosine = torch.sin(position * rate), torch.cos(position * rate)
     cosine = cosine[:, : d_model // 2]
@@ -213,11 +220,15 @@ class Sinusoidal(_Scheme):
     kind: Literal["sinusoidal"] = "sinusoidal"
     layout: Literal["interleaved", "halves"] = "interleaved"
     """The paper's order, or all sines first as in Marian."""
+    rates: Literal["paper", "closed"] = "paper"
+    """The paper's wavelengths, up to just below 10000 * 2 pi; or to that itself, as fairseq's."""
+    first: int = Field(0, ge=0, le=65_536)
+    """The position of the first piece; 2 in models of fairseq, such as M2M100."""
 
     def on_input(self, d_model: int, max_length: int) -> InputPosition:
         """Return the table of sinusoids."""
         shape = (max_length, d_model)
-        table = _fixed(shape, lambda: sinusoids(max_length, d_model, self.layout))
+        table = _fixed(shape, lambda: sinusoids(*shape, self.layout, self.rates, self.first))
         return _Table(table, fixed=True)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from tokenizers import Tokenizer as Backend
 
 from heedful.errors import DataError, ModelError, OutputError, SettingError, did_you_mean
+from heedful.text.framing import Framing, parted
 from heedful.text.pieces import (
     BYTE_LETTERS,
     CONTROL,
@@ -35,6 +36,8 @@ from heedful.text.train_tokenizer import BPE, TokenizerConfig, Unigram, train_ba
 from heedful.text.words import Words
 
 TWO_SIDED = "heedful-two-sided"
+FRAMED = "heedful-framed"
+"""A file with a tokenizer inside, and what stands around its sources."""
 SIDES = ("source_tokenizer.json", "target_tokenizer.json")
 """Names for each side alone, as other programs read them."""
 
@@ -55,7 +58,7 @@ class Tokenizer:
     start_id = START
     end_id = END
 
-    def __init__(self, source: Side, target: Side) -> None:
+    def __init__(self, source: Side, target: Side, *, framing: Framing | None = None) -> None:
         self._source = source
         self._target = target
         self._source_words = _words(source)
@@ -65,6 +68,9 @@ class Tokenizer:
         self.languages: tuple[str, ...] = (
             source.languages if isinstance(source, SentencePieces) else languages_of(source)
         )
+        self._framed = framing is not None
+        self.framing = framing or Framing(("to",) if self.languages else ())
+        """What stands around the pieces of a source."""
 
     @classmethod
     def train(
@@ -99,13 +105,17 @@ class Tokenizer:
             raise ModelError(f"cannot be read ({failure.strerror})", where=where) from None
         except UnicodeDecodeError:
             raise ModelError("this is not UTF-8 text", where=where) from None
-        data = parse(text, where)
+        data, framing = parse(text, where), None
+        if data.get("format") == FRAMED:
+            framing = Framing.read(data, where)
+            data = data["tokenizer"] if isinstance(data.get("tokenizer"), dict) else {}
         if data.get("format") != TWO_SIDED:
             side = _read_side(data, where)
-            return cls(side, side)
+            return cls(side, side, framing=framing)
         if not (isinstance(data.get("source"), dict) and isinstance(data.get("target"), dict)):
             raise ModelError("one of its two sides is missing", where=where)
-        return cls(_read_side(data["source"], where), _read_side(data["target"], where))
+        sides = [_read_side(data[name], where) for name in ("source", "target")]
+        return cls(*sides, framing=framing)
 
     def save(self, path: Path) -> None:
         """Write tokenizer.json, whole or not at all; raises OutputError when that fails.
@@ -119,6 +129,9 @@ class Tokenizer:
             sides = {"source": self._source, "target": self._target}
             data = {name: json.loads(side.to_str()) for name, side in sides.items()}
             text = json.dumps({"format": TWO_SIDED, **data}, ensure_ascii=False)
+        if self._framed:
+            framing = json.dumps({"format": FRAMED, **self.framing._asdict()})
+            text = f'{framing[:-1]}, "tokenizer": {text}}}'
         _write_whole(path, text)
 
     @property
@@ -138,13 +151,18 @@ class Tokenizer:
     @cached_property
     def _fingerprint(self) -> str:
         sides = [self._source] if self._one_file else [self._source, self._target]
-        learnt = json.dumps([_content(side) for side in sides], sort_keys=True)
+        framing = [self.framing._asdict()] if self._framed else []
+        learnt = json.dumps([*map(_content, sides), *framing], sort_keys=True)
         return sha256(learnt.encode()).hexdigest()
 
     def encode_source(self, texts: Sequence[str], to: str | None = None) -> list[list[int]]:
-        """Return `[tag of `to`?] pieces </s>` of each text; a model with languages needs `to`."""
-        head = [] if to is None and not self.languages else [self._tag_id(to)]
-        return [[*head, *ids, END] for ids in _encode(self._source_words, texts)]
+        """Return `[tag of `to`?] pieces </s>` of each text; a model with languages needs `to`.
+
+        Models from elsewhere have other marks around their pieces (`framing`), and may need a
+        `heedful.text.framing.direction` as `to`.
+        """
+        head, tail = self.marks(to)
+        return [[*head, *ids, END, *tail] for ids in _encode(self._source_words, texts)]
 
     def encode_target(self, texts: Sequence[str]) -> list[list[int]]:
         """Return `pieces </s>` of each text; the batch puts <s> before them."""
@@ -198,6 +216,16 @@ class Tokenizer:
             else:
                 _write_whole(folder / name, side.to_str())
 
+    def library_text(self) -> str:
+        """Return what cuts a source as a tokenizer.json of the `tokenizers` library.
+
+        SentencePiece's cuts to its own pieces; their numbers are others than the model's.
+        """
+        side = self._source
+        return (
+            side.for_library(decodes=False) if isinstance(side, SentencePieces) else side.to_str()
+        )
+
     @property
     def side_files(self) -> tuple[str, ...]:
         """Names of the files that `save_sides` writes: one, or the source's and the target's."""
@@ -210,6 +238,21 @@ class Tokenizer:
         if isinstance(source, SentencePieces) and isinstance(target, SentencePieces):
             return source.model, target.model
         return None
+
+    def marks(self, to: str | None) -> tuple[list[int], list[int]]:
+        """Return the ids before the pieces of a source, and behind its `</s>`."""
+        source, target = parted(to)
+        if target is not None and not self.languages:
+            self._tag_id(target)  # refuses it
+        if self.framing.directed and not source:
+            known = ", ".join(self.languages[:5])
+            raise SettingError("the language of the source is missing", fix=f"one of {known} ...")
+        told = {"from": source, "to": target}
+        head, tail = (
+            [self._tag_id(told[mark]) if mark in told else START for mark in marks]
+            for marks in self.framing
+        )
+        return head, tail
 
     def _tag_id(self, language: str | None) -> int:
         if not self.languages:

@@ -57,7 +57,7 @@ class BPE(Settings):
     def build(self, batches: Iterable[list[str]], special: list[AddedToken]) -> Backend:
         """Learn from the lines; pieces seen once in the corpus are not learnt."""
         spaces = self.words == "spaces"
-        backend = new_backend(models.BPE(), spaces=spaces)
+        backend = new_backend(models.BPE(), at_spaces=spaces)
         if spaces:
             batches = _without(batches, [token.content for token in special])
         trainer = trainers.BpeTrainer(
@@ -111,20 +111,23 @@ class Unigram(Settings):
         return backend
 
 
-def new_backend(model: models.Model, *, spaces: bool = False) -> Backend:
+def new_backend(model: models.Model, *, spaced: bool = True, at_spaces: bool = False) -> Backend:
     """Return the pipeline around a model of pieces; it loses nothing of any text.
 
     A space is put before the text, so that a word is the same piece at the start as in the
-    middle; words are split off as GPT-2 does, letters apart from punctuation, or before `spaces`
+    middle; words are split off as GPT-2 does, letters apart from punctuation, or `at_spaces`
     alone; each byte of UTF-8 is one letter. Decoding joins the bytes and takes that one space off
-    again.
+    again. Pieces of BART are not `spaced` so: there a word is another piece at the start.
     """
     backend = Backend(model)
-    backend.normalizer = normalizers.Prepend(" ")
-    letters = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not spaces)
+    letters = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not at_spaces)
     apart = pre_tokenizers.Split(" ", behavior="merged_with_next")
-    backend.pre_tokenizer = pre_tokenizers.Sequence([apart, letters]) if spaces else letters
-    backend.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
+    backend.pre_tokenizer = pre_tokenizers.Sequence([apart, letters]) if at_spaces else letters
+    if spaced:
+        backend.normalizer = normalizers.Prepend(" ")
+        backend.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
+    else:
+        backend.decoder = decoders.ByteLevel()
     backend.encode_special_tokens = True  # a text that spells a control piece stays text
     return backend
 

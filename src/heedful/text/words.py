@@ -67,6 +67,7 @@ class Words:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
+        self._first = "" if backend.normalizer is None else " "
         self._known = _Known(backend)
         self._at_spaces = isinstance(backend.pre_tokenizer, pre_tokenizers.Sequence)
 
@@ -80,11 +81,12 @@ class Words:
         of_word = self._known.__getitem__
         for number, text in enumerate(texts):
             ascii_only = str.isascii(text)
+            given = self._first + text if text else ""
             if self._at_spaces:
-                words = _SPACES.findall(f" {text}" if text else "")
+                words = _SPACES.findall(given)
                 found.append(list(chain.from_iterable(map(of_word, words))))
             elif ascii_only or not _FOREIGN.search(text):
-                words = (_ASCII if ascii_only else _EUROPEAN).findall(f" {text}" if text else "")
+                words = (_ASCII if ascii_only else _EUROPEAN).findall(given)
                 found.append(list(chain.from_iterable(map(of_word, words))))
             else:
                 found.append([])

@@ -92,7 +92,7 @@ def shares_of(
 ) -> Float[Array, "S words"]:
     """Return which share of each piece of the source lies in each word of the sentence."""
     pieces = tokenizer.source_pieces(ids)
-    return piece_shares(pieces, sentence.text, sentence.spans, 1 if tokenizer.languages else 0)
+    return piece_shares(pieces, sentence.text, sentence.spans, *tokenizer.framing.around)
 
 
 def to_words(

@@ -7,6 +7,5 @@ tokenizer of its SentencePiece files, `reading.py` checks all of it and fills a 
 
 __all__ = ["ARCHITECTURES", "export", "load"]
 
-from heedful.interop.huggingface.seq2seq.marian import ARCHITECTURES
-from heedful.interop.huggingface.seq2seq.reading import load
+from heedful.interop.huggingface.seq2seq.reading import ARCHITECTURES, load
 from heedful.interop.huggingface.seq2seq.writing import export
