@@ -1,0 +1,83 @@
+"""Runs the cases of claims, one after another, and writes down each when it is done.
+
+A second run goes on where the first one ended; Ctrl-C loses the running case alone.
+"""
+
+__all__ = ["Where", "measure", "render", "where"]
+
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from heedful.claims.claim import Case, Claim, Measured, Place, Report, Size
+from heedful.claims.drawing import picture
+from heedful.claims.results import Results, read_results
+from heedful.device import pick_device
+from heedful.output import write_whole
+from heedful.progress import Progress
+from heedful.version import version_report
+
+
+@dataclass(frozen=True)
+class Where:
+    """On what and for whom claims are measured."""
+
+    devices: tuple[torch.device, ...]
+    """Cases that name no device are run on the last of them."""
+    progress: Progress
+    data: Path | None
+
+    def of(self, case: Case) -> torch.device | None:
+        """Return where a case is to be run; None: not here."""
+        if "device" not in case:
+            return self.devices[-1]
+        return next((one for one in self.devices if one.type == case["device"]), None)
+
+
+def where(device: str, progress: Progress, data: Path | None) -> Where:
+    """Return where to measure: `auto` is the CPU and, if there is one, a GPU as well."""
+    found = pick_device(device)
+    both = device == "auto" and found.type == "cuda"
+    devices = (torch.device("cpu"), found) if both else (found,)
+    return Where(devices, progress, data)
+
+
+def measure(claim: Claim, size: Size, folder: Path, site: Where) -> Results:
+    """Measure what is missing of a claim; raises DataError for a file that cannot be gone on with.
+
+    Says what is not measured here, and why.
+    """
+    results = read_results(folder / f"{claim.name}.json", claim.name, size)
+    left = [case for case in claim.cases(size) if results.lacks(case)]
+    here = [case for case in left if site.of(case) is not None]
+    say = site.progress.say
+    if len(here) < len(left):
+        elsewhere = sorted({case["device"] for case in left if case not in here})
+        say(f"{claim.name}: {len(left) - len(here)} cases are for {' and '.join(elsewhere)}")
+    if here and (reason := claim.missing(site.data)) is not None:
+        site.progress.warn(f"{claim.name}: {len(here)} cases are not measured: {reason}")
+        return results
+    if not here:
+        say(f"{claim.name}: all that can be measured here is measured")
+        return results
+    folder.mkdir(parents=True, exist_ok=True)
+    machine = dict(line.split(maxsplit=1) for line in version_report().split("\n"))
+    for case in site.progress.track(here, claim.name, len(here)):
+        device = site.of(case)
+        assert device is not None
+        torch.manual_seed(case.get("seed", 1))
+        with tempfile.TemporaryDirectory(prefix="heed-claims-") as own:
+            figures = claim.run(case, Place(device, site.progress, Path(own), site.data))
+        results.add(case, figures, machine)
+    return results
+
+
+def render(claim: Claim, known: list[Measured], folder: Path) -> Report:
+    """Return what the figures say, and write the plots beside them, where matplotlib is."""
+    report = claim.report(known)
+    for plot in report.plots if find_spec("matplotlib") is not None else ():
+        write_whole(folder / f"{claim.name}-{plot.name}.svg", picture(plot))
+    return report
