@@ -1,20 +1,14 @@
-"""The models that are compared, each made as large as the Transformer it stands beside."""
+"""The translators that are compared, each made as large as the Transformer it stands beside."""
 
-__all__ = ["MODELS", "TOLERANCE", "solved", "weights_of"]
+__all__ = ["MODELS", "solved"]
 
-from collections.abc import Mapping
 from typing import Any
 
-import torch
-
+from heedful.claims.contestants import fitted, parameters
 from heedful.config import RunConfig, merged
-from heedful.errors import SettingError
+from heedful.models.architecture import ModelConfig
 
-TOLERANCE = 0.05
-"""Share by which the number of weights may differ."""
-
-MODELS: dict[str, dict[str, Any]] = {
-    "Transformer": {"kind": "transformer"},
+_MODELS: dict[str, dict[str, Any]] = {
     "LSTM": {
         "kind": "recurrent",
         "attention": {"kind": "none"},
@@ -47,44 +41,21 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 """Settings of each, but for the width and what all have alike: dropout and the longest sentence."""
 
-
-def weights_of(config: RunConfig, vocabulary: int) -> int:
-    """Return how many weights the settings' model has, without making them."""
-    with torch.device("meta"):
-        model = config.model.build(vocabulary, vocabulary)
-    return sum(weight.numel() for weight in model.parameters())
+MODELS = ("Transformer", *_MODELS)
+"""All that learn to translate."""
 
 
-def solved(model: Mapping[str, Any], like: RunConfig, vocabulary: int) -> RunConfig:
-    """Return the settings `like`, with a model in the Transformer's place that is as large.
+def solved(name: str, like: RunConfig, vocabulary: int) -> RunConfig:
+    """Return the settings `like`, with this model in the Transformer's place, as large as that.
 
-    Its width is the one, of even numbers, whose number of weights is nearest. Raises SettingError
-    where that is not within TOLERANCE.
+    Raises SettingError where no width makes it so, within 5 %.
     """
-    if model["kind"] == like.model.kind:
+    if name == "Transformer":
         return like
-    wanted = weights_of(like, vocabulary)
     alike = {"dropout": like.model.dropout, "max_length": like.model.max_length}
 
-    def of_width(width: int) -> RunConfig:
-        return merged(like, {"model": {**model, **alike, "d_model": width}})
+    def make(width: int) -> ModelConfig:
+        return merged(like, {"model": {**_MODELS[name], **alike, "d_model": width}}).model
 
-    low, high = 2, 2
-    while weights_of(of_width(high), vocabulary) < wanted:
-        low, high = high, 2 * high
-    while high - low > 2:
-        middle = (low + high) // 4 * 2
-        if weights_of(of_width(middle), vocabulary) < wanted:
-            low = middle
-        else:
-            high = middle
-    found = min(
-        (of_width(low), of_width(high)), key=lambda one: abs(weights_of(one, vocabulary) - wanted)
-    )
-    off = abs(weights_of(found, vocabulary) / wanted - 1)
-    if off > TOLERANCE:
-        raise SettingError(
-            f"no width makes this model as large as the Transformer: it is {100 * off:.0f} % off",
-            where=str(model["kind"]),
-        )
-    return found
+    model = fitted(make, 2, parameters(like.model, vocabulary), vocabulary)
+    return like.model_copy(update={"model": model})

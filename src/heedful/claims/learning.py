@@ -178,11 +178,14 @@ def learnt(
     corpus: TranslationCorpus | TextCorpus,
     folder: Path,
     made: Made | None = None,
+    *,
+    going_on: bool = False,
 ) -> Learnt:
     """Train as the settings say, in a folder that is removed, and return what was measured.
 
-    `made` builds a translator for vocabularies of two sizes, if it is not the settings' own.
-    Raises KeyboardInterrupt when it is interrupted.
+    `made` builds a translator for vocabularies of two sizes, if it is not the settings' own. With
+    `going_on` an interrupted training leaves its folder, and the next one goes on there. Raises
+    KeyboardInterrupt when it is interrupted.
     """
     tasks: list[Any] = []
 
@@ -190,8 +193,9 @@ def learnt(
         tasks.append(corpus.task(given, site, made))
         return tasks[0]
 
-    with _own(folder):
-        result = train(config, folder, QUIET, task_of=task_of)
+    with _own(folder, going_on):
+        begun = (folder / "config.json").is_file()
+        result = train(config, folder, QUIET, resume=begun, task_of=task_of)
         if not result.outcome.finished:
             raise KeyboardInterrupt
         curve, train_loss = _read(folder / "log.jsonl")
@@ -209,13 +213,18 @@ def learnt(
 
 
 @contextmanager
-def _own(folder: Path) -> Iterator[None]:
-    """Hold a fresh folder for the block; what an interruption has left there goes first."""
-    shutil.rmtree(folder, ignore_errors=True)
+def _own(folder: Path, going_on: bool) -> Iterator[None]:
+    """Hold a folder for the block, a fresh one unless an interrupted training goes on in it."""
+    if not going_on:
+        shutil.rmtree(folder, ignore_errors=True)
     try:
         yield
-    finally:
+    except BaseException:
+        if going_on:
+            raise
         shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read(log: Path) -> tuple[list[Point], float]:

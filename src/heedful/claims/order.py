@@ -10,7 +10,7 @@ __all__ = ["CLAIM", "SCHEMES"]
 from collections.abc import Sequence
 
 from heedful.claims.claim import Case, Claim, Figures, Measured, Place, Report, Size, Table
-from heedful.claims.contenders import MODELS, solved
+from heedful.claims.contenders import solved
 from heedful.claims.learning import learnt
 from heedful.claims.material import (
     MULTI30K,
@@ -65,7 +65,7 @@ def _config(name: str, known: Material) -> RunConfig:
     """Return the settings of a model as large as the Transformer with sinusoids."""
     if name in SCHEMES:
         return merged(known.config, {"model": {"position": {"kind": SCHEMES[name]}}})
-    return solved(MODELS[name], known.config, known.corpus.vocabulary)
+    return solved(name, known.config, known.corpus.vocabulary)
 
 
 def report(results: Sequence[Measured]) -> Report:

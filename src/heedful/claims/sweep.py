@@ -9,20 +9,21 @@ __all__ = ["CLAIM", "of_rows", "paper_claim"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 from heedful.claims.claim import Case, Claim, Figures, Measured, Place, Report, Size, Table
-from heedful.claims.learning import TranslationCorpus, learnt, translated
+from heedful.claims.learning import Learnt, TranslationCorpus, learnt, translated
 from heedful.claims.material import files_of, missing_multi30k
 from heedful.claims.ranks import spearman
 from heedful.claims.statistics import mean
 from heedful.claims.table3 import ROWS, SCALES, Row, narrow, plain, settings
+from heedful.config import RunConfig
 from heedful.data.held_out import held_out
 from heedful.errors import SettingError, did_you_mean
 from heedful.evaluate import score
 from heedful.model_header import Languages
-from heedful.models.transformer import Transformer, TransformerConfig
-from heedful.search import Beam, Greedy
+from heedful.models.transformer import TransformerConfig
+from heedful.search import Beam
 
 _QUICK = ("base", "A: h=1", "C: N=2", "C: d_model=256")
 _MARKS = {"perplexity": "dev_perplexity", "BLEU": "bleu"}
@@ -37,33 +38,35 @@ def cases(size: Size) -> list[Case]:
 
 def run(case: Case, place: Place) -> Figures:
     """Train a row on Multi30k; return its dev perplexity and BLEU."""
-    languages = Languages(source="en", target="de")
     size: Size = "quick" if case["scale"] == "quick" else "full"
-    return _trained(case, place, files_of(place, size), languages)
+    data = {**files_of(place, size), "source_language": "en", "target_language": "de"}
+    return _trained(case, place, data, place.folder)
 
 
-def _trained(case: Case, place: Place, files: Mapping[str, Any], languages: Languages) -> Figures:
-    row = next(one for one in ROWS if one.name == case["row"])
-    data = {"source_language": languages.source, "target_language": languages.target, **files}
-    config = settings(row, SCALES[case["scale"]], data, place.device.type)
+def _trained(
+    case: Case, place: Place, data: dict[str, str], folder: Path, *, going_on: bool = False
+) -> Figures:
+    """Train a row in a folder; return its dev perplexity and BLEU."""
+    row, scale = next(one for one in ROWS if one.name == case["row"]), SCALES[case["scale"]]
+    config = settings(row, scale, data, place.device.type)
+    corpus = TranslationCorpus.of(config, folder / "corpus")
     config = config.model_copy(update={"seed": case["seed"]})
-    corpus = TranslationCorpus.of(config, place.folder / "corpus")
     shape = config.model
     assert isinstance(shape, TransformerConfig)
+    shape = narrow(shape, row.d_k // scale.divisor)
+    own = folder / f"row-{ROWS.index(row) + 1}"
+    found = learnt(config, corpus, own, shape.build, going_on=going_on)
+    return found.record() | {"bleu": _bleu(found, config, folder / "corpus" / "dev.jsonl")}
 
-    def made(source_size: int, target_size: int) -> Transformer:
-        return narrow(shape, row.d_k // SCALES[case["scale"]].divisor).build(
-            source_size, target_size
-        )
 
-    found = learnt(config, corpus, place.folder / "run", made)
-    pairs = held_out(place.folder / "corpus" / "dev.jsonl")
-    search = Greedy() if case["scale"] == "quick" else Beam()
+def _bleu(found: Learnt, config: RunConfig, dev: Path) -> float:
+    """Return BLEU of the dev set, with the beam of the paper."""
+    pairs = held_out(dev)
+    languages = Languages(source=config.data.source_language, target=config.data.target_language)
     usual = replace(found, model=plain(found.model))
-    texts = translated(usual, [source for source, _ in pairs], search, languages)
+    texts = translated(usual, [source for source, _ in pairs], Beam(), languages)
     references = [target for _, target in pairs]
-    bleu = score(texts, references, language=languages.target, resamples=0).bleu.value
-    return found.record() | {"bleu": bleu}
+    return score(texts, references, language=languages.target, resamples=0).bleu.value
 
 
 def report(results: Sequence[Measured]) -> Report:
@@ -129,24 +132,21 @@ def of_rows(claim: Claim, names: Sequence[str]) -> Claim:
     return replace(claim, cases=some_cases)
 
 
-def paper_claim(train: str, dev: str, source: str, target: str) -> Claim:
-    """Return the sweep with the paper's sizes and schedule, on a corpus of one's own."""
+def paper_claim(corpora: Mapping[str, str], folder: Path) -> Claim:
+    """Return the sweep with the paper's sizes and schedule, one seed, on a corpus of one's own.
+
+    `corpora` are the settings of `DataConfig`: train, dev and the two languages. An interrupted row
+    goes on from its newest checkpoint, which stands in the folder.
+    """
 
     def paper_cases(size: Size) -> list[Case]:
-        known = {"scale": "paper", "train": train, "dev": dev, "from": source, "to": target}
-        return [{"row": row.name, "seed": 1, **known} for row in ROWS]
+        return [{"row": row.name, "seed": 1, "scale": "paper", **corpora} for row in ROWS]
 
     def paper_run(case: Case, place: Place) -> Figures:
-        files = {"train": case["train"], "dev": case["dev"]}
-        languages = Languages(source=case["from"], target=case["to"])
-        return _trained(case, place, files, languages)
+        return _trained(case, place, dict(corpora), folder, going_on=True)
 
     how = "The paper's own sizes, steps and batches, one seed, on the corpus that was given."
-    return replace(CLAIM, cases=paper_cases, run=paper_run, how=how, missing=_nothing_missing)
-
-
-def _nothing_missing(data: Any, size: Size) -> None:
-    return None
+    return replace(CLAIM, cases=paper_cases, run=paper_run, how=how, missing=lambda *_: None)
 
 
 CLAIM = Claim(

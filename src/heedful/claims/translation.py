@@ -47,7 +47,7 @@ def cases(size: Size) -> list[Case]:
 def run(case: Case, place: Place) -> Figures:
     """Train one model; return its curve, and BLEU of the test set."""
     known = material(MULTI30K, case["size"], place)
-    config = solved(MODELS[case["model"]], known.config, known.corpus.vocabulary)
+    config = solved(case["model"], known.config, known.corpus.vocabulary)
     watched = {"bleu_sentences": _BLEU_SENTENCES[case["size"]]}
     config = merged(config, {"training": watched, "seed": case["seed"]})
     found = learnt(config, known.corpus, place.folder / "run")
