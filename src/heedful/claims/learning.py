@@ -112,8 +112,9 @@ class TextCorpus:
         folder.mkdir(parents=True, exist_ok=True)
         return cls(prepare_text(config, folder, QUIET, accept_changes=True))
 
-    def task(self, config: TextRunConfig, site: Site, made: None) -> "_Writing":
-        """Return the task of learning it."""
+    def task(self, config: TextRunConfig, site: Site, made: Made | None) -> "_Writing":
+        """Return the task of learning it; a decoder is always the settings' own."""
+        assert made is None
         return _Writing(config, site, self.data)
 
 

@@ -79,7 +79,9 @@ _SHAPES: dict[tuple[str, Size], dict[str, Any]] = {
 _SHAPES[ROLES, "full"] = _SHAPES[LOTS, "quick"] = _SHAPES[LOTS, "full"] = _SHAPES[ROLES, "quick"]
 
 _ROWS = {"quick": (6000, 90, 90), "full": (29_000, 1014, 1000)}
-"""Sentences of train, dev and test."""
+"""Sentences of Multi30k's train, dev and test."""
+_SENTENCES = (6000, 200, 200)
+"""The same of the little language."""
 
 VALIDATIONS = 8
 
@@ -122,7 +124,8 @@ def material(name: str, size: Size, place: Place) -> Material:
     """
     if name != MULTI30K:
         lots = name == LOTS
-        parts = roles(6000, lots=lots), roles(200, 2, lots=lots), roles(200, 3, lots=lots)
+        train, dev, test = _SENTENCES
+        parts = roles(train, lots=lots), roles(dev, 2, lots=lots), roles(test, 3, lots=lots)
         languages, metric = Languages(), "accuracy"
     else:
         parts = _multi30k(place.data, size)

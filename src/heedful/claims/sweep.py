@@ -23,7 +23,7 @@ from heedful.errors import SettingError, did_you_mean
 from heedful.evaluate import score
 from heedful.model_header import Languages
 from heedful.models.transformer import TransformerConfig
-from heedful.search import Beam
+from heedful.search import SearchConfig
 
 _QUICK = ("base", "A: h=1", "C: N=2", "C: d_model=256")
 _MARKS = {"perplexity": "dev_perplexity", "BLEU": "bleu"}
@@ -56,15 +56,15 @@ def _trained(
     shape = narrow(shape, row.d_k // scale.divisor)
     own = folder / f"row-{ROWS.index(row) + 1}"
     found = learnt(config, corpus, own, shape.build, going_on=going_on)
-    return found.record() | {"bleu": _bleu(found, config, folder / "corpus" / "dev.jsonl")}
+    return found.record() | {"bleu": _bleu(found, config, scale.search, folder / "corpus")}
 
 
-def _bleu(found: Learnt, config: RunConfig, dev: Path) -> float:
-    """Return BLEU of the dev set, with the beam of the paper."""
-    pairs = held_out(dev)
+def _bleu(found: Learnt, config: RunConfig, search: SearchConfig, corpus: Path) -> float:
+    """Return BLEU of the dev set."""
+    pairs = held_out(corpus / "dev.jsonl")
     languages = Languages(source=config.data.source_language, target=config.data.target_language)
     usual = replace(found, model=plain(found.model))
-    texts = translated(usual, [source for source, _ in pairs], Beam(), languages)
+    texts = translated(usual, [source for source, _ in pairs], search, languages)
     references = [target for _, target in pairs]
     return score(texts, references, language=languages.target, resamples=0).bleu.value
 

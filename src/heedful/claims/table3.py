@@ -20,6 +20,7 @@ from heedful.nn.attention import KeyValue, MultiHeadAttention
 from heedful.nn.linear import Linear
 from heedful.nn.position import Place
 from heedful.recipes import paper_base
+from heedful.search import Beam, Greedy, SearchConfig
 from heedful.shapes import Float, Tensor
 
 
@@ -91,12 +92,15 @@ class Scale:
     """Times the paper's learning rate."""
     batch_tokens: int
     vocabulary: int
+    longest: int
+    """Pieces of a sentence at most."""
+    search: SearchConfig
 
 
 SCALES = {
-    "quick": Scale(8, 60, 30, 0.3, 1500, 2000),
-    "scaled": Scale(4, 1500, 300, 0.4, 2500, 6000),
-    "paper": Scale(1, 100_000, 4000, 1.0, 25_000, 37_000),
+    "quick": Scale(8, 60, 30, 0.3, 1500, 2000, 100, Greedy()),
+    "scaled": Scale(4, 1500, 300, 0.4, 2500, 6000, 100, Beam()),
+    "paper": Scale(1, 100_000, 4000, 1.0, 25_000, 37_000, 256, Beam()),
 }
 
 
@@ -118,7 +122,7 @@ def settings(row: Row, scale: Scale, data: Mapping[str, Any], device: str = "aut
                 "encoder_layers": row.n_layers,
                 "decoder_layers": row.n_layers,
                 "dropout": row.dropout,
-                "max_length": 256,
+                "max_length": scale.longest,
                 "position": position,
             },
             "objective": {"label_smoothing": row.label_smoothing},
@@ -126,7 +130,7 @@ def settings(row: Row, scale: Scale, data: Mapping[str, Any], device: str = "aut
             "training": {
                 "max_steps": steps,
                 "batch_tokens": scale.batch_tokens,
-                "max_pieces": 256,
+                "max_pieces": scale.longest,
                 "validate_every": every,
                 "save_every": max(1, every // 5),
                 "log_every": every,
@@ -169,7 +173,8 @@ class _NarrowAttention(MultiHeadAttention):
     def _wide(self, states: Float[Tensor, "B T E"]) -> Float[Tensor, "B H T K"]:
         batch, length, _ = states.shape
         heads = states.view(batch, length, self.n_heads, self.narrow).transpose(1, 2)
-        return nn.functional.pad(heads, (0, self.d_k - self.narrow))
+        wide: Tensor = nn.functional.pad(heads, (0, self.d_k - self.narrow))
+        return wide
 
     def queries(self, states: Float[Tensor, "B Q D"], start: Place = 0) -> Float[Tensor, "B H Q K"]:
         """Return the queries."""

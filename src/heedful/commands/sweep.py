@@ -60,7 +60,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Train what is missing and print; raises a HeedfulError for a bad name, row, file or device."""
+    """Train what is missing and print; raises a HeedfulError for what cannot be asked for."""
     from heedful.claims.claim import Size
     from heedful.claims.page import lines
     from heedful.claims.running import measure, render, where
