@@ -5,6 +5,7 @@ __all__ = ["CLAIMS", "claims_named"]
 from collections.abc import Sequence
 
 from heedful.claims import (
+    long_range,
     order,
     parallel,
     peeking,
@@ -18,6 +19,7 @@ from heedful.errors import SettingError, did_you_mean
 
 CLAIMS: tuple[Claim, ...] = (
     parallel.CLAIM,
+    long_range.CLAIM,
     translation.CLAIM,
     table_one.CLAIM,
     sweep.CLAIM,

@@ -63,9 +63,9 @@ def contestant(
     if name == "Transformer":
         return _transformer(layers, max_length, position or Sinusoidal()), 32
     if name == "ConvS2S":
-        return lambda width: ConvolutionalConfig(d_model=width, **plain), 4
+        return lambda width: ConvolutionalConfig(d_model=width, **plain), 2
     base = recurrent[name]
-    return lambda width: base.model_copy(update={"d_model": width, **plain}), 4
+    return lambda width: base.model_copy(update={"d_model": width, **plain}), 2
 
 
 CONTESTANTS = ("Transformer", "LSTM", "GRU", "LSTM + Luong", "LSTM + Bahdanau", "ConvS2S")
@@ -73,10 +73,14 @@ CONTESTANTS = ("Transformer", "LSTM", "GRU", "LSTM + Luong", "LSTM + Bahdanau", 
 
 
 def parameters(config: ModelConfig, pieces: int) -> int:
-    """Return how many weights a model of so many pieces has; none of them is made."""
+    """Return how many weights a model of so many pieces has; none of them is made.
+
+    Tables of learnt positions are left out: they grow with the longest sentence alone.
+    """
     with torch.device("meta"):
         model = config.build(pieces, pieces)
-    return sum(weight.numel() for weight in model.parameters())
+    weights = dict(model.named_parameters())
+    return sum(weight.numel() for name, weight in weights.items() if "_position." not in name)
 
 
 def fitted(make: Make, multiple: int, wanted: int, pieces: int) -> ModelConfig:

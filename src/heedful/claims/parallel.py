@@ -105,7 +105,7 @@ def _run(case: Case, place: Place) -> Figures:
     return {
         "seconds": seconds,
         "tokens_per_second": batch.n_target / seconds,
-        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "parameters": parameters(config, PIECES),
         "d_model": config.d_model,
         "rows": rows,
         "divided": gradients.out_of_memory,

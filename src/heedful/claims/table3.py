@@ -178,7 +178,8 @@ class _NarrowAttention(MultiHeadAttention):
 
     def queries(self, states: Float[Tensor, "B Q D"], start: Place = 0) -> Float[Tensor, "B H Q K"]:
         """Return the queries."""
-        return self._wide(self.query_proj(states)) * (self.d_k / self.narrow) ** 0.5
+        factor: float = (self.d_k / self.narrow) ** 0.5
+        return self._wide(self.query_proj(states)) * factor
 
     def keys_values(self, states: Float[Tensor, "B M D"], start: Place = 0) -> KeyValue:
         """Return the keys and values."""

@@ -43,6 +43,8 @@ class Options:
     """The folder that holds the corpora; the one that HEEDFUL_DATA names if not given."""
     device: str = "auto"
     """auto (the CPU and, if there is one, a GPU as well), cpu or cuda."""
+    jobs: int = 1
+    """How many trainings at a time, each in a process of its own; what is timed runs alone."""
     list: bool = False
     """Only list the claims, a line each."""
     document: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
@@ -76,7 +78,7 @@ def _measure(options: Options, claims: "list[Claim]", folder: Path) -> int:
     known = os.environ.get("HEEDFUL_DATA")
     data = options.data or (None if known is None else Path(known))
     progress = Progress(quiet=options.quiet)
-    site = where(options.device, progress, data)
+    site = where(options.device, progress, data, options.jobs)
     found: dict[str, Results] = {}
     for claim in claims:
         found[claim.name] = results = measure(
