@@ -150,7 +150,7 @@ def paper_claim(corpora: Mapping[str, str], folder: Path) -> Claim:
 
 
 CLAIM = Claim(
-    name="table3",
+    name="table-3",
     title="Table 3",
     said="One head is 0.9 BLEU worse than eight, and too many are worse too; smaller keys hurt; "
     "bigger models are better; dropout helps; learned positions are as good as sinusoids (the "
