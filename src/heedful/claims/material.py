@@ -208,7 +208,7 @@ def roles(count: int, seed: int = 1, *, lots: bool = False) -> Pairs:
     With `lots` each translation begins with one of eight words that nothing foretells.
 
     >>> roles(1)
-    [('small farmer hears proud baker', 'rekab duorp sraeh remraf llams')]
+    [('calm mouse hears red bird', 'drib der sraeh esuom mlac')]
     """
     draw, found = random.Random(seed), []
     for _ in range(count):

@@ -93,7 +93,7 @@ def _thousands(figures: list[Figures]) -> str:
 
 def _said(task: str, metric: str, kept: dict[str, tuple[float, float]]) -> str:
     losses = ", ".join(f"{model} {lost:.1f}" for model, (_, lost) in kept.items())
-    said = f"{_TITLES[task]}: of {metric} the shuffled words cost {losses}."
+    said = f"{_TITLES[task]}: shuffling the words costs, in points of {metric}: {losses}."
     if "no positions" not in kept or len(kept) < 2:
         return said
     best = max(kept, key=lambda model: kept[model][0])
@@ -102,7 +102,7 @@ def _said(task: str, metric: str, kept: dict[str, tuple[float, float]]) -> str:
 
 
 _TITLES = {
-    ROLES: "Who does what to whom (a bag of words can be right in a quarter of the sentences)",
+    ROLES: "Who does what to whom (a bag of words is right in a quarter of the sentences, by luck)",
     MULTI30K: "Multi30k, English to German",
 }
 
