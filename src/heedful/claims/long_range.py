@@ -16,7 +16,7 @@ from heedful.claims.claim import (
     Size,
     Table,
 )
-from heedful.claims.recall import COPIED, PAIRS, POSITIONS, SYMBOLS, run
+from heedful.claims.recall import COPIED, FACTS, POSITIONS, SYMBOLS, run
 from heedful.claims.statistics import Estimate, mean
 
 _MODELS = ("Transformer", "LSTM", "GRU", "LSTM + Luong", "ConvS2S")
@@ -164,10 +164,11 @@ CLAIM = Claim(
         "paths, the easier long-range dependencies are to learn)."
     ),
     how=(
-        f"Recall: {PAIRS} pairs of key and value of {SYMBOLS} each, then pieces that say nothing, "
-        "then the keys in another order; the values are to be written (a value seen, but not "
-        f"which, is right in 1 of {PAIRS}). Copy: {COPIED} symbols, then pieces that say nothing; "
-        f"the symbols are to be written (chance is 1 of {SYMBOLS}). Encoder-decoders of equal "
+        f"Recall: {FACTS} facts of different kinds, {SYMBOLS} kinds with {SYMBOLS} facts each, "
+        "then pieces that say nothing, then questions for the kinds in another order; the facts "
+        f"are to be written (a guess of the kind asked for is right in 1 of {SYMBOLS}). Copy: "
+        f"{COPIED} symbols of {SYMBOLS}, then pieces that say nothing; the symbols are to be "
+        f"written (a guess is right in 1 of {SYMBOLS}). Encoder-decoders of equal "
         "parameters learn the same batches, in which all distances are mixed, for the same steps, "
         "with Adam, one rate for all and no dropout. LSTM and GRU read from left to right, the "
         "LSTM with attention both ways. The gradient is that of the first answer's logit to the "

@@ -2,10 +2,11 @@
 
 Two tasks on made-up pieces, of which nothing but the beginning tells the answer:
 
-    recall   k1 v1 k2 v2 k3 v3 · · · · · k3 k1 k2   ->  v3 v1 v2
-    copy     v1 v2 v3 v4 v5 v6 v7 v8 · · · · ·               ->  v1 v2 v3 v4 v5 v6 v7 v8
+    recall   Anna Rome cup · · · · · thing? person? place?   ->  cup Anna Rome
+    copy     a b c d e f g h · · · · ·                       ->  a b c d e f g h
 
-The dots are pieces that say nothing; their number is the distance.
+The dots are pieces that say nothing; their number is the distance. Which piece is of which kind is
+to be learnt.
 """
 
 __all__ = ["PIECES", "POSITIONS", "TASKS", "accuracy", "drawn", "run", "settings", "slopes"]
@@ -34,15 +35,15 @@ from heedful.nn.position import (
 from heedful.shapes import Array, Int
 from heedful.text.pieces import CONTROL, START
 
-PAIRS, COPIED, SYMBOLS, FILLERS = 3, 8, 8, 4
-"""Facts of a sentence, symbols of a copy, how many keys and how many values there are, and of how
-many pieces the distance is made."""
+FACTS, COPIED, SYMBOLS, FILLERS = 3, 8, 8, 4
+"""Facts of a sentence, symbols of a copy, how many kinds there are and how many pieces of each, and
+of how many pieces the distance is made."""
 
-_KEYS = len(CONTROL)
-_VALUES = _KEYS + SYMBOLS
-_FILLING = _VALUES + SYMBOLS
+_QUESTIONS = len(CONTROL)
+_ANSWERS = _QUESTIONS + SYMBOLS
+_FILLING = _ANSWERS + SYMBOLS * SYMBOLS
 PIECES = _FILLING + FILLERS
-"""Of the vocabulary."""
+"""Of the vocabulary: a question for each kind, the answers kind by kind, what says nothing."""
 
 POSITIONS: dict[str, Position] = {
     "sinusoidal": Sinusoidal(),
@@ -58,18 +59,17 @@ _MOST_ROWS, _FEWEST_ROWS = 128, 8
 
 
 def _recall(random: np.random.Generator, rows: int) -> tuple[Ids, Ids, Ids]:
-    """Return facts, questions and answers."""
-    order = random.random((rows, SYMBOLS)).argsort(1)[:, :PAIRS]
-    values = random.integers(0, SYMBOLS, (rows, PAIRS))
-    facts = np.stack([_KEYS + order, _VALUES + values], -1).reshape(rows, -1)
-    asked = random.random((rows, PAIRS)).argsort(1)
-    questions = np.take_along_axis(order, asked, 1) + _KEYS
-    return facts, questions, np.take_along_axis(values, asked, 1) + _VALUES
+    """Return facts of different kinds, questions for their kinds in another order, and answers."""
+    kinds = random.random((rows, SYMBOLS)).argsort(1)[:, :FACTS]
+    facts = _ANSWERS + SYMBOLS * kinds + random.integers(0, SYMBOLS, (rows, FACTS))
+    asked = random.random((rows, FACTS)).argsort(1)
+    questions, answers = (np.take_along_axis(side, asked, 1) for side in (kinds, facts))
+    return facts, _QUESTIONS + questions, answers
 
 
 def _copy(random: np.random.Generator, rows: int) -> tuple[Ids, Ids, Ids]:
     """Return what is to be copied, no questions, and the copy."""
-    facts = random.integers(_VALUES, _FILLING, (rows, COPIED))
+    facts = random.integers(_ANSWERS, _ANSWERS + SYMBOLS, (rows, COPIED))
     return facts, facts[:, :0], facts
 
 
@@ -96,7 +96,7 @@ def _rows(tokens: int, distance: int) -> int:
 
 def settings(case: Case) -> ModelConfig:
     """Return the model of a case, with the parameters of the Transformer of its width."""
-    longest = max(*case["trained"], *case["tested"]) + 4 * PAIRS
+    longest = max(*case["trained"], *case["tested"]) + 2 * COPIED
     pattern, _ = contestant("Transformer", case["layers"], longest)
     wanted = parameters(pattern(case["width"]), PIECES)
     position = POSITIONS[case.get("position", "sinusoidal")]
@@ -142,7 +142,7 @@ def accuracy(model: Model, task: str, distance: int, asked: int, place: Place) -
     """Return the share of answers that are right, of `asked` sentences not trained on."""
     random = np.random.default_rng([20170612, distance])
     right = total = 0
-    while total < asked * (PAIRS if task == "recall" else COPIED):
+    while total < asked * (FACTS if task == "recall" else COPIED):
         batch = drawn(task, random, _rows(16_384, distance), distance).to(place.device)
         logits = forward(model, batch.source, batch.source_mask, batch.target_in)
         right += int((logits.argmax(-1) == batch.target_out).sum())
@@ -172,14 +172,10 @@ def slopes(model: Model, task: str, distance: int, place: Place) -> dict[str, fl
         del tables["embed_source"]
         model.train(training)
     lengths = found.norm(dim=-1)
-    facts = lengths.gather(1, _place(task, batch)[:, None])
+    facts = lengths.gather(1, _place(batch)[:, None])
     return {"fact": float(facts.mean()), "last": float(lengths[:, -1].mean())}
 
 
-def _place(task: str, batch: Batch) -> torch.Tensor:
-    """Return where in each source the first answer stands."""
-    if task == "copy":
-        return torch.zeros_like(batch.source[:, 0])
-    keys = batch.source[:, : 2 * PAIRS : 2]
-    first = batch.source[:, -PAIRS][:, None]
-    return 2 * (keys == first).int().argmax(1) + 1
+def _place(batch: Batch) -> torch.Tensor:
+    """Return where in each source the first answer stands: nothing else is like it."""
+    return (batch.source == batch.target_out[:, :1]).int().argmax(1)
