@@ -58,9 +58,10 @@ def site() -> Where:
 
 def test_a_second_run_goes_on_where_the_first_was_interrupted(tmp_path: Path, site: Where) -> None:
     first, second = Squares(interrupted=3), Squares()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as stop:
         measure(first.claim(), "full", tmp_path, site)
     assert json.loads((tmp_path / "squares.json").read_bytes())["size"] == "full"
+    assert stop.value.__notes__ == ["2 cases of squares are kept, the same command goes on"]
     results = measure(second.claim(), "full", tmp_path, site)
     assert (first.done, second.done) == ([1, 2], [3])
     assert [figures["square"] for _, figures in results.known(second.claim())] == [1, 4, 9]

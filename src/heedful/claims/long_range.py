@@ -21,7 +21,7 @@ from heedful.claims.statistics import Estimate, mean
 
 _MODELS = ("Transformer", "LSTM", "GRU", "LSTM + Luong", "ConvS2S")
 _COMMON: dict[Size, dict[str, Any]] = {
-    "quick": {"layers": 2, "width": 32, "steps": 100, "rate": 3e-3, "tokens": 1024, "asked": 64},
+    "quick": {"layers": 2, "width": 32, "steps": 200, "rate": 3e-3, "tokens": 1024, "asked": 64},
     "full": {"layers": 2, "width": 64, "steps": 1000, "rate": 3e-3, "tokens": 8192, "asked": 256},
 }
 _SEEDS: dict[Size, tuple[int, ...]] = {"quick": (1,), "full": (1, 2, 3)}
@@ -168,11 +168,12 @@ CLAIM = Claim(
         "then pieces that say nothing, then questions for the kinds in another order; the facts "
         f"are to be written (a guess of the kind asked for is right in 1 of {SYMBOLS}). Copy: "
         f"{COPIED} symbols of {SYMBOLS}, then pieces that say nothing; the symbols are to be "
-        f"written (a guess is right in 1 of {SYMBOLS}). Encoder-decoders of equal "
-        "parameters learn the same batches, in which all distances are mixed, for the same steps, "
-        "with Adam, one rate for all and no dropout. LSTM and GRU read from left to right, the "
-        "LSTM with attention both ways. The gradient is that of the first answer's logit to the "
-        "vector of the fact, divided by that to the source's last piece."
+        f"written (a guess is right in 1 of {SYMBOLS}). Encoder-decoders of equal parameters "
+        "(tables of learnt positions apart) learn the same batches, in which all distances are "
+        "mixed, for the same steps, with Adam, one rate for all and no dropout. LSTM and "
+        "GRU read from left to right, the LSTM with attention both ways. The gradient is that of "
+        "the first answer's logit to the vector of the fact, divided by that to the source's last "
+        "piece."
     ),
     cases=_cases,
     run=run,

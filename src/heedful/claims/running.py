@@ -77,8 +77,13 @@ def measure(claim: Claim, size: Size, folder: Path, site: Where) -> Results:
     folder.mkdir(parents=True, exist_ok=True)
     machine = dict(line.split(maxsplit=1) for line in version_report().split("\n"))
     done = _apart(claim, here, site) if site.jobs > 1 else _in_turn(claim, here, site)
-    for case, figures in site.progress.track(done, claim.name, len(here)):
-        results.add(case, figures, machine)
+    try:
+        for case, figures in site.progress.track(done, claim.name, len(here)):
+            results.add(case, figures, machine)
+    except KeyboardInterrupt as stop:
+        kept = len(results.known(claim))
+        stop.add_note(f"{kept} cases of {claim.name} are kept, the same command goes on")
+        raise
     return results
 
 
