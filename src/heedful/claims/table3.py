@@ -99,7 +99,7 @@ class Scale:
 
 SCALES = {
     "quick": Scale(8, 60, 30, 0.3, 1500, 2000, 100, Greedy()),
-    "scaled": Scale(4, 1500, 300, 0.4, 2500, 6000, 100, Beam()),
+    "scaled": Scale(4, 4000, 400, 0.2, 1000, 6000, 100, Beam()),
     "paper": Scale(1, 100_000, 4000, 1.0, 25_000, 37_000, 256, Beam()),
 }
 
