@@ -37,6 +37,7 @@ COMMANDS = {
     "inspect": "show what a model looks at while it translates a sentence, and why it matters",
     "heads": 'measure what each attention head is for, and whether any follows "it"',
     "claims": "measure what is said of Transformers and of what they replaced",
+    "sweep": "train the rows of the paper's Table 3, in small or whole",
     "play": "show on a web page, live, what a model does with a sentence",
     "serve": "answer translation requests over HTTP, as LibreTranslate does",
     "import": "make a model folder of a translator from elsewhere, such as OPUS-MT",

@@ -89,7 +89,7 @@ def test_a_claim_that_lacks_something_is_left_out_and_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site = Where((CPU,), Progress(quiet=True), None)
-    claim = Claim("s", "S", "", "", cases, square, report, missing=lambda data: "there is no data")
+    claim = Claim("s", "S", "", "", cases, square, report, missing=lambda *_: "there is no data")
     assert measure(claim, "quick", tmp_path, site).cases == []
     assert "s: 3 cases are not measured: there is no data" in capsys.readouterr().err
     assert not (tmp_path / "s.json").exists()

@@ -4,11 +4,29 @@ __all__ = ["CLAIMS", "claims_named"]
 
 from collections.abc import Sequence
 
-from heedful.claims import long_range, parallel, table_one
+from heedful.claims import (
+    long_range,
+    order,
+    parallel,
+    peeking,
+    scaling,
+    sweep,
+    table_one,
+    translation,
+)
 from heedful.claims.claim import Claim
 from heedful.errors import SettingError, did_you_mean
 
-CLAIMS: tuple[Claim, ...] = (parallel.CLAIM, long_range.CLAIM, table_one.CLAIM)
+CLAIMS: tuple[Claim, ...] = (
+    parallel.CLAIM,
+    long_range.CLAIM,
+    translation.CLAIM,
+    table_one.CLAIM,
+    sweep.CLAIM,
+    order.CLAIM,
+    peeking.CLAIM,
+    scaling.CLAIM,
+)
 """All claims, in the order of the page."""
 
 

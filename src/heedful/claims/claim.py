@@ -104,7 +104,7 @@ class Report(NamedTuple):
     plots: Sequence[Plot] = ()
 
 
-def _nothing_missing(data: Path | None) -> str | None:
+def _nothing_missing(data: Path | None, size: Size) -> str | None:
     return None
 
 
@@ -124,5 +124,5 @@ class Claim:
     run: Callable[[Case, Place], Figures]
     report: Callable[[Sequence[Measured]], Report]
     """Of one case or more, not always of all: an interrupted measurement is shown, too."""
-    missing: Callable[[Path | None], str | None] = field(default=_nothing_missing)
-    """Given the folder with the corpora: what else it needs to run here, or None."""
+    missing: Callable[[Path | None, Size], str | None] = field(default=_nothing_missing)
+    """Given the folder with the corpora and a size: what else it needs to run here, or None."""

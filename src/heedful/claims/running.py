@@ -68,7 +68,7 @@ def measure(claim: Claim, size: Size, folder: Path, site: Where) -> Results:
     if len(here) < len(left):
         elsewhere = sorted({case["device"] for case in left if case not in here})
         say(f"{claim.name}: {len(left) - len(here)} cases are for {' and '.join(elsewhere)}")
-    if here and (reason := claim.missing(site.data)) is not None:
+    if here and (reason := claim.missing(site.data, size)) is not None:
         site.progress.warn(f"{claim.name}: {len(here)} cases are not measured: {reason}")
         return results
     if not here:

@@ -31,7 +31,6 @@ class Options:
 
     The quick form takes minutes and shows where it goes; --full is the measurement. Each case is
     written when it is done: the same command once more goes on where the first one was stopped.
-    Corpora are looked for in the folder that HEEDFUL_DATA names.
     """
 
     names: tyro.conf.Positional[tuple[str, ...]] = ()
@@ -40,6 +39,8 @@ class Options:
     """Measure the full form: hours on a CPU."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Where figures and plots go: claims-quick or, with --full, claims if not given."""
+    data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """The folder that holds the corpora; the one that HEEDFUL_DATA names if not given."""
     device: str = "auto"
     """auto (the CPU and, if there is one, a GPU as well), cpu or cuda."""
     jobs: int = 1
@@ -74,18 +75,18 @@ def _measure(options: Options, claims: "list[Claim]", folder: Path) -> int:
     from heedful.claims.running import measure, render, where
     from heedful.progress import Progress
 
-    data = os.environ.get("HEEDFUL_DATA")
+    known = os.environ.get("HEEDFUL_DATA")
+    data = options.data or (None if known is None else Path(known))
     progress = Progress(quiet=options.quiet)
-    corpora = None if data is None else Path(data)
-    site = where(options.device, progress, corpora, options.jobs)
+    site = where(options.device, progress, data, options.jobs)
     found: dict[str, Results] = {}
     for claim in claims:
         found[claim.name] = results = measure(
             claim, "full" if options.full else "quick", folder, site
         )
-        known = results.known(claim)
-        if known:
-            report = render(claim, known, folder)
+        measured = results.known(claim)
+        if measured:
+            report = render(claim, measured, folder)
             if not options.json:
                 print("\n".join(lines(claim, report)), flush=True)
     if options.json:

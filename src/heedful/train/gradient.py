@@ -127,7 +127,9 @@ class Gradients:
         found = torch.autograd.grad(mean, self._weights, allow_unused=True)
         # a slice of a larger gradient lies as no weight does, and the fused optimizer of a GPU
         # takes only what lies as the weight
-        gradients = [None if one is None else one.contiguous() for one in found]
+        gradients: list[Tensor | None] = [
+            None if one is None else one.contiguous() for one in found
+        ]
         return gradients, torch.stack([loss.smoothed.detach(), loss.nll])
 
     @cached_property
