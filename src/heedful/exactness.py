@@ -79,15 +79,15 @@ def score_exact(
     to the nearest of them, by tokens, then characters. White space at the ends does not count.
     """
     counts = _counts(sources, outputs, references)
-    scores = (measured(measure, counts, resamples, seed) for measure in _MEASURES)
-    return Exactness(*scores, questions=len(counts), answers=len(references))
+    exact, tokens, characters = (measured(one, counts, resamples, seed) for one in _MEASURES)
+    return Exactness(exact, tokens, characters, len(counts), len(references))
 
 
 def compare_exact(
     sources: Sequence[str],
+    references: Sequence[str],
     a: Sequence[str],
     b: Sequence[str],
-    references: Sequence[str],
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,

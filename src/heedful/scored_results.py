@@ -104,11 +104,12 @@ def results_of(test: Pairs, systems: list[System], asked: Asked) -> Results:
         check(sources, chosen, language=language, glossary=asked.glossary)
         for chosen in (*lines, references)
     ]
-    comparison, paired = None, ()
+    comparison: Comparison | None = None
+    paired: tuple[Paired, ...] = ()
     if asked.comparing:
         comparison = compare(references, *lines, show=asked.show, **how)
         if asked.exact:
-            paired = compare_exact(sources, *lines, references, seed=asked.seed)
+            paired = compare_exact(sources, references, *lines, seed=asked.seed)
     expected: list[list[float] | None] = [
         None if system.known is None else system.known(system.log_probs).tolist()
         for system in systems

@@ -12,7 +12,6 @@ import argparse
 import random
 import sys
 from collections.abc import Mapping, Sequence
-from itertools import count
 
 from heedful.errors import SettingError
 from heedful.tasks.corpus import Pair, command, share_of, write_corpus
@@ -27,7 +26,7 @@ _HELD_OUT = 0.1
 _ALWAYS = ("00:00", "12:00")
 """Values that have a word of their own, which can only be learnt from them."""
 
-_TRIES = 2000
+_TRIES = 500
 """Values that are drawn for a form before another form is."""
 
 _SMALL_LETTERS = 0.1
@@ -43,29 +42,31 @@ def draw(
     """
     name = chance.choice(tuple(forms))
     kind = KINDS[name]
-    for tried in count():
-        if tried % _TRIES == 0:
-            pattern = chance.choice(forms[name])
-        value = kind.draw(chance)
-        normal = kind.normal(value)
-        if not low <= (1.0 if normal in _ALWAYS else share_of(normal, seed)) <= high:
-            continue
-        text = write(pattern, kind.fields(value))
-        if text is not None:
-            break
-    if chance.random() < _SMALL_LETTERS and not normal[-1].isalpha():
-        text = text.lower()  # units and currencies keep theirs: a k is no K
-    return text, normal
+    while True:
+        pattern = chance.choice(forms[name])
+        for _ in range(_TRIES):
+            value = kind.draw(chance)
+            normal = kind.normal(value)
+            if low <= (1.0 if normal in _ALWAYS else share_of(normal, seed)) <= high:
+                text = write(pattern, kind.fields(value))
+                if text is not None:
+                    return _styled(chance, text, normal), normal
 
 
-def make(rows: int, seed: int) -> dict[str, list[Pair]]:
+def _styled(chance: random.Random, text: str, normal: str) -> str:
+    """Return the text, now and then in small letters; units and currencies keep theirs."""
+    careless = chance.random() < _SMALL_LETTERS and not normal[-1].isalpha()
+    return text.lower() if careless else text
+
+
+def make(rows: int, seed: int, n_test: int) -> dict[str, list[Pair]]:
     """Return the parts of the corpus, each by a chance of its own: tests stay when rows grow."""
     middle = _HELD_OUT / 2
     plan = {
         "train": (FORMS, rows, _HELD_OUT, 1.0),
-        "dev": (FORMS, N_TEST // 2, middle, _HELD_OUT),
-        "test": (FORMS, N_TEST, 0.0, middle),
-        "test-forms": (HELD_OUT_FORMS, N_TEST, 0.0, middle),
+        "dev": (FORMS, n_test // 2, middle, _HELD_OUT),
+        "test": (FORMS, n_test, 0.0, middle),
+        "test-forms": (HELD_OUT_FORMS, n_test, 0.0, middle),
     }
     parts = {}
     for name, (forms, many, low, high) in plan.items():
@@ -87,7 +88,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _written(options: argparse.Namespace) -> list[str]:
     if options.rows < 1:
         raise SettingError(f"{options.rows} is less than 1", where="--rows", fix="give 1 or more")
-    return write_corpus(options.out, make(options.rows, options.seed))
+    return write_corpus(options.out, make(options.rows, options.seed, N_TEST))
 
 
 if __name__ == "__main__":

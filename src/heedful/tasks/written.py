@@ -116,15 +116,22 @@ def _a_number(chance: random.Random) -> Decimal:
     """Draw a number of a size first, then its digits; often round, and often with a fraction."""
     size = chance.choice((10, 100, 100, 1000, 10_000, 10**6, 10**9, 10**11))
     drawn = chance.randrange(size)
-    if size >= 1000 and chance.random() < 0.6:  # three digits or fewer, then zeros
-        digits = chance.choice((1, 2, 3))
-        unit = 10 ** max(0, len(str(drawn)) - digits)
-        drawn = drawn // unit * unit
+    if size > 1000 and chance.random() < 0.7:
+        drawn = _rounded(drawn, chance)
     if size > 10_000 or chance.random() < 0.5:
         return Decimal(drawn)
     tail = chance.choice(("0.5", "0.5", "0.25", "0.75", f"0.{chance.randrange(10)}"))
     tail = chance.choice((tail, f"0.{chance.randrange(100):02}"))
     return (drawn + Decimal(tail)).normalize()
+
+
+def _rounded(number: int, chance: random.Random) -> int:
+    """Return a number near it with three digits at most, then zeros; or millions and a half."""
+    if chance.random() < 0.2:
+        scale = chance.choice((10**6, 10**9))
+        return chance.randrange(1, 40) * scale + scale // 2
+    unit = 10 ** max(0, len(str(number)) - chance.choice((1, 2, 3)))
+    return number // unit * unit
 
 
 def _a_signed_number(chance: random.Random) -> Decimal:
