@@ -64,5 +64,5 @@ def test_a_seed_gives_the_same_files(
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert "50 rows" in capsys.readouterr().out
     assert main(["--rows", "0", "--out", str(tmp_path)]) == 2
-    assert main(["--out", str(tmp_path / "a" / "train.tsv")]) == 2
+    assert main(["--rows", "5", "--out", str(tmp_path / "a" / "train.tsv")]) == 2
     assert "--rows: 0 is less than 1; give 1 or more" in capsys.readouterr().err
