@@ -130,7 +130,7 @@ def _rounded(number: int, chance: random.Random) -> int:
     if chance.random() < 0.2:
         scale = chance.choice((10**6, 10**9))
         return chance.randrange(1, 40) * scale + scale // 2
-    unit = 10 ** max(0, len(str(number)) - chance.choice((1, 2, 3)))
+    unit: int = 10 ** max(0, len(str(number)) - chance.choice((1, 2, 3)))
     return number // unit * unit
 
 
