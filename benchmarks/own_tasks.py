@@ -21,7 +21,8 @@ from typing import Any
 from machine import ONE_THREAD, heed, log_of, record, recorded
 from pages import put
 
-from heedful.tasks import g2p, normalise
+from heedful.tasks.g2p import main as make_g2p
+from heedful.tasks.normalise import main as make_normalise
 
 NAME = "own_tasks"
 PAGE = Path(__file__).parents[1] / "docs" / "your-own-task.md"
@@ -65,8 +66,8 @@ def measure(folder: Path, options: argparse.Namespace, rows: list[dict[str, Any]
     """Make the data, train what is missing and record each when it is done."""
     dictionary = ["--dictionary", options.dictionary] if options.dictionary else []
     made = [
-        normalise.main(["--out", str(folder / "normalise")]),
-        g2p.main(["--out", str(folder / "g2p"), *dictionary]),
+        make_normalise(["--out", str(folder / "normalise")]),
+        make_g2p(["--out", str(folder / "g2p"), *dictionary]),
     ]
     if any(made):
         print(f"{NAME}: skipped, the data cannot be made")
