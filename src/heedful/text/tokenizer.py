@@ -92,7 +92,7 @@ class Tokenizer:
             return cls(backend, backend)
         return cls(
             train_backend((source for source, _ in pairs()), config, controls),
-            train_backend((target for _, target in pairs()), config, control_pieces()),
+            train_backend((target for _, target in pairs()), config.of_target, control_pieces()),
         )
 
     @classmethod

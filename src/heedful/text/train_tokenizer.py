@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
 
@@ -51,8 +51,23 @@ class BPE(Settings):
     words: Literal["kinds", "spaces"] = "kinds"
     """What ends a word, which no piece crosses: another kind of character (letters, digits, signs),
     as GPT-2 has it, or spaces alone, so that a frequent symbol such as `(NP` is one piece."""
+    target_vocabulary_size: int | None = Field(None, ge=260)
+    """Pieces of the target where it has its own (`shared` false), such as 512 for letters that
+    become words; none: as many as the source."""
     learn_from: int = Field(1_000_000, ge=1)
     """Pairs to learn from at most, evenly spread over the corpus: memory holds their words."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "BPE":
+        if self.shared and self.target_vocabulary_size is not None:
+            raise ValueError("target_vocabulary_size needs --tokenizer.shared false")
+        return self
+
+    @property
+    def of_target(self) -> "BPE":
+        """How the target's own pieces are learnt."""
+        size = self.target_vocabulary_size or self.vocabulary_size
+        return self.model_copy(update={"vocabulary_size": size})
 
     def build(self, batches: Iterable[list[str]], special: list[AddedToken]) -> Backend:
         """Learn from the lines; pieces seen once in the corpus are not learnt."""
@@ -86,6 +101,11 @@ class Unigram(Settings):
     """One vocabulary for both sides; the paper shares it (section 5.1)."""
     learn_from: int = Field(1_000_000, ge=1)
     """Pairs to learn from at most, evenly spread over the corpus: memory holds them."""
+
+    @property
+    def of_target(self) -> "Unigram":
+        """How the target's own pieces are learnt."""
+        return self
 
     def build(self, batches: Iterable[list[str]], special: list[AddedToken]) -> Backend:
         """Learn from the lines; scores are log-probabilities with six decimals.
