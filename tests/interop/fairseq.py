@@ -48,9 +48,7 @@ def bpe_files(folder: Path) -> int:
 
     tokenizer = ByteLevelBPETokenizer()
     special = ["<s>", "<pad>", "</s>", "<unk>"]
-    tokenizer.train_from_iterator(
-        TEXT, vocab_size=330, special_tokens=special, show_progress=False
-    )
+    tokenizer.train_from_iterator(TEXT, vocab_size=330, special_tokens=special, show_progress=False)
     tokenizer.save_model(str(folder))
     path = folder / "vocab.json"
     pieces = json.loads(path.read_text("utf-8"))

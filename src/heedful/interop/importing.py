@@ -7,8 +7,8 @@ from pathlib import Path
 
 from heedful import __version__
 from heedful.errors import SettingError, did_you_mean
-from heedful.interop.folder import fresh_folder
 from heedful.interop import toolkits
+from heedful.interop.folder import fresh_folder
 from heedful.interop.huggingface import seq2seq
 from heedful.model_folder import LoadedModel, save_model
 from heedful.model_header import Languages
@@ -22,11 +22,11 @@ def bring(
     target: str | None,
     pieces: tuple[Path | None, Path | None] = (None, None),
 ) -> LoadedModel:
-    """Write a folder of Hugging Face, or an old checkpoint, as a model folder; return what it holds.
+    """Write a folder of Hugging Face or an old checkpoint as a model folder; return what it holds.
 
     `source` and `target` are the languages, where its files name none or others; `pieces` are files
-    that cut the texts of an old model. Raises ModelError for a folder that is not known here, OutputError if `output` is taken, SettingError for a target
-    language that the model has no tag for.
+    that cut the texts of an old model. Raises ModelError for what is not known here, OutputError if
+    `output` is taken, SettingError for a target language that the model has no tag for.
     """
     if toolkits.is_checkpoint(folder):
         loaded = toolkits.load(folder, *pieces)

@@ -8,6 +8,7 @@ so here, too. Without merges every word is a piece.
 
 __all__ = ["FORMAT", "SubwordPieces", "merges_of"]
 
+import itertools
 import json
 from collections.abc import Sequence
 from functools import lru_cache
@@ -71,7 +72,7 @@ class SubwordPieces:
             return [word]
         parts = [*word[:-1], word[-1] + _WORD_END]
         while len(parts) > 1:
-            pairs = set(zip(parts, parts[1:], strict=False))
+            pairs = set(itertools.pairwise(parts))
             best = min(pairs, key=lambda pair: self._ranks.get(pair, len(self._ranks)))
             if best not in self._ranks:
                 break
@@ -103,7 +104,7 @@ class SubwordPieces:
         return self.pieces[number] if 0 <= number < len(self.pieces) else None
 
     def spelled(self) -> list[bytes]:
-        """Raise SettingError: whether a space stands before a piece, the piece before it decides."""
+        """Raise SettingError: what a piece spells depends on the one before it."""
         raise SettingError(
             "words cannot be asked for with pieces of subword-nmt, as this model has",
             fix="leave out --must, --never, --prefix, --glossary and --protect",

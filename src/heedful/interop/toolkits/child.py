@@ -55,9 +55,17 @@ def read(checkpoint: Path, folder: Path, config: Path | None = None) -> int:
         told = {"problem": error.problem, "fix": error.fix}
     except MemoryError:
         told = {"problem": "reading it takes more memory than a checkpoint of its size needs"}
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError, EOFError, AttributeError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        KeyError,
+        EOFError,
+        AttributeError,
+    ) as error:
         told = {"problem": f"it cannot be read ({' '.join(str(error).split())[:300]})"}
-    except Exception as error:  # noqa: BLE001 - torch's unpickler raises whatever bytes make it
+    except Exception as error:
         told = _unpickled(error)
     (folder / ERROR).write_text(json.dumps(told), "utf-8")
     return 2
@@ -82,7 +90,9 @@ def _read(checkpoint: Path, folder: Path, config: Path | None) -> None:
     version = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
     if version < OLDEST_TORCH:
         wanted = ".".join(map(str, OLDEST_TORCH))
-        problem = f"torch {torch.__version__} reads pickles, and old versions can be tricked by them"
+        problem = (
+            f"torch {torch.__version__} reads pickles, and old versions can be tricked by them"
+        )
         raise _RefusedError(problem, f"install torch {wanted} or newer")
     with torch.serialization.safe_globals(ALLOWED):
         found = torch.load(checkpoint, map_location="cpu", weights_only=True)
@@ -103,7 +113,9 @@ def _sorted(found: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     if {"model", "opt", "vocab"} <= keys:
         weights = _tensors(found["model"])
         if found.get("generator") is not None:
-            weights |= {f"generator.{name}": one for name, one in _tensors(found["generator"]).items()}
+            weights |= {
+                f"generator.{name}": one for name, one in _tensors(found["generator"]).items()
+            }
         form, pieces = _vocabulary(found["vocab"])
         settings = plain(found["opt"])
         return {"toolkit": "opennmt", "settings": settings, "form": form, "pieces": pieces}, weights
@@ -179,7 +191,8 @@ def _yaml(path: Path) -> Any:
         import yaml
     except ImportError:
         fix = "pip install heedful[interop]"
-        raise _RefusedError("the package pyyaml is not installed, which reads its config.yaml", fix)
+        problem = "the package pyyaml is not installed, which reads its config.yaml"
+        raise _RefusedError(problem, fix) from None
     text = path.read_text("utf-8")
     depth = 0
     try:

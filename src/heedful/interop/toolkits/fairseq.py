@@ -113,7 +113,10 @@ def _settings(opened: Opened) -> Keys:
 
 def _model(opened: Opened, keys: Keys) -> TransformerConfig:
     width, d_ff = keys.whole("encoder_embed_dim", 512), keys.whole("encoder_ffn_embed_dim", 2048)
-    heads, before = keys.whole("encoder_attention_heads", 8), keys.flag("encoder_normalize_before", False)
+    heads, before = (
+        keys.whole("encoder_attention_heads", 8),
+        keys.flag("encoder_normalize_before", False),
+    )
     learned = keys.flag("encoder_learned_pos", False)
     keys.must(
         decoder_embed_dim=width,
@@ -181,7 +184,11 @@ def _layer(opened: Opened, model: TransformerConfig, ours: str, theirs: str) -> 
     width, d_ff = model.d_model, model.d_ff
     decodes = ours.startswith("decoder")
     attentions = {"attention": "self_attn", "cross_attention": "encoder_attn"}
-    norms = ["attention_block", *(["cross_attention_block"] if decodes else []), "feed_forward_block"]
+    norms = [
+        "attention_block",
+        *(["cross_attention_block"] if decodes else []),
+        "feed_forward_block",
+    ]
     names = ["self_attn_layer_norm", "encoder_attn_layer_norm", "final_layer_norm"]
     if not decodes:
         names.pop(1)
@@ -207,9 +214,7 @@ def _attention(opened: Opened, width: int, ours: str, theirs: str) -> dict[str, 
             found[f"{ours}.{name}_proj.weight"] = Place(
                 f"{theirs}.in_proj_weight", (3 * width, width), first
             )
-            found[f"{ours}.{name}_proj.bias"] = Place(
-                f"{theirs}.in_proj_bias", (3 * width,), first
-            )
+            found[f"{ours}.{name}_proj.bias"] = Place(f"{theirs}.in_proj_bias", (3 * width,), first)
         else:
             its = f"{theirs}.{_ATTENTION[name]}"
             found |= _both(f"{ours}.{name}_proj", its, (width, width))

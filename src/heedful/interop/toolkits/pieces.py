@@ -34,13 +34,10 @@ def tokenizer_of(
     `given` are files of merges or of SentencePiece, where they are not in the folder under a usual
     name. Raises ModelError where they are missing, or cut to what the vocabulary has not.
     """
-    names = (("src", found.languages[0]), ("tgt", "trg", found.languages[1]))
-    sides = [
-        _side(side, order, _file(side, folder, own, given[0] if number == 0 else given[1] or given[0]))
-        for number, (side, order, own) in enumerate(
-            zip((found.source, found.target), rows, names, strict=True)
-        )
-    ]
+    source = _file(found.source, folder, ("src", found.languages[0]), given[0])
+    other = ("tgt", "trg", found.languages[1])
+    target = _file(found.target, folder, other, given[1] or given[0])
+    sides = [_side(found.source, rows[0], source), _side(found.target, rows[1], target)]
     framing = None if found.ended else Framing(ended=False)
     if _alike(*sides):
         return Tokenizer(sides[0], sides[0], framing)

@@ -77,9 +77,7 @@ def load(path: Path, pieces: Path | None = None, target_pieces: Path | None = No
         return _filled(found, _TOOLKITS[toolkit](found, folder), (pieces, target_pieces))
 
 
-def _filled(
-    found: Opened, said: Foreign, given: tuple[Path | None, Path | None]
-) -> LoadedModel:
+def _filled(found: Opened, said: Foreign, given: tuple[Path | None, Path | None]) -> LoadedModel:
     rows = [rows_of(side) for side in (said.source, said.target)]
     tokenizer = tokenizer_of(said, found.checkpoint.parent, rows, given)
     _check(found, said)

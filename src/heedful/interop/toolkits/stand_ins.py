@@ -52,7 +52,9 @@ _NAMES = {
     "numpy._core.multiarray": "scalar _reconstruct",
     "_codecs": "encode",
 }
-ALLOWED = [(StandIn, f"{module}.{name}") for module, some in _NAMES.items() for name in some.split()]
+ALLOWED = [
+    (StandIn, f"{module}.{name}") for module, some in _NAMES.items() for name in some.split()
+]
 """What `torch.serialization.safe_globals` takes."""
 
 _DEPTH, _MOST = 24, 1_000_000
