@@ -197,7 +197,8 @@ class Transformer(nn.Module):
 
     def encode(self, source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]) -> Memory:
         """Read the source; padding (mask False) is attended by nobody."""
-        embedded, handed = self.tables.embed_source(source), ()
+        embedded = self.tables.embed_source(source)
+        handed: tuple[Tensor, ...] = ()
         if self.config.opening.tag:  # its row stays, so that states are those of the pieces
             handed, source_mask = (source[:, 0],), source_mask.clone()
             source_mask[:, 0] = False

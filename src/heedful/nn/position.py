@@ -228,8 +228,7 @@ class Sinusoidal(_Scheme):
     def on_input(self, d_model: int, max_length: int) -> InputPosition:
         """Return the table of sinusoids."""
         shape = (max_length, d_model)
-        told = (self.layout, self.rates, self.first)
-        table = _fixed(shape, lambda: sinusoids(*shape, *told))
+        table = _fixed(shape, lambda: sinusoids(*shape, self.layout, self.rates, self.first))
         return _Table(table, fixed=True)
 
 

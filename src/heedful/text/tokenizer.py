@@ -62,7 +62,7 @@ class Tokenizer:
     start_id = START
     end_id = END
 
-    def __init__(self, source: Side, target: Side, framing: Framing | None = None) -> None:
+    def __init__(self, source: Side, target: Side, *, framing: Framing | None = None) -> None:
         self._source = source
         self._target = target
         self._source_words = _words(source)
@@ -115,11 +115,11 @@ class Tokenizer:
             data = data["tokenizer"] if isinstance(data.get("tokenizer"), dict) else {}
         if data.get("format") != TWO_SIDED:
             side = _read_side(data, where)
-            return cls(side, side, framing)
+            return cls(side, side, framing=framing)
         if not (isinstance(data.get("source"), dict) and isinstance(data.get("target"), dict)):
             raise ModelError("one of its two sides is missing", where=where)
         sides = [_read_side(data[name], where) for name in ("source", "target")]
-        return cls(*sides, framing)
+        return cls(*sides, framing=framing)
 
     def save(self, path: Path) -> None:
         """Write tokenizer.json, whole or not at all; raises OutputError when that fails.
@@ -220,6 +220,16 @@ class Tokenizer:
                 _write_whole(folder / name, side.for_library(decodes=number == 1))
             else:
                 _write_whole(folder / name, side.to_str())
+
+    def library_text(self) -> str:
+        """Return what cuts a source as a tokenizer.json of the `tokenizers` library.
+
+        SentencePiece's cuts to its own pieces; their numbers are others than the model's.
+        """
+        side = self._source
+        return (
+            side.for_library(decodes=False) if isinstance(side, SentencePieces) else side.to_str()
+        )
 
     @property
     def side_files(self) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ def numbered(folder: Path, said: DescribedTranslator) -> Numbered:
     order = _order(known, said)
     names = _names(known, order)
     side = SentencePieces(names, model, str(known.path))
-    tokenizer = Tokenizer(side, side, _framing(said, settings))
+    tokenizer = Tokenizer(side, side, framing=_framing(said, settings))
     return Numbered(tokenizer, order, order, _languages(settings, said, known))
 
 
@@ -104,7 +104,7 @@ def _bart(folder: Path, said: DescribedTranslator) -> Numbered:
         },
     }
     side = read_backend(data, str(path))
-    tokenizer = Tokenizer(side, side, Framing(("<s>",)))
+    tokenizer = Tokenizer(side, side, framing=Framing(("<s>",)))
     return Numbered(tokenizer, order, order, Languages())
 
 

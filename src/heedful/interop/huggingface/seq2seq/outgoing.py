@@ -97,9 +97,9 @@ def architecture_of(config: TransformerConfig) -> str:
     pre = config.residual == PreNorm()
     if config.embedding_norm or config.position == _M2M100:
         return _of_fairseq(config, pre=pre)
-    plain = isinstance(config.position, Sinusoidal) and not config.position.first
-    if not plain or config.position.rates != "paper" or config.d_model % 2:
-        raise _refused("position", config.position)
+    position = config.position
+    if config.d_model % 2 or position not in (Sinusoidal(), Sinusoidal(layout="halves")):
+        raise _refused("position", position)
     if not config.plain_ends:
         raise _refused("opening", "before" if config.opening.before else "tag")
     if pre and not isinstance(config.embedding, ThreeWay):

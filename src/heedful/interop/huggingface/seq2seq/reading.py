@@ -80,7 +80,7 @@ def load(folder: Path) -> LoadedModel:
 def _described(path: Path) -> DescribedTranslator:
     """Return what config.json says; raises ModelError for what is not known here."""
     kind = kind_of(Keys(read_json(path), str(path)), ARCHITECTURES)
-    return (bart if kind in bart.ARCHITECTURES else marian).described(path)
+    return bart.described(path) if kind in bart.ARCHITECTURES else marian.described(path)
 
 
 def _embeddings(held: Mapping[str, Held], said: DescribedTranslator) -> dict[str, int]:

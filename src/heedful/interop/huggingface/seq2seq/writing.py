@@ -53,7 +53,6 @@ def export(folder: Path, loaded: LoadedModel) -> Difference:
     with fresh_folder(folder) as fresh:
         (fresh / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
         never = [[numbers[piece]] for piece in limits_of(loaded.tokenizer, 1).forbidden]
-        never = [piece for piece in never if piece != [config.get("forced_bos_token_id")]]
         begun = {key: value for key, value in config.items() if key.endswith("_token_id")}
         generation = begun | {
             "bad_words_ids": never,
@@ -62,7 +61,7 @@ def export(folder: Path, loaded: LoadedModel) -> Difference:
         }
         (fresh / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
         save_file(tensors, fresh / "model.safetensors", {"format": "pt"})
-        write_pieces(fresh, loaded)
+        write_pieces(fresh, loaded, kind, numbers)
         engine = Engine(fresh, numbers, model.config.opening)
         found = compare(loaded, engine, probes(loaded))
         if not found.explained:
