@@ -27,6 +27,7 @@ from torch import nn
 
 from heedful.errors import ModelError
 from heedful.interop.huggingface.config import Described, described, read_json
+from heedful.interop.huggingface.header import check_header
 from heedful.interop.huggingface.layouts import OUTPUT, Place, ignored, places
 from heedful.interop.huggingface.template import more_ends, template_of
 from heedful.model_folder import Unfilled, are_finite
@@ -135,6 +136,7 @@ def _weightless(folder: Path) -> ModelError:
 
 def outline(path: Path) -> dict[str, Held]:
     """Return the tensors of one file; raises ModelError for what is not a whole one."""
+    check_header(path)
     try:
         with safe_open(path, "pt") as tensors:
             views = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118

@@ -94,7 +94,7 @@ def _read(checkpoint: Path, folder: Path, config: Path | None) -> None:
             f"torch {torch.__version__} reads pickles, and old versions can be tricked by them"
         )
         raise _RefusedError(problem, f"install torch {wanted} or newer")
-    with torch.serialization.safe_globals(ALLOWED):
+    with torch.serialization.safe_globals(list(ALLOWED)):
         found = torch.load(checkpoint, map_location="cpu", weights_only=True)
     if not isinstance(found, dict):
         raise _RefusedError(f"it holds a {type(found).__name__} and no checkpoint")
@@ -188,7 +188,7 @@ def _itos(field: Any) -> list[str]:
 def _yaml(path: Path) -> Any:
     """Return the plain values of a YAML file without aliases, which can be made to explode."""
     try:
-        import yaml
+        import yaml  # type: ignore[import-untyped]
     except ImportError:
         fix = "pip install heedful[interop]"
         problem = "the package pyyaml is not installed, which reads its config.yaml"

@@ -53,8 +53,7 @@ def rows_of(side: Vocabulary) -> list[int | None]:
     """
     known = {piece: at for at, piece in enumerate(side.pieces)}
     if len(known) != len(side.pieces):
-        seen: set[str] = set()
-        twice = next(piece for piece in side.pieces if piece in seen or seen.add(piece))
+        twice = next(piece for at, piece in enumerate(side.pieces) if known[piece] != at)
         raise ModelError(f"the piece {twice[:60]!r} occurs twice", where=side.where)
     if side.unknown not in known:
         raise ModelError(f'it has no piece "{side.unknown}"', where=side.where)

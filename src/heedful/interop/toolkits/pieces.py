@@ -37,15 +37,11 @@ def tokenizer_of(
     source = _file(found.source, folder, ("src", found.languages[0]), given[0])
     other = ("tgt", "trg", found.languages[1])
     target = _file(found.target, folder, other, given[1] or given[0])
-    sides = [_side(found.source, rows[0], source), _side(found.target, rows[1], target)]
+    reading = _side(found.source, rows[0], source)
+    writing = _side(found.target, rows[1], target)
     framing = None if found.ended else Framing(ended=False)
-    if _alike(*sides):
-        return Tokenizer(sides[0], sides[0], framing)
-    return Tokenizer(*sides, framing)
-
-
-def _alike(source: Cutter, target: Cutter) -> bool:
-    return source.to_str() == target.to_str()
+    alike = reading.to_str() == writing.to_str()
+    return Tokenizer(reading, reading if alike else writing, framing)
 
 
 def _file(side: Vocabulary, folder: Path, own: Sequence[str], given: Path | None) -> Path | None:
