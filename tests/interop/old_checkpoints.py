@@ -13,6 +13,7 @@ import types
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,18 +150,19 @@ def fairseq_logits(
         names = tuple(f"{place}.{part}" for part in ("q_proj", "k_proj", "v_proj", "out_proj"))
         return attention(state, names, x, x if seen is None else seen, causal=causal)
 
+    def network(at: str, x: Tensor) -> Tensor:
+        return linear(state, f"{at}.fc2", activation(linear(state, f"{at}.fc1", x)))
+
     def stack(side: str, x: Tensor, memory: Tensor | None) -> Tensor:
+        causal = side == "decoder"
         for number in range(settings[f"{side}_layers"]):
             at = f"{side}.layers.{number}"
-            own = lambda x, at=at: look(f"{at}.self_attn", x, None, causal=side == "decoder")  # noqa: E731
+            own = partial(look, f"{at}.self_attn", seen=None, causal=causal)
             x = wrapped(f"{at}.self_attn_layer_norm", x, own)
             if memory is not None:
-                other = lambda x, at=at: look(f"{at}.encoder_attn", x, memory, causal=False)  # noqa: E731
-                x = wrapped(f"{at}.encoder_attn_layer_norm", x, other)
-            network = lambda x, at=at: linear(
-                state, f"{at}.fc2", activation(linear(state, f"{at}.fc1", x))
-            )  # noqa: E731
-            x = wrapped(f"{at}.final_layer_norm", x, network)
+                across = partial(look, f"{at}.encoder_attn", seen=memory, causal=False)
+                x = wrapped(f"{at}.encoder_attn_layer_norm", x, across)
+            x = wrapped(f"{at}.final_layer_norm", x, partial(network, at))
         return norm(state, f"{side}.layer_norm", x, 1e-5) if before else x
 
     memory = stack("encoder", embedded("encoder", source), None)

@@ -144,13 +144,10 @@ def test_hostile_settings(whole: Any, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "x")
     path = tmp_path / "x" / "config.json"
     said = json.loads((folder / "config.json").read_text("utf-8"))
-    sizes = [
-        key
-        for key in said
-        if key in ("d_model", "n_embd", "hidden_size", "vocab_size")
-        or key.endswith(("layers", "n_layer", "heads", "n_head", "ffn_dim", "intermediate_size"))
-        and key != "num_hidden_layers"
-    ]
+    layers = "encoder_layers" if "encoder_layers" in said else "num_hidden_layers"
+    names = {"d_model", "n_embd", "hidden_size", "vocab_size", "n_layer", "n_head", layers}
+    parts = ("attention_heads", "ffn_dim", "intermediate_size", "coder_layers")
+    sizes = [key for key in said if key in names or key.endswith(parts)]
     assert len(sizes) >= 3
     for key in sizes:
         for value in (2**31, 10**9, 10**30, -1, 0, 1.5, float("nan"), "9", [9], {"a": 9}, True):
