@@ -8,6 +8,7 @@ import torch
 
 from heedful.cli import main
 from heedful.model_folder import load_model
+from tests.interop.fairseq import make_fairseq
 from tests.interop.opus import make_opus
 
 pytest.importorskip("transformers", reason="needs transformers (the dev group)")
@@ -62,7 +63,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     for folder in (tmp_path / "nothing", tmp_path):
         assert main(["import", str(folder), "-o", str(tmp_path / "ours")]) == 2
         assert capsys.readouterr().err.count("\n") == 1
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bart"}))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "led"}))
     assert main(["import", str(tmp_path), "-o", str(tmp_path / "ours")]) == 2
     assert "known: marian" in capsys.readouterr().err
     assert not (tmp_path / "ours").exists()
@@ -96,3 +97,40 @@ def test_a_long_way(brought: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         assert "8 of 8 test sentences equal" in capsys.readouterr().out
     assert main(["export", "--model", str(run), "--to", "onnx", "-o", str(tmp_path / "x")]) == 2
     assert "SentencePiece" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_multilingual_one_is_tuned_with_lora(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("sentencepiece", reason="needs sentencepiece (the dev group)")
+    ours, data, dev, run = (tmp_path / name for name in ("ours", "a.tsv", "dev.tsv", "run"))
+    make_fairseq(tmp_path / "nllb", "nllb", max_position_embeddings=300, d_model=32)
+    asked = ["import", str(tmp_path / "nllb"), "-o", str(ours)]
+    assert main([*asked, "--from", "english"]) == 2
+    assert 'knows no language "english"' in capsys.readouterr().err
+    assert main([*asked, "--from", "eng_Latn"]) == 0
+    data.write_text("".join(f"{a}\t{b}\n" for a, b in PAIRS), "utf-8")
+    dev.write_text("the cat is small\tdie Katze ist klein\nmy house\tmein Haus\n", "utf-8")
+    way = ["--from", "eng_Latn", "--to", "deu_Latn"]
+    asked = ["train", "--start", str(ours), "--data", str(data), "--dev", str(dev), *way]
+    settings = "--training.max-steps 150 --training.batch-tokens 400 --model.dropout 0 --quiet"
+    settings += " --training.lora-rank 16 --schedule.kind linear --schedule.peak 0.02"
+    settings += " --schedule.warmup-steps 10"
+    assert main([*asked, "--out", str(run), *settings.split()]) == 0
+    capsys.readouterr()
+    for model, least in ((run, 0.7), (ours, 0.0)):
+        assert main(["score", "--model", str(model), "--data", str(data), *way]) == 0
+        means = [float(line.split("\t")[1]) for line in capsys.readouterr().out.splitlines()]
+        score = sum(means) / len(means)
+        assert score > -2.0 if least else score < -4.0
+    sentence, target = PAIRS[0]
+    assert main(["translate", "--model", str(run), *way, sentence]) == 0
+    assert main(["translate", "--model", str(run), "--to", "fra_Latn", sentence]) == 0
+    assert main(["inspect", "--model", str(run), *way, sentence, "--target", target]) == 0
+    assert "Katze" in capsys.readouterr().out
+    out = tmp_path / "out"
+    assert main(["export", "--model", str(run), "--to", "huggingface", "-o", str(out)]) == 0
+    assert "8 of 8 test sentences equal" in capsys.readouterr().out
+    assert main(["export", "--model", str(run), "--to", "ctranslate2", "-o", str(run / "x")]) == 2
+    assert "knows no model.opening" in capsys.readouterr().err
