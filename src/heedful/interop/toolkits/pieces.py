@@ -41,7 +41,7 @@ def tokenizer_of(
     writing = _side(found.target, rows[1], target)
     framing = None if found.ended else Framing(ended=False)
     alike = reading.to_str() == writing.to_str()
-    return Tokenizer(reading, reading if alike else writing, framing)
+    return Tokenizer(reading, reading if alike else writing, framing=framing)
 
 
 def _file(side: Vocabulary, folder: Path, own: Sequence[str], given: Path | None) -> Path | None:
