@@ -15,32 +15,45 @@ EXAMPLES = """
 heed import opus-mt-en-de -o models/opus-en-de
 heed import opus-mt-en-ROMANCE --from en -o models/romance
 heed import my-model-for-transformers -o models/back
+heed import fairseq/checkpoint_best.pt --pieces fairseq/bpecodes -o models/old
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Make a model folder of a folder of Hugging Face: Marian (OPUS-MT), or what heed exported.
+    """Make a model folder of one of Hugging Face, or of a checkpoint of fairseq and its kin.
 
     All commands take the result: translate, evaluate, serve, play, inspect, export, and train,
-    which goes on with it by --start. Nothing is fetched, and no pickle is read.
+    which goes on with it by --start. Nothing is fetched. Checkpoints of fairseq, OpenNMT-py and
+    JoeyNMT, which are pickles, are read by a process of their own that can run nothing of them.
     """
 
     folder: Annotated[Path, tyro.conf.Positional]
-    """A folder with config.json, model.safetensors, source.spm, target.spm and vocab.json."""
+    """A folder with config.json, model.safetensors and a vocabulary; or a checkpoint, such as
+    checkpoint_best.pt, model_step_100000.pt or best.ckpt, with its dictionaries beside it."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o", "--out"], metavar="FOLDER")]
     """The model folder to write; there must be nothing of that name yet."""
     from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
     """The language that it translates from, such as en, where the folder does not say."""
     to: str | None = None
     """The language that it translates to; a model with language tags knows its own."""
+    pieces: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Of a checkpoint: its merges (subword-nmt, fastBPE) or its SentencePiece model."""
+    target_pieces: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """The same of the target, where it is another file."""
 
 
 def run(options: Options) -> int:
     """Write the folder; say on standard output what it holds."""
     from heedful.interop import importing
 
-    loaded = importing.bring(options.folder, options.output, options.from_, options.to)
+    loaded = importing.bring(
+        options.folder,
+        options.output,
+        options.from_,
+        options.to,
+        (options.pieces, options.target_pieces),
+    )
     tokenizer, count = loaded.tokenizer, sum(w.numel() for w in loaded.model.parameters())
     ways = " or ".join(f"--to {language}" for language in tokenizer.languages[:5])
     more = f", {ways}{' ...' if len(tokenizer.languages) > 5 else ''}" if ways else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from heedful import __version__
 from heedful.errors import SettingError, did_you_mean
+from heedful.interop import toolkits
 from heedful.interop.folder import fresh_folder
 from heedful.interop.huggingface import seq2seq
 from heedful.model_folder import LoadedModel, save_model
@@ -14,14 +15,26 @@ from heedful.model_header import Languages
 from heedful.text.pieces import language_tag
 
 
-def bring(folder: Path, output: Path, source: str | None, target: str | None) -> LoadedModel:
-    """Write a folder of Hugging Face as a model folder; return what it holds.
+def bring(
+    folder: Path,
+    output: Path,
+    source: str | None,
+    target: str | None,
+    pieces: tuple[Path | None, Path | None] = (None, None),
+) -> LoadedModel:
+    """Write a folder of Hugging Face or an old checkpoint as a model folder; return what it holds.
 
-    `source` and `target` are the languages, where its files name none or others. Raises ModelError
-    for a folder that is not known here, OutputError if `output` is taken, SettingError for a target
-    language that the model has no tag for.
+    `source` and `target` are the languages, where its files name none or others; `pieces` are files
+    that cut the texts of an old model. Raises ModelError for what is not known here, OutputError if
+    `output` is taken, SettingError for a target language that the model has no tag for.
     """
-    loaded = seq2seq.load(folder)
+    if toolkits.is_checkpoint(folder):
+        loaded = toolkits.load(folder, *pieces)
+    elif any(pieces):
+        problem = "only checkpoints of fairseq, OpenNMT-py and JoeyNMT need them"
+        raise SettingError(problem, where="--pieces", fix="leave it out")
+    else:
+        loaded = seq2seq.load(folder)
     loaded = loaded._replace(languages=_named(loaded, source, target))
     with fresh_folder(output) as fresh:
         save_model(fresh, *loaded, card=_card(folder, loaded))
@@ -73,7 +86,7 @@ def _card(folder: Path, loaded: LoadedModel) -> str:
         sides = f"{known.source or 'source'} to {', '.join(loaded.tokenizer.languages)}"
     return (
         f"# A translator, {sides}\n\n"
-        f"Imported by heedful {__version__} from the folder `{folder.resolve().name}`, with its"
+        f"Imported by heedful {__version__} from `{folder.resolve().name}`, with its"
         f" weights unchanged: {config.encoder_layers} encoder and {config.decoder_layers} decoder"
         f" layers of width {config.d_model}. Its licence and its data are those of that folder.\n"
     )

@@ -21,6 +21,8 @@ class Framing(NamedTuple):
 
     before: tuple[str, ...] = ()
     behind: tuple[str, ...] = ()
+    ended: bool = True
+    """Whether there is a `</s>`; models of OpenNMT-py read sources without it."""
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -30,7 +32,7 @@ class Framing(NamedTuple):
     @property
     def around(self) -> tuple[int, int]:
         """How many pieces stand before those of the text, and behind them."""
-        return len(self.before), len(self.behind) + 1
+        return len(self.before), len(self.behind) + self.ended
 
     @property
     def directed(self) -> bool:
@@ -40,12 +42,13 @@ class Framing(NamedTuple):
     @classmethod
     def read(cls, data: dict[str, Any], where: str) -> "Framing":
         """Return what a tokenizer.json says; raises ModelError for marks that are not known."""
-        sides = [data.get(name) for name in cls._fields]
+        sides = [data.get(name) for name in ("before", "behind")]
         known = all(isinstance(side, list) and set(map(str, side)) <= {*MARKS} for side in sides)
-        if not known:
+        ended = data.get("ended", True)
+        if not known or not isinstance(ended, bool):
             raise ModelError("its framing is damaged", where=where, fix="import the model again")
         before, behind = (tuple(map(str, side)) for side in sides if side is not None)
-        return cls(before, behind)
+        return cls(before, behind, ended)
 
 
 def direction(source: str, target: str) -> str:

@@ -31,6 +31,8 @@ from heedful.text.pieces import (
 from heedful.text.sentence_pieces import FORMAT as SENTENCE_PIECES
 from heedful.text.sentence_pieces import SentencePieces
 from heedful.text.sentencepiece_file import SentencePieceModel
+from heedful.text.subword_pieces import FORMAT as SUBWORD_PIECES
+from heedful.text.subword_pieces import SubwordPieces
 from heedful.text.tokenizer_file import languages_of, parse, read_backend, side_content
 from heedful.text.train_tokenizer import BPE, TokenizerConfig, Unigram, train_backend
 from heedful.text.words import Words
@@ -42,7 +44,9 @@ SIDES = ("source_tokenizer.json", "target_tokenizer.json")
 """Names for each side alone, as other programs read them."""
 
 
-Side = Backend | SentencePieces
+Foreign = SentencePieces | SubwordPieces
+"""A side that an imported model brings."""
+Side = Backend | Foreign
 
 
 class Tokenizer:
@@ -66,7 +70,7 @@ class Tokenizer:
         self._one_file = source is target
         self.shared: bool = self._one_file or _same_pieces(source, target)
         self.languages: tuple[str, ...] = (
-            source.languages if isinstance(source, SentencePieces) else languages_of(source)
+            source.languages if isinstance(source, Foreign) else languages_of(source)
         )
         self._framed = framing is not None
         self.framing = framing or Framing(("to",) if self.languages else ())
@@ -162,7 +166,8 @@ class Tokenizer:
         `heedful.text.framing.direction` as `to`.
         """
         head, tail = self.marks(to)
-        return [[*head, *ids, END, *tail] for ids in _encode(self._source_words, texts)]
+        tail = [END, *tail] if self.framing.ended else tail
+        return [[*head, *ids, *tail] for ids in _encode(self._source_words, texts)]
 
     def encode_target(self, texts: Sequence[str]) -> list[list[int]]:
         """Return `pieces </s>` of each text; the batch puts <s> before them."""
@@ -198,7 +203,7 @@ class Tokenizer:
 
     def target_bytes(self) -> list[bytes]:
         """Return what every piece of the target stands for, in order; control pieces nothing."""
-        if isinstance(self._target, SentencePieces):
+        if isinstance(self._target, Foreign):
             return self._target.spelled()
         controls = len(CONTROL) + len(self.languages) * self.shared
         learnt = self.vocabularies()[1][controls:]
@@ -211,7 +216,7 @@ class Tokenizer:
         """
         sides = (self._source, self._target)[: len(self.side_files)]
         for number, (name, side) in enumerate(zip(self.side_files, sides, strict=True)):
-            if isinstance(side, SentencePieces):
+            if isinstance(side, Foreign):
                 _write_whole(folder / name, side.for_library(decodes=number == 1))
             else:
                 _write_whole(folder / name, side.to_str())
@@ -229,7 +234,7 @@ class Tokenizer:
     @property
     def side_files(self) -> tuple[str, ...]:
         """Names of the files that `save_sides` writes: one, or the source's and the target's."""
-        foreign = isinstance(self._source, SentencePieces)
+        foreign = isinstance(self._source, Foreign)
         return SIDES if foreign or not self.shared else ("tokenizer.json",)
 
     def cutters(self) -> tuple[SentencePieceModel, SentencePieceModel] | None:
@@ -250,7 +255,7 @@ class Tokenizer:
         told = {"from": source, "to": target}
         head, tail = (
             [self._tag_id(told[mark]) if mark in told else START for mark in marks]
-            for marks in self.framing
+            for marks in (self.framing.before, self.framing.behind)
         )
         return head, tail
 
@@ -271,14 +276,14 @@ class Tokenizer:
         return len(CONTROL) + self.languages.index(language)
 
 
-def _words(side: Side) -> Words | SentencePieces:
+def _words(side: Side) -> Words | Foreign:
     """Return what cuts the texts of a side."""
-    return side if isinstance(side, SentencePieces) else Words(side)
+    return side if isinstance(side, Foreign) else Words(side)
 
 
 def _same_pieces(source: Side, target: Side) -> bool:
     """Return whether two sides of SentencePiece number the same pieces."""
-    if isinstance(source, SentencePieces) and isinstance(target, SentencePieces):
+    if isinstance(source, Foreign) and isinstance(target, Foreign):
         return source.pieces == target.pieces
     return False
 
@@ -286,18 +291,20 @@ def _same_pieces(source: Side, target: Side) -> bool:
 def _read_side(data: dict[str, Any], where: str) -> Side:
     if data.get("format") == SENTENCE_PIECES:
         return SentencePieces.read(data, where)
+    if data.get("format") == SUBWORD_PIECES:
+        return SubwordPieces.read(data, where)
     return read_backend(data, where)
 
 
 def _content(side: Side) -> dict[str, Any]:
     """Return what was learnt."""
-    if isinstance(side, SentencePieces):
+    if isinstance(side, Foreign):
         content: dict[str, Any] = json.loads(side.to_str())
         return content
     return side_content(side)
 
 
-def _encode(words: Words | SentencePieces, texts: Sequence[str]) -> list[list[int]]:
+def _encode(words: Words | Foreign, texts: Sequence[str]) -> list[list[int]]:
     try:
         return words.encode(texts)
     except TypeError:
@@ -306,7 +313,7 @@ def _encode(words: Words | SentencePieces, texts: Sequence[str]) -> list[list[in
 
 def _pieces(side: Side, ids: Sequence[int]) -> list[str]:
     pieces = (side.id_to_token(number) for number in ids)
-    shown = str if isinstance(side, SentencePieces) else readable
+    shown = str if isinstance(side, Foreign) else readable
     return [CONTROL[UNKNOWN] if piece is None else shown(piece) for piece in pieces]
 
 

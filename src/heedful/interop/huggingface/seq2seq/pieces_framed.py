@@ -61,7 +61,10 @@ def _framed(loaded: LoadedModel, tokenizer: Tokenizer, rows: dict[str, int]) -> 
     told = {"<s>": CONTROL[START]}
     if known:
         told["from"] = language_tag(source if source in known else known[0])
-    before, behind = ([told[mark] for mark in marks if mark in told] for marks in tokenizer.framing)
+    before, behind = (
+        [told[mark] for mark in marks if mark in told]
+        for marks in (tokenizer.framing.before, tokenizer.framing.behind)
+    )
     behind = [CONTROL[END], *behind]
     used = {*before, *behind}
 

@@ -4,7 +4,7 @@ What `config.json` says, then pieces, then names, shapes and types of all tensor
 numbers. Nothing is unpickled.
 """
 
-__all__ = ["ARCHITECTURES", "NEVER", "load"]
+__all__ = ["ARCHITECTURES", "NEVER", "load", "rows"]
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -139,19 +139,19 @@ def _fill_tables(
     """Copy the rows of the embeddings and of the bias, each to its place."""
     tables = model.tables
     sides = [(tables.source, pieces.source_rows), (tables.target, pieces.target_rows)]
-    for name, (table, rows) in zip(embeddings, sides[-len(embeddings) :], strict=True):
-        table.weight.copy_(_rows(read(held[name], name), rows, 0.0))
+    for name, (table, order) in zip(embeddings, sides[-len(embeddings) :], strict=True):
+        table.weight.copy_(rows(read(held[name], name), order, 0.0))
     if tables.bias is None:
         return
     size = [*embeddings.values()][-1]
     bias = read(held[BIAS], BIAS)[0] if BIAS in held else torch.zeros(size)
-    tables.bias.copy_(_rows(bias, pieces.target_rows, NEVER))
+    tables.bias.copy_(rows(bias, pieces.target_rows, NEVER))
 
 
-def _rows(
-    values: Float[Tensor, "N *D"], rows: Sequence[int | None], missing: float
+def rows(
+    values: Float[Tensor, "N *D"], order: Sequence[int | None], missing: float
 ) -> Float[Tensor, "M *D"]:
     """Return the rows in this order; one that is nowhere is `missing` throughout."""
-    found = values.float()[[0 if row is None else row for row in rows]]
-    found[[at for at, row in enumerate(rows) if row is None]] = missing
+    found = values.float()[[0 if row is None else row for row in order]]
+    found[[at for at, row in enumerate(order) if row is None]] = missing
     return found
