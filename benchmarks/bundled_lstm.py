@@ -1,6 +1,6 @@
-"""The small LSTM that the playground's tour puts beside a Transformer: trained, made int8, scored.
+"""The small LSTM that is to stand beside the bundled model: trained, made int8, scored.
 
-    python benchmarks/bundled_lstm.py --out runs/everyday-lstm --folder src/heedful/pretrained/everyday_lstm
+    python benchmarks/bundled_lstm.py --out RUN --folder src/heedful/pretrained/everyday_lstm
 
 Sutskever's model without attention: whatever the decoder knows of a sentence fits into the states
 that the encoder ends with. Learns Tatoeba, English and German both ways, from

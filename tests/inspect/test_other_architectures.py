@@ -124,7 +124,11 @@ def test_the_playground_asks_them_the_same(name: str, tokenizer: Tokenizer) -> N
     assert vector["values"]
     assert vector["position"]["kind"] == ("learned" if name == "ConvS2S" else "none")
     number = events[0]["id"]
-    assert play.ask("importance", {"id": number, "step": 1})["how"] == "gate gradient"
+    if kinds:
+        assert play.ask("importance", {"id": number, "step": 1})["how"] == "gate gradient"
+    else:
+        with pytest.raises(SettingError, match="no heads that could matter"):
+            play.ask("importance", {"id": number, "step": 1})
     assert "</html>" in play.ask("export", {"id": number})
 
 

@@ -276,7 +276,7 @@ def test_what_is_refused(both: Both) -> None:
     writer, seen = both.writer, both.seen
     with pytest.raises(SettingError, match="does not translate"):
         _ = seen.beam
-    with pytest.raises(SettingError, match='no attention of that kind; it has decoder'):
+    with pytest.raises(SettingError, match="no attention of that kind; it has decoder"):
         seen.attention("cross", 0)
     with pytest.raises(SettingError, match="0 is not from 1 to 512"):
         trace_prompt(writer, PROMPT, most=0)

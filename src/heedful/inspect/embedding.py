@@ -18,7 +18,6 @@ from heedful.shapes import Array, Float, Tensor
 from heedful.translator import Translator
 from heedful.writer import Writer
 
-
 NO_POSITION = InputPosition()
 
 

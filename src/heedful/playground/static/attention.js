@@ -245,8 +245,10 @@ export class Attention extends HTMLElement {
     const { kind, layer, head, row, column, words, hide } = this.#state;
     const map = this.#maps[kind];
     const known = Object.keys(this.#maps);
-    this.kinds[0].parentElement.hidden = known.length === 1 && known[0] !== "encoder";
-    for (const part of [this.heads, this.pictures, this.off, ...this.switches]) {
+    const one = known.length === 1 && known[0] !== "encoder";
+    this.kinds[0].parentElement.hidden = one || this.#none;
+    const own = [this.heads, this.pictures, this.off, this.listed.parentElement];
+    for (const part of [...own, ...this.switches]) {
       part.hidden = this.#none;
     }
     this.kinds.forEach((button) => {
