@@ -4,6 +4,7 @@
 
 import { make } from "heedful/dom.js";
 import { say } from "heedful/live/say.js";
+import { REPLACED } from "heedful/live/state.js";
 import { tabList, tabPanel } from "heedful/live/tabs.js";
 
 /** The panels, in the order in which they are read, by the columns in which they stand. */
@@ -33,8 +34,6 @@ const TABS = ["translate", "inside", "tour"];
 const WITHOUT = ["beam", "atlas"];
 /** Of a model that is no Transformer: what is about heads that look at their own side. */
 const OF_TRANSFORMERS = ["machine", "evidence", "atlas"];
-/** The models that the Transformer replaced. */
-export const REPLACED = ["recurrent", "convolutional"];
 
 /**
  * Return which tabs and panels there are.
