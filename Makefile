@@ -8,6 +8,7 @@
 #   make bench-train   training speed against other toolkits, which it installs (45 minutes)
 #   make bench-decode  decoding speed against other engines (MODEL=runs/multi30k/model)
 #   make bench-serve   heed serve under load, and CTranslate2 behind a server (15 minutes)
+#   make claims    what the paper claims, measured in quick (15 minutes); make claims-full: whole, resumable (long)
 #   make bench-play    how long the playground takes in a real browser (5 minutes)
 #
 # PYTHON names the Python to build .venv with: make setup PYTHON=python3.12
@@ -25,7 +26,7 @@ ifneq ($(wildcard ../shared/data),)
 export HEEDFUL_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: setup demo test test-all check bench bench-train bench-decode bench-serve bench-play
+.PHONY: setup demo test test-all check bench bench-train bench-decode bench-serve bench-play claims claims-full
 
 setup: $(STAMP)
 
@@ -67,3 +68,10 @@ bench-serve: setup
 
 bench-play: setup
 	$(BIN)/python benchmarks/playground_latency.py
+
+claims: setup
+	$(IN_VENV) heedful claims --out runs/claims-quick
+
+claims-full: setup
+	$(IN_VENV) heedful claims --full --out benchmarks/results/claims
+	$(IN_VENV) heedful claims --document docs/claims.md --out benchmarks/results/claims

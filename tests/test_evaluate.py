@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.significance import PairedTest, _bootstrap_resample, estimate_ci
 
-from heedful import evaluate
+from heedful import resampling
 from heedful.errors import DataError
 from heedful.evaluate import Scores, compare, score, tokenizer_for
 
@@ -174,7 +174,7 @@ def test_the_sentences_that_changed_most(show: int) -> None:
 def test_portions_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     hypotheses, references = corpus_of(7, 30, 0.3)
     whole = score(hypotheses, references, resamples=100)
-    monkeypatch.setattr(evaluate, "DRAWS_AT_ONCE", 30 * 7)
+    monkeypatch.setattr(resampling, "DRAWS_AT_ONCE", 30 * 7)
     assert score(hypotheses, references, resamples=100) == whole
 
 

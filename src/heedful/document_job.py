@@ -19,6 +19,7 @@ from heedful.errors import DataError, OutputError, SettingError
 from heedful.output import open_output
 from heedful.progress import Progress
 from heedful.request import Request
+from heedful.text.framing import parted
 from heedful.translated_line import notes
 from heedful.translation import Translation
 
@@ -64,7 +65,7 @@ class Job:
         if self.target.exists() and self.target.samefile(self.source):
             problem = "the document would be written over"
             raise OutputError(problem, where=str(self.target), fix="choose another output")
-        language = translator.target(to, from_) or translator.languages.target
+        language = parted(translator.target(to, from_))[1] or translator.languages.target
         text = text_of(_bytes_of(self.source), str(self.source))
         document = read(text, self.kind, name=str(self.source), language=language)
         progress = Progress(quiet=quiet)

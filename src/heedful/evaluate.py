@@ -1,8 +1,8 @@
 """How good are translations? sacreBLEU and chrF with signatures, intervals and paired tests.
 
 Lists of strings come in, `Scores` or a `Comparison` go out; no model and no file is known here.
-The n-gram counts are sacreBLEU's own; only resampling is done here, on all resamples at once,
-with sacreBLEU's random numbers, so that intervals equal sacreBLEU's and p-values too, but for ties.
+The n-gram counts are sacreBLEU's own; intervals equal sacreBLEU's and p-values too, but for ties
+(`heedful.resampling`).
 `heedful.commands.evaluate` and validation during training call it.
 """
 
@@ -25,36 +25,20 @@ from typing import Any
 
 import numpy as np
 import sacrebleu
-from numpy.typing import NDArray
 from sacrebleu.metrics.base import Metric
 
 from heedful.errors import DataError
-
-SEED = 12345
-"""sacreBLEU's own default, so that its command line gives the same intervals."""
-
-RESAMPLES = 1000
-TRIALS = 10_000
-DRAWS_AT_ONCE = 2**25
-"""Random draws held in memory at once: 32 MB of booleans, 256 MB of row numbers."""
-
-ROUNDING = 1e-9
-"""Points of difference that may be an error of floating-point arithmetic."""
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Score:
-    """One metric's value for a whole test set, from 0 to 100, with its 95 % interval."""
-
-    name: str
-    value: float
-    low: float | None
-    """Lower end of the bootstrap interval; None when no resamples were asked for."""
-    high: float | None
-    signature: str
-    """How it was computed, in sacreBLEU's notation: what a paper must quote."""
+from heedful.resampling import (
+    RESAMPLES,
+    ROUNDING,
+    SEED,
+    TRIALS,
+    Array,
+    Paired,
+    Score,
+    measured,
+    paired,
+)
 
 
 @dataclass(frozen=True)
@@ -78,26 +62,6 @@ class Scores:
     def to_json(self) -> dict[str, Any]:
         """Return plain values for `json.dumps`."""
         return dataclasses.asdict(self) | {"sentences_per_second": self.sentences_per_second}
-
-
-@dataclass(frozen=True)
-class Paired:
-    """Two systems measured by one metric on the same sentences."""
-
-    a: Score
-    b: Score
-    low: float
-    """Lower end of the 95 % bootstrap interval of the difference b - a."""
-    high: float
-    p_bootstrap: float
-    """Paired bootstrap resampling (Koehn 2004): chance of so large a difference by luck."""
-    p_randomisation: float
-    """Paired approximate randomisation (Riezler and Maxwell 2005), two-sided."""
-
-    @property
-    def difference(self) -> float:
-        """How many points b is better than a."""
-        return self.b.value - self.a.value
 
 
 @dataclass(frozen=True)
@@ -132,8 +96,8 @@ class Comparison:
         """Return plain values for `json.dumps`; those of `changed` are shown with their texts."""
         plain = dataclasses.asdict(self)
         del plain["changed"]
-        for name, paired in (("bleu", self.bleu), ("chrf", self.chrf)):
-            plain[name]["difference"] = paired.difference
+        for name, metric in (("bleu", self.bleu), ("chrf", self.chrf)):
+            plain[name]["difference"] = metric.difference
         return plain
 
 
@@ -167,7 +131,7 @@ def score(
     """
     _check(references, hypotheses)
     bleu, chrf, lower = (
-        _measured(measure, measure.counts(hypotheses, references), resamples, seed)
+        measured(measure, measure.counts(hypotheses, references), resamples, seed)
         for measure in _measures(tokenize or tokenizer_for(language))
     )
     empty = sum(not line.strip() for line in hypotheses)
@@ -194,9 +158,9 @@ def compare(
     _check(references, a, b)
     how = resamples, trials, seed
     bleu, chrf, _ = _measures(tokenize or tokenizer_for(language))
-    bleus = _paired(bleu, bleu.counts(a, references), bleu.counts(b, references), how)
+    bleus = paired(bleu, bleu.counts(a, references), bleu.counts(b, references), how)
     counts_a, counts_b = chrf.counts(a, references), chrf.counts(b, references)
-    chrfs = _paired(chrf, counts_a, counts_b, how)
+    chrfs = paired(chrf, counts_a, counts_b, how)
     changed = _changed(chrf.formula(counts_a), chrf.formula(counts_b), show)
     return Comparison(bleus, chrfs, len(references), *how, changed)
 
@@ -244,10 +208,6 @@ class _Measure:
         rows = self.metric._extract_corpus_statistics(hypotheses, [references])
         return np.array(rows, dtype=np.float64)
 
-    def of(self, sums: Array) -> float:
-        """Return the score of counts summed over a test set."""
-        return float(self.formula(sums[None])[0])
-
     def signature(self, **resampling: int) -> str:
         """Return sacreBLEU's signature with the resampling that was done."""
         signature = self.metric.get_signature()
@@ -265,86 +225,6 @@ def _measures(tokenizer: str) -> tuple[_Measure, _Measure, _Measure]:
         _Measure("chrF2", sacrebleu.CHRF(), _chrf),
         _Measure(f"BLEU, lower-cased, tokenised ({tokenizer})", lower, _bleu),
     )
-
-
-def _measured(measure: _Measure, counts: Array, resamples: int, seed: int) -> Score:
-    value = measure.of(counts.sum(0))
-    if not resamples:
-        return Score(measure.name, value, None, None, measure.signature())
-    low, high = _interval(measure.formula(_resampled(counts, resamples, seed)))
-    return Score(measure.name, value, low, high, measure.signature(bs=resamples, seed=seed))
-
-
-def _paired(measure: _Measure, a: Array, b: Array, how: tuple[int, int, int]) -> Paired:
-    resamples, trials, seed = how
-    score_a, score_b = (_measured(measure, counts, resamples, seed) for counts in (a, b))
-    observed = abs(score_b.value - score_a.value)
-    both = _resampled(np.hstack([a, b]), resamples, seed)
-    differences = measure.formula(both[:, a.shape[1] :]) - measure.formula(both[:, : a.shape[1]])
-    # the bootstrap's differences scatter about the observed one; the null hypothesis is that
-    # they scatter about zero, so their mean is taken away
-    by_luck = np.abs(differences) - np.abs(differences).mean()
-    swapped = _swapped(a - b, trials, seed)
-    exchanged = np.abs(measure.formula(b.sum(0) + swapped) - measure.formula(a.sum(0) - swapped))
-    return Paired(
-        score_a,
-        score_b,
-        *_interval(differences),
-        p_bootstrap=_p_value(by_luck, observed),
-        p_randomisation=_p_value(exchanged, observed),
-    )
-
-
-def _interval(samples: Array) -> tuple[float, float]:
-    """Return the ends of the middle 95 % of the samples."""
-    ordered = np.sort(samples)
-    cut = len(ordered) // 40
-    return float(ordered[cut]), float(ordered[-1 - cut])
-
-
-def _p_value(by_luck: Array, observed: float) -> float:
-    """Return (c + 1) / (n + 1), with c of n chance differences as large as the observed.
-
-    sacreBLEU counts only larger ones, so that a system compared with itself comes out as
-    surely different; with "as large" it comes out at p = 1 (Phipson and Smyth 2010).
-    """
-    as_large = int((by_luck >= observed - ROUNDING).sum())
-    return (as_large + 1) / (len(by_luck) + 1)
-
-
-def _resampled(counts: Array, resamples: int, seed: int) -> Array:
-    """Sum the counts over sentences drawn with replacement: one row a resample."""
-    random = np.random.default_rng(seed)
-    n = len(counts)
-    sums = []
-    for size in _portions(resamples, n):
-        drawn = random.choice(n, size=(size, n), replace=True)
-        drawn += np.arange(size)[:, None] * n
-        times = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
-        sums.append(times.astype(np.float64) @ counts)
-    return np.concatenate(sums)
-
-
-def _swapped(difference: Array, trials: int, seed: int) -> Array:
-    """Sum the differences over a random half of the sentences: one row a trial."""
-    random = np.random.default_rng(seed)
-    n = len(difference)
-    return np.concatenate(
-        [
-            random.integers(2, size=(size, n), dtype=bool).astype(np.float64) @ difference
-            for size in _portions(trials, n)
-        ]
-    )
-
-
-def _portions(rows: int, width: int) -> list[int]:
-    """Split `rows` so that a portion holds few enough draws.
-
-    >>> _portions(5, DRAWS_AT_ONCE // 2)
-    [2, 2, 1]
-    """
-    size = max(1, DRAWS_AT_ONCE // width)
-    return [min(size, rows - start) for start in range(0, rows, size)]
 
 
 def _bleu(sums: Array) -> Array:

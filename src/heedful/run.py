@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -53,10 +54,12 @@ def train(
     *,
     resume: bool = False,
     accept_changes: bool = False,
+    task_of: Callable[[Any, Site], Task] | None = None,
 ) -> RunResult:
     """Train a model into `folder`, or go on with the training that is there.
 
     A resumed run must find the corpus and the tokenizer it began with, unless `accept_changes`.
+    `task_of` makes the run's task; if it is not given, the settings say which task it is.
     Raises a HeedfulError for a folder in use, a broken corpus, or settings that do not fit; a new
     run that fails before its first step leaves nothing behind.
     """
@@ -68,7 +71,7 @@ def train(
     with joined(device, config.parallel.timeout) as processes, ExitStack() as entered:
         resume = bool(processes.of_lead(resume)[0])
         quiet = progress if processes.lead else Progress(quiet=True)
-        task = _task(config, Site(folder, device, processes, quiet))
+        task = (task_of or _task)(config, Site(folder, device, processes, quiet))
         torch.manual_seed(config.seed)
         held: RunFolder | None = None
         failure: Exception | None = None

@@ -30,6 +30,7 @@ from heedful.errors import DataError, HeedfulError
 from heedful.progress import Progress
 from heedful.start import TestSets, bring, general_sets
 from heedful.taught import taught
+from heedful.text.framing import direction
 from heedful.text.tokenizer import Tokenizer
 
 Pair = TypeVar("Pair")
@@ -347,6 +348,10 @@ def spread(pairs: Iterable[Pair], count: int, most: int) -> Iterator[Pair]:
 
 def directions(data: DataConfig, tokenizer: Tokenizer) -> list[tuple[int, str | None]]:
     """Return which side is the source, with the tag of the target language if there are tags."""
-    if not data.both_directions:
-        return [(0, data.target_language if tokenizer.languages else None)]
-    return [(0, data.target_language), (1, data.source_language)]
+    ways = [(data.source_language, data.target_language)]
+    if data.both_directions:
+        ways.append(ways[0][::-1])
+    if tokenizer.framing.directed:
+        return [(side, direction(*way)) for side, way in enumerate(ways)]
+    tagged = data.both_directions or tokenizer.languages
+    return [(side, way[1] if tagged else None) for side, way in enumerate(ways)]

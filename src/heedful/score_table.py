@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from heedful.evaluate import Changed, Comparison, Paired, Score, Scores
+from heedful.exactness import Exactness
 from heedful.output_checks import Checks, Kept
 
 if TYPE_CHECKING:
@@ -28,9 +29,16 @@ _KINDS = {"placeholder": "placeholders", "tag": "tags", "url": "URLs"}
 _KINDS |= {"email": "e-mail addresses", "number": "numbers"}
 
 
-def scores_table(scores: Scores) -> list[str]:
+def scores_table(scores: Scores, exactness: Exactness | None = None) -> list[str]:
     """Return the metrics with their intervals, then their signatures."""
     metrics = (scores.bleu, scores.chrf, scores.bleu_lower)
+    if exactness is not None:
+        more = (exactness.exact, exactness.token_errors, exactness.character_errors)
+        return [f"{exactness.questions:,} questions", "", *_table_of((*more, *metrics))]
+    return _table_of(metrics)
+
+
+def _table_of(metrics: Sequence[Score]) -> list[str]:
     head = ("", "score", "95 % interval")
     rows = [
         (metric.name, f"{metric.value:.2f}", _range(metric.low, metric.high, ""))
@@ -39,10 +47,15 @@ def scores_table(scores: Scores) -> list[str]:
     return [*_aligned([head, *rows]), "", *_signatures(metrics)]
 
 
-def comparison_table(comparison: Comparison, names: tuple[str, str]) -> list[str]:
-    """Return both systems side by side, the chance that they differ by luck, and what it means."""
+def comparison_table(
+    comparison: Comparison, names: tuple[str, str], exact: Sequence[Paired] = ()
+) -> list[str]:
+    """Return both systems side by side, the chance that they differ by luck, and what it means.
+
+    `exact` are exact match and two rates of errors, of which less is better.
+    """
     head = ("", "A", "B", "B - A", "95 % interval", "p bootstrap", "p randomisation")
-    metrics = (comparison.bleu, comparison.chrf)
+    metrics = (*exact, comparison.bleu, comparison.chrf)
     rows = [
         (
             paired.a.name,
@@ -61,7 +74,10 @@ def comparison_table(comparison: Comparison, names: tuple[str, str]) -> list[str
         "",
         *_aligned([head, *rows]),
         "",
-        *(f"{paired.a.name}: {_verdict(paired)}" for paired in metrics),
+        *(
+            f"{paired.a.name}: {_verdict(paired, less_is_better=paired in exact[1:])}"
+            for paired in metrics
+        ),
         "",
         f"paired bootstrap: {comparison.resamples:,} resamples; approximate randomisation: "
         f"{comparison.trials:,} trials; seed {comparison.seed}",
@@ -107,15 +123,15 @@ def changed_lines(changed: Sequence[tuple[int, Changed, Sequence[str]]]) -> list
     return lines
 
 
-def _verdict(paired: Paired) -> str:
+def _verdict(paired: Paired, *, less_is_better: bool) -> str:
     """Say in words what the randomisation test found."""
     p = paired.p_randomisation
     if paired.difference == 0:
         return "A and B score the same"
-    better = "B" if paired.difference > 0 else "A"
+    better = "B" if (paired.difference > 0) != less_is_better else "A"
     if p < SIGNIFICANT:
         return f"{better} is better, and luck hardly explains it (p = {p:.4f})"
-    return f"{better} scores higher, but luck may explain it (p = {p:.4f})"
+    return f"{better} scores better, but luck may explain it (p = {p:.4f})"
 
 
 def _range(low: float | None, high: float | None, sign: str) -> str:

@@ -18,6 +18,7 @@ from heedful.errors import DataError
 from heedful.model_path import model_path
 from heedful.overlap import learnt
 from heedful.progress import Progress
+from heedful.text.framing import parted
 from heedful.translation import Translation
 from heedful.translator import BUNDLED, Options, Translator
 
@@ -146,13 +147,14 @@ def _refuse_learnt(name: str, translator: Translator, sources: list[str], tag: s
 def _direct(made: System, translator: Translator, how: How) -> str | None:
     """Set which column is the source and what the target is; return the tag to ask for."""
     languages = translator.languages
-    named = bool(languages.target)
+    named = bool(languages.target) or translator.tokenizer.framing.directed
     tag = translator.target(*((how.to, how.from_) if named else (None, None)))
-    target = tag or languages.target
-    made.swapped = languages.swapped(tag)
+    told, asked = parted(tag)
+    target = asked or languages.target
+    made.swapped = languages.swapped(asked)
     made.language = target if named else how.to or ""
     if named:
-        source = how.from_ or languages.known_source(tag)
+        source = told or how.from_ or languages.known_source(asked)
         made.direction = f"{source or '?'} → {target}"
     return tag
 

@@ -32,7 +32,8 @@ from heedful.decode.engine import Engine
 from heedful.decode.quantize import pick_precision
 from heedful.decode.shortlist import Shortlist, shortlist_of
 from heedful.device import pick_device
-from heedful.errors import SettingError, did_you_mean
+from heedful.directions import asked_of, ways_of
+from heedful.errors import SettingError
 from heedful.flowing import Feed, Flowing
 from heedful.model_folder import LoadedModel, check_alike, load_model
 from heedful.model_header import Languages
@@ -40,6 +41,7 @@ from heedful.model_path import BUNDLED, model_path
 from heedful.pipeline import How, Pipeline
 from heedful.request import Request, sound
 from heedful.search import Alternatives, Beam, Client, Hypothesis, Limits, SearchConfig
+from heedful.text.framing import parted
 from heedful.text.pieces import CONTROL, UNKNOWN
 from heedful.text.tokenizer import Tokenizer
 from heedful.translation import Candidate, Translation
@@ -156,60 +158,17 @@ class Translator:
         self._engine.settle()
 
     def target(self, to: str | None = None, from_: str | None = None) -> str | None:
-        """Return the language tag to ask for, None for a model of one direction.
+        """Return what to ask the tokenizer for, None for a model of one direction.
 
-        Raises SettingError when `to` is missing and needed, or when `to` or `from_` is a language
-        that the model does not translate.
+        It is the target's tag, or a `heedful.text.framing.direction`. Raises SettingError when `to`
+        is missing and needed, or when `to` or `from_` is a language that the model does not
+        translate.
         """
-        tagged = self.tokenizer.languages
-        if not tagged:
-            self._agree("to", to, self.languages.target)
-            self._agree("from", from_, self.languages.source)
-            return None
-        sources = {source for source, _ in self.ways()}
-        for option, language, known in (("to", to, tagged), ("from", from_, sorted(sources))):
-            if language is not None and language not in known:
-                problem = f'the model knows no language "{language}"'
-                fix = did_you_mean(language, known)
-                raise SettingError(problem, where=f"--{option}", fix=fix)
-        if to is not None and to == from_:
-            raise SettingError(f'both are "{to}"', where="--from and --to", fix="give one of them")
-        reached = {b for a, b in self.ways() if from_ is None or a == from_}
-        targets = [language for language in tagged if language in reached]
-        if to is None and (from_ is None or len(targets) != 1):
-            fix = f"give {' or '.join(f'--to {language}' for language in targets)}"
-            raise SettingError("the model translates into several languages", fix=fix)
-        if to is not None and to not in targets:
-            alone = f"the model translates from {from_} to {' or '.join(targets)} alone"
-            fix = f"translate to {self.languages.source} first, and from there to {to}"
-            raise SettingError(alone, where=f"--from {from_} --to {to}", fix=fix)
-        return to if to is not None else targets[0]
+        return asked_of(self.tokenizer, self.languages, to, from_)
 
     def ways(self) -> list[tuple[str, str]]:
         """Return every source with its target; all of them where the model does not say."""
-        tagged, known = self.tokenizer.languages, self.languages
-        if not tagged or {known.source, known.target, *known.others} == set(tagged):
-            return known.ways()
-        if known.source and known.source not in tagged:
-            return [(known.source, language) for language in tagged]
-        return [(a, b) for a in tagged for b in tagged if a != b]
-
-    def _agree(self, option: str, asked: str | None, known: str) -> None:
-        """Raise SettingError when a one-direction model is asked for a language it has not."""
-        if asked is None or asked == known:
-            return
-        source, target = self.languages.source, self.languages.target
-        if not known:
-            raise SettingError(
-                "the model was trained without naming its languages",
-                where=f"--{option} {asked}",
-                fix="leave it out",
-            )
-        raise SettingError(
-            f"the model translates only from {source or 'its source'} to {target or 'its target'}",
-            where=f"--{option} {asked}",
-            fix="leave it out, or use another model",
-        )
+        return ways_of(self.tokenizer.languages, self.languages)
 
     def translate(
         self,
@@ -356,12 +315,10 @@ class Translator:
         sources: Sequence[Sequence[int]],
         search: SearchConfig,
         clients: Sequence[Client] | None = None,
+        batch_tokens: int | None = None,
     ) -> list[list[Hypothesis]]:
-        """Return what the engine finds for sources that are pieces already.
-
-        For a source whose client leaves there may be nothing.
-        """
-        return self._engine.decode(sources, search, self.limits, clients=clients)
+        """Return what is found for sources that are pieces; maybe nothing where a client leaves."""
+        return self._engine.decode(sources, search, self.limits, batch_tokens, clients=clients)
 
     def alternatives(
         self,
@@ -387,8 +344,9 @@ class Translator:
             if isinstance(value, int) and value < 1:
                 raise SettingError(f"{value} is less than 1", where=name, fix="give more")
         tag = self.target(to, from_)
-        language = tag or self.languages.target
-        known = from_ or self.languages.known_source(tag)
+        told, target = parted(tag)
+        language = target or self.languages.target
+        known = told or from_ or self.languages.known_source(target)
         how = How(to=tag, source=known, language=language, search=options.get("search") or Beam())
         apart = ("search", "confidence")
         given = {name: value for name, value in options.items() if name not in apart}

@@ -13,6 +13,8 @@ MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "marshal", "sh
 NAMES = {"eval", "exec", "__import__"}
 CALLS = {"yaml.load", "yaml.unsafe_load", "torch.load", "torch.save", "torch.hub.load"}
 PACKAGES = ("torch.distributed.checkpoint",)
+READS_OLD_CHECKPOINTS = ("toolkits", "child.py")
+"""The one file that may call `torch.load`, in a process of its own, and how it must."""
 ARGUMENTS = {"weights_only": False, "allow_pickle": True, "trust_remote_code": True}
 
 
@@ -40,13 +42,26 @@ def dangers(code: str) -> Iterator[str]:
                     yield f"{called} without allow_pickle=False"
 
 
+def loads(code: str) -> Iterator[bool]:
+    """Yield of each call of `torch.load` whether it says `weights_only=True`."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+            given = {one.arg: ast.unparse(one.value) for one in node.keywords}
+            yield given.get("weights_only") == "True"
+
+
 def _forbidden(name: str) -> bool:
     return name.split(".")[0] in MODULES or name.startswith(PACKAGES)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_no_pickle(path: Path) -> None:
-    assert list(dangers(path.read_text("utf-8"))) == []
+    code = path.read_text("utf-8")
+    found = list(dangers(code))
+    if path.parts[-2:] == READS_OLD_CHECKPOINTS:
+        assert found == ["torch.load"]
+        found = [] if list(loads(code)) == [True] else found
+    assert found == []
 
 
 @pytest.mark.parametrize(

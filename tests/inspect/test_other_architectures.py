@@ -10,7 +10,8 @@ import torch
 from heedful.config import RunConfig
 from heedful.data.batches import Batch
 from heedful.errors import ModelError, SettingError
-from heedful.inspect.heads.measure import measure
+from heedful.inspect.heads.measure import Texts, measure
+from heedful.inspect.heads.table import lines
 from heedful.inspect.trace import Trace, trace
 from heedful.interop import ctranslate2, onnx
 from heedful.interop.huggingface import seq2seq
@@ -21,7 +22,8 @@ from heedful.models.convolutional import ConvolutionalConfig
 from heedful.models.recurrent import RecurrentConfig
 from heedful.models.wiring import NoAttention
 from heedful.objectives import Translation
-from heedful.playground.cards import card
+from heedful.playground.handlers import Played, Playground
+from heedful.serve.limits import ServerLimits
 from heedful.text.tokenizer import BPE, Tokenizer
 from heedful.train.parallel import FSDP
 from heedful.train.settings import TrainingConfig
@@ -74,8 +76,8 @@ def test_their_attention_to_the_source_is_shown_and_edited(
     for method in ("rollout", "chefer"):
         with pytest.raises(ModelError, match=f"{method} looks inside a Transformer"):
             found.attribute(1, method)
-    with pytest.raises(ModelError, match="the page of a trace looks inside a Transformer"):
-        found.save(tmp_path / "trace.html")
+    found.save(tmp_path / "trace.html")
+    assert '"kind": "cross"' in (tmp_path / "trace.html").read_text()
 
 
 @pytest.mark.parametrize("name", [name for name in OTHERS if name not in ATTENTIVE])
@@ -97,8 +99,6 @@ def test_what_needs_a_transformer_says_so(name: str, tokenizer: Tokenizer, tmp_p
     loaded = LoadedModel(translator.model, tokenizer, Languages())
     kind = translator.model.config.kind
     for act in (
-        lambda: measure(translator, None, ("en", "de")),
-        lambda: card(translator, None),
         lambda: ctranslate2.export(tmp_path / "a", loaded, "float32"),
         lambda: onnx.export(tmp_path / "b", loaded),
         lambda: seq2seq.export(tmp_path / "c", loaded),
@@ -106,6 +106,40 @@ def test_what_needs_a_transformer_says_so(name: str, tokenizer: Tokenizer, tmp_p
     ):
         with pytest.raises(ModelError, match=f"inside a Transformer, and this model is {kind}"):
             act()
+
+
+@pytest.mark.parametrize("name", ["Luong", "ConvS2S", "Sutskever"])
+def test_the_playground_asks_them_the_same(name: str, tokenizer: Tokenizer) -> None:
+    translator = seen(name, tokenizer).translator
+    config = translator.model.config
+    play = Playground([Played("old", translator)], ServerLimits())
+    told = play.listed()["models"][0]["card"]
+    assert (told["kind"], told["position"]) == (config.kind, None)
+    assert told["encoder_layers"] == config.encoder_layers
+    events = list(play.ask("trace", {"text": TEXT, "target": GIVEN, "beam": 2}))
+    kinds = [one["kind"] for one in events if one["event"] == "attention"]
+    assert kinds == (["cross"] if config.source_looks else [])
+    assert [one["event"] for one in events][-2:] == ["beam", "done"]
+    vector = play.ask("embedding", {"id": 260, "place": 1})
+    assert vector["values"]
+    assert vector["position"]["kind"] == ("learned" if name == "ConvS2S" else "none")
+    number = events[0]["id"]
+    if kinds:
+        assert play.ask("importance", {"id": number, "step": 1})["how"] == "gate gradient"
+    else:
+        with pytest.raises(SettingError, match="no heads that could matter"):
+            play.ask("importance", {"id": number, "step": 1})
+    assert "</html>" in play.ask("export", {"id": number})
+
+
+def test_heads_are_those_that_look_at_the_source(tokenizer: Tokenizer) -> None:
+    texts = Texts("mine", [TEXT] * 2, [GIVEN] * 2, (0, 1))
+    found = measure(seen("ConvS2S", tokenizer).translator, None, ("", ""), texts)
+    assert [str(one.head) for one in found.roles] == ["cross.0.0", "cross.1.0"]
+    assert found.roles[0].habit.pieces > 0
+    assert "attention to the source alone" in lines(found)[-1]
+    with pytest.raises(ModelError, match="the model has none"):
+        measure(seen("Sutskever", tokenizer).translator, None, ("", ""), texts)
 
 
 @pytest.mark.parametrize("name", ATTENTIVE)

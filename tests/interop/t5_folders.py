@@ -25,7 +25,13 @@ def t5_cutter() -> SentencePieceModel:
 
 
 def make_t5(
-    folder: Path, *, apart: bool = False, sentinels: int = 5, seed: int = 0, **changes: Any
+    folder: Path,
+    *,
+    kind: str = "T5",
+    apart: bool = False,
+    sentinels: int = 5,
+    seed: int = 0,
+    **changes: Any,
 ) -> Any:
     """Write a folder by transformers itself and return its model; its norms are no ones."""
     import transformers
@@ -47,9 +53,9 @@ def make_t5(
         "n_positions": 48,
     }
     size = len(model.pieces) + sentinels + SPARE
-    config = transformers.T5Config(vocab_size=size, **shape | changes)
+    config = getattr(transformers, f"{kind}Config")(vocab_size=size, **shape | changes)
     torch.manual_seed(seed)
-    made = transformers.T5ForConditionalGeneration(config).eval()
+    made = getattr(transformers, f"{kind}ForConditionalGeneration")(config).eval()
     if apart:
         made.lm_head.weight = torch.nn.Parameter(torch.randn(size, 16) * 0.3)
     with torch.no_grad():

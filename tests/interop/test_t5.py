@@ -176,13 +176,13 @@ def test_a_model_of_ours_goes_out_as_a_t5(tmp_path: Path) -> None:
 
 def test_words_before_each_source_are_kept(whole: Path, tmp_path: Path) -> None:
     folder, loaded = whole, load(whole)
-    importing.bring(folder, tmp_path / "ours", "en", "de", PREFIX)
+    importing.bring(folder, tmp_path / "ours", "en", "de", prefix=PREFIX)
     kept = load_model(tmp_path / "ours")
     assert kept.tokenizer.encode_source(["my cat"]) == loaded.tokenizer.encode_source(
         [PREFIX + "my cat"]
     )
     assert kept.tokenizer.encode_target(["my cat"]) == loaded.tokenizer.encode_target(["my cat"])
-    assert kept.tokenizer.n_head == len(kept.tokenizer.encode_source([""])[0]) - 1
+    assert sum(kept.tokenizer.around) == len(kept.tokenizer.encode_source([""])[0])
     with_words = Translator.load(tmp_path / "ours").translate(["my cat"])
     importing.bring(folder, tmp_path / "plain", "en", "de")
     plain = Translator.load(tmp_path / "plain")
@@ -228,7 +228,7 @@ TABLE = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "architecture": (
         _config(model_type="umt5"),
-        'the architecture "umt5" is not known here; known: marian, pegasus, t5, mt5',
+        '"umt5" is not known here; known: marian, pegasus, bart, mbart, m2m_100, t5, mt5',
     ),
     "network": (_config(feed_forward_proj="gated-mish"), '"feed_forward_proj" is "gated-mish"'),
     "width": (_config(d_kv=5), "has the shape"),

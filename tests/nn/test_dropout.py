@@ -160,6 +160,17 @@ def test_the_gradient_is_the_derivative() -> None:
     torch.testing.assert_close((gradient * step).sum(), difference, rtol=1e-4, atol=1e-5)
 
 
+def test_the_second_derivative_is_that_of_the_kept_elements() -> None:
+    torch.manual_seed(9)
+    states = torch.rand(40, requires_grad=True)
+    kept = Dropout(0.5)(states)
+    (first,) = torch.autograd.grad((kept**3).sum(), states, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), states)
+    # kept is k x with k of 0 or 2: the derivatives of k^3 x^3 are 3 k^3 x^2 and 6 k^3 x
+    k = kept.detach() / states.detach()
+    torch.testing.assert_close(second, 6 * k**3 * states.detach())
+
+
 def test_layers_are_independent() -> None:
     """Two modules, one after the other from one seed, as the layers of a shard are."""
     with dropout_seed(3):

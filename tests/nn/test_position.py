@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heedful.errors import ModelError
+from heedful.nn.buckets import buckets
 from heedful.nn.position import (
     ALiBi,
     Bucketed,
@@ -16,7 +17,6 @@ from heedful.nn.position import (
     Relative,
     Rotary,
     Sinusoidal,
-    buckets,
     sinusoids,
 )
 

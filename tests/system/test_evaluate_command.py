@@ -311,3 +311,20 @@ def test_the_package_is_not_calibrated(capsys: pytest.CaptureFixture[str]) -> No
     assert "--calibrate: it is for one model that you can write to" in capsys.readouterr().err
     assert main([*words, "--model", "everyday"]) == 2
     assert "belongs to the package and is not changed" in capsys.readouterr().err
+
+
+def test_exact_answers_are_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of three answers one is right; the others lack a word of 5 and of 7."""
+    (folder / "answers.txt").write_text(
+        "Die Katze schläft in Boston.\n\n-\n-\nDie Maus und die Katze.\n", "utf-8"
+    )
+    command = ["evaluate", "--data", "test.tsv", "--compare", "answers.txt", "answers.txt"]
+    assert main([*command, "--exact", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    found = told["a"]["exactness"]
+    assert found["questions"] == 3
+    assert found["exact"]["value"] == pytest.approx(100 / 3)
+    assert found["token_errors"]["value"] == pytest.approx(100 * 6 / 15)
+    assert told["comparison"]["exact"]["difference"] == 0
+    assert main([*command, "--exact"]) == 0
+    assert "exact match: A and B score the same" in capsys.readouterr().out

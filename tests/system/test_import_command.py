@@ -8,6 +8,7 @@ import torch
 
 from heedful.cli import main
 from heedful.model_folder import load_model
+from tests.interop.fairseq import make_fairseq
 from tests.interop.opus import make_opus
 from tests.interop.t5_folders import make_t5
 
@@ -133,3 +134,42 @@ def test_a_t5_learns_by_lora(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "8 of 8 test sentences equal" in capsys.readouterr().out
     assert main(["export", "--model", str(run), "--to", "ctranslate2", "-o", out + "2"]) == 2
     assert "CTranslate2 has" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_multilingual_one_is_tuned_with_lora(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("sentencepiece", reason="needs sentencepiece (the dev group)")
+    ours, data, dev, run = (tmp_path / name for name in ("ours", "a.tsv", "dev.tsv", "run"))
+    make_fairseq(tmp_path / "nllb", "nllb", max_position_embeddings=300, d_model=32)
+    asked = ["import", str(tmp_path / "nllb"), "-o", str(ours)]
+    assert main([*asked, "--from", "english"]) == 2
+    assert 'knows no language "english"' in capsys.readouterr().err
+    assert main([*asked, "--from", "eng_Latn"]) == 0
+    data.write_text("".join(f"{a}\t{b}\n" for a, b in PAIRS), "utf-8")
+    dev.write_text("the cat is small\tdie Katze ist klein\nmy house\tmein Haus\n", "utf-8")
+    way = ["--from", "eng_Latn", "--to", "deu_Latn"]
+    asked = ["train", "--start", str(ours), "--data", str(data), "--dev", str(dev), *way]
+    settings = "--training.max-steps 150 --training.batch-tokens 400 --model.dropout 0 --quiet"
+    settings += " --training.lora-rank 16 --schedule.kind linear --schedule.peak 0.02"
+    settings += " --schedule.warmup-steps 10"
+    assert main([*asked, "--out", str(run), *settings.split()]) == 0
+    capsys.readouterr()
+    scores = []
+    for model in (ours, run):
+        assert main(["score", "--model", str(model), "--data", str(data), *way]) == 0
+        means = [float(line.split("\t")[1]) for line in capsys.readouterr().out.splitlines()]
+        scores.append(sum(means) / len(means))
+    assert scores[0] < -4.0, "log-probabilities of a piece, before"
+    assert scores[1] > -2.0, "and after"
+    sentence, target = PAIRS[0]
+    assert main(["translate", "--model", str(run), *way, sentence]) == 0
+    assert main(["translate", "--model", str(run), "--to", "fra_Latn", sentence]) == 0
+    assert main(["inspect", "--model", str(run), *way, sentence, "--target", target]) == 0
+    assert "Katze" in capsys.readouterr().out
+    out = tmp_path / "out"
+    assert main(["export", "--model", str(run), "--to", "huggingface", "-o", str(out)]) == 0
+    assert "8 of 8 test sentences equal" in capsys.readouterr().out
+    assert main(["export", "--model", str(run), "--to", "ctranslate2", "-o", str(run / "x")]) == 2
+    assert "knows no model.opening" in capsys.readouterr().err

@@ -18,10 +18,17 @@ LINES = [
 ]
 
 
-@pytest.fixture(scope="module", params=[BPE, Unigram])
+@pytest.fixture(
+    scope="module",
+    params=[
+        BPE(vocabulary_size=330, exact=False),
+        Unigram(vocabulary_size=330, exact=False),
+        BPE(vocabulary_size=330, exact=False, words="spaces"),
+    ],
+    ids=["bpe", "unigram", "bpe-at-spaces"],
+)
 def backend(request: pytest.FixtureRequest) -> Backend:
-    settings = request.param(vocabulary_size=330, exact=False)
-    return train_backend(LINES, settings, control_pieces())
+    return train_backend(LINES, request.param, control_pieces())
 
 
 def by_library(backend: Backend, texts: Sequence[str]) -> list[list[int]]:

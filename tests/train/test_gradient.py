@@ -9,6 +9,7 @@ from torch import nn
 
 from heedful.data.batches import Batch
 from heedful.errors import SettingError
+from heedful.models.recurrent import RecurrentConfig
 from heedful.objectives import Loss
 from heedful.train.gradient import Gradients, automatic_shards
 from heedful.train.loop import Trainer
@@ -176,3 +177,18 @@ def test_a_frozen_weight_gets_no_gradient(make: Make) -> None:
     gradients.add(batch, batch.n_target)
     assert frozen.grad is None
     assert sum(w.grad is not None for w in trainer.model.parameters()) > 10
+
+
+def test_a_gradient_lies_as_its_weight_does(make: Make) -> None:
+    """A slice does not, and the fused optimizer of a GPU refuses it."""
+    trainer = make(STILL)
+    batch = first_batch(trainer)
+    pieces = 1 + max(
+        int(batch.source.max()), int(batch.target_in.max()), int(batch.target_out.max())
+    )
+    model = RecurrentConfig(d_model=16, max_length=256, dropout=0.0).build(pieces, pieces)
+    gradients = Gradients(model, trainer.gradients.objective, "float32", CPU, 1, lambda _: None)
+    gradients.add(batch, batch.n_target)
+    for weight in model.parameters():
+        assert weight.grad is not None
+        assert weight.grad.stride() == weight.stride()

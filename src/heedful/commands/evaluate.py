@@ -8,7 +8,6 @@ __all__ = ["ACCEPTS_SETTINGS", "EXAMPLES", "Options", "run"]
 import json
 import os
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,11 +16,9 @@ import tyro
 from heedful.errors import DataError, OutputError, SettingError
 
 if TYPE_CHECKING:
-    from heedful.confidence import Fit
     from heedful.data.glossary import Glossary
-    from heedful.evaluate import Changed, Comparison, Scores
-    from heedful.output_checks import Checks
     from heedful.progress import Progress
+    from heedful.scored_results import Results
     from heedful.scored_systems import How, Pairs, System
     from heedful.search import SearchConfig
 
@@ -39,6 +36,7 @@ heed evaluate --data test.tsv --to de --compare theirs.txt ours.txt --show 10
 heed evaluate --data test.tsv --to de --glossary terms.tsv --use-glossary
 heed evaluate --data test.tsv --to de --search.kind mbr --search.count 16
 heed evaluate --data test.tsv --to de --html side-by-side.html
+heed evaluate --model runs/g2p --data test.tsv --exact
 heed evaluate --model runs/mine --data dev.tsv --calibrate
 heed evaluate --model runs/shakespeare --data text.txt --stride 32
 """
@@ -75,6 +73,9 @@ class Options:
     """Beam size (default 4); 1 is greedy search. Other searches: --search.kind."""
     tokenize: Literal["13a", "intl", "char", "zh", "none"] | None = None
     """How BLEU cuts words (default: as the target language asks); none: the text is tokenised."""
+    exact: bool = False
+    """Count exact answers too, and edits of tokens and characters, for tasks with one right answer
+    or a few: rows with the same source are one question."""
     use_glossary: bool = False
     """Translate with the terms of --glossary, too."""
     protect: bool = False
@@ -103,48 +104,6 @@ class Options:
     """Print one JSON object instead of a table."""
     quiet: bool = False
     """Show no progress."""
-
-
-@dataclass
-class _Results:
-    """What is known of the systems, over the rows that are scored."""
-
-    rows: list[int]
-    sources: list[str]
-    references: list[str]
-    lines: list[list[str]]
-    """Of each system."""
-    scores: "list[Scores]"
-    checks: "list[Checks]"
-    """Of each system, then those of the references."""
-    comparison: "Comparison | None"
-    expected: list[list[float] | None]
-    """The chrF that each system expects of its sentences, if it knows."""
-
-    @cached_property
-    def chrf(self) -> list[list[float]]:
-        """Of each sentence of each system."""
-        from heedful.evaluate import sentence_chrf
-
-        return [sentence_chrf(chosen, self.references).tolist() for chosen in self.lines]
-
-    @cached_property
-    def fits(self) -> "list[Fit | None]":
-        """How near each came, as far as it expected anything."""
-        from heedful.confidence import Fit
-
-        return [
-            None if expected is None else Fit.of(expected, self.chrf[number])
-            for number, expected in enumerate(self.expected)
-        ]
-
-    def changed(self) -> "list[tuple[int, Changed, list[str]]]":
-        """Return the sentences that changed most: row from 1, scores, source, reference, A, B."""
-        texts = (self.sources, self.references, *self.lines)
-        return [
-            (self.rows[one.row] + 1, one, [side[one.row] for side in texts])
-            for one in (self.comparison.changed if self.comparison else ())
-        ]
 
 
 def run(options: Options, settings: dict[str, Any]) -> int:
@@ -241,40 +200,23 @@ def _how(options: Options, search: "SearchConfig", glossary: "Glossary | None") 
 
 def _results(
     options: Options, test: "Pairs", systems: "list[System]", glossary: "Glossary | None"
-) -> _Results:
-    """Score, check and compare the translations of the rows that have both texts."""
-    from heedful.evaluate import compare, score
-    from heedful.output_checks import check
+) -> "Results":
+    """Score, check and compare the translations."""
+    from heedful.scored_results import Asked, results_of
 
-    rows = test.scored()
-    sources, references = ([side[row] for row in rows] for side in test.sides(systems[0].swapped))
-    lines = [[system.lines[row] for row in rows] for system in systems]
-    language = next((s.language for s in systems if s.language), options.to or "")
-    how: dict[str, Any] = {
-        "language": language,
-        "tokenize": options.tokenize,
-        "seed": options.seed,
-    }
-    scores = [
-        score(chosen, references, seconds=system.seconds, **how)
-        for system, chosen in zip(systems, lines, strict=True)
-    ]
-    checks = [
-        check(sources, chosen, language=language, glossary=glossary)
-        for chosen in (*lines, references)
-    ]
-    comparison = None
-    if options.compare:
-        show = _SHOWN if options.show is None else options.show
-        comparison = compare(references, *lines, show=show, **how)
-    expected: list[list[float] | None] = [
-        None if system.known is None else system.known(system.log_probs).tolist()
-        for system in systems
-    ]
-    return _Results(rows, sources, references, lines, scores, checks, comparison, expected)
+    asked = Asked(
+        options.to or "",
+        options.tokenize,
+        options.seed,
+        comparing=options.compare is not None,
+        show=_SHOWN if options.show is None else options.show,
+        glossary=glossary,
+        exact=options.exact,
+    )
+    return results_of(test, systems, asked)
 
 
-def _calibrate(options: Options, made: "System", results: _Results, progress: "Progress") -> None:
+def _calibrate(options: Options, made: "System", results: "Results", progress: "Progress") -> None:
     """Learn how good the model's translations are, and write it into its folder."""
     from heedful.confidence import FEWEST, learn
     from heedful.model_path import writable_path
@@ -335,7 +277,7 @@ def _as_json(
     search: "SearchConfig",
     test: "Pairs",
     systems: "list[System]",
-    results: _Results,
+    results: "Results",
 ) -> dict[str, Any]:
     *checks, references = results.checks
     plain = [
@@ -347,11 +289,12 @@ def _as_json(
             "fast": None if system.seconds is None else options.fast,
             "flags": system.flags,
             **scores.to_json(),
+            "exactness": exactness and exactness.to_json(),
             "checks": checked.to_json(references),
             "confidence": fit and asdict(fit),
         }
-        for system, scores, checked, fit in zip(
-            systems, results.scores, checks, results.fits, strict=True
+        for system, scores, exactness, checked, fit in zip(
+            systems, results.scores, results.exactness, checks, results.fits, strict=True
         )
     ]
     head = {
@@ -368,7 +311,7 @@ def _as_json(
         | dict(zip(names, texts, strict=True))
         for row, one, texts in results.changed()
     ]
-    comparison = results.comparison.to_json()
+    comparison = results.comparison.to_json() | results.paired_json()
     return head | {"a": plain[0], "b": plain[1], "comparison": comparison, "changed": changed}
 
 
@@ -377,7 +320,7 @@ def _as_text(
     search: "SearchConfig",
     test: "Pairs",
     systems: "list[System]",
-    results: _Results,
+    results: "Results",
 ) -> list[str]:
     from heedful import score_table as table
 
@@ -390,8 +333,8 @@ def _as_text(
     *checks, references = results.checks
     lines += ["", *table.checks_table(checks, references), ""]
     if results.comparison is None:
-        return lines + table.scores_table(results.scores[0])
+        return lines + table.scores_table(results.scores[0], results.exactness[0])
     changed = results.changed()
     shown = [*table.changed_lines(changed), ""] if changed else []
     names = (systems[0].name, systems[1].name)
-    return lines + shown + table.comparison_table(results.comparison, names)
+    return lines + shown + table.comparison_table(results.comparison, names, results.paired)

@@ -16,20 +16,22 @@ heed import opus-mt-en-de -o models/opus-en-de
 heed import opus-mt-en-ROMANCE --from en -o models/romance
 heed import flan-t5-small --from en --to de --prefix "translate English to German:" -o models/t5
 heed import my-model-for-transformers -o models/back
+heed import fairseq/checkpoint_best.pt --pieces fairseq/bpecodes -o models/old
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Make a model folder of a folder of Hugging Face: Marian (OPUS-MT), T5, or what heed exported.
+    """Make a model folder of one of Hugging Face, or of a checkpoint of fairseq and its kin.
 
     All commands take the result: translate, evaluate, serve, play, inspect, export, and train,
-    which goes on with it by --start. Nothing is fetched, and no pickle is read.
+    which goes on with it by --start. Nothing is fetched. Checkpoints of fairseq, OpenNMT-py and
+    JoeyNMT, which are pickles, are read by a process of their own that can run nothing of them.
     """
 
     folder: Annotated[Path, tyro.conf.Positional]
-    """A folder with config.json, model.safetensors, source.spm, target.spm and vocab.json; of a T5
-    with spiece.model or tokenizer.json in place of the last three."""
+    """A folder with config.json, model.safetensors and a vocabulary; or a checkpoint, such as
+    checkpoint_best.pt, model_step_100000.pt or best.ckpt, with its dictionaries beside it."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o", "--out"], metavar="FOLDER")]
     """The model folder to write; there must be nothing of that name yet."""
     from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
@@ -39,6 +41,10 @@ class Options:
     prefix: str | None = None
     """Words that stand before each source, such as "translate English to German:" for a T5; if not
     given, those that its config.json names for these languages."""
+    pieces: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Of a checkpoint: its merges (subword-nmt, fastBPE) or its SentencePiece model."""
+    target_pieces: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """The same of the target, where it is another file."""
 
 
 def run(options: Options) -> int:
@@ -46,7 +52,12 @@ def run(options: Options) -> int:
     from heedful.interop import importing
 
     loaded = importing.bring(
-        options.folder, options.output, options.from_, options.to, options.prefix
+        options.folder,
+        options.output,
+        options.from_,
+        options.to,
+        (options.pieces, options.target_pieces),
+        options.prefix,
     )
     tokenizer, count = loaded.tokenizer, sum(w.numel() for w in loaded.model.parameters())
     ways = " or ".join(f"--to {language}" for language in tokenizer.languages[:5])

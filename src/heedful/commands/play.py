@@ -73,7 +73,6 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         raise lacking(error) from error
     from heedful.device import pick_device
     from heedful.interop.writers import load_writer, writes
-    from heedful.models.architecture import as_transformer
     from heedful.playground.handlers import Played, Playground
     from heedful.playground.writing import WriterEngine
 
@@ -91,8 +90,6 @@ def run(options: Options, settings: dict[str, Any]) -> int:
     def routes(
         models: "Models", translators: "dict[str, Translator]", limits: "ServerLimits"
     ) -> "Sequence[APIRouter]":
-        for one in translators.values():
-            as_transformer(one.model, "the playground")
         played = [Played(name, one, one.folder) for name, one in translators.items()]
         played += [Played(name, one, Path(given[name])) for name, one in writers.items()]
         order = list(given)

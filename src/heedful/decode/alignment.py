@@ -122,7 +122,7 @@ def word_attention(
                 where=f"pair {number}",
                 fix="align its sentences one by one",
             )
-    tags = tokenizer.n_head
+    around = tokenizer.around
     found: dict[int, WordAttention] = {}
     for rows in batches(lengths, 1, batch_tokens) if pairs else []:
         weights = _weights(
@@ -132,7 +132,8 @@ def word_attention(
             source, target = pairs[row]
             looked = heads_mean[: len(targets[row]), : len(sources[row])]
             spans = split(source), split(target)
-            to_words = piece_shares(tokenizer.source_pieces(sources[row]), source, spans[0], tags)
+            pieces = tokenizer.source_pieces(sources[row])
+            to_words = piece_shares(pieces, source, spans[0], *around)
             of_words = piece_shares(tokenizer.target_pieces(targets[row]), target, spans[1])
             of_words /= np.maximum(of_words.sum(0), 1e-9)
             by_word = of_words.T @ looked

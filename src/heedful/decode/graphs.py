@@ -35,6 +35,8 @@ def recordable(model: object, device: torch.device) -> bool:
     """Return whether a model's steps can be recorded: a Transformer on CUDA, not compiled."""
     if device.type != "cuda" or not isinstance(model, Transformer):
         return False
+    if not model.config.plain_ends:
+        return False
     return all(layer._compiled_call_impl is None for layer in model.decoder)
 
 

@@ -222,7 +222,7 @@ def has_kernels(model: Transformer | GPT) -> bool:
     known = config.feed_forward.kind in _ACTIVATIONS and not isinstance(config.position, Bucketed)
     known &= not isinstance(config.attention, MultiHead) or config.attention.scaled
     if isinstance(config, TransformerConfig):
-        known &= config.d_k is None and not config.embedding.scaled_output
+        known &= config.plain_ends and config.d_k is None and not config.embedding.scaled_output
     return known
 
 

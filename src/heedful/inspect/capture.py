@@ -15,6 +15,7 @@ import torch
 
 from heedful.errors import ModelError, SettingError
 from heedful.inspect.names import Attention, Inspected, Kind, modules, stepwise
+from heedful.models.transformer import Transformer
 from heedful.nn.attention import (
     KeyValue,
     attention_scores,
@@ -33,6 +34,9 @@ class Look(NamedTuple):
     mask: Bool[Tensor, "#B #H #Q M"] | None
     """True where a query may look; None: everywhere."""
     bias: Float[Tensor, "#B #H Q M"] | None
+    before: int = 0
+    """Keys of what a decoder is opened with before the first piece; their weights are added to its
+    own."""
 
     def weights(self, head: int | None = None) -> Float[Tensor, "B H Q M"]:
         """Return the softmax in float32, of all heads or of one.
@@ -41,11 +45,19 @@ class Look(NamedTuple):
         """
         if self.mask is not None and not self.mask.any(-1).all():
             raise ModelError("a query may look at nothing, and so has no attention weights")
+        whole = self._weights(head)
+        if not self.before:
+            return whole
+        opened = whole[..., : self.before + 1].sum(-1, keepdim=True)
+        return torch.cat([opened, whole[..., self.before + 1 :]], -1)
+
+    def _weights(self, head: int | None = None) -> Float[Tensor, "B H Q M"]:
+        """Return them with those of each key."""
         return attention_weights(*self._of(head))
 
     def scores(self, head: int | None = None) -> Float[Tensor, "B H Q M"]:
         """Return what the softmax is taken of, the lowest number there is where it is masked."""
-        return attention_scores(*self._of(head))
+        return attention_scores(*self._of(head))[..., self.before :]
 
     def _of(self, head: int | None) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """Return queries, keys, mask and bias of all heads or of one, in float32."""
@@ -60,7 +72,7 @@ class Look(NamedTuple):
 
     def context(self) -> Float[Tensor, "B H Q K"]:
         """Return the weights times the values: what each head hands on."""
-        return self.weights() @ self._each(self.value).float()
+        return self._weights() @ self._each(self.value).float()
 
     def followed(self, step: "Look") -> "Look":
         """Return this look with that of a further step behind it; both are at one source."""
@@ -75,7 +87,7 @@ class Look(NamedTuple):
 
     def values(self) -> Float[Tensor, "B H M K"]:
         """Return the values as each head sees them."""
-        return self._each(self.value)
+        return self._each(self.value)[:, :, self.before :]
 
     def _each(self, shared: Float[Tensor, "B G M K"]) -> Float[Tensor, "B H M K"]:
         """Give key-value heads to each head that they serve."""
@@ -107,6 +119,7 @@ def record(model: Inspected) -> Iterator[Looks]:
             fix="call model.eval() first",
         )
     looks: Looks = {}
+    opened = len(model.config.opening.before) if isinstance(model, Transformer) else 0
 
     def listening(kind: Kind, layer: int, inner: Looking) -> Looking:
         def look(
@@ -120,6 +133,8 @@ def record(model: Inspected) -> Iterator[Looks]:
             seen = _causal(query, memory.key) if causal else mask
             own = None if bias is None else bias.detach()
             found = Look(query.detach(), key, value, seen, own)
+            if opened and kind != "encoder":
+                found = _from(found, opened, own_keys=kind == "decoder")
             steps = looks.get((kind, layer)) if stepwise(model) else None
             looks[kind, layer] = found if steps is None else steps.followed(found)
             return inner(query, memory, mask, bias, causal)
@@ -170,6 +185,16 @@ def in_the_open(
     served = query.shape[1] // memory.key.shape[1]
     key, value = (side.repeat_interleave(served, dim=1) for side in memory)
     return InTheOpen(attention_weights(query, key, mask, bias), value, mask)
+
+
+def _from(look: Look, first: int, *, own_keys: bool) -> Look:
+    """Return the look of the queries from the first piece on."""
+    mask, bias = (
+        one if one is None or one.shape[2] == 1 else one[:, :, first:]
+        for one in (look.mask, look.bias)
+    )
+    query = look.query[:, :, first:]
+    return look._replace(query=query, mask=mask, bias=bias, before=first if own_keys else 0)
 
 
 def _causal(query: Float[Tensor, "B H Q K"], key: Float[Tensor, "B G M K"]) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from heedful.inspect.leaving import still_wanted
 from heedful.inspect.names import Inspected
 from heedful.models.gpt import GPT
+from heedful.models.transformer import Transformer
 from heedful.shapes import Float, Tensor
 from heedful.text.pieces import START
 
@@ -36,7 +37,9 @@ def vectors(model: Inspected, source: tuple[int, ...], target: tuple[int, ...]) 
         given: Tensor = model.tables.embed_target(alone)
         return Vectors(given[:, :0], given)
     read = torch.tensor([source], device=device)
-    written = torch.tensor([[START, *target[:-1]]], device=device)
+    tagged = isinstance(model, Transformer) and model.config.opening.tag
+    first = source[0] if tagged else START
+    written = torch.tensor([[first, *target[:-1]]], device=device)
     return Vectors(model.tables.embed_source(read), model.tables.embed_target(written))
 
 
@@ -61,7 +64,11 @@ def of_step(model: Inspected, given: Vectors, step: int) -> Float[Tensor, "B N"]
     blank = torch.zeros(rows, n_source, dtype=torch.int64, device=given.source.device)
     target = given.target[:, : step + 1]
     tables["embed_source"] = lambda _: given.source
-    tables["embed_target"] = lambda _: target
+    embed = model.tables.embed_target
+    # What a decoder is opened with comes before.
+    tables["embed_target"] = lambda ids: torch.cat(
+        [embed(ids[:, : ids.shape[1] - target.shape[1]]), target], 1
+    )
     target_in = blank.new_zeros(rows, step + 1)
     try:
         if isinstance(model, GPT):

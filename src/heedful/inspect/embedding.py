@@ -11,11 +11,14 @@ from typing import Literal, NamedTuple
 import torch
 
 from heedful.errors import SettingError
-from heedful.models.architecture import as_transformer
+from heedful.models.convolutional import Convolutional
+from heedful.models.transformer import Transformer
 from heedful.nn.position import InputPosition
 from heedful.shapes import Array, Float, Tensor
 from heedful.translator import Translator
 from heedful.writer import Writer
+
+NO_POSITION = InputPosition()
 
 
 class Near(NamedTuple):
@@ -52,13 +55,15 @@ def embedding(
     if isinstance(by, Writer):
         table, positions, name = by.model.tables.target, by.model.position, by.vocabulary.pieces
     else:
-        model = as_transformer(by.model, "what a piece is at a place")
+        tables = by.model.tables
+        positions = NO_POSITION  # a recurrent model has none
         if side == "source":
-            table, positions = model.tables.source, model.source_position
-            name = by.tokenizer.source_pieces
+            table, name = tables.source, by.tokenizer.source_pieces
         else:
-            table, positions = model.tables.target, model.target_position
-            name = by.tokenizer.target_pieces
+            table, name = tables.target, by.tokenizer.target_pieces
+        if isinstance(by.model, Transformer | Convolutional):
+            source = side == "source"
+            positions = by.model.source_position if source else by.model.target_position
     for what, asked, there in (
         ("piece", piece, table.num_embeddings),
         ("place", place, by.model.config.max_length),

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from heedful.errors import SettingError
 from heedful.inspect.ablate import Edits, How, ablations, edited, merged
 from heedful.inspect.attribute import check_step
 from heedful.inspect.capture import Looking, replaced
@@ -37,12 +38,15 @@ class Change(NamedTuple):
 def importance(seen: Trace, step: int | None = None) -> Gradients:
     """Return d log p / d gate of every head: of a step's piece, or of all that was written.
 
-    Above 0 the head speaks for it. Raises SettingError for a step that there is not.
+    Above 0 the head speaks for it. Raises SettingError for a step that there is not, or a model
+    without attention.
     """
     gates = {
         (kind, layer): torch.ones(module.n_heads, device=seen.log_probs.device, requires_grad=True)
         for kind, layer, module in modules(seen.model)
     }
+    if not gates:
+        raise SettingError("this model has no attention, and so no heads that could matter")
     with torch.enable_grad(), edited(seen.model, seen.edits):
         places = [
             (module, _gated(module.look, gates[kind, layer]))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from heedful.errors import SettingError
-from heedful.inspect.names import kinds_of, self_attentive
+from heedful.inspect.names import kinds_of
 from heedful.inspect.page import page
 from heedful.inspect.picture import picture
 from heedful.inspect.trace import Trace
@@ -45,7 +45,6 @@ def check_format(path: Path) -> "Format":
 
 
 def _html(seen: Trace, name: str) -> bytes:
-    self_attentive(seen.model, "the page of a trace")
     return page(to_wire(seen, name)).encode()
 
 

@@ -94,8 +94,7 @@ class Side:
 def source_side(tokenizer: Tokenizer, text: str, to: str | None) -> Side:
     """Return the side that the encoder reads: `[tag] pieces </s>`."""
     [ids] = tokenizer.encode_source([text], to)
-    tags = tokenizer.n_head
-    return _side(text, ids, tokenizer.source_pieces(ids), tags)
+    return _side(text, ids, tokenizer.source_pieces(ids), tokenizer.around)
 
 
 def target_side(tokenizer: Tokenizer, text: str, ids: Sequence[int] | None = None) -> Side:
@@ -111,7 +110,7 @@ def target_side(tokenizer: Tokenizer, text: str, ids: Sequence[int] | None = Non
                 where=text,
                 fix="leave out the characters that it does not know",
             )
-    return _side(text, ids, tokenizer.target_pieces(ids), 0)
+    return _side(text, ids, tokenizer.target_pieces(ids), (0, 1))
 
 
 def text_side(vocabulary: Vocabulary, ids: Sequence[int]) -> Side:
@@ -122,7 +121,7 @@ def text_side(vocabulary: Vocabulary, ids: Sequence[int]) -> Side:
     return Side(text, tuple(ids), tuple(pieces), tuple(spans), shares(covered, spans))
 
 
-def _side(text: str, ids: Sequence[int], pieces: Sequence[str], tags: int) -> Side:
+def _side(text: str, ids: Sequence[int], pieces: Sequence[str], around: tuple[int, int]) -> Side:
     spans = words(text)
-    shares = piece_shares(pieces, text, spans, tags)
+    shares = piece_shares(pieces, text, spans, *around)
     return Side(text, tuple(ids), tuple(pieces), tuple(spans), shares)

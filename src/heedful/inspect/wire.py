@@ -126,15 +126,18 @@ def _model(by: Translator | Writer, name: str) -> dict[str, Any]:
     config = by.model.config
     if isinstance(by, Writer):
         languages, sizes = ("", ""), [by.model.vocabulary_size]
+        layers = (0, n_layers(by.model, "decoder"))
     else:
+        layers = (by.model.config.encoder_layers, by.model.config.decoder_layers)
         languages = (by.languages.source, by.languages.target)
         sizes = [by.tokenizer.source_size, by.tokenizer.target_size]
     return {
         "name": name,
         "from": languages[0],
         "to": languages[1],
-        "encoder_layers": n_layers(by.model, "encoder"),
-        "decoder_layers": n_layers(by.model, "decoder"),
+        "kind": config.kind,
+        "encoder_layers": layers[0],
+        "decoder_layers": layers[1],
         "heads": config.n_heads,
         "d_model": config.d_model,
         "vocabulary": sizes,
@@ -158,9 +161,11 @@ def side_of(side: Side) -> dict[str, Any]:
     return {"text": side.text, "pieces": pieces, "words": side.words}
 
 
-def of_encoder(asked: Begun, encoded: Encoded) -> dict[str, Any]:
-    """Return the encoder's maps before there is a translation; see `attention`."""
-    layers = range(asked.translator.model.config.encoder_layers)
+def of_encoder(asked: Begun, encoded: Encoded) -> dict[str, Any] | None:
+    """Return the encoder's maps before there is a translation, if it has any; see `attention`."""
+    layers = range(n_layers(asked.translator.model, "encoder"))
+    if not layers:
+        return None
     weights = [encoded.looks["encoder", layer].weights()[0].cpu().numpy() for layer in layers]
     return attention("encoder", np.stack(weights), asked.source.tokens, asked.source)
 

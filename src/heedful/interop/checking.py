@@ -18,6 +18,7 @@ from heedful.decode.engine import decode
 from heedful.model_folder import LoadedModel
 from heedful.models.seq2seq import forward
 from heedful.search import Greedy, Limits
+from heedful.text.framing import direction
 from heedful.text.pieces import CONTROL, END, START
 
 TOLERANCE = 1e-3
@@ -71,15 +72,18 @@ class Difference:
 def probes(loaded: LoadedModel) -> list[list[int]]:
     """Return a handful of sources of random pieces, always the same."""
     tokenizer = loaded.tokenizer
-    first = len(CONTROL) + len(tokenizer.languages)
+    known = tokenizer.languages
+    first = len(CONTROL) + len(known)
     random = torch.Generator().manual_seed(0)
     found = []
     for number, length in enumerate(LENGTHS):
-        tags = range(len(CONTROL), first)
-        tag = [tags[number % len(tags)]] if tags else []
-        size = (min(length, _most(loaded) - len(tag) - 1),)
+        to = known[number % len(known)] if known else None
+        if to is not None and tokenizer.framing.directed:
+            to = direction(known[(number + 1) % len(known)], to)
+        head, tail = tokenizer.marks(to)
+        size = (min(length, _most(loaded) - len(head) - len(tail) - 1),)
         pieces = torch.randint(first, tokenizer.source_size, size, generator=random).tolist()
-        found.append([*tag, *pieces, END])
+        found.append([*head, *pieces, END, *tail])
     return found
 
 

@@ -27,7 +27,7 @@ from heedful.interop.folder import (
     tokenizer_files,
 )
 from heedful.model_folder import LoadedModel
-from heedful.models.architecture import as_transformer
+from heedful.models.architecture import plain_transformer
 from heedful.models.layers import DecoderLayer, EncoderLayer
 from heedful.models.transformer import Transformer, TransformerConfig
 from heedful.nn.attention import GroupedQuery, MultiHead, MultiHeadAttention
@@ -127,7 +127,7 @@ def specification(loaded: LoadedModel) -> Any:
     from ctranslate2.specs import TransformerSpec
     from ctranslate2.specs.transformer_spec import TransformerDecoderSpec, TransformerEncoderSpec
 
-    model = as_transformer(loaded.model, "an export to CTranslate2")
+    model = plain_transformer(loaded.model, "an export to CTranslate2")
     config = model.config
     if config.d_k is not None or config.embedding.scaled_output:
         raise ModelError(

@@ -2,10 +2,12 @@
 
 __all__ = ["bring"]
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from heedful import __version__
-from heedful.errors import SettingError
+from heedful.errors import SettingError, did_you_mean
+from heedful.interop import toolkits
 from heedful.interop.folder import fresh_folder
 from heedful.interop.huggingface import seq2seq
 from heedful.model_folder import LoadedModel, save_model
@@ -18,21 +20,29 @@ def bring(
     output: Path,
     source: str | None,
     target: str | None,
+    pieces: tuple[Path | None, Path | None] = (None, None),
     prefix: str | None = None,
 ) -> LoadedModel:
-    """Write a folder of Hugging Face as a model folder; return what it holds.
+    """Write a folder of Hugging Face or an old checkpoint as a model folder; return what it holds.
 
-    `source` and `target` are the languages, where its files name none or others; `prefix` are the
-    words before each source; None: those that its config.json names for these languages. Raises
-    ModelError for a folder that is not known here, OutputError if `output` is taken, SettingError
-    for a target language that the model has no tag for, and for words before the source of a model
-    whose tokenizer takes none.
+    `source` and `target` are the languages, where its files name none or others; `pieces` are files
+    that cut the texts of an old model; `prefix` are the words before each source; None: those that
+    its config.json names for these languages. Raises ModelError for what is not known here,
+    OutputError if `output` is taken, SettingError for a target language that the model has no tag
+    for, and for words before the source of a model whose tokenizer takes none.
     """
-    loaded = seq2seq.load(folder)
+    if toolkits.is_checkpoint(folder):
+        loaded = toolkits.load(folder, *pieces)
+    elif any(pieces):
+        problem = "only checkpoints of fairseq, OpenNMT-py and JoeyNMT need them"
+        raise SettingError(problem, where="--pieces", fix="leave it out")
+    else:
+        loaded = seq2seq.load(folder)
     loaded = loaded._replace(languages=_named(loaded, source, target))
-    before = seq2seq.task_prefix(folder, loaded.languages) if prefix is None else prefix
-    if before.strip() or prefix is not None:
-        loaded = loaded._replace(tokenizer=loaded.tokenizer.with_prefix(before))
+    if prefix is None and not toolkits.is_checkpoint(folder):
+        prefix = seq2seq.task_prefix(folder, loaded.languages).strip() or None
+    if prefix is not None:
+        loaded = loaded._replace(tokenizer=loaded.tokenizer.with_prefix(prefix))
     with fresh_folder(output) as fresh:
         save_model(fresh, *loaded, card=_card(folder, loaded))
     return loaded
@@ -44,6 +54,8 @@ def _named(loaded: LoadedModel, source: str | None, target: str | None) -> Langu
         if language is not None:
             language_tag(language)  # refuses what is no code
     known, tags = loaded.languages, loaded.tokenizer.languages
+    if loaded.tokenizer.framing.directed:
+        return _directed(known, tags, source, target)
     if tags and target is not None:
         raise SettingError(
             "the model has tags for its target languages",
@@ -60,6 +72,20 @@ def _named(loaded: LoadedModel, source: str | None, target: str | None) -> Langu
     return given.model_copy(update={"target": ""}) if plain else given
 
 
+def _directed(
+    known: Languages, tags: Sequence[str], source: str | None, target: str | None
+) -> Languages:
+    """Return the languages that are meant where none are named, of a model that is told both."""
+    for option, language in (("--from", source), ("--to", target)):
+        if language is not None and language not in tags:
+            problem = f'the model knows no language "{language}"'
+            raise SettingError(problem, where=option, fix=did_you_mean(language, tags))
+    found = {"source": source or known.source, "target": target or known.target}
+    if found["source"] and found["source"] == found["target"]:
+        found["source" if source is None else "target"] = ""
+    return known.model_copy(update=found)
+
+
 def _card(folder: Path, loaded: LoadedModel) -> str:
     known, config = loaded.languages, loaded.model.config
     sides = f"{known.source or 'source'} to {known.target or 'target'}"
@@ -67,7 +93,7 @@ def _card(folder: Path, loaded: LoadedModel) -> str:
         sides = f"{known.source or 'source'} to {', '.join(loaded.tokenizer.languages)}"
     return (
         f"# A translator, {sides}\n\n"
-        f"Imported by heedful {__version__} from the folder `{folder.resolve().name}`, with its"
+        f"Imported by heedful {__version__} from `{folder.resolve().name}`, with its"
         f" weights unchanged: {config.encoder_layers} encoder and {config.decoder_layers} decoder"
         f" layers of width {config.d_model}. Its licence and its data are those of that folder.\n"
     )

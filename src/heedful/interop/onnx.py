@@ -32,7 +32,7 @@ from heedful.interop.folder import (
     tokenizer_files,
 )
 from heedful.model_folder import LoadedModel
-from heedful.models.architecture import as_transformer
+from heedful.models.architecture import plain_transformer
 from heedful.models.layers import DecoderLayer
 from heedful.models.transformer import Transformer
 from heedful.nn.attention import KeyValue
@@ -51,7 +51,7 @@ def export(folder: Path, loaded: LoadedModel) -> Difference:
     of SentencePiece, or that translates otherwise, OutputError if the folder is not free.
     """
     needed("onnxscript", "onnx", "onnxruntime")
-    model = as_transformer(loaded.model, "an export to ONNX")
+    model = plain_transformer(loaded.model, "an export to ONNX")
     if loaded.tokenizer.cutters():
         raise ModelError(
             "its pieces are SentencePiece's, which the tokenizers library numbers otherwise",

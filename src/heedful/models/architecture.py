@@ -3,7 +3,7 @@
 What is for one of them alone asks `as_transformer`, which refuses the others in a sentence.
 """
 
-__all__ = ["Model", "ModelConfig", "as_transformer", "check_looks"]
+__all__ = ["Model", "ModelConfig", "as_transformer", "check_looks", "plain_transformer"]
 
 from typing import Annotated, Any
 
@@ -31,6 +31,22 @@ def as_transformer(model: Any, asked: str) -> Transformer:
         f"{asked} looks inside a Transformer, and this model is {kind}",
         fix="take a model of the kind transformer",
     )
+
+
+def plain_transformer(model: Any, asked: str) -> Transformer:
+    """Return the model if it is a Transformer into which pieces go as in the paper.
+
+    Else raise ModelError: `asked` embeds them itself.
+    """
+    found = as_transformer(model, asked)
+    config = found.config
+    if not config.plain_ends:
+        name = "embedding_norm" if config.embedding_norm else "opening"
+        raise ModelError(
+            f"{asked} knows no model.{name}, which this model has",
+            fix="use the model here, or export it to huggingface",
+        )
+    return found
 
 
 def check_looks(config: ModelConfig) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 from torch import nn
 
 from heedful.nn.position import Place
-from heedful.shapes import Bool, Float, Int, Tensor
+from heedful.shapes import Bool, Float, Int, Shaped, Tensor
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,10 @@ class Memory:
 
     states: Float[Tensor, "B S D"]
     mask: Bool[Tensor, "B S"]
-    handed: tuple[Float[Tensor, "B *more"], ...] = ()
+    handed: tuple[Shaped[Tensor, "B *more"], ...] = ()
     """What else the decoder is given: of a recurrent encoder what its layers remember, of a
-    convolutional one the values that belong to the states."""
+    convolutional one the values that belong to the states; the first piece of the source, where a
+    decoder is opened with it."""
 
     def select(self, sentences: Int[Tensor, " C"]) -> "Memory":
         """Keep these sentences, in this order."""

@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from heedful.models.layers import DecoderLayer, EncoderLayer, lowered
+from heedful.models.opening import Opening
 from heedful.models.seq2seq import Cache, Memory
 from heedful.nn.attention import (
     Attention,
@@ -34,7 +35,7 @@ from heedful.nn.embedding import Embedding, ThreeWay
 from heedful.nn.feedforward import FeedForward, ReLU
 from heedful.nn.mask import causal_mask, unless_full
 from heedful.nn.norm import LayerNorm, Norm, PostNorm, Residual, ResidualBlock
-from heedful.nn.position import AttentionPosition, Place, Position, Sinusoidal
+from heedful.nn.position import AttentionPosition, InputPosition, Place, Position, Sinusoidal
 from heedful.settings import Settings
 from heedful.shapes import Bool, Float, Int, Tensor
 
@@ -71,6 +72,11 @@ class TransformerConfig(Settings):
     """Where the normalisation stands."""
     embedding: Embedding = ThreeWay()
     """Which embedding matrices are one."""
+    embedding_norm: bool = False
+    """Whether embedded pieces are normalised before the first layer, as in BART; the paper's are
+    not."""
+    opening: Opening = Opening()
+    """What the decoder reads before the first piece of a target."""
     alignment_layer: int | None = Field(None, ge=0)
     """Decoder layer, from 0, whose first head has learnt to look at the source piece that is being
     translated (`objective.guided_alignment`); None: there is none."""
@@ -89,6 +95,11 @@ class TransformerConfig(Settings):
     def source_looks(self) -> int:
         """Return how many layers of attention look at the source."""
         return self.decoder_layers
+
+    @property
+    def plain_ends(self) -> bool:
+        """Whether pieces go into the layers as in the paper, so that kernels can embed them."""
+        return not self.embedding_norm and self.opening == Opening()
 
     def build(self, source_size: int, target_size: int) -> "Transformer":
         """Return the model, freshly initialised, for vocabularies of these sizes."""
@@ -111,6 +122,14 @@ class TransformerConfig(Settings):
         """Return what ends a stack of layers."""
         return self.norm.build(self.d_model) if self.residual.final_norm else nn.Identity()
 
+    def input_norm(self) -> nn.Module:
+        """Return what follows the embedding."""
+        return self.norm.build(self.d_model) if self.embedding_norm else nn.Identity()
+
+    def input_position(self) -> InputPosition:
+        """Return what is added to the embeddings of one side."""
+        return self.position.on_input(self.d_model, self.max_length + len(self.opening.before))
+
 
 def _end(start: Place, length: int) -> int:
     """Return the position after the last of so many; several at once follow one start alone."""
@@ -121,8 +140,10 @@ def _end(start: Place, length: int) -> int:
 class TransformerCache:
     """The past of every decoder layer and the memory's keys and values, computed once."""
 
-    def __init__(self, layers: list[LayerCache]) -> None:
+    def __init__(self, layers: list[LayerCache], tags: Int[Tensor, " R"] | None = None) -> None:
         self.layers = layers
+        self.tags = tags
+        """What each row is opened with, where that is told by the source."""
 
     @property
     def length(self) -> Place:
@@ -133,6 +154,8 @@ class TransformerCache:
         """Make row i a copy of the old row `rows[i]`; keep only `sentences`, if given."""
         for layer in self.layers:
             layer.select(rows, sentences)
+        if self.tags is not None:
+            self.tags = self.tags[rows]
 
 
 class Transformer(nn.Module):
@@ -149,8 +172,10 @@ class Transformer(nn.Module):
         self.decoder = nn.ModuleList(DecoderLayer(config, position) for position in writing)
         self.encoder_norm = config.final_norm()
         self.decoder_norm = config.final_norm()
-        self.source_position = config.position.on_input(config.d_model, config.max_length)
-        self.target_position = config.position.on_input(config.d_model, config.max_length)
+        self.source_position = config.input_position()
+        self.target_position = config.input_position()
+        self.source_norm = config.input_norm()
+        self.target_norm = config.input_norm()
         self.dropout = Dropout(config.dropout)
         self._initialise()
 
@@ -178,12 +203,20 @@ class Transformer(nn.Module):
 
     def encode(self, source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]) -> Memory:
         """Read the source; padding (mask False) is attended by nobody."""
-        states = self.source_position(self.tables.embed_source(source), 0)
-        states = lowered(self.dropout(states))
+        embedded = self.tables.embed_source(source)
+        handed: tuple[Tensor, ...] = ()
+        if self.config.opening.tag:  # its row stays, so that states are those of the pieces
+            handed, source_mask = (source[:, 0],), source_mask.clone()
+            source_mask[:, 0] = False
+            placed = self.source_position(embedded[:, 1:], 0)
+            states = torch.cat([embedded[:, :1], placed], dim=1)
+        else:
+            states = self.source_position(embedded, 0)
+        states = lowered(self.dropout(self.source_norm(states)))
         mask = unless_full(source_mask)
         for layer in self.encoder:
             states = layer(states, mask)
-        return Memory(self.encoder_norm(states), source_mask)
+        return Memory(self.encoder_norm(states), source_mask, handed)
 
     def _memory_keys(self, memory: Memory) -> list[KeyValue]:
         layers = cast("list[DecoderLayer]", list(self.decoder))
@@ -191,10 +224,22 @@ class Transformer(nn.Module):
 
     def new_cache(self, memory: Memory, rows_per_sentence: int, max_length: int) -> Cache:
         """Return an empty cache for at most `max_length` positions of every row."""
-        rows = memory.states.shape[0] * rows_per_sentence
-        return TransformerCache(
-            [LayerCache(SelfCache(rows, max_length), keys) for keys in self._memory_keys(memory)]
+        rows, before = memory.states.shape[0] * rows_per_sentence, self.config.opening.before
+        most = max_length + len(before)
+        cache = TransformerCache(
+            [LayerCache(SelfCache(rows, most), keys) for keys in self._memory_keys(memory)],
+            self._tags(memory, rows),
         )
+        if before:
+            read = torch.tensor(before, device=memory.states.device)
+            self._decoded(read.expand(rows, -1), memory, cache)
+        return cache
+
+    def _tags(self, memory: Memory, rows: int) -> Int[Tensor, " R"] | None:
+        """Return what each row is opened with; None where the source does not tell."""
+        if not self.config.opening.tag:
+            return None
+        return memory.handed[0].repeat_interleave(rows // len(memory.handed[0]))
 
     def hidden(
         self,
@@ -232,9 +277,15 @@ class Transformer(nn.Module):
         assert cache is None or isinstance(cache, TransformerCache)
         scores: Tensor | None = None
         start = cache.length if cache is not None else 0
+        opening = self.config.opening
+        tags = self._tags(memory, len(target_in)) if cache is None else cache.tags
+        if tags is not None and (cache is None or start == len(opening.before)):
+            target_in = opening.named(target_in, tags)
+        if cache is None and opening.before:
+            target_in = opening.begun(target_in)
         length = target_in.shape[1]
         states = self.target_position(self.tables.embed_target(target_in), start)
-        states = lowered(self.dropout(states))
+        states = lowered(self.dropout(self.target_norm(states)))
         known_mask = cache is None and states.is_cuda  # the flash kernel needs no mask for it
         shown = length > 1 and not known_mask
         mask = causal_mask(length, _end(start, length), states.device) if shown else None
@@ -246,7 +297,11 @@ class Transformer(nn.Module):
                 states, scores = layer(states, mask, known, memory_mask, past, scored[1])
             else:
                 states = layer(states, mask, known, memory_mask, past).states
-        return self.tables.ready(self.decoder_norm(states)), scores
+        states = self.tables.ready(self.decoder_norm(states))
+        if cache is None and opening.before:
+            first = len(opening.before)
+            return states[:, first:], None if scores is None else scores[:, :, first:]
+        return states, scores
 
     def project(
         self, hidden: Float[Tensor, "*rows D"], entries: Int[Tensor, " N"] | None = None

@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 from heedful.kernels import as_array, available
 from heedful.nn.tracing import plain
@@ -107,7 +106,6 @@ class _DropoutFunction(torch.autograd.Function):
         )
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (keep,) = ctx.saved_tensors
         grad = torch.ops.aten.native_dropout_backward(gradients[0], keep, ctx.scale)

@@ -19,7 +19,6 @@ __all__ = [
     "RotaryScaling",
     "Sinusoidal",
     "Unscaled",
-    "buckets",
     "sinusoids",
 ]
 
@@ -32,6 +31,7 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from heedful.errors import ModelError
+from heedful.nn.buckets import buckets
 from heedful.settings import Settings
 from heedful.shapes import Float, Int, Tensor
 
@@ -49,16 +49,23 @@ def _fixed(shape: tuple[int, ...], make: Callable[[], Tensor]) -> Float[Tensor, 
 
 
 def sinusoids(
-    n_positions: int, d_model: int, layout: Literal["interleaved", "halves"]
+    n_positions: int,
+    d_model: int,
+    layout: Literal["interleaved", "halves"],
+    rates: Literal["paper", "closed"] = "paper",
+    first: int = 0,
 ) -> Float[Tensor, "T D"]:
     """Return `PE(pos, 2i) = sin(pos / 10000^(2i/d_model))` and its cosine (section 3.5).
 
     `interleaved` alternates sine and cosine as the paper writes it; `halves` puts all sines
-    before all cosines, as tensor2tensor and Marian do: the same numbers in another order.
+    before all cosines, as tensor2tensor and Marian do: the same numbers in another order. With
+    `closed` rates the exponent is `i / (d_model/2 - 1)`, so that the last wave is 10000 times as
+    long as the first, as in tensor2tensor and fairseq. The first row is that of position `first`.
     """
-    position = torch.arange(n_positions, dtype=torch.float64).unsqueeze(1)
+    position = torch.arange(first, first + n_positions, dtype=torch.float64).unsqueeze(1)
+    last = d_model if rates == "paper" else max(d_model - 2, 1)
     rate = torch.exp(
-        torch.arange(0, d_model, 2, dtype=torch.float64) * (-math.log(10_000.0) / d_model)
+        torch.arange(0, d_model, 2, dtype=torch.float64) * (-math.log(10_000.0) / last)
     )
     sine, cosine = torch.sin(position * rate), torch.cos(position * rate)
     cosine = cosine[:, : d_model // 2]
@@ -191,31 +198,6 @@ class _ShawBias(AttentionPosition):
         return every.gather(-1, index.expand(*every.shape[:2], *index.shape[2:]))
 
 
-def buckets(
-    distance: Int[Tensor, "*shape"], n_buckets: int, max_distance: int, *, causal: bool
-) -> Int[Tensor, "*shape"]:
-    """Return the bucket of each distance, key position minus query position (T5, section 2.1).
-
-    Half of the buckets are a distance each; the others grow with its logarithm up to max_distance,
-    and the last holds all that is farther. Without `causal` keys behind the query have the upper
-    half of all buckets; with it they count as distance 0.
-
-    >>> buckets(torch.tensor([-200, -9, -2, -1, 0, 1]), 8, 16, causal=False)
-    tensor([3, 3, 2, 1, 0, 5])
-    """
-    later: Int[Tensor, "*shape"] | int = 0
-    if causal:
-        away = (-distance).clamp(min=0)
-    else:
-        n_buckets //= 2
-        later, away = (distance > 0).long() * n_buckets, distance.abs()
-    single = n_buckets // 2
-    # In float32 and in this order, or distances at an edge fall into another bucket than T5's.
-    share = torch.log(away.clamp(min=1).float() / single) / math.log(max_distance / single)
-    grown = (single + (share * (n_buckets - single)).long()).clamp(max=n_buckets - 1)
-    return torch.where(away < single, away, grown) + later
-
-
 class _BucketBias(AttentionPosition):
     def __init__(self, n_heads: int, n_buckets: int, max_distance: int, *, causal: bool) -> None:
         super().__init__()
@@ -262,11 +244,15 @@ class Sinusoidal(_Scheme):
     kind: Literal["sinusoidal"] = "sinusoidal"
     layout: Literal["interleaved", "halves"] = "interleaved"
     """The paper's order, or all sines first as in Marian."""
+    rates: Literal["paper", "closed"] = "paper"
+    """The paper's wavelengths, up to just below 10000 * 2 pi; or to that itself, as fairseq's."""
+    first: int = Field(0, ge=0, le=65_536)
+    """The position of the first piece; 2 in models of fairseq, such as M2M100."""
 
     def on_input(self, d_model: int, max_length: int) -> InputPosition:
         """Return the table of sinusoids."""
         shape = (max_length, d_model)
-        table = _fixed(shape, lambda: sinusoids(max_length, d_model, self.layout))
+        table = _fixed(shape, lambda: sinusoids(*shape, self.layout, self.rates, self.first))
         return _Table(table, fixed=True)
 
 

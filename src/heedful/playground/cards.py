@@ -12,8 +12,10 @@ from typing import Any
 
 from torch import nn
 
-from heedful.inspect.names import Inspected, every_head, n_layers, self_attentive
+from heedful.inspect.names import Inspected, every_head, n_layers
 from heedful.model_header import CARD
+from heedful.models.gpt import GPT
+from heedful.models.transformer import Transformer
 from heedful.playground.refused import NamedRefusalError
 from heedful.serve.refusal import RefusalError
 from heedful.translator import Translator
@@ -56,19 +58,28 @@ def prompts() -> list[dict[str, str]]:
 
 def card(by: Translator | Writer, folder: Path | None) -> Card:
     """Return what a model is."""
-    model = self_attentive(by.model, "the playground")
-    config = model.config
-    sizes = [by.model.vocabulary_size] if isinstance(by, Writer) else _sizes(by)
+    model, config = by.model, by.model.config
+    own: Card = {"d_ff": None, "position": None, "residual": None}
+    if isinstance(model, Transformer | GPT):
+        own = {
+            "d_ff": model.config.d_ff,
+            "position": model.config.position.kind,
+            "residual": model.config.residual.kind,
+        }
+    if isinstance(by, Writer):
+        sizes, layers = [by.model.vocabulary_size], (0, n_layers(model, "decoder"))
+    else:
+        config = by.model.config
+        sizes, layers = _sizes(by), (config.encoder_layers, config.decoder_layers)
     return {
-        "encoder_layers": n_layers(model, "encoder"),
-        "decoder_layers": n_layers(model, "decoder"),
+        "kind": config.kind,
+        "encoder_layers": layers[0],
+        "decoder_layers": layers[1],
         "heads": config.n_heads,
         "d_model": config.d_model,
-        "d_ff": config.d_ff,
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "vocabulary": sizes,
-        "position": config.position.kind,
-        "residual": config.residual.kind,
+        **own,
         "bleu": _bleu(folder),
         "trained": _trained(model),
     }

@@ -23,9 +23,11 @@ from heedful.inspect import wire
 from heedful.inspect.attribute import check_step
 from heedful.inspect.embedding import embedding
 from heedful.inspect.evidence import Evidence, evidence
-from heedful.inspect.names import self_attentive
+from heedful.inspect.names import Inspected
 from heedful.inspect.page import page
 from heedful.inspect.trace import Trace
+from heedful.models.convolutional import Convolutional
+from heedful.nn.position import Learned
 from heedful.playground import asked as fields
 from heedful.playground.cards import atlas, card, examples, heads_file, prompts
 from heedful.playground.kept import Kept, Traced
@@ -173,14 +175,14 @@ class Playground:
         by = self._find(asked.model).by
         found = embedding(by, asked.side, asked.id, asked.place)
         added = found.position
-        scheme = self_attentive(by.model, "the playground").config.position
+        scheme = _position(by.model)
         return {
             "s": found.piece,
             "norm": float(np.linalg.norm(found.vector)),
             "values": found.vector[:SHOWN].tolist(),
             "neighbours": [{"s": one.piece, "cosine": one.cosine} for one in found.near],
             "position": {
-                "kind": scheme.kind,
+                "kind": getattr(scheme, "kind", "none"),
                 "values": None if added is None else added[:SHOWN].tolist(),
                 "theta": getattr(scheme, "theta", None),
             },
@@ -303,6 +305,13 @@ class Playground:
         seen = self._seen(asked.id)
         place = (asked.kind, asked.row, asked.column)
         return _told(evidence(seen, *place, words=asked.words, step=asked.step))
+
+
+def _position(model: Inspected) -> Any:
+    """Return how a model knows places; convolutions learn theirs, recurrent layers need none."""
+    if isinstance(model, Convolutional):
+        return Learned()
+    return getattr(model.config, "position", None)
 
 
 def _check_unused(asked: BaseModel, names: Sequence[str], by: Translator | Writer) -> None:

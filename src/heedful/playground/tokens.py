@@ -27,7 +27,7 @@ def tokens(translator: Translator, text: str, to: str | None) -> dict[str, Any]:
     """
     read = text.strip()
     side = source_side(translator.tokenizer, read, to)
-    tags = translator.tokenizer.n_head
+    tags = translator.tokenizer.around[0]
     found = side_of(side)
     controls = len(CONTROL) + len(translator.tokenizer.languages) * translator.tokenizer.shared
     raw = (" " + read).encode()

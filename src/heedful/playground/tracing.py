@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from heedful.inspect import prompted, stages, wire
-from heedful.inspect.names import Kind
+from heedful.inspect.names import Kind, kinds_of
 from heedful.inspect.trace import Trace, traced
 from heedful.playground.asked import TraceAsked
 from heedful.playground.kept import Kept, Traced
@@ -58,7 +58,8 @@ def traced_events(
     encoded = stages.encode(begun)
     encoder = wire.of_encoder(begun, encoded)
     clock.done("encode")
-    yield {"event": "attention"} | encoder
+    if encoder is not None:
+        yield {"event": "attention"} | encoder
     clock.again()
     given = asked.target
     target = stages.searched(begun) if given is None else stages.given(begun, given)
@@ -69,7 +70,8 @@ def traced_events(
     seen = traced(begun, encoded, target, forced, stages.write(begun, encoded, target))
     wire.check_size(seen)
     kept.keep(number, Traced(name, seen))
-    yield from _seen_events(seen, ("decoder", "cross"), clock)
+    kinds = [kind for kind in kinds_of(translator.model) if kind != "encoder"]
+    yield from _seen_events(seen, kinds, clock)
     clock.again()
     beam = wire.beam(seen)
     clock.done("beam")

@@ -6,6 +6,7 @@ __all__ = [
     "bert_words",
     "chat",
     "conv_s2s",
+    "g2p",
     "gnmt",
     "gpt_char",
     "gru_attention",
@@ -16,8 +17,11 @@ __all__ = [
     "modern_small",
     "multi30k",
     "multi30k_protocol",
+    "normalise",
     "paper_base",
     "paper_big",
+    "parse",
+    "parse_lstm",
     "preference",
     "recipe",
     "recipe_for",
@@ -32,8 +36,10 @@ from typing import Any
 
 from heedful.config import KnownRunConfig
 from heedful.errors import SettingError, did_you_mean
+from heedful.recipes.parsing import parse, parse_lstm
 from heedful.recipes.reading import bert_classify, bert_words
 from heedful.recipes.replaced import conv_s2s, gnmt, gru_attention, lstm, lstm_attention
+from heedful.recipes.tasks import g2p, normalise
 from heedful.recipes.text import chat, gpt_char, preference
 from heedful.recipes.translation import (
     low_resource,
@@ -63,7 +69,11 @@ RECIPES: dict[str, Callable[[], KnownRunConfig]] = {
     "modern-base": modern_base,
     "multi30k": multi30k,
     "multi30k-protocol": multi30k_protocol,
+    "parse": parse,
+    "parse-lstm": parse_lstm,
     "tune": tune,
+    "g2p": g2p,
+    "normalise": normalise,
     "gpt-char": gpt_char,
     "bert-classify": bert_classify,
     "bert-words": bert_words,

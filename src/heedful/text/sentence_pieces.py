@@ -32,7 +32,7 @@ _NEVER = " "
 
 
 class SentencePieces:
-    """Cuts by a unigram model; `pieces` are those of the translation model, in the order of ids.
+    """Cuts by a unigram model or by merges; `pieces` are the translation model's, in order of ids.
 
     The two lists need not agree. As in transformers, what is cut to a piece that the translation
     model has not is `<unk>`, and what no piece spells is looked up there, too. Raises ModelError
@@ -60,7 +60,7 @@ class SentencePieces:
         self._sentinel = re.compile(f"({'|'.join(sentinels)})") if sentinels else None
         self._charsmap = Charsmap(model.charsmap, where) if model.charsmap else None
         try:
-            self._cutter = _unigram(model)
+            self._cutter = _cutter(model)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException:  # a panic of the Rust library is no Exception
@@ -135,7 +135,11 @@ class SentencePieces:
                 "format": FORMAT,
                 **before,
                 "pieces": self.pieces,
-                "model": {"type": "Unigram", "unk_id": model.unknown, "vocab": vocabulary},
+                "model": {
+                    "type": "BPE" if model.merges else "Unigram",
+                    "unk_id": model.unknown,
+                    "vocab": vocabulary,
+                },
                 "charsmap": base64.b64encode(model.charsmap).decode("ascii"),
                 "extra_spaces_removed": model.extra_spaces_removed,
             },
@@ -153,7 +157,11 @@ class SentencePieces:
             ]
             charsmap = base64.b64decode(data["charsmap"], validate=True)
             found = SentencePieceModel(
-                learnt, int(model["unk_id"]), charsmap, bool(data["extra_spaces_removed"])
+                learnt,
+                int(model["unk_id"]),
+                charsmap,
+                bool(data["extra_spaces_removed"]),
+                merges=model.get("type") == "BPE",
             )
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError, binascii.Error):
             raise _damaged("a part is missing", where) from None
@@ -177,7 +185,7 @@ class SentencePieces:
         It cuts a source to the pieces that are translated, or `decodes` any pieces of a target.
         """
         learnt = [(piece, -100.0) for piece in self.pieces]
-        model = models.Unigram(learnt, UNKNOWN, False) if decodes else _unigram(self.model)
+        model = models.Unigram(learnt, UNKNOWN, False) if decodes else _cutter(self.model)
         backend = Backend(model)
         if decodes:
             controls = self.pieces[: self.n_controls]
@@ -207,13 +215,33 @@ def _precompiled(charsmap: bytes) -> Any:
         raise _damaged("the tokenizers library cannot read its table of characters", "") from None
 
 
-def _unigram(model: SentencePieceModel) -> models.Unigram:
+def _cutter(model: SentencePieceModel) -> models.Model:
     """Return the library's model; pieces that spell no text are such that none holds them."""
+    if model.merges:
+        return _merging(model)
     vocabulary = [
         (piece.text if piece.kind == Kind.NORMAL else _NEVER + piece.text, piece.score)
         for piece in model.pieces
     ]
     return models.Unigram(vocabulary, model.unknown, False)
+
+
+def _merging(model: SentencePieceModel) -> models.BPE:
+    """Return the library's model that joins neighbours to the piece with the best score first.
+
+    SentencePiece keeps the pieces alone: each of them can come of any two that it consists of.
+    """
+    spelled = [piece for piece in model.pieces if piece.kind == Kind.NORMAL]
+    known = {piece.text: at for at, piece in enumerate(spelled)}
+    merges = [
+        (piece.text[:at], piece.text[at:])
+        for piece in sorted(spelled, key=lambda piece: -piece.score)
+        for at in range(1, len(piece.text))
+        if piece.text[:at] in known and piece.text[at:] in known
+    ]
+    unknown = _NEVER + model.pieces[model.unknown].text
+    vocabulary = known | {unknown: len(known)}
+    return models.BPE(vocab=vocabulary, merges=merges, unk_token=unknown, fuse_unk=True)
 
 
 def _languages(pieces: Sequence[str]) -> list[str]:

@@ -20,8 +20,8 @@ from heedful.errors import ModelError
 _FIX = "fetch the folder again"
 _MOST_PIECES = 2_000_000
 _MOST_BYTES = 256 * 2**20
-_UNIGRAM = 1
-_ALGORITHMS = {1: "unigram", 2: "BPE", 3: "words", 4: "characters"}
+_UNIGRAM, _BPE = 1, 2
+_ALGORITHMS = {_UNIGRAM: "unigram", _BPE: "BPE", 3: "words", 4: "characters"}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -56,6 +56,9 @@ class SentencePieceModel(NamedTuple):
     """How characters are normalised, as the library keeps it; empty: not at all."""
     extra_spaces_removed: bool
     """Whether spaces at the ends are left out, and several become one."""
+    merges: bool = False
+    """Whether neighbours are joined, the best piece first (BPE); else the likeliest pieces of a
+    text are looked for (unigram)."""
 
 
 class _BrokenError(Exception):
@@ -77,7 +80,7 @@ def read_model(path: Path) -> SentencePieceModel:
         raise ModelError("this is not a SentencePiece model", where=where, fix=_FIX) from error
     model, refused = found
     if refused:
-        problem = f"its {refused}, and heedful cuts texts by unigram models that know none of that"
+        problem = f"its {refused}, and heedful cuts texts by models that know none of that"
         raise ModelError(problem, where=where, fix="take another model")
     return model
 
@@ -102,14 +105,16 @@ def _model(data: bytes) -> tuple[SentencePieceModel, str]:
     unknown = [at for at, piece in enumerate(pieces) if piece.kind == Kind.UNKNOWN]
     if len(unknown) != 1 or len({piece.text for piece in pieces}) != len(pieces):
         raise _BrokenError
-    found = SentencePieceModel(pieces, unknown[0], charsmap, bool(flags[4]))
+    found = SentencePieceModel(
+        pieces, unknown[0], charsmap, bool(flags[4]), merges=algorithm == _BPE
+    )
     return found, _refused(
         pieces, algorithm, no_prefix=not flags[3], odd=bool(suffix or not flags[5])
     )
 
 
 def _refused(pieces: list[Learnt], algorithm: int, *, no_prefix: bool, odd: bool) -> str:
-    if algorithm != _UNIGRAM:
+    if algorithm not in (_UNIGRAM, _BPE):
         return f"algorithm is {_ALGORITHMS.get(algorithm, algorithm)}"
     if no_prefix or odd:
         return "spaces are not written as ▁ before each word"
@@ -192,7 +197,8 @@ def written(model: SentencePieceModel) -> bytes:
     normalising = _field(2, model.charsmap)
     for number, flag in ((3, 1), (4, int(model.extra_spaces_removed)), (5, 1)):
         normalising += _key(number, _VARINT) + _written(flag)
-    trainer = _key(3, _VARINT) + _written(_UNIGRAM) + _key(40, _VARINT) + _written(model.unknown)
+    algorithm = _BPE if model.merges else _UNIGRAM
+    trainer = _key(3, _VARINT) + _written(algorithm) + _key(40, _VARINT) + _written(model.unknown)
     return b"".join(
         [*(_field(1, piece) for piece in pieces), _field(2, trainer), _field(3, normalising)]
     )

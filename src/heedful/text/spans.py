@@ -58,18 +58,18 @@ def _found(pattern: "re.Pattern[str]", text: str) -> list[Span]:
 
 
 def piece_shares(
-    pieces: Sequence[str], text: str, spans: Sequence[Span], skip: int = 0
+    pieces: Sequence[str], text: str, spans: Sequence[Span], skip: int = 0, last: int = 1
 ) -> NDArray[np.float64]:
     """Return which share of each piece's bytes (rows) lies in each word or the space before it.
 
-    The first `skip` pieces (language tags) and the last (`</s>`) belong to no word.
+    The first `skip` pieces (language tags) and the `last` ones (`</s>`) belong to no word.
 
     >>> piece_shares(["▁The", "▁ca", "t", "</s>"], "The cat", words("The cat")).tolist()
     [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 0.0]]
     """
-    edges = piece_edges(pieces[skip:-1], text)
+    edges = piece_edges(pieces[skip:-last], text)
     found = np.zeros((len(pieces), len(spans)))
-    found[skip:-1] = shares(list(pairwise(edges)), spans)
+    found[skip:-last] = shares(list(pairwise(edges)), spans)
     return found
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from tokenizers import Tokenizer as Backend
 
 from heedful.errors import DataError, ModelError, OutputError, SettingError, did_you_mean
+from heedful.text.framing import Framing, parted
 from heedful.text.pieces import (
     BYTE_LETTERS,
     CONTROL,
@@ -30,16 +31,22 @@ from heedful.text.pieces import (
 from heedful.text.sentence_pieces import FORMAT as SENTENCE_PIECES
 from heedful.text.sentence_pieces import SentencePieces
 from heedful.text.sentencepiece_file import SentencePieceModel
+from heedful.text.subword_pieces import FORMAT as SUBWORD_PIECES
+from heedful.text.subword_pieces import SubwordPieces
 from heedful.text.tokenizer_file import languages_of, parse, read_backend, side_content
 from heedful.text.train_tokenizer import BPE, TokenizerConfig, Unigram, train_backend
 from heedful.text.words import Words
 
 TWO_SIDED = "heedful-two-sided"
+FRAMED = "heedful-framed"
+"""A file with a tokenizer inside, and what stands around its sources."""
 SIDES = ("source_tokenizer.json", "target_tokenizer.json")
 """Names for each side alone, as other programs read them."""
 
 
-Side = Backend | SentencePieces
+Foreign = SentencePieces | SubwordPieces
+"""A side that an imported model brings."""
+Side = Backend | Foreign
 
 
 class Tokenizer:
@@ -55,7 +62,7 @@ class Tokenizer:
     start_id = START
     end_id = END
 
-    def __init__(self, source: Side, target: Side) -> None:
+    def __init__(self, source: Side, target: Side, *, framing: Framing | None = None) -> None:
         self._source = source
         self._target = target
         self._source_words = _words(source)
@@ -63,8 +70,11 @@ class Tokenizer:
         self._one_file = source is target
         self.shared: bool = self._one_file or _same_pieces(source, target)
         self.languages: tuple[str, ...] = (
-            source.languages if isinstance(source, SentencePieces) else languages_of(source)
+            source.languages if isinstance(source, Foreign) else languages_of(source)
         )
+        self._framed = framing is not None
+        self.framing = framing or Framing(("to",) if self.languages else ())
+        """What stands around the pieces of a source."""
 
     @classmethod
     def train(
@@ -86,7 +96,7 @@ class Tokenizer:
             return cls(backend, backend)
         return cls(
             train_backend((source for source, _ in pairs()), config, controls),
-            train_backend((target for _, target in pairs()), config, control_pieces()),
+            train_backend((target for _, target in pairs()), config.of_target, control_pieces()),
         )
 
     @classmethod
@@ -99,13 +109,17 @@ class Tokenizer:
             raise ModelError(f"cannot be read ({failure.strerror})", where=where) from None
         except UnicodeDecodeError:
             raise ModelError("this is not UTF-8 text", where=where) from None
-        data = parse(text, where)
+        data, framing = parse(text, where), None
+        if data.get("format") == FRAMED:
+            framing = Framing.read(data, where)
+            data = data["tokenizer"] if isinstance(data.get("tokenizer"), dict) else {}
         if data.get("format") != TWO_SIDED:
             side = _read_side(data, where)
-            return cls(side, side)
+            return cls(side, side, framing=framing)
         if not (isinstance(data.get("source"), dict) and isinstance(data.get("target"), dict)):
             raise ModelError("one of its two sides is missing", where=where)
-        return cls(_read_side(data["source"], where), _read_side(data["target"], where))
+        sides = [_read_side(data[name], where) for name in ("source", "target")]
+        return cls(*sides, framing=framing)
 
     def save(self, path: Path) -> None:
         """Write tokenizer.json, whole or not at all; raises OutputError when that fails.
@@ -119,12 +133,16 @@ class Tokenizer:
             sides = {"source": self._source, "target": self._target}
             data = {name: json.loads(side.to_str()) for name, side in sides.items()}
             text = json.dumps({"format": TWO_SIDED, **data}, ensure_ascii=False)
+        if self._framed:
+            framing = json.dumps({"format": FRAMED, **self.framing._asdict()})
+            text = f'{framing[:-1]}, "tokenizer": {text}}}'
         _write_whole(path, text)
 
     @property
-    def n_head(self) -> int:
-        """How many pieces of a source stand before those of its text."""
-        return len(self._before) + (1 if self.languages else 0)
+    def around(self) -> tuple[int, int]:
+        """How many pieces of a source stand before those of its text, and behind them."""
+        before, behind = self.framing.around
+        return before + len(self._before), behind
 
     @cached_property
     def _before(self) -> list[int]:
@@ -153,17 +171,21 @@ class Tokenizer:
     @cached_property
     def _fingerprint(self) -> str:
         sides = [self._source] if self._one_file else [self._source, self._target]
-        learnt = json.dumps([_content(side) for side in sides], sort_keys=True)
+        framing = [self.framing._asdict()] if self._framed else []
+        learnt = json.dumps([*map(_content, sides), *framing], sort_keys=True)
         return sha256(learnt.encode()).hexdigest()
 
     def encode_source(self, texts: Sequence[str], to: str | None = None) -> list[list[int]]:
         """Return `[tag of `to`?] pieces </s>` of each text; a model with languages needs `to`.
 
-        A model that wants words before each source, as T5 does, gets those before the text.
+        Models from elsewhere have other marks around their pieces (`framing`), and may need a
+        `heedful.text.framing.direction` as `to`. One that wants words before each source, as T5
+        does, gets those before the text.
         """
-        head = [] if to is None and not self.languages else [self._tag_id(to)]
+        head, tail = self.marks(to)
         head += self._before
-        return [[*head, *ids, END] for ids in _encode(self._source_words, texts)]
+        tail = [END, *tail] if self.framing.ended else tail
+        return [[*head, *ids, *tail] for ids in _encode(self._source_words, texts)]
 
     def encode_target(self, texts: Sequence[str]) -> list[list[int]]:
         """Return `pieces </s>` of each text; the batch puts <s> before them."""
@@ -199,7 +221,7 @@ class Tokenizer:
 
     def target_bytes(self) -> list[bytes]:
         """Return what every piece of the target stands for, in order; control pieces nothing."""
-        if isinstance(self._target, SentencePieces):
+        if isinstance(self._target, Foreign):
             return self._target.spelled()
         controls = len(CONTROL) + len(self.languages) * self.shared
         learnt = self.vocabularies()[1][controls:]
@@ -225,9 +247,8 @@ class Tokenizer:
                 where="--prefix",
                 fix="leave it out",
             )
-        return Tokenizer(
-            SentencePieces(source.pieces, source.model, prefix=prefix.strip()), self._target
-        )
+        side = SentencePieces(source.pieces, source.model, prefix=prefix.strip())
+        return Tokenizer(side, self._target, framing=self.framing if self._framed else None)
 
     def save_sides(self, folder: Path) -> None:
         """Write files that the `tokenizers` library reads, of the names in `side_files`.
@@ -236,15 +257,25 @@ class Tokenizer:
         """
         sides = (self._source, self._target)[: len(self.side_files)]
         for number, (name, side) in enumerate(zip(self.side_files, sides, strict=True)):
-            if isinstance(side, SentencePieces):
+            if isinstance(side, Foreign):
                 _write_whole(folder / name, side.for_library(decodes=number == 1))
             else:
                 _write_whole(folder / name, side.to_str())
 
+    def library_text(self) -> str:
+        """Return what cuts a source as a tokenizer.json of the `tokenizers` library.
+
+        SentencePiece's cuts to its own pieces; their numbers are others than the model's.
+        """
+        side = self._source
+        return (
+            side.for_library(decodes=False) if isinstance(side, SentencePieces) else side.to_str()
+        )
+
     @property
     def side_files(self) -> tuple[str, ...]:
         """Names of the files that `save_sides` writes: one, or the source's and the target's."""
-        foreign = isinstance(self._source, SentencePieces)
+        foreign = isinstance(self._source, Foreign)
         return SIDES if foreign or not self.shared else ("tokenizer.json",)
 
     def cutters(self) -> tuple[SentencePieceModel, SentencePieceModel] | None:
@@ -253,6 +284,21 @@ class Tokenizer:
         if isinstance(source, SentencePieces) and isinstance(target, SentencePieces):
             return source.model, target.model
         return None
+
+    def marks(self, to: str | None) -> tuple[list[int], list[int]]:
+        """Return the ids before the pieces of a source, and behind its `</s>`."""
+        source, target = parted(to)
+        if target is not None and not self.languages:
+            self._tag_id(target)  # refuses it
+        if self.framing.directed and not source:
+            known = ", ".join(self.languages[:5])
+            raise SettingError("the language of the source is missing", fix=f"one of {known} ...")
+        told = {"from": source, "to": target}
+        head, tail = (
+            [self._tag_id(told[mark]) if mark in told else START for mark in marks]
+            for marks in (self.framing.before, self.framing.behind)
+        )
+        return head, tail
 
     def _tag_id(self, language: str | None) -> int:
         if not self.languages:
@@ -271,14 +317,14 @@ class Tokenizer:
         return len(CONTROL) + self.languages.index(language)
 
 
-def _words(side: Side) -> Words | SentencePieces:
+def _words(side: Side) -> Words | Foreign:
     """Return what cuts the texts of a side."""
-    return side if isinstance(side, SentencePieces) else Words(side)
+    return side if isinstance(side, Foreign) else Words(side)
 
 
 def _same_pieces(source: Side, target: Side) -> bool:
     """Return whether two sides of SentencePiece number the same pieces."""
-    if isinstance(source, SentencePieces) and isinstance(target, SentencePieces):
+    if isinstance(source, Foreign) and isinstance(target, Foreign):
         return source.pieces == target.pieces
     return False
 
@@ -286,18 +332,20 @@ def _same_pieces(source: Side, target: Side) -> bool:
 def _read_side(data: dict[str, Any], where: str) -> Side:
     if data.get("format") == SENTENCE_PIECES:
         return SentencePieces.read(data, where)
+    if data.get("format") == SUBWORD_PIECES:
+        return SubwordPieces.read(data, where)
     return read_backend(data, where)
 
 
 def _content(side: Side) -> dict[str, Any]:
     """Return what was learnt."""
-    if isinstance(side, SentencePieces):
+    if isinstance(side, Foreign):
         content: dict[str, Any] = json.loads(side.to_str())
         return content
     return side_content(side)
 
 
-def _encode(words: Words | SentencePieces, texts: Sequence[str]) -> list[list[int]]:
+def _encode(words: Words | Foreign, texts: Sequence[str]) -> list[list[int]]:
     try:
         return words.encode(texts)
     except TypeError:
@@ -306,7 +354,7 @@ def _encode(words: Words | SentencePieces, texts: Sequence[str]) -> list[list[in
 
 def _pieces(side: Side, ids: Sequence[int]) -> list[str]:
     pieces = (side.id_to_token(number) for number in ids)
-    shown = str if isinstance(side, SentencePieces) else readable
+    shown = str if isinstance(side, Foreign) else readable
     return [CONTROL[UNKNOWN] if piece is None else shown(piece) for piece in pieces]
 
 

@@ -31,6 +31,17 @@ PIPELINE = {
         ],
     },
 }
+_LETTERS = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}
+_BEFORE_SPACES = {
+    "type": "Split",
+    "pattern": {"String": " "},
+    "behavior": "MergedWithNext",
+    "invert": False,
+}
+SPACES = {"type": "Sequence", "pretokenizers": [_BEFORE_SPACES, _LETTERS]}
+"""How words are split off in a BPE that parts them at spaces alone."""
+UNSPACED = PIPELINE | {"normalizer": None, "decoder": {"type": "ByteLevel"}}
+"""The same where no space is put before a text, as in BART."""
 BPE_MODEL: dict[str, object] = {
     "dropout": None,
     "continuing_subword_prefix": None,
@@ -65,12 +76,15 @@ def read_backend(data: dict[str, Any], where: str) -> Backend:
         pieces, expected = _unigram_pieces(model, where), UNIGRAM_MODEL
     else:
         raise _damaged("its model is neither BPE nor Unigram", where)
-    if not (_agrees(data, PIPELINE) and _agrees(model, expected)):
+    at_spaces = kind == "BPE" and _agrees(data.get("pre_tokenizer"), SPACES)
+    split = {"pre_tokenizer": SPACES} if at_spaces else {}
+    spaced = _agrees(data, PIPELINE | split)
+    if not ((spaced or _agrees(data, UNSPACED | split)) and _agrees(model, expected)):
         raise _damaged("it treats text in a way that heed never sets", where)
     controls = _check_controls(data, where)
     _check_pieces(pieces, controls, where)
     try:
-        backend = new_backend(_model(kind, model))
+        backend = new_backend(_model(kind, model), spaced=spaced, at_spaces=at_spaces)
         backend.add_special_tokens(control_tokens(controls))
         return backend
     except (KeyboardInterrupt, SystemExit):
@@ -82,7 +96,8 @@ def read_backend(data: dict[str, Any], where: str) -> Backend:
 def side_content(backend: Backend) -> dict[str, Any]:
     """Return what was learnt: control pieces, pieces, merges or scores."""
     data = json.loads(backend.to_str())
-    return {
+    flavour = {} if data["normalizer"] else {"spaced": False}
+    return flavour | {
         "added_tokens": data["added_tokens"],
         "vocab": data["model"]["vocab"],
         "merges": data["model"].get("merges"),
@@ -126,6 +141,8 @@ def _bpe_pieces(model: dict[str, Any], where: str) -> list[str]:
             raise _damaged("a merge is not a pair of pieces", where)
         if not {left, right, left + right} <= vocabulary.keys():
             raise _damaged(f"a merge makes an unknown piece ({left!r} {right!r})", where)
+        if left + right in CONTROL or language_of(left + right):
+            raise _damaged(f"a merge makes a control piece ({left!r} {right!r})", where)
     return sorted(vocabulary, key=vocabulary.__getitem__)
 
 

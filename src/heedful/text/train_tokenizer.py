@@ -19,11 +19,12 @@ __all__ = [
 ]
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
 
@@ -47,12 +48,33 @@ class BPE(Settings):
     """Refuse a corpus too small for that many; else take the pieces that it gives."""
     shared: bool = True
     """One vocabulary for both sides; the paper shares it (section 5.1)."""
+    words: Literal["kinds", "spaces"] = "kinds"
+    """What ends a word, which no piece crosses: another kind of character (letters, digits, signs),
+    as GPT-2 has it, or spaces alone, so that a frequent symbol such as `(NP` is one piece."""
+    target_vocabulary_size: int | None = Field(None, ge=260)
+    """Pieces of the target where it has its own (`shared` false), such as 512 for letters that
+    become words; none: as many as the source."""
     learn_from: int = Field(1_000_000, ge=1)
     """Pairs to learn from at most, evenly spread over the corpus: memory holds their words."""
 
+    @model_validator(mode="after")
+    def _fits(self) -> "BPE":
+        if self.shared and self.target_vocabulary_size is not None:
+            raise ValueError("target_vocabulary_size needs --tokenizer.shared false")
+        return self
+
+    @property
+    def of_target(self) -> "BPE":
+        """How the target's own pieces are learnt."""
+        size = self.target_vocabulary_size or self.vocabulary_size
+        return self.model_copy(update={"vocabulary_size": size})
+
     def build(self, batches: Iterable[list[str]], special: list[AddedToken]) -> Backend:
         """Learn from the lines; pieces seen once in the corpus are not learnt."""
-        backend = new_backend(models.BPE())
+        spaces = self.words == "spaces"
+        backend = new_backend(models.BPE(), at_spaces=spaces)
+        if spaces:
+            batches = _without(batches, [token.content for token in special])
         trainer = trainers.BpeTrainer(
             vocab_size=self.vocabulary_size,
             min_frequency=2,
@@ -80,6 +102,11 @@ class Unigram(Settings):
     learn_from: int = Field(1_000_000, ge=1)
     """Pairs to learn from at most, evenly spread over the corpus: memory holds them."""
 
+    @property
+    def of_target(self) -> "Unigram":
+        """How the target's own pieces are learnt."""
+        return self
+
     def build(self, batches: Iterable[list[str]], special: list[AddedToken]) -> Backend:
         """Learn from the lines; scores are log-probabilities with six decimals.
 
@@ -104,19 +131,32 @@ class Unigram(Settings):
         return backend
 
 
-def new_backend(model: models.Model) -> Backend:
+def new_backend(model: models.Model, *, spaced: bool = True, at_spaces: bool = False) -> Backend:
     """Return the pipeline around a model of pieces; it loses nothing of any text.
 
     A space is put before the text, so that a word is the same piece at the start as in the
-    middle; words are split off as GPT-2 does, letters apart from punctuation; each byte of UTF-8
-    is one letter. Decoding joins the bytes and takes that one space off again.
+    middle; words are split off as GPT-2 does, letters apart from punctuation, or `at_spaces`
+    alone; each byte of UTF-8 is one letter. Decoding joins the bytes and takes that one space off
+    again. Pieces of BART are not `spaced` so: there a word is another piece at the start.
     """
     backend = Backend(model)
-    backend.normalizer = normalizers.Prepend(" ")
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    backend.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
+    letters = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not at_spaces)
+    apart = pre_tokenizers.Split(" ", behavior="merged_with_next")
+    backend.pre_tokenizer = pre_tokenizers.Sequence([apart, letters]) if at_spaces else letters
+    if spaced:
+        backend.normalizer = normalizers.Prepend(" ")
+        backend.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
+    else:
+        backend.decoder = decoders.ByteLevel()
     backend.encode_special_tokens = True  # a text that spells a control piece stays text
     return backend
+
+
+def _without(batches: Iterable[list[str]], controls: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the lines with a space for each control piece: none may be learnt as a text's."""
+    spelled = re.compile("|".join(map(re.escape, controls)))
+    for batch in batches:
+        yield [spelled.sub(" ", line) for line in batch]
 
 
 def control_tokens(controls: Sequence[str]) -> list[AddedToken]:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from tokenizers import Tokenizer as Backend
+from tokenizers import pre_tokenizers
 
 from heedful.text.pieces import BYTE_LETTERS
 
@@ -41,6 +42,7 @@ def _pattern(end: int) -> "re.Pattern[str]":
     )
 
 
+_SPACES = re.compile(" [^ ]*")
 _ASCII, _EUROPEAN = _pattern(0x80), _pattern(_END)
 _FOREIGN = re.compile(f"[^\\0-{chr(_END - 1)}]")
 
@@ -65,7 +67,9 @@ class Words:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
+        self._first = "" if backend.normalizer is None else " "
         self._known = _Known(backend)
+        self._at_spaces = isinstance(backend.pre_tokenizer, pre_tokenizers.Sequence)
 
     def __reduce__(self) -> tuple[type["Words"], tuple[Backend]]:
         return Words, (self.backend,)
@@ -77,8 +81,12 @@ class Words:
         of_word = self._known.__getitem__
         for number, text in enumerate(texts):
             ascii_only = str.isascii(text)
-            if ascii_only or not _FOREIGN.search(text):
-                words = (_ASCII if ascii_only else _EUROPEAN).findall(f" {text}" if text else "")
+            given = self._first + text if text else ""
+            if self._at_spaces:
+                words = _SPACES.findall(given)
+                found.append(list(chain.from_iterable(map(of_word, words))))
+            elif ascii_only or not _FOREIGN.search(text):
+                words = (_ASCII if ascii_only else _EUROPEAN).findall(given)
                 found.append(list(chain.from_iterable(map(of_word, words))))
             else:
                 found.append([])

@@ -124,8 +124,13 @@ class Gradients:
         with dropout_seed(seed), autocast(self.precision, self.device):
             loss = self.objective.loss(self.model, batch.to(self.device))
         mean = loss.smoothed / tokens
-        gradients = torch.autograd.grad(mean, self._weights, allow_unused=True)
-        return list(gradients), torch.stack([loss.smoothed.detach(), loss.nll])
+        found = torch.autograd.grad(mean, self._weights, allow_unused=True)
+        # a slice of a larger gradient lies as no weight does, and the fused optimizer of a GPU
+        # takes only what lies as the weight
+        gradients: list[Tensor | None] = [
+            None if one is None else one.contiguous() for one in found
+        ]
+        return gradients, torch.stack([loss.smoothed.detach(), loss.nll])
 
     @cached_property
     def _weights(self) -> list[nn.Parameter]:

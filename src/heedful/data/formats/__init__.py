@@ -13,6 +13,7 @@ __all__ = [
     "ReadCounts",
     "Row",
     "TextPair",
+    "Trees",
     "Tsv",
     "corpus_paths",
     "open_corpus",
@@ -29,6 +30,7 @@ from heedful.data.formats.jsonl import Jsonl
 from heedful.data.formats.parquet import Parquet
 from heedful.data.formats.reading import ReadCounts, Row, open_bytes
 from heedful.data.formats.text_pair import TextPair
+from heedful.data.formats.trees import Trees
 from heedful.data.formats.tsv import Tsv
 from heedful.errors import DataError, SettingError
 
@@ -95,7 +97,9 @@ def _format(spec: str, paths: tuple[Path, ...], columns: Sequence[str] | None) -
         raise SettingError(problem, where="columns", fix=f"give {matching.columns_are}") from None
 
 
-FORMATS: tuple[type[Tsv] | type[TextPair] | type[Jsonl] | type[Csv] | type[Parquet], ...]
-FORMATS = (Tsv, TextPair, Jsonl, Csv, Parquet)
+FORMATS: tuple[
+    type[Tsv] | type[TextPair] | type[Jsonl] | type[Csv] | type[Parquet] | type[Trees], ...
+]
+FORMATS = (Tsv, TextPair, Jsonl, Csv, Parquet, Trees)
 
-Format = Annotated[Tsv | TextPair | Jsonl | Csv | Parquet, Field(discriminator="kind")]
+Format = Annotated[Tsv | TextPair | Jsonl | Csv | Parquet | Trees, Field(discriminator="kind")]

@@ -14,7 +14,7 @@ import numpy as np
 
 from heedful.inspect.heads.reading import Maps, Pair, maps
 from heedful.inspect.names import KINDS, Head, Kind, every_head
-from heedful.models.transformer import Transformer
+from heedful.models.architecture import Model
 from heedful.shapes import Array, Bool, Float, Int
 
 Rarity = Callable[[Sequence[int]], Float[Array, " S"]]
@@ -128,7 +128,7 @@ _CHOICE = 3
 
 
 def habits(
-    model: Transformer, pairs: Sequence[Pair], tagged: bool, rarities: tuple[Rarity, Rarity]
+    model: Model, pairs: Sequence[Pair], tagged: bool, rarities: tuple[Rarity, Rarity]
 ) -> list[Habit]:
     """Return what every head does in these pairs, in the order of `every_head`.
 
@@ -164,8 +164,10 @@ def _add(
     text[: int(tagged)] = False
     whole = [np.full(len(side), len(source)) for side in (source, target)]
     rows = range(int(tagged), len(source) - 1)
-    sums["encoder"].add(seen.weights["encoder"], text, rows, of_source, whole[0])
     sums["cross"].add(seen.weights["cross"], text, range(len(target) - 1), of_source, whole[1])
+    if "encoder" not in seen.weights:
+        return
+    sums["encoder"].add(seen.weights["encoder"], text, rows, of_source, whole[0])
     read = np.arange(len(target)) > 0
     of_target = np.concatenate([[0.0], rarities[1](target[:-1])])
     sums["decoder"].add(

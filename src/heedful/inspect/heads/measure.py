@@ -24,7 +24,7 @@ from heedful.inspect.heads.reading import Pair
 from heedful.inspect.heads.roles import Relation, Roles, relations, roles
 from heedful.inspect.heads.verdict import Verdict, verdict
 from heedful.inspect.names import Head, every_head
-from heedful.models.architecture import as_transformer
+from heedful.models.architecture import as_transformer, check_looks
 from heedful.models.transformer import Transformer
 from heedful.search import Greedy
 from heedful.shapes import Array, Float
@@ -100,6 +100,8 @@ class Report:
     """Sentences of the corpus that are too long."""
     cut_off: int = 0
     """Translations of which only the first pieces were read, for they did not end."""
+    kind: str = "transformer"
+    """The model's; of another than a Transformer, attention to the source is all there is."""
 
 
 def measure(
@@ -111,10 +113,11 @@ def measure(
 ) -> Report:
     """Measure every head; `tag` is the target language that the model is asked for.
 
+    Of a model that is no Transformer its attention to the source is measured: it has no other.
     Without texts the model reads the templates, of which there are English and Chinese ones. Raises
-    DataError where there is nothing to read.
+    DataError where there is nothing to read, ModelError for a model without attention.
     """
-    as_transformer(translator.model, "a measure of heads")
+    check_looks(translator.model.config)
     asked = _Asked(translator, tag, way)
     templates = examples(way[0]) if way[0] in _TEMPLATES else []
     if not templates and texts is None:
@@ -147,8 +150,11 @@ def measure(
         tuple(roles(asked.habits(pairs, texts), (), None)),
         left_out=0 if texts is None else len(texts.chosen) - len(sources),
         cut_off=cut_off,
+        kind=translator.model.config.kind,
     )
-    return _with_templates(report, asked, templates, translations) if templates else report
+    if not templates or not isinstance(translator.model, Transformer):
+        return report
+    return _with_templates(report, asked, templates, translations)
 
 
 def _with_templates(
@@ -231,7 +237,7 @@ class _Asked(NamedTuple):
                 rarity_by_count(tokenizer.encode_source(texts.sources, self.tag)),
                 rarity_by_count(tokenizer.encode_target(texts.targets)),
             )
-        return habits(self.model, pairs, bool(tokenizer.languages), rarities)
+        return habits(self.translator.model, pairs, bool(tokenizer.languages), rarities)
 
     def differences(
         self,

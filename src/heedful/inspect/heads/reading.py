@@ -16,6 +16,7 @@ from heedful.decode.waiting import batches
 from heedful.inspect.capture import Looks, record
 from heedful.inspect.heads.pronouns import Sentence
 from heedful.inspect.names import KINDS, Head, Kind
+from heedful.models.architecture import Model
 from heedful.models.transformer import Transformer
 from heedful.nn.mask import padding_mask
 from heedful.shapes import Array, Float, Int, Tensor
@@ -46,7 +47,7 @@ def source_ids(
     return tokenizer.encode_source([one.text for one in sentences], to)
 
 
-def maps(model: Transformer, pairs: Sequence[Pair]) -> Iterator[Maps]:
+def maps(model: Model, pairs: Sequence[Pair]) -> Iterator[Maps]:
     """Yield what every head looks at in each pair, in any order of the pairs.
 
     A pair without a target has the encoder's maps alone. Raises SettingError for a model in
@@ -67,7 +68,7 @@ def maps(model: Transformer, pairs: Sequence[Pair]) -> Iterator[Maps]:
 
 
 @torch.inference_mode()
-def _read(model: Transformer, pairs: Sequence[Pair]) -> Looks:
+def _read(model: Model, pairs: Sequence[Pair]) -> Looks:
     device = next(model.parameters()).device
     source = _padded([source for source, _ in pairs], device)
     with record(model) as looks:
@@ -92,7 +93,7 @@ def shares_of(
 ) -> Float[Array, "S words"]:
     """Return which share of each piece of the source lies in each word of the sentence."""
     pieces = tokenizer.source_pieces(ids)
-    return piece_shares(pieces, sentence.text, sentence.spans, tokenizer.n_head)
+    return piece_shares(pieces, sentence.text, sentence.spans, *tokenizer.around)
 
 
 def to_words(

@@ -49,6 +49,11 @@ def conclusion(report: Report) -> str:
     """Return the verdict, or why there is none."""
     if report.verdict is not None:
         return report.verdict.said
+    if report.kind != "transformer":
+        return (
+            f"This model is {report.kind}: it has attention to the source alone. Whether a head "
+            'follows "it", and the roles of heads within a sentence, are not there to be measured.'
+        )
     language = report.way[0] or "a language that nobody named"
     return (
         f"Templates are English and Chinese, and this model reads {language}: only the roles that "

@@ -8,8 +8,10 @@ __all__ = [
     "ARCHITECTURES",
     "NETWORKS",
     "Described",
+    "TwiceError",
     "described",
     "kind_of",
+    "once",
     "read_json",
     "settings_named",
 ]
@@ -44,13 +46,35 @@ class Described(NamedTuple):
     """Pieces that end a text."""
 
 
+_MOST_BYTES = 64 * 2**20
+"""No settings, index of tensors or vocabulary is so large."""
+
+
+class TwiceError(ValueError):
+    """A key stands twice in a JSON object."""
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of these keys and values; raises TwiceError for a key that stands twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen = [key for key, _ in pairs]
+        raise TwiceError(next(key for at, key in enumerate(seen) if key in seen[:at]))
+    return found
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file; raises ModelError where there is none."""
     try:
-        data = json.loads(path.read_text("utf-8"))
+        if path.stat().st_size > _MOST_BYTES:
+            raise ModelError("it is too large for a file of settings", where=str(path))
+        data = json.loads(path.read_text("utf-8"), object_pairs_hook=once)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ModelError(f"cannot be read: {reason}", where=str(path)) from error
+    except TwiceError as error:
+        problem = f'the key "{str(error)[:100]}" stands in it twice'
+        raise ModelError(problem, where=str(path), fix="fetch it again") from error
     except (ValueError, RecursionError) as error:
         raise ModelError("not valid JSON", where=str(path), fix="fetch it again") from error
     if not isinstance(data, dict):

@@ -13,6 +13,7 @@ __all__ = [
     "held_in",
     "load",
     "load_model",
+    "outline",
     "read",
 ]
 
@@ -26,6 +27,7 @@ from torch import nn
 
 from heedful.errors import ModelError
 from heedful.interop.huggingface.config import Described, described, read_json
+from heedful.interop.huggingface.header import check_header
 from heedful.interop.huggingface.layouts import OUTPUT, Place, ignored, places
 from heedful.interop.huggingface.template import more_ends, template_of
 from heedful.model_folder import Unfilled, are_finite
@@ -95,7 +97,7 @@ def held_in(folder: Path) -> dict[str, Held]:
     """Return all tensors of the folder's safetensors files, which check their own sizes."""
     single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     if single.is_file():
-        return _outline(single)
+        return outline(single)
     if not index.is_file():
         raise _weightless(folder)
     named = read_json(index).get("weight_map")
@@ -110,7 +112,7 @@ def held_in(folder: Path) -> dict[str, Held]:
             raise ModelError(problem, where=str(index), fix=_AGAIN)
     for name in names:
         path = folder / name
-        inside = _outline(path)
+        inside = outline(path)
         listed = {tensor for tensor, file in named.items() if file == name}
         if listed != inside.keys():
             odd = min(listed ^ inside.keys())[:100]
@@ -132,7 +134,9 @@ def _weightless(folder: Path) -> ModelError:
     return ModelError("there is no model.safetensors in it", where=str(folder), fix=_AGAIN)
 
 
-def _outline(path: Path) -> dict[str, Held]:
+def outline(path: Path) -> dict[str, Held]:
+    """Return the tensors of one file; raises ModelError for what is not a whole one."""
+    check_header(path)
     try:
         with safe_open(path, "pt") as tensors:
             views = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118

@@ -39,6 +39,8 @@ export class Attention extends HTMLElement {
   #table = false;
   /** Of a rounded map: a row as Python has it, and whose it is. */
   #exact = null;
+  /** Whether the model has no attention. */
+  #none = false;
 
   connectedCallback() {
     if (this.heads) return;
@@ -138,17 +140,18 @@ export class Attention extends HTMLElement {
   /**
    * Show the maps of a trace, as far as they are there: first the head that gives least to what
    * is no word, or what a state says is chosen.
-   * @param {{maps: Record<string, import("heedful/wire.js").AttentionMap>}} trace
+   * @param {{maps: Record<string, import("heedful/wire.js").AttentionMap>, wire?: any}} trace
    * @param {{view: any, edits: any}} [state]
    */
-  show({ maps }, state) {
+  show({ maps, wire }, state) {
+    this.#none = Boolean(wire?.steps) && Object.keys(maps).length === 0;
     const { kind } = state?.view ?? NOTHING;
     const same = maps[kind] && maps[kind] === this.#maps[kind];
     this.#maps = maps;
     if (same && state) return this.update(state);
     this.#exact = null;
     if (state) this.#follow(state);
-    else this.open(maps.encoder ? "encoder" : "decoder");
+    else this.open(Object.keys(maps)[0] ?? "cross");
   }
 
   /**
@@ -220,6 +223,16 @@ export class Attention extends HTMLElement {
     if (this.#maps[this.#state.kind]) this.#set(regrouped(this.#maps, this.#state, change));
   }
 
+  /** Say that there is no attention: the map before was another model's. */
+  #nothing() {
+    this.#view = undefined;
+    this.toggleAttribute("data-stale", false);
+    for (const part of [this.name, this.mass, this.listed]) part.textContent = "";
+    this.list.replaceChildren();
+    this.python.textContent = "trace.steps()";
+    this.said.textContent = t("attention.none");
+  }
+
   #switch() {
     const { kind, layer, head } = this.#state;
     const name = `${kind}.${layer}.${head}`;
@@ -232,7 +245,12 @@ export class Attention extends HTMLElement {
     const { kind, layer, head, row, column, words, hide } = this.#state;
     const map = this.#maps[kind];
     const known = Object.keys(this.#maps);
-    this.kinds[0].parentElement.hidden = known.length === 1 && known[0] === "decoder";
+    const one = known.length === 1 && known[0] !== "encoder";
+    this.kinds[0].parentElement.hidden = one || this.#none;
+    const own = [this.heads, this.pictures, this.off, this.listed.parentElement];
+    for (const part of [...own, ...this.switches]) {
+      part.hidden = this.#none;
+    }
     this.kinds.forEach((button) => {
       button.setAttribute("aria-pressed", String(button.dataset.kind === kind));
     });
@@ -241,7 +259,8 @@ export class Attention extends HTMLElement {
     );
     this.toggleAttribute("data-stale", !map);
     if (!map) {
-      if (!this.#view) this.said.textContent = t("attention.wait");
+      if (this.#none) this.#nothing();
+      else if (!this.#view) this.said.textContent = t("attention.wait");
       return;
     }
     const shown = this.#viewOf(map);

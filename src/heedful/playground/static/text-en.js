@@ -54,6 +54,8 @@ export const TEXTS = {
   "attention.on": "Switch this head on again",
   "attention.isOff": "Switched off in “What if”. Shown is what it did before.",
   "attention.changes": "See what changes",
+  "attention.none":
+    "This model has no attention: all it knows of the sentence is what its encoder remembers at the end.",
   "attention.wait": "These maps come once the translation is there.",
   "heads.off": "{head}, switched off",
   "heads.label": "layer and head",

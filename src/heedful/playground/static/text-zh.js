@@ -48,6 +48,7 @@ export const TEXTS = {
   "attention.on": "重新打开这个头",
   "attention.isOff": "已在“如果……”中关掉，图中仍是关掉之前的样子。",
   "attention.changes": "看看有什么变化",
+  "attention.none": "这个模型没有注意力：它对句子所知的一切，就是编码器读完时记住的内容。",
   "attention.wait": "译文出来之后才有这些图。",
   "heads.off": "{head}，已关掉",
   "heads.label": "层和头",

@@ -49,7 +49,7 @@ export class TraceView extends HTMLElement {
     this.top.replaceChildren(...heading(wire, spoken));
     this.pieces[0].show(source, wire.source.pieces, spoken.source);
     this.pieces[1].show(target, wire.target.pieces, spoken.target);
-    this.attention.show({ maps });
+    this.attention.show({ maps, wire });
     this.outputs.show({ wire });
     this.search.hidden = !wire.beam;
     if (wire.beam) this.beam.show({ wire });

@@ -132,6 +132,10 @@ export function fewestEdges(weights, width, share = 0.75) {
  * @returns {T}
  */
 export function settled(maps, asked) {
+  const [only, ...more] = Object.keys(maps);
+  if (only === "cross" && more.length === 0 && asked.kind !== "cross") {
+    return settled(maps, { ...asked, kind: "cross", layer: null, head: null, row: null });
+  }
   const map = maps[asked.kind];
   if (!map) return asked;
   const fits = (number, count) => number !== null && number < count;

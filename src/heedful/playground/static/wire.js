@@ -53,7 +53,8 @@ export function readPart(wire, known = new Map()) {
   const source = side(wire.source);
   const target = wire.target ? side(wire.target) : null;
   const decoder = wire.attention.find(({ kind }) => kind === "decoder");
-  const reads = wire.steps?.map((step) => step.reads) ?? decoder?.keys ?? [];
+  const cross = wire.attention.find(({ kind }) => kind === "cross");
+  const reads = wire.steps?.map((step) => step.reads) ?? decoder?.keys ?? cross?.queries ?? [];
   const written = target && { ...target, reads };
   const sides = writes(wire)
     ? { decoder: alone(target, source, reads) }

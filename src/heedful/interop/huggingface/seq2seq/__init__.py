@@ -11,13 +11,13 @@ from pathlib import Path
 
 from heedful.interop.huggingface.config import kind_of, read_json
 from heedful.interop.huggingface.folder import config_of
-from heedful.interop.huggingface.seq2seq import marian, reading, t5, t5_weights
+from heedful.interop.huggingface.seq2seq import reading, t5, t5_weights
 from heedful.interop.huggingface.seq2seq.t5 import task_prefix
 from heedful.interop.huggingface.seq2seq.writing import export
 from heedful.interop.keys import Keys
 from heedful.model_folder import LoadedModel
 
-ARCHITECTURES = (*marian.ARCHITECTURES, *t5.ARCHITECTURES)
+ARCHITECTURES = (*reading.ARCHITECTURES, *t5.ARCHITECTURES)
 """What `model_type` may be."""
 
 

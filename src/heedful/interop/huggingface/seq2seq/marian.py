@@ -4,7 +4,7 @@ Marian is the paper's model with all sines before all cosines, a bias on the out
 that begins with the embedding of `<pad>`. Pegasus is the same with pre-norm.
 """
 
-__all__ = ["ARCHITECTURES", "NETWORKS", "THEIR_EPS", "DescribedTranslator", "described", "piece_of"]
+__all__ = ["ARCHITECTURES", "NETWORKS", "THEIR_EPS", "DescribedTranslator", "described", "piece"]
 
 from pathlib import Path
 from typing import NamedTuple
@@ -55,6 +55,12 @@ class DescribedTranslator(NamedTuple):
     start_id: int
     """The piece whose embedding decoding begins with; often `pad_id`."""
     end_id: int
+    kind: str = "marian"
+    """Its `model_type`."""
+    begin_id: int | None = None
+    """The piece `<s>`, where there is one beside that which decoding begins with."""
+    forced_id: int | None = None
+    """The language's piece that every translation begins with, unless another is asked for."""
 
     @property
     def one_vocabulary(self) -> bool:
@@ -95,12 +101,12 @@ def described(path: Path) -> DescribedTranslator:
     target_size = keys.whole("decoder_vocab_size", source_size)
     if shared:
         keys.must(decoder_vocab_size=source_size)
-    special = [piece_of(keys, key, target_size) for key in ("pad_token_id", "eos_token_id")]
-    start = piece_of(keys, "decoder_start_token_id", target_size)
+    special = [piece(keys, key, target_size) for key in ("pad_token_id", "eos_token_id")]
+    start = piece(keys, "decoder_start_token_id", target_size)
     return DescribedTranslator(model, source_size, target_size, special[0], start, special[1])
 
 
-def piece_of(keys: Keys, key: str, size: int) -> int:
+def piece(keys: Keys, key: str, size: int) -> int:
     """Return the one piece that a key names."""
     ids = keys.ids(key)
     if len(ids) != 1:

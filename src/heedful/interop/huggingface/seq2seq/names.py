@@ -1,11 +1,12 @@
 """Where the weights of a translator stand in the files of Hugging Face: names and shapes."""
 
-__all__ = ["BIAS", "COPIES", "POSITIONS", "SHARED", "SOURCE", "TARGET", "layers"]
+__all__ = ["BIAS", "COPIES", "POSITIONS", "SHARED", "SOURCE", "TARGET", "UNREAD", "layers"]
 
 from collections.abc import Iterator
 
 from heedful.interop.huggingface.layouts import Place
 from heedful.models.transformer import TransformerConfig
+from heedful.nn.position import Learned
 
 SHARED = "model.shared.weight"
 """The one embedding matrix."""
@@ -16,7 +17,9 @@ COPIES = (SOURCE, TARGET, "lm_head.weight")
 BIAS = "final_logits_bias"
 """[1, pieces], added to the logits."""
 POSITIONS = ("model.encoder.embed_positions.weight", "model.decoder.embed_positions.weight")
-"""Sinusoids, which older files hold and everybody computes."""
+"""Learned ones; or sinusoids, which older files hold and everybody computes."""
+UNREAD = 2
+"""Rows of learned positions that stand before the first piece's."""
 
 _NORMS = {
     "attention_block.norm": "self_attn_layer_norm",
@@ -42,10 +45,19 @@ def layers(config: TransformerConfig) -> dict[str, Place]:
                 ours, theirs = f"{side}.{number}.{own}", f"model.{side}.layers.{number}.{name}"
                 found[f"{ours}.weight"] = Place(f"{theirs}.weight", shape)
                 found[f"{ours}.bias"] = Place(f"{theirs}.bias", shape[:1])
+        if config.embedding_norm:
+            own = {"encoder": "source_norm", "decoder": "target_norm"}[side]
+            for part in ("weight", "bias"):
+                name = f"model.{side}.layernorm_embedding.{part}"
+                found[f"{own}.{part}"] = Place(name, (config.d_model,))
         if config.residual.final_norm:
             for part in ("weight", "bias"):
                 place = Place(f"model.{side}.layer_norm.{part}", (config.d_model,))
                 found[f"{side}_norm.{part}"] = place
+    if isinstance(config.position, Learned):
+        rows = config.max_length + len(config.opening.before) + UNREAD
+        for own, name in zip(("source", "target"), POSITIONS, strict=True):
+            found[f"{own}_position.table"] = Place(name, (rows, config.d_model), UNREAD)
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from heedful.errors import ModelError
 from heedful.interop.huggingface.config import kind_of, read_json, settings_named
-from heedful.interop.huggingface.seq2seq.marian import piece_of
+from heedful.interop.huggingface.seq2seq.marian import piece
 from heedful.interop.keys import Keys
 from heedful.model_folder import LoadedModel
 from heedful.model_header import Languages
@@ -95,9 +95,9 @@ def described(path: Path) -> DescribedT5:
             embedding=ThreeWay(scaled=False, scaled_output=scaled),
         )
     size = keys.whole("vocab_size")
-    pad, end = (piece_of(keys, key, size) for key in ("pad_token_id", "eos_token_id"))
+    pad, end = (piece(keys, key, size) for key in ("pad_token_id", "eos_token_id"))
     begun = keys.data.get("decoder_start_token_id") is not None
-    start = piece_of(keys, "decoder_start_token_id", size) if begun else pad
+    start = piece(keys, "decoder_start_token_id", size) if begun else pad
     return DescribedT5(model, size, pad, start, end, apart=not (tied or told))
 
 

@@ -4,7 +4,7 @@ A folder comes in, our tokenizer goes out, and for each of its pieces the row th
 weights: control pieces and language tags are the first here and anywhere there.
 """
 
-__all__ = ["OWN", "Numbered", "not_of", "numbered", "own"]
+__all__ = ["FIX", "OWN", "Numbered", "not_of", "numbered", "own", "pieces_of", "settings_of"]
 
 import json
 import re
@@ -22,7 +22,7 @@ from heedful.text.tokenizer import Tokenizer
 
 OWN = "heedful_tokenizer.json"
 """The tokenizer of a model that heedful wrote, as it was."""
-_FIX = "fetch the folder again"
+FIX = "fetch the folder again"
 _CODE = re.compile("[A-Za-z][A-Za-z0-9_-]*")
 
 
@@ -43,13 +43,13 @@ def numbered(folder: Path, said: DescribedTranslator) -> Numbered:
     if (folder / OWN).is_file():
         sizes = (said.source_size, said.target_size)
         return own(folder, *sizes, one_vocabulary=said.one_vocabulary)
-    settings = _settings(folder)
+    settings = settings_of(folder)
     apart = settings.get("separate_vocabs") is True
     if apart and said.one_vocabulary:
         problem = '"separate_vocabs" is true, and the weights have one embedding for both sides'
-        raise ModelError(problem, where=str(folder / "tokenizer_config.json"), fix=_FIX)
-    source = _pieces(folder / "vocab.json", said.source_size)
-    target = _pieces(folder / "target_vocab.json", said.target_size) if apart else source
+        raise ModelError(problem, where=str(folder / "tokenizer_config.json"), fix=FIX)
+    source = pieces_of(folder / "vocab.json", said.source_size)
+    target = pieces_of(folder / "target_vocab.json", said.target_size) if apart else source
     if len(target) != said.target_size:
         raise not_of(folder / "vocab.json", len(target), said.target_size)
     tagged = not apart
@@ -75,17 +75,18 @@ def own(folder: Path, source: int, target: int, *, one_vocabulary: bool) -> Numb
             raise not_of(folder / OWN, size, needed)
     if one_vocabulary and not tokenizer.shared:
         problem = "it has two vocabularies, and the weights have one embedding for both sides"
-        raise ModelError(problem, where=str(folder / OWN), fix=_FIX)
+        raise ModelError(problem, where=str(folder / OWN), fix=FIX)
     data = read_json(folder / "config.json").get("heedful_languages")
     try:
         languages = Languages.model_validate(data or {})
     except ValueError as error:
         problem = '"heedful_languages" is damaged'
-        raise ModelError(problem, where=str(folder / "config.json"), fix=_FIX) from error
+        raise ModelError(problem, where=str(folder / "config.json"), fix=FIX) from error
     return Numbered(tokenizer, [*range(sizes[0])], [*range(sizes[1])], languages)
 
 
-def _settings(folder: Path) -> dict[str, object]:
+def settings_of(folder: Path) -> dict[str, object]:
+    """Return what tokenizer_config.json says; nothing where there is none."""
     path = folder / "tokenizer_config.json"
     return read_json(path) if path.is_file() else {}
 
@@ -99,24 +100,24 @@ def _languages(settings: dict[str, object]) -> Languages:
     return Languages(source=source, target=target)
 
 
-def _pieces(path: Path, size: int) -> list[str]:
+def pieces_of(path: Path, size: int) -> list[str]:
     """Return the pieces in the order of their numbers, which must be 0 to `size` - 1."""
     if not path.is_file():
-        raise ModelError(f"there is no {path.name} in it", where=str(path.parent), fix=_FIX)
+        raise ModelError(f"there is no {path.name} in it", where=str(path.parent), fix=FIX)
     data = read_json(path)
     if not all(type(number) is int for number in data.values()):
-        raise ModelError("it does not number its pieces", where=str(path), fix=_FIX)
+        raise ModelError("it does not number its pieces", where=str(path), fix=FIX)
     if len(data) != size:
         raise not_of(path, len(data), size)
     if sorted(data.values()) != list(range(len(data))):
-        raise ModelError("its numbers have gaps", where=str(path), fix=_FIX)
+        raise ModelError("its numbers have gaps", where=str(path), fix=FIX)
     return sorted(data, key=data.__getitem__)
 
 
 def not_of(path: Path, found: int, size: int) -> ModelError:
     """Return the error for a file of so many pieces beside weights of `size` rows."""
     problem = f"it has {found:,} pieces and the weights have {size:,}: it belongs to another model"
-    return ModelError(problem, where=str(path), fix=_FIX)
+    return ModelError(problem, where=str(path), fix=FIX)
 
 
 def _order(
@@ -124,7 +125,7 @@ def _order(
 ) -> list[int | None]:
     """Return the row of each piece in our order: control pieces, language tags, the others."""
     if "<unk>" not in pieces:
-        raise ModelError('it has no piece "<unk>"', where=str(path), fix=_FIX)
+        raise ModelError('it has no piece "<unk>"', where=str(path), fix=FIX)
     for name, number in (("</s>", said.end_id), ("<pad>", said.pad_id)):
         if name not in pieces or pieces.index(name) != number:
             found = pieces.index(name) if name in pieces else "missing"
@@ -134,7 +135,7 @@ def _order(
     pad = None if said.pad_id == said.start_id else said.pad_id
     first: list[int | None] = [pad, said.start_id, said.end_id, pieces.index("<unk>")]
     if len(set(first)) != len(first):
-        raise ModelError("two of its control pieces are one", where=str(path), fix=_FIX)
+        raise ModelError("two of its control pieces are one", where=str(path), fix=FIX)
     if tagged:
         first += [at for at, piece in enumerate(pieces) if language_of(piece)]
     return [*first, *sorted(set(range(len(pieces))) - set(first))]

@@ -4,6 +4,7 @@
 
 import { make } from "heedful/dom.js";
 import { say } from "heedful/live/say.js";
+import { REPLACED } from "heedful/live/state.js";
 import { tabList, tabPanel } from "heedful/live/tabs.js";
 
 /** The panels, in the order in which they are read, by the columns in which they stand. */
@@ -31,13 +32,20 @@ export const PANELS = COLUMNS.flat();
 const TABS = ["translate", "inside", "tour"];
 /** Of a model without an encoder, which searches for nothing and translates nothing. */
 const WITHOUT = ["beam", "atlas"];
+/** Of a model that is no Transformer: what is about heads that look at their own side. */
+const OF_TRANSFORMERS = ["machine", "evidence", "atlas"];
 
 /**
  * Return which tabs and panels there are.
  * @param {boolean} writes - Whether the model goes on with texts.
  * @param {boolean} translator - Whether there is a model that translates.
+ * @param {string} [kind] - The model's kind.
  */
-export function partsOf(writes, translator) {
+export function partsOf(writes, translator, kind = "") {
+  if (REPLACED.includes(kind)) {
+    const panels = PANELS.filter((name) => !OF_TRANSFORMERS.includes(name));
+    return { tabs: ["translate", "inside"], panels };
+  }
   if (!writes) return { tabs: TABS, panels: PANELS };
   const panels = PANELS.filter((name) => !WITHOUT.includes(name));
   return { tabs: translator ? ["translate", "inside"] : ["inside"], panels };

@@ -207,7 +207,8 @@ export class Play extends HTMLElement {
     }
     const writes = Boolean(this.#model?.writes);
     setVoice(writes ? "writes" : "");
-    this.frame.follow(this.state, partsOf(writes, this.#models.some((one) => !one.writes)));
+    const translator = this.#models.some((one) => !one.writes);
+    this.frame.follow(this.state, partsOf(writes, translator, this.#model?.card?.kind));
     this.frame.bar.steps(this.#history.canUndo, this.#history.canRedo);
     this.#tellAll((panel) => panel.update?.(this.state));
   }

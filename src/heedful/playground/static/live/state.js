@@ -6,6 +6,9 @@ import { firstView } from "heedful/live/state-url.js";
 
 /** @typedef {import("heedful/live/state-url.js").State} State */
 
+/** The kinds of models that the Transformer replaced; the tour is not about them. */
+export const REPLACED = ["recurrent", "convolutional"];
+
 /**
  * Return a state with a change: with another sentence or model those edits stay that still can be.
  * @param {State} before
@@ -90,11 +93,14 @@ export function questionOf(state, writes) {
  * one kind of attention. Whoever wants to translate gets a model that does.
  * @param {State} state
  * @param {Partial<State>} change - What was changed last.
- * @param {{name: string, writes: boolean}[]} models
+ * @param {{name: string, writes: boolean, card?: {kind: string}}[]} models
  * @returns {State}
  */
 export function fitted(state, change, models) {
   const model = models.find(({ name }) => name === state.model);
+  if (REPLACED.includes(model?.card?.kind) && state.tab === "tour") {
+    return { ...state, tab: "inside" };
+  }
   if (!model?.writes) return state;
   const translator = models.find(({ writes }) => !writes);
   if (change.tab === "translate" && translator) return changed(state, { model: translator.name });

@@ -61,8 +61,8 @@ export const STEPS = [
     panel: "machine",
     show: () => [],
     code: [
-      "models/transformer.py:EncoderLayer.forward",
-      "models/transformer.py:DecoderLayer.forward",
+      "models/layers.py:EncoderLayer.forward",
+      "models/layers.py:DecoderLayer.forward",
     ],
   },
   {
@@ -77,7 +77,7 @@ export const STEPS = [
     needs: ["steps", "cross"],
     panel: "attention",
     show: (look) => [viewOf(look, "cross")],
-    code: ["models/transformer.py:DecoderLayer.forward"],
+    code: ["models/layers.py:DecoderLayer.forward"],
   },
   {
     name: "softmax",

@@ -70,7 +70,7 @@ export class Tracer {
           wire = events.reduce(grown, wire);
           const text = events.findLast(({ event }) => event === "writing");
           if (text && !wire.target) this.#told.wrote(wire, text.so_far);
-          if (wire.attention.length) this.#told.grew(partOf(wire, known));
+          if (wire.attention.length || wire.steps) this.#told.grew(partOf(wire, known));
         },
       });
       if (!signal.aborted && wire?.ms === undefined) throw new Gone();

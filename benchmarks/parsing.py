@@ -1,0 +1,159 @@
+"""Constituency parsing, section 6.3: the Transformer beside an LSTM with attention, one budget.
+
+    python benchmarks/parsing.py --runs runs/parsing --minutes 60
+
+Needs $HEEDFUL_DATA/treebank. Both learn from the CRAFT articles that are not held out and from the
+sample of the Wall Street Journal (sections 0 and 1), without any sentence that a test set has too;
+both are measured on section 22 and on the CRAFT articles held out, beam 21, length penalty 0.3, at
+most 300 pieces more than the sentence has. A run that has ended is measured alone, and trees that
+were found before (runs/parsing/MODEL.SET.trees) are scored alone. --no-training and --no-parsing
+part the work between two machines. Writes results/parsing.json.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from machine import data_folder, log_of, record, train
+
+from heedful.bracket_scores import figures, score_trees
+from heedful.data.formats.trees import trees_of
+from heedful.model_folder import load_model
+from heedful.model_path import model_path
+from heedful.text.trees import Tree, bracketed
+
+HELD_OUT_EACH = 10
+"""Every so many'th CRAFT article, in the order of their names, is for testing."""
+MODELS = {"transformer": "parse", "lstm": "parse-lstm"}
+SETS = {"wsj_22": "WSJ section 22", "craft": "held-out CRAFT articles"}
+
+
+def main() -> None:
+    options = _options()
+    folder = data_folder(__file__)
+    if folder is None:
+        return
+    options.runs.mkdir(parents=True, exist_ok=True)
+    described, tests = write_data(folder / "treebank", options.runs, options.sentences)
+    words = ["--data", str(options.runs / "train.trees"), "--data.held-out", "300"]
+    words += ["--training.max-minutes", str(options.minutes), "--training.max-steps", "100000"]
+    words += ["--training.batch-tokens", str(options.batch_tokens), *options.settings]
+    results: dict[str, Any] = {}
+    for name, recipe in MODELS.items():
+        if name not in options.models:
+            continue
+        run = options.runs / name
+        if not options.no_training:
+            train(run, ["--recipe", recipe, *words])
+        results[name] = {"recipe": recipe} | training_of(run)
+        for test, trees in tests.items():
+            if not options.no_parsing:
+                results[name][test] = measured(options, name, test, trees)
+    if options.no_parsing:
+        return
+    shown = " ".join(words).replace(str(options.runs), "runs/parsing")
+    command = f"heed train --recipe RECIPE {shown} --out runs/parsing/MODEL"
+    search = {"beam": options.beam, "length_penalty": 0.3, "max_extra": 300}
+    whole = {"command": command, "note": options.note, "data": described, "search": search}
+    record("parsing", whole | {"models": results})
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--runs", type=Path, default=Path("runs/parsing"))
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=[*MODELS])
+    parser.add_argument("--minutes", type=float, default=60.0, help="of training, for each model")
+    parser.add_argument("--batch-tokens", type=int, default=8000)
+    parser.add_argument("--settings", nargs=argparse.REMAINDER, default=[], help="more, for both")
+    parser.add_argument("--beam", type=int, default=21)
+    parser.add_argument("--parse-tokens", type=int, help="pieces times beam parsed at once")
+    parser.add_argument("--device", default="auto", help="to parse on")
+    parser.add_argument("--sentences", type=int, help="of each test set at most, to try it out")
+    parser.add_argument("--no-training", action="store_true", help="measure what is there")
+    parser.add_argument("--no-parsing", action="store_true", help="train alone")
+    parser.add_argument("--note", default="", help="what a reader must know of this run")
+    return parser.parse_args()
+
+
+def write_data(
+    treebank: Path, runs: Path, most: int | None
+) -> tuple[dict[str, Any], dict[str, list[Tree]]]:
+    """Write train.trees; return what the data are, and the trees to test with."""
+    articles = sorted((treebank / "craft" / "penn").glob("*.tree"))
+    held = articles[::HELD_OUT_EACH]
+    tests = {
+        "wsj_22": list(trees_of(treebank / "wsj_22.trees")),
+        "craft": [tree for path in held for tree in trees_of(path)],
+    }
+    known = {tuple(tree.words) for trees in tests.values() for tree in trees}
+    wsj = sorted((treebank / "wsj_sample").glob("*.mrg"))
+    parts = {"craft": [path for path in articles if path not in held], "wsj_sample": wsj}
+    described: dict[str, Any] = {"craft_held_out": [path.stem for path in held]}
+    lines = []
+    for name, paths in parts.items():
+        trees = [tree for path in paths for tree in trees_of(path)]
+        kept = [tree for tree in trees if tuple(tree.words) not in known]
+        described[name] = {"trees": len(kept), "in_a_test_set": len(trees) - len(kept)}
+        lines += [bracketed(tree) for tree in kept]
+    (runs / "train.trees").write_text("\n".join(lines) + "\n", "utf-8")
+    tests = {name: trees[:most] for name, trees in tests.items()}
+    return described, tests
+
+
+def training_of(run: Path) -> dict[str, Any]:
+    """Return what the training of a run took, and how many weights it has."""
+    log = log_of(run)
+    last = [entry for entry in log if entry["kind"] == "train"][-1]
+    model = load_model(model_path(run)).model
+    return {
+        "weights": sum(weight.numel() for weight in model.parameters()),
+        "minutes": round(last["seconds"] / 60, 1),
+        "steps": last["step"],
+        "epochs": last["epoch"],
+        "dev_loss": min((one["loss"] for one in log if one["kind"] == "validation"), default=None),
+    }
+
+
+def measured(options: argparse.Namespace, name: str, test: str, gold: list[Tree]) -> dict[str, Any]:
+    """Return how right a model's trees of a test set are."""
+    kept = options.runs / f"{name}.{test}.trees"
+    told = kept.with_suffix(".json")
+    if not (kept.exists() and told.exists()):
+        _parse(options, name, gold, kept, told)
+    scores = score_trees(zip(gold, trees_of(kept), strict=True))
+    assert not scores.skipped
+    return json.loads(told.read_text("utf-8")) | figures(scores)
+
+
+def _parse(
+    options: argparse.Namespace, name: str, gold: list[Tree], kept: Path, told: Path
+) -> None:
+    """Write the trees that a model finds, and what was repaired in how many."""
+    from heedful.parser import SEARCH, Parser
+    from heedful.search import Greedy
+
+    parser = Parser.load(
+        options.runs / name, options.device, "float32", batch_tokens=options.parse_tokens
+    )
+    parser.translator.settle()
+    search = SEARCH.model_copy(update={"beam_size": options.beam})
+    started = time.perf_counter()
+    asked = search if options.beam > 1 else Greedy(max_extra=SEARCH.max_extra)
+    found = parser.parse([tree.words for tree in gold], asked)
+    seconds = time.perf_counter() - started
+    kinds = sorted({kind for one in found for kind in one.repairs})
+    result = {
+        "seconds": round(seconds, 1),
+        "device": str(parser.translator.device),
+        "repaired": sum(bool(one.repairs) for one in found),
+        "repairs": {kind: sum(kind in one.repairs for one in found) for kind in kinds},
+    }
+    kept.write_text("".join(bracketed(one.tree) + "\n" for one in found), "utf-8")
+    told.write_text(json.dumps(result), "utf-8")
+    print(f"{name} on {len(gold)} sentences: {seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""The translators that are compared, each made as large as the Transformer it stands beside."""
+
+__all__ = ["MODELS", "solved"]
+
+from typing import Any
+
+from heedful.claims.contestants import fitted, parameters
+from heedful.config import RunConfig, merged
+from heedful.models.architecture import ModelConfig
+
+_MODELS: dict[str, dict[str, Any]] = {
+    "LSTM": {
+        "kind": "recurrent",
+        "attention": {"kind": "none"},
+        "direction": "backward",
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+    },
+    "LSTM + attention": {
+        "kind": "recurrent",
+        "attention": {"kind": "luong", "input_feeding": False},
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+    },
+    "GRU + attention": {
+        "kind": "recurrent",
+        "cell": {"kind": "gru"},
+        "attention": {"kind": "bahdanau"},
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+    },
+    "GNMT": {
+        "kind": "recurrent",
+        "attention": {"kind": "gnmt"},
+        "direction": "first_both",
+        "residual": True,
+        "encoder_layers": 2,
+        "decoder_layers": 3,
+    },
+    "ConvS2S": {"kind": "convolutional", "encoder_layers": 4, "decoder_layers": 3},
+}
+"""Settings of each, but for the width and what all have alike: dropout and the longest sentence."""
+
+MODELS = ("Transformer", *_MODELS)
+"""All that learn to translate."""
+
+
+def solved(name: str, like: RunConfig, vocabulary: int) -> RunConfig:
+    """Return the settings `like`, with this model in the Transformer's place, as large as that.
+
+    Raises SettingError where no width makes it so, within 5 %.
+    """
+    if name == "Transformer":
+        return like
+    alike = {"dropout": like.model.dropout, "max_length": like.model.max_length}
+
+    def make(width: int) -> ModelConfig:
+        return merged(like, {"model": {**_MODELS[name], **alike, "d_model": width}}).model
+
+    model = fitted(make, 2, parameters(like.model, vocabulary), vocabulary)
+    return like.model_copy(update={"model": model})

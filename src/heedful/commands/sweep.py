@@ -1,0 +1,119 @@
+"""`heed sweep`: many trainings that differ in one thing each, such as the rows of Table 3."""
+
+__all__ = ["EXAMPLES", "Options", "run"]
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from heedful.errors import SettingError, did_you_mean
+
+if TYPE_CHECKING:
+    from heedful.claims.claim import Claim
+
+EXAMPLES = """
+heed sweep table3
+heed sweep table3 --quick
+heed sweep table3 --rows A B
+heed sweep table3 --full --train wmt.tsv --dev newstest2013.tsv --from en --to de
+"""
+
+SWEEPS = ("table3",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Train every row of the paper's Table 3, and set its figures beside the paper's.
+
+    On Multi30k in small, by one stated rule, for hours on two cores; with --full the paper's own
+    sizes and schedule, on a corpus of yours, for a GPU and weeks. Each row is written when it is
+    done: the same command once more goes on where the first one was stopped.
+    """
+
+    name: tyro.conf.Positional[str]
+    """Which sweep: table3."""
+    rows: tuple[str, ...] = ()
+    """Rows to train, by their letters (A to E) or names ("B: d_k=16"); all if none is named."""
+    quick: bool = False
+    """Four small rows in minutes, to see how it goes."""
+    full: bool = False
+    """The paper's sizes and 100,000 steps a row; needs --train, --dev, --from and --to."""
+    train: str | None = None
+    """With --full: the corpus to learn from, such as a.tsv or a.en,a.de."""
+    dev: str | None = None
+    """With --full: the corpus that rows are measured on."""
+    from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
+    """With --full: language of the first column, such as en."""
+    to: str | None = None
+    """With --full: language of the second column, such as de."""
+    data: Path | None = None
+    """The folder that holds multi30k/; the one that HEEDFUL_DATA names if not given."""
+    out: Path | None = None
+    """Where figures go: sweep-quick, sweep or, with --full, sweep-full if not given."""
+    device: str = "auto"
+    """auto (a GPU if there is one), cpu or cuda."""
+    quiet: bool = False
+    """Show no progress."""
+
+
+def run(options: Options) -> int:
+    """Train what is missing and print; raises a HeedfulError for what cannot be asked for."""
+    from heedful.claims.claim import Size
+    from heedful.claims.page import lines
+    from heedful.claims.running import measure, render, where
+    from heedful.progress import Progress
+
+    size: Size = "quick" if options.quick else "full"
+    form = "-quick" if options.quick else "-full" if options.full else ""
+    folder = options.out or Path(f"sweep{form}")
+    claim = _asked(options, folder)
+    known = os.environ.get("HEEDFUL_DATA")
+    data = options.data or (None if known is None else Path(known))
+    progress = Progress(quiet=options.quiet)
+    results = measure(claim, size, folder, where(options.device, progress, data))
+    if found := results.known(claim):
+        print("\n".join(lines(claim, render(claim, found, folder))), flush=True)
+        progress.say(f"figures are in {folder}")
+    return 0
+
+
+def _asked(options: Options, folder: Path) -> "Claim":
+    """Return the sweep that the options ask for."""
+    from heedful.claims.sweep import CLAIM, of_rows, paper_claim
+
+    if options.name not in SWEEPS:
+        fix = did_you_mean(options.name, SWEEPS)
+        raise SettingError(f'there is no sweep "{options.name}"', where="heed sweep", fix=fix)
+    own = {
+        "train": options.train,
+        "dev": options.dev,
+        "source_language": options.from_,
+        "target_language": options.to,
+    }
+    claim = CLAIM
+    if options.full:
+        if options.quick:
+            raise SettingError("--quick and --full exclude each other", fix="leave one of them out")
+        corpora = {name: _given(_OPTIONS[name], value) for name, value in own.items()}
+        claim = paper_claim(corpora, folder / "runs")
+    elif named := next((name for name, value in own.items() if value is not None), None):
+        fix = "add --full or leave it out"
+        raise SettingError("it is for --full alone", where=_OPTIONS[named], fix=fix)
+    return of_rows(claim, options.rows) if options.rows else claim
+
+
+_OPTIONS = {
+    "train": "--train",
+    "dev": "--dev",
+    "source_language": "--from",
+    "target_language": "--to",
+}
+
+
+def _given(name: str, value: str | None) -> str:
+    if value is None:
+        raise SettingError("--full learns a corpus of yours", where=name, fix=f"give {name} too")
+    return value
