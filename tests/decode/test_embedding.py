@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from heedful.decode import embedding
 from heedful.decode.embedding import mean_of_decoder, mean_of_encoder
+from heedful.errors import DataError
+from heedful.models.opening import Opening
 from heedful.models.transformer import Transformer, TransformerConfig
 from tests.models.test_gpt import model_of
 
@@ -45,6 +47,21 @@ def test_of_an_encoder(texts: list[list[int]]) -> None:
             ids = torch.tensor([text])
             states = model.encode(ids, torch.ones_like(ids, dtype=torch.bool)).states[0]
             np.testing.assert_allclose(one, unit(states), atol=1e-6)
+
+
+def test_a_tag_that_the_encoder_skips_is_not_counted() -> None:
+    torch.manual_seed(4)
+    opening = Opening(before=(2,), tag=True)
+    shape = {"d_model": 16, "d_ff": 32, "n_heads": 2, "encoder_layers": 2, "decoder_layers": 1}
+    model = TransformerConfig(**shape, opening=opening).build(40, 40).eval()
+    plain = TransformerConfig(**shape).build(40, 40).eval()
+    plain.load_state_dict(model.state_dict())
+    texts = [[4, 9, 8, 7], [5, 9, 8, 7], [6, 30]]
+    found = mean_of_encoder(model, texts, 0)
+    expected = mean_of_encoder(plain, [text[1:] for text in texts], 0)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    with pytest.raises(DataError, match="tag alone"):
+        mean_of_encoder(model, [[4, 9], [4]], 0)
 
 
 def test_many_texts_are_read_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,22 @@ def test_a_cache_keeps_no_more_than_a_convolution_needs() -> None:
     assert [tuple(kept.shape) for kept in cache.before] == [(6, 4, 8)] * 3
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("asked", "scale"), [({}, 1), ({"scaled": True}, 8**0.5), ({"scaled": False}, 1)]
+)
+@pytest.mark.parametrize("kind", ["three_way", "two_way"])
+def test_embeddings_are_as_the_settings_say(
+    kind: str, asked: dict[str, bool], scale: float
+) -> None:
+    own = {"d_model": 8, "embedding": {"kind": kind} | asked}
+    config = ConvolutionalConfig.model_validate(own)
+    assert ConvolutionalConfig.model_validate_json(config.model_dump_json()) == config
+    tables = config.build(ENTRIES, ENTRIES).tables
+    close(tables.embed_source(SOURCE), tables.source.weight[SOURCE] * scale)
+    assert (tables.source is tables.target) == (kind == "three_way")
+
+
 def test_weights_begin_with_the_length_that_the_paper_names() -> None:
     torch.manual_seed(3)
     layer = GatedConvolution(200, 3, 0.25, causal=True)

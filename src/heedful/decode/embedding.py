@@ -11,21 +11,35 @@ import numpy as np
 import torch
 
 from heedful.decode.sources import padded
+from heedful.errors import DataError
 from heedful.models.seq2seq import DecoderOnly, Seq2Seq
 from heedful.shapes import Array, Bool, Float, Int, Tensor
 
 AT_A_TIME = 4_096
 """Pieces that are read at once, padding too, unless one text has more."""
 
-States = Callable[[Int[Tensor, "B S"], Bool[Tensor, "B S"]], Float[Tensor, "B S D"]]
-"""Gives the last states of ids, whose mask is True at real pieces."""
+States = Callable[
+    [Int[Tensor, "B S"], Bool[Tensor, "B S"]], tuple[Float[Tensor, "B S D"], Bool[Tensor, "B S"]]
+]
+"""Gives the last states of ids, whose mask is True at real pieces, and which of them were read."""
 
 
 def mean_of_encoder(
     model: Seq2Seq, texts: Sequence[Sequence[int]], pad_id: int
 ) -> Float[Array, "B D"]:
-    """Return the normalised mean of the encoder's last states of every text."""
-    return _means(model, lambda ids, mask: model.encode(ids, mask).states, texts, pad_id)
+    """Return the normalised mean of the encoder's last states of every text.
+
+    A tag that only the decoder reads (`heedful.models.opening`) is not counted; raises DataError
+    for a text that has nothing else.
+    """
+
+    def states_of(
+        ids: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]
+    ) -> tuple[Float[Tensor, "B S D"], Bool[Tensor, "B S"]]:
+        memory = model.encode(ids, mask)
+        return memory.states, memory.mask
+
+    return _means(model, states_of, texts, pad_id)
 
 
 def mean_of_decoder(model: DecoderOnly, texts: Sequence[Sequence[int]]) -> Float[Array, "B D"]:
@@ -33,7 +47,7 @@ def mean_of_decoder(model: DecoderOnly, texts: Sequence[Sequence[int]]) -> Float
 
     Each of them has seen only what stands before it, so that padding behind a text changes nothing.
     """
-    return _means(model, lambda ids, _: model.hidden(ids), texts, 0)
+    return _means(model, lambda ids, mask: (model.hidden(ids), mask), texts, 0)
 
 
 @torch.inference_mode()
@@ -45,8 +59,12 @@ def _means(
     found: dict[int, Float[Array, " D"]] = {}
     for rows in _portions(texts):
         ids, mask = padded([texts[row] for row in rows], pad_id, device)
-        states = states_of(ids, mask).double().masked_fill(~mask[..., None], 0)
-        means = states.sum(dim=1) / mask.sum(dim=1, keepdim=True)
+        states, read = states_of(ids, mask)
+        if not read.any(dim=1).all():
+            problem = "a text has a language's tag alone, which the encoder does not read"
+            raise DataError(problem, where="input", fix="give the text's pieces behind it")
+        states = states.double().masked_fill(~read[..., None], 0)
+        means = states.sum(dim=1) / read.sum(dim=1, keepdim=True)
         unit = torch.nn.functional.normalize(means, dim=1).float().cpu().numpy()
         found |= dict(zip(rows, unit, strict=True))
     return np.stack([found[row] for row in range(len(texts))])

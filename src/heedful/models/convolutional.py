@@ -12,7 +12,7 @@ import math
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import nn
 
 from heedful.models.seq2seq import Cache, Memory
@@ -50,11 +50,18 @@ class ConvolutionalConfig(Settings):
     """On embeddings, on the input of every convolution, and on the output."""
     max_length: int = Field(1024, ge=8, le=65_536)
     """The longest source or target, in pieces: places are learnt."""
-    embedding: Embedding = ThreeWay()
-    """Which embedding matrices are one; they are never scaled."""
+    embedding: Embedding = ThreeWay(scaled=False)
+    """Which embedding matrices are one; of every kind they are scaled only where that is asked."""
     alignment_layer: int | None = Field(None, ge=0)
     """Decoder layer, from 0, that has learnt to look at the source piece that is being translated
     (`objective.guided_alignment`); None: there is none."""
+
+    @field_validator("embedding")
+    @classmethod
+    def _unscaled(cls, embedding: Embedding) -> Embedding:
+        """Scale only where asked: attention's scores, not divided by anything, begin small so."""
+        asked = "scaled" in embedding.model_fields_set
+        return embedding if asked else embedding.model_copy(update={"scaled": False})
 
     @model_validator(mode="after")
     def _fits(self) -> "ConvolutionalConfig":
@@ -176,7 +183,6 @@ class Convolutional(nn.Module):
         super().__init__()
         self.config = config
         self.tables = config.embedding.build(source_size, target_size, config.d_model)
-        self.tables.scale = 1.0  # attention's scores, not divided by anything, begin small
         self.source_position = Learned().on_input(config.d_model, config.max_length)
         self.target_position = Learned().on_input(config.d_model, config.max_length)
         layers = range(config.encoder_layers)
