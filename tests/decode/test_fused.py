@@ -34,7 +34,7 @@ def changes() -> Iterator[Any]:
     """Yield every variant alone, and each once more in a model of today's habits."""
     for name, family in MODEL_FAMILIES.items():
         for settings in variants(family):
-            if name == "feed_forward" and not has_kernels(model_of({name: settings})):
+            if not has_kernels(model_of({name: settings})):
                 continue  # it goes the eager way: below
             yield pytest.param({name: settings}, id=label(settings))
             yield pytest.param(MODERN | {name: settings}, id=f"modern-{label(settings)}")
@@ -237,12 +237,13 @@ def test_which_models_go_this_way() -> None:
 
 def test_what_no_kernel_knows_goes_the_eager_way() -> None:
     """Also in int8, whose eager twin is asked; `auto` then takes float32, which is faster there."""
-    unknown = [
-        model_of({"feed_forward": settings})
-        for settings in variants(MODEL_FAMILIES["feed_forward"])
-        if not has_kernels(model_of({"feed_forward": settings}))
+    models = [
+        model_of({name: settings})
+        for name in ("feed_forward", "attention", "position", "embedding")
+        for settings in variants(MODEL_FAMILIES[name])
     ]
-    assert {model.config.feed_forward.kind for model in unknown} == {"gelu_tanh"}
+    unknown = [model for model in models if not has_kernels(model)]
+    assert {model.config.feed_forward.kind for model in unknown} == {"relu", "gelu_tanh", "geglu"}
     for model in unknown:
         assert not fusible(model, "cpu")
         assert pick_precision("auto", model, torch.device("cpu")) == "float32"

@@ -109,6 +109,15 @@ def test_nothing_short_enough(translator: Translator) -> None:
         measure(translator, "de", ("en", "de"), long)
 
 
+def test_a_model_that_writes_nothing(
+    translator: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translator, "translate", lambda texts, *_, **__: [""] * len(texts))
+    for texts, count in ((None, 56), (CORPUS, 2)):
+        with pytest.raises(DataError, match=f"mine: .* writes nothing for any of {count} sentence"):
+            measure(translator, "de", ("en", "de"), texts, "mine")
+
+
 def test_the_model_stays_as_it_is(loaded: LoadedModel, report: Report) -> None:
     assert not loaded.model.training
     for module in loaded.model.modules():

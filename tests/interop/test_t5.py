@@ -17,12 +17,14 @@ from heedful.interop import importing
 from heedful.interop.huggingface.seq2seq import export, load
 from heedful.model_folder import LoadedModel, load_model
 from heedful.models.seq2seq import forward
+from heedful.nn.attention import MultiHead
 from heedful.nn.embedding import ThreeWay, Untied
 from heedful.nn.feedforward import GEGLU, ReLU
 from heedful.nn.position import Bucketed
 from heedful.search import Beam, Greedy
 from heedful.text.pieces import END, START
 from heedful.translator import Translator, limits_of
+from tests.interop.fairseq import make_fairseq
 from tests.interop.models import random_model, tokenizer_of
 from tests.interop.opus import resave
 from tests.interop.t5_folders import make_t5
@@ -194,6 +196,36 @@ def test_words_before_each_source_are_kept(whole: Path, tmp_path: Path) -> None:
     importing.bring(folder, tmp_path / "named", "en", "de")
     path.write_text(before)
     assert load_model(tmp_path / "named").tokenizer.prefix == PREFIX.strip()
+
+
+def test_words_stand_behind_the_marks_of_a_source(tmp_path: Path) -> None:
+    """A multilingual model keeps its marks, and the words are between them and the text."""
+    make_fairseq(tmp_path / "nllb", "nllb")
+    plain = load(tmp_path / "nllb").tokenizer
+    importing.bring(tmp_path / "nllb", tmp_path / "ours", "eng_Latn", None, prefix="the dog")
+    kept = load_model(tmp_path / "ours").tokenizer
+    assert kept.fingerprint() != plain.fingerprint()
+    asked = "eng_Latn>deu_Latn"
+    assert kept.encode_source(["my cat"], asked) == plain.encode_source(["the dog my cat"], asked)
+    before, behind = kept.around
+    [ids], [text] = kept.encode_source(["my cat"], asked), plain.encode_target(["my cat"])
+    assert [*ids[before : len(ids) - behind], END] == text
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"attention": MultiHead(scaled=False)}, "model.attention.scaled"),
+        ({"d_k": 6}, "model.d_k"),
+        ({"embedding": ThreeWay(scaled_output=True)}, "model.embedding.scaled_output"),
+    ],
+)
+def test_others_of_transformers_have_none_of_it(
+    settings: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="no translator of transformers has") as raised:
+        export(tmp_path / "out", random_model(tokenizer_of(), **settings))
+    assert str(raised.value).startswith(f"{said}: ")
 
 
 # Bad input

@@ -308,6 +308,14 @@ def test_the_first_model_that_fits_is_found() -> None:
     assert models.ways() == [("en", "de"), ("de", "en")]
 
 
+def test_many_pairs_are_counted_where_few_are_named() -> None:
+    few = Models([model("a", ("en", "de"), ("de", "en"))])
+    assert few.pairs() == "en to de, de to en"
+    codes = [f"{a}{b}" for a in "abcd" for b in "abc"]
+    many = Models([model("a", *((a, b) for a in codes for b in codes if a != b))])
+    assert many.pairs() == "132 pairs, from 12 languages to 12 (GET /languages lists them)"
+
+
 def test_a_model_without_names_of_languages_translates() -> None:
     models = Models([model("a", ("", ""))])
     assert models.find()[1:] == (None, None)

@@ -168,6 +168,8 @@ def test_a_multilingual_one_is_tuned_with_lora(
     assert main(["translate", "--model", str(run), "--to", "fra_Latn", sentence]) == 0
     assert main(["inspect", "--model", str(run), *way, sentence, "--target", target]) == 0
     assert "Katze" in capsys.readouterr().out
+    assert main(["heads", str(ours), "--to", "deu_Latn", "--data", str(data), "--quiet"]) == 0
+    assert " · eng_Latn → deu_Latn · heads: " in capsys.readouterr().out
     out = tmp_path / "out"
     assert main(["export", "--model", str(run), "--to", "huggingface", "-o", str(out)]) == 0
     assert "8 of 8 test sentences equal" in capsys.readouterr().out

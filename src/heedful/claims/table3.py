@@ -144,17 +144,17 @@ def settings(row: Row, scale: Scale, data: Mapping[str, Any], device: str = "aut
 
 def narrow(config: TransformerConfig, d_k: int) -> TransformerConfig:
     """Return the shape with queries and keys of d_k where values are d_model / n_heads wide."""
-    return config if d_k == config.d_model // config.n_heads else _Narrow(**dict(config), d_k=d_k)
+    return config if d_k == config.head_width else _Narrow(**dict(config), narrow=d_k)
 
 
 class _Narrow(TransformerConfig):
-    """A Transformer's shape whose queries and keys have a width of their own (row B)."""
+    """A Transformer's shape whose queries and keys are narrower than its values (row B)."""
 
-    d_k: int
+    narrow: int
 
     def attention_module(self, position: Any) -> MultiHeadAttention:
         """Return one attention sublayer."""
-        return _NarrowAttention(self.d_model, self.n_heads, position, self.d_k)
+        return _NarrowAttention(self.d_model, self.n_heads, position, self.narrow)
 
 
 class _NarrowAttention(MultiHeadAttention):
@@ -195,16 +195,16 @@ def plain(model: Transformer) -> Transformer:
     if not isinstance(config, _Narrow):
         return model
     tables = model.tables
-    known = {name: value for name, value in config if name != "d_k"}
+    known = {name: value for name, value in config if name != "narrow"}
     sizes = (tables.source.num_embeddings, tables.target.num_embeddings)
     made = TransformerConfig(**known).build(*sizes)
-    wide, heads = config.d_model // config.n_heads, config.n_heads
+    wide, heads = config.head_width, config.n_heads
     weights = dict(model.state_dict())
     for name, weight in weights.items():
         if name.rpartition(".")[0].endswith(("query_proj", "key_proj")):
             filled = weight.new_zeros(heads, wide, *weight.shape[1:])
-            filled[:, : config.d_k] = weight.view(heads, config.d_k, *weight.shape[1:])
-            factor = (wide / config.d_k) ** 0.5 if "query_proj" in name else 1.0
+            filled[:, : config.narrow] = weight.view(heads, config.narrow, *weight.shape[1:])
+            factor = (wide / config.narrow) ** 0.5 if "query_proj" in name else 1.0
             weights[name] = filled.flatten(0, 1) * factor
     made.load_state_dict(weights)
     return made.to(next(model.parameters()).device).eval()

@@ -166,9 +166,12 @@ def _way(options: Options, translator: "Translator") -> tuple[str | None, tuple[
 
     Raises SettingError where a model reads several languages and nobody says which.
     """
+    from heedful.text.framing import parted
+
     tag = translator.target(options.to, options.from_)
     languages = translator.languages
-    source = options.from_ or languages.known_source(tag)
+    told, target = parted(tag)
+    source = options.from_ or told or languages.known_source(tag)
     if not source and languages.source:
         known = [a for a, b in translator.ways() if b == tag]
         raise SettingError(
@@ -176,7 +179,7 @@ def _way(options: Options, translator: "Translator") -> tuple[str | None, tuple[
             where=f"--to {tag}",
             fix=f"give {' or '.join(f'--from {one}' for one in known)}",
         )
-    return tag, (source, tag or languages.target)
+    return tag, (source, target or languages.target)
 
 
 def _texts(options: Options, translator: "Translator", tag: str | None) -> "Texts":

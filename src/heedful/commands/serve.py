@@ -87,8 +87,7 @@ def _does(models: "Models") -> str:
     """Say what the models do."""
     said = []
     if models.loaded:
-        pairs = ", ".join(f"{a} to {b}" for a, b in models.ways())
-        said.append(f"translates {pairs or 'languages without names'}")
+        said.append(f"translates {models.pairs() or 'languages without names'}")
     if models.writers:
         said.append("writes with " + ", ".join(model.name for model in models.writers))
     return " and ".join(said)

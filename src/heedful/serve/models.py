@@ -16,6 +16,9 @@ from heedful.serve.writing import Scribe
 
 Result = TypeVar("Result")
 
+_LISTED = 100
+"""Pairs of languages that a sentence names; a model of 200 languages has 40,000."""
+
 WAYS = 1024
 """Requests for a pair of languages whose answers are kept."""
 
@@ -171,6 +174,17 @@ class Models:
         pairs = [pair for model in self.loaded for pair in model.ways if all(pair)]
         return list(dict.fromkeys(pairs))
 
+    def pairs(self) -> str:
+        """Return those pairs in words; of many, how many languages there are."""
+        ways = self.ways()
+        if len(ways) <= _LISTED:
+            return ", ".join(f"{a} to {b}" for a, b in ways)
+        sources, targets = (len({way[side] for way in ways}) for side in (0, 1))
+        return (
+            f"{len(ways):,} pairs, from {sources:,} languages to {targets:,} (GET /languages lists "
+            "them)"
+        )
+
     def _find(
         self, to: str | None = None, from_: str | None = None, name: str | None = None
     ) -> Way:
@@ -204,6 +218,6 @@ class Models:
 
     def _nobody(self, to: str | None, from_: str | None) -> str:
         said = [f" from {shown(from_, 16)}" if from_ else "", f" to {shown(to, 16)}" if to else ""]
-        pairs = ", ".join(f"{a} to {b}" for a, b in self.ways())
+        pairs = self.pairs()
         offered = f"loaded are: {pairs}" if pairs else "the models loaded do not name theirs"
         return f"no model here translates{''.join(said)}; {offered}"

@@ -115,7 +115,8 @@ def measure(
 
     Of a model that is no Transformer its attention to the source is measured: it has no other.
     Without texts the model reads the templates, of which there are English and Chinese ones. Raises
-    DataError where there is nothing to read, ModelError for a model without attention.
+    DataError where there is nothing to read, or the model writes nothing for any of it, ModelError
+    for a model without attention.
     """
     check_looks(translator.model.config)
     asked = _Asked(translator, tag, way)
@@ -139,6 +140,12 @@ def measure(
             f"no sentence has at most {asked.longest} pieces",
             where="--data",
             fix="give one sentence a row",
+        )
+    if not any(targets):
+        raise DataError(
+            f"the model writes nothing for any of {len(sources):,} sentences",
+            where=name,
+            fix="train it for longer, or give other sentences by --data",
         )
     pairs, cut_off = asked.pairs(sources, targets)
     report = Report(

@@ -109,7 +109,10 @@ export const TEXTS = {
   "pieces.source.writes": "The prompt",
   "pieces.target.writes": "The text, from its second piece on",
   "pieces.legend.writes": "▁ stands for a space. Hatched are specials, which are no words.",
-  "trace.model.writes": "{decoder} layers, {heads} heads, d_model {width}",
+  "trace.model.writes": {
+    one: "{decoder} layers, {n} head, d_model {width}",
+    other: "{decoder} layers, {n} heads, d_model {width}",
+  },
   "trace.forced.writes": "What stands behind the prompt was given.",
 
   // search
@@ -146,8 +149,10 @@ export const TEXTS = {
   "pieces.piece.bytes": "piece {place}, number {id} of the vocabulary, bytes of a letter",
 
   // the head of a saved page
-  "trace.model":
-    "{encoder} encoder and {decoder} decoder layers, {heads} heads, d_model {width}",
+  "trace.model": {
+    one: "{encoder} encoder and {decoder} decoder layers, {n} head, d_model {width}",
+    other: "{encoder} encoder and {decoder} decoder layers, {n} heads, d_model {width}",
+  },
   "trace.named": "{name}: {about}",
   "trace.forced": "This translation was given; the search below found its own.",
   "trace.rounded":

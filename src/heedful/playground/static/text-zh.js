@@ -100,7 +100,7 @@ export const TEXTS = {
   "pieces.source.writes": "提示",
   "pieces.target.writes": "全文，从第二个词元起",
   "pieces.legend.writes": "▁ 表示空格。带斜纹的是特殊符号，它们不是词。",
-  "trace.model.writes": "{decoder} 层，{heads} 个头，d_model {width}",
+  "trace.model.writes": "{decoder} 层，{n} 个头，d_model {width}",
   "trace.forced.writes": "提示后面的文字是给定的。",
 
   // search
@@ -134,7 +134,7 @@ export const TEXTS = {
   "pieces.piece.bytes": "第 {place} 个词元，词表中的第 {id} 号，是一个字的若干字节",
 
   // the head of a saved page
-  "trace.model": "编码器 {encoder} 层，解码器 {decoder} 层，{heads} 个头，d_model {width}",
+  "trace.model": "编码器 {encoder} 层，解码器 {decoder} 层，{n} 个头，d_model {width}",
   "trace.named": "{name}：{about}",
   "trace.forced": "这句译文是给定的；下面的搜索有自己的结果。",
   "trace.rounded": "这份记录较长：权重按 1/255 取整，显示时不带小数。",

@@ -59,7 +59,7 @@ export class TraceView extends HTMLElement {
 function heading(wire, spoken) {
   const { model, source, target, forced, attention } = wire;
   const { name, encoder_layers: encoder, decoder_layers: decoder, heads, d_model: width } = model;
-  const about = t("trace.model", { encoder, decoder, heads, width });
+  const about = t("trace.model", { encoder, decoder, n: heads, width });
   const found = [
     make("p", { class: "soft", text: name ? t("trace.named", { name, about }) : about }),
     make("h1", { lang: spoken.source || undefined, dir: "auto", text: source.text }),

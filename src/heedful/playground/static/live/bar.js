@@ -316,7 +316,7 @@ function facts(card) {
   });
   const whole = new Intl.NumberFormat("en");
   const [encoder, decoder] = [card.encoder_layers, card.decoder_layers];
-  const found = [t("trace.model", { encoder, decoder, heads: card.heads, width: card.d_model })];
+  const found = [t("trace.model", { encoder, decoder, n: card.heads, width: card.d_model })];
   if (card.parameters) found.push(t("bar.parameters", { n: size.format(card.parameters) }));
   if (card.vocabulary) {
     const sizes = [...new Set(card.vocabulary)].map((n) => whole.format(n)).join(" + ");
