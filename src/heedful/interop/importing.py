@@ -21,13 +21,16 @@ def bring(
     source: str | None,
     target: str | None,
     pieces: tuple[Path | None, Path | None] = (None, None),
-) -> LoadedModel:
+) -> tuple[LoadedModel, str]:
     """Write a folder of Hugging Face or an old checkpoint as a model folder; return what it holds.
+
+    With it comes a sentence on what was left out, which the card has, too; empty if nothing was.
 
     `source` and `target` are the languages, where its files name none or others; `pieces` are files
     that cut the texts of an old model. Raises ModelError for what is not known here, OutputError if
     `output` is taken, SettingError for a target language that the model has no tag for.
     """
+    rows = 0
     if toolkits.is_checkpoint(folder):
         loaded = toolkits.load(folder, *pieces)
     elif any(pieces):
@@ -35,10 +38,14 @@ def bring(
         raise SettingError(problem, where="--pieces", fix="leave it out")
     else:
         loaded = seq2seq.load(folder)
+        rows = seq2seq.left_out(folder, loaded)
     loaded = loaded._replace(languages=_named(loaded, source, target))
+    said = ""
+    if rows:
+        said = f"left out: {rows:,} of the embedding's rows, which spell nothing (<mask>, filling)"
     with fresh_folder(output) as fresh:
-        save_model(fresh, *loaded, card=_card(folder, loaded))
-    return loaded
+        save_model(fresh, *loaded, card=_card(folder, loaded) + (f"\n{said}\n" if said else ""))
+    return loaded, said
 
 
 def _named(loaded: LoadedModel, source: str | None, target: str | None) -> Languages:

@@ -5,7 +5,7 @@ tokenizer of its SentencePiece files, `reading.py` checks all of it and fills a 
 `writing.py` goes the other way.
 """
 
-__all__ = ["ARCHITECTURES", "export", "load"]
+__all__ = ["ARCHITECTURES", "export", "left_out", "load"]
 
-from heedful.interop.huggingface.seq2seq.reading import ARCHITECTURES, load
+from heedful.interop.huggingface.seq2seq.reading import ARCHITECTURES, left_out, load
 from heedful.interop.huggingface.seq2seq.writing import export
