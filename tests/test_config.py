@@ -62,6 +62,9 @@ NEEDED: dict[str, list[str]] = {
     "--tokenizer.vocabulary-size": ["--tokenizer.exact", "true"],
     "--data.both-directions": ["--from", "en", "--to", "de"],
     "--tokenizer.shared": ["--model.embedding.kind", "untied"],
+    "--tokenizer.target-vocabulary-size": [
+        *("--model.embedding.kind", "untied", "--tokenizer.shared", "false")
+    ],
     "--model.alignment-layer": ["--objective.guided-alignment", "0.05"],
     "--data.mix": STARTING,
     "--data.general": STARTING,
@@ -119,13 +122,19 @@ def candidates(annotation: Any, value: Any) -> Iterator[Any]:
         elif part is bool:
             yield not value
         elif part is int:
-            yield from (2 * (value or 2), (value or 2) // 2, (value or 2) + 1, (value or 2) + 2)
+            yield from (
+                2 * (value or 2),
+                (value or 2) // 2,
+                (value or 2) + 1,
+                (value or 2) + 2,
+                300,
+            )
         elif part is float:
             yield from ((value or 1.0) / 2, (value or 1.0) * 2)
         elif part is str:
             yield "xx"
         elif typing.get_origin(part) is tuple:
-            yield ["1", "2"]
+            yield [1, 2] if int in typing.get_args(part) else ["1", "2"]
 
 
 def changed(run: Callable[..., RunConfig], before: RunConfig, path: Any, words: list[str]) -> Any:
@@ -268,6 +277,7 @@ NUMBERS = [
     for (path, kinds, group) in (param.values for param in LEAVES)
     for annotation in [group.model_fields[path[-1]].annotation]  # type: ignore[attr-defined]
     if {int, float} & {annotation, *typing.get_args(annotation)}
+    and typing.get_origin(annotation) is not tuple
 ]
 
 

@@ -343,7 +343,7 @@ def test_what_is_stored_twice_and_alike_comes_in(folder: Path) -> None:
 
 
 def test_an_imported_folder_is_one_of_ours(whole: Path, tmp_path: Path) -> None:
-    brought = importing.bring(whole, tmp_path / "ours", "en", None)
+    brought, _ = importing.bring(whole, tmp_path / "ours", "en", None)
     loaded = load_model(tmp_path / "ours")
     assert loaded.languages == brought.languages
     assert loaded.languages.source == "en"

@@ -60,6 +60,16 @@ def test_tags_and_languages_are_said(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main([*given, "--from", "en", "--to", "nl"]) == 0
 
 
+def test_rows_that_spell_nothing_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_fairseq(tmp_path / "bart", "bart")
+    assert main(["import", str(tmp_path / "bart"), "-o", str(tmp_path / "ours")]) == 0
+    said = "left out: 1 of the embedding's rows, which spell nothing (<mask>, filling)\n"
+    assert capsys.readouterr().out.endswith(f" 330 pieces\n{said}")
+    assert (tmp_path / "ours" / "README.md").read_text("utf-8").endswith(f"\n{said}")
+
+
 def test_what_is_no_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for folder in (tmp_path / "nothing", tmp_path):
         assert main(["import", str(folder), "-o", str(tmp_path / "ours")]) == 2

@@ -51,7 +51,7 @@ def run(options: Options) -> int:
     """Write the folder; say on standard output what it holds."""
     from heedful.interop import importing
 
-    loaded = importing.bring(
+    loaded, left_out = importing.bring(
         options.folder,
         options.output,
         options.from_,
@@ -63,4 +63,6 @@ def run(options: Options) -> int:
     ways = " or ".join(f"--to {language}" for language in tokenizer.languages[:5])
     more = f", {ways}{' ...' if len(tokenizer.languages) > 5 else ''}" if ways else ""
     print(f"{options.output}: {count:,} weights, {tokenizer.target_size:,} pieces{more}")
+    if left_out:
+        print(left_out)
     return 0

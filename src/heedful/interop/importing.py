@@ -22,8 +22,10 @@ def bring(
     target: str | None,
     pieces: tuple[Path | None, Path | None] = (None, None),
     prefix: str | None = None,
-) -> LoadedModel:
+) -> tuple[LoadedModel, str]:
     """Write a folder of Hugging Face or an old checkpoint as a model folder; return what it holds.
+
+    With it comes a sentence on what was left out, which the card has, too; empty if nothing was.
 
     `source` and `target` are the languages, where its files name none or others; `pieces` are files
     that cut the texts of an old model; `prefix` are the words before each source; None: those that
@@ -31,6 +33,7 @@ def bring(
     OutputError if `output` is taken, SettingError for a target language that the model has no tag
     for, and for words before the source of a model whose tokenizer takes none.
     """
+    rows = 0
     if toolkits.is_checkpoint(folder):
         loaded = toolkits.load(folder, *pieces)
     elif any(pieces):
@@ -38,14 +41,18 @@ def bring(
         raise SettingError(problem, where="--pieces", fix="leave it out")
     else:
         loaded = seq2seq.load(folder)
+        rows = seq2seq.left_out(folder, loaded)
     loaded = loaded._replace(languages=_named(loaded, source, target))
     if prefix is None and not toolkits.is_checkpoint(folder):
         prefix = seq2seq.task_prefix(folder, loaded.languages).strip() or None
     if prefix is not None:
         loaded = loaded._replace(tokenizer=loaded.tokenizer.with_prefix(prefix))
+    said = ""
+    if rows:
+        said = f"left out: {rows:,} of the embedding's rows, which spell nothing (<mask>, filling)"
     with fresh_folder(output) as fresh:
-        save_model(fresh, *loaded, card=_card(folder, loaded))
-    return loaded
+        save_model(fresh, *loaded, card=_card(folder, loaded) + (f"\n{said}\n" if said else ""))
+    return loaded, said
 
 
 def _named(loaded: LoadedModel, source: str | None, target: str | None) -> Languages:

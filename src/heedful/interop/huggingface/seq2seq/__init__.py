@@ -5,7 +5,7 @@ tokenizer of its SentencePiece files, `reading.py` checks all of it and fills a 
 `writing.py` goes the other way. `t5.py`, `t5_weights.py` and `t5_pieces.py` are the same of T5.
 """
 
-__all__ = ["ARCHITECTURES", "export", "load", "task_prefix"]
+__all__ = ["ARCHITECTURES", "export", "left_out", "load", "task_prefix"]
 
 from pathlib import Path
 
@@ -26,6 +26,14 @@ def load(folder: Path) -> LoadedModel:
 
     Raises ModelError for whatever is missing, damaged, or not known here.
     """
+    return t5_weights.load(folder) if _is_t5(folder) else reading.load(folder)
+
+
+def left_out(folder: Path, loaded: LoadedModel) -> int:
+    """Return how many rows of the folder's embeddings no piece of the loaded model has."""
+    return 0 if _is_t5(folder) else reading.left_out(folder, loaded)
+
+
+def _is_t5(folder: Path) -> bool:
     path = config_of(folder)
-    kind = kind_of(Keys(read_json(path), str(path)), ARCHITECTURES)
-    return t5_weights.load(folder) if kind in t5.ARCHITECTURES else reading.load(folder)
+    return kind_of(Keys(read_json(path), str(path)), ARCHITECTURES) in t5.ARCHITECTURES

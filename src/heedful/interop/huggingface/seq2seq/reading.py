@@ -4,7 +4,7 @@ What `config.json` says, then pieces, then names, shapes and types of all tensor
 numbers. Nothing is unpickled.
 """
 
-__all__ = ["ARCHITECTURES", "NEVER", "load", "rows"]
+__all__ = ["ARCHITECTURES", "NEVER", "left_out", "load", "rows"]
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -75,6 +75,12 @@ def load(folder: Path) -> LoadedModel:
             weights[name].copy_(read(held[place.tensor], place.tensor)[place.first :])
         _fill_tables(model, held, pieces, embeddings)
     return LoadedModel(model.eval(), pieces.tokenizer, pieces.languages)
+
+
+def left_out(folder: Path, loaded: LoadedModel) -> int:
+    """Return how many rows of the folder's embeddings no piece of the loaded model has."""
+    said = _described(config_of(folder))
+    return 0 if said.begin_id is None else said.source_size - loaded.tokenizer.source_size
 
 
 def _described(path: Path) -> DescribedTranslator:
