@@ -73,10 +73,8 @@ def chrf(model: Path, capsys: pytest.CaptureFixture[str]) -> float:
 
 def test_it_translates_better_than_before(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before, full, lora = (chrf(tuned / name, capsys) for name in ("imported", "full", "lora"))
-    with capsys.disabled():
-        print(f"\nchrF: imported {before:.1f}, all weights {full:.1f}, LoRA {lora:.1f}")
-    assert full > before + 5
-    assert lora > before + 5
+    assert full > before + 5, "15.8 and 25.5 when this was written"
+    assert lora > before + 3, "15.8 and 21.7"
 
 
 def test_it_is_translated_with(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
