@@ -4,6 +4,9 @@ import io
 import json
 import os
 import pickle
+import shutil
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -388,6 +391,56 @@ def test_a_child_refuses_by_the_name_of_what_the_pickle_asks_for(tmp_path: Path)
     with pytest.raises(ModelError, match="mkdir"):
         toolkits.load(tmp_path / "x.pt")
     assert not (tmp_path / "ran").exists()
+
+
+BOUNDED = """
+import resource
+from heedful.interop.toolkits import child
+child._limit(1000)
+for name in ("AS", "CPU", "FSIZE", "CORE"):
+    soft, hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))
+    assert soft == hard != resource.RLIM_INFINITY, name
+try:
+    bytearray(child._SPARE + 2**26)
+except MemoryError:
+    print("bounded")
+"""
+APART = """
+import socket
+from heedful.interop.toolkits import child
+child._leave_the_network()
+print([name for _, name in socket.if_nameindex()])
+"""
+
+
+def _in_a_child(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep no bound of memory")
+def test_a_child_has_bounds() -> None:
+    assert _in_a_child(BOUNDED) == "bounded"
+
+
+def test_a_child_has_no_network() -> None:
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([unshare, "-rn", "true"], capture_output=True).returncode:
+        pytest.skip("this system lets no process leave the network")
+    assert _in_a_child(APART) == "['lo']"
+
+
+def test_a_child_that_takes_too_long_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(command: list[str], timeout: float, **_: Any) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    (tmp_path / "x.pt").write_bytes(b"x")
+    monkeypatch.setattr("heedful.interop.toolkits.sandbox.subprocess.run", late)
+    with pytest.raises(ModelError, match="took more than 300 seconds, and was stopped"):
+        toolkits.load(tmp_path / "x.pt")
 
 
 @pytest.mark.parametrize(

@@ -213,13 +213,15 @@ def _limit(size: int) -> None:
         import resource
     except ImportError:
         return
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     wanted = {
-        resource.RLIMIT_AS: used + 4 * size + _SPARE,
         resource.RLIMIT_CPU: 120 + math.ceil(size / 10e6),
         resource.RLIMIT_FSIZE: 4 * size + 2**26,
         resource.RLIMIT_CORE: 0,
     }
+    used = Path("/proc/self/statm")
+    if used.exists():  # on Linux; elsewhere nothing says what is in use, nor is the bound kept
+        pages = int(used.read_text().split()[0])
+        wanted[resource.RLIMIT_AS] = pages * resource.getpagesize() + 4 * size + _SPARE
     for name, most in wanted.items():
         hard = resource.getrlimit(name)[1]
         bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
