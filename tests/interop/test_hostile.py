@@ -28,7 +28,16 @@ def test_every_architecture_is_among_the_importers() -> None:
     assert known == IMPORTERS.keys(), "add a line to tests/interop/importers.py"
 
 
-@pytest.fixture(scope="module", params=IMPORTERS)
+ALIKE = {"mbart", "mt5", "pegasus"}
+"""Those that the code of another among them reads."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=pytest.mark.slow if name in ALIKE else ()) for name in IMPORTERS
+    ],
+)
 def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("hostile") / "whole"
     importer = IMPORTERS[request.param]
