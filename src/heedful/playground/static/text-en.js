@@ -55,7 +55,8 @@ export const TEXTS = {
   "attention.isOff": "Switched off in “What if”. Shown is what it did before.",
   "attention.changes": "See what changes",
   "attention.none":
-    "This model has no attention: all it knows of the sentence is what its encoder remembers at the end.",
+    "This model has no attention: all it knows of the sentence is what its encoder remembers at " +
+    "the end.",
   "attention.wait": "These maps come once the translation is there.",
   "heads.off": "{head}, switched off",
   "heads.label": "layer and head",
