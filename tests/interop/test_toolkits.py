@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from heedful.careful import Care
 from heedful.decode.engine import decode
 from heedful.errors import ModelError, SettingError
 from heedful.interop import importing, toolkits
@@ -152,7 +153,9 @@ def test_a_real_child_reads_and_the_folder_translates(tmp_path: Path) -> None:
     [ids] = here.tokenizer.encode_source(["the cat"])
     [best] = decode(here.model, [ids], Greedy(), limits=limits_of(here.tokenizer, 64))[0]
     [text] = here.tokenizer.decode_target([best.tokens])
-    assert translator.translate(["the cat"], search=Greedy()) == [" ".join(text.split())]
+    raw = Care(capitals=False, loops=False)  # what weights drawn at random write is one long loop
+    found = translator.translate(["the cat"], search=Greedy(), care=raw)
+    assert found == [" ".join(text.split())]
 
 
 # What cuts
