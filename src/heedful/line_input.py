@@ -3,21 +3,31 @@
 Bytes come in, the texts of lines go out; `heed translate` reads them.
 """
 
-__all__ = ["counted", "lines_of", "name_of", "open_input", "words_given"]
+__all__ = ["check_one", "counted", "lines_of", "name_of", "open_input", "words_given"]
 
 import gzip
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from heedful.errors import DataError
+from heedful.errors import DataError, SettingError
 from heedful.output import STANDARD
 
 _BOM = b"\xef\xbb\xbf"
+
+
+def check_one(given: Mapping[str, bool]) -> None:
+    """Raise SettingError where more than one of the inputs, by what they are called, is given.
+
+    >>> check_one({"texts": True, "--input": False})
+    """
+    named = [name for name, is_given in given.items() if is_given]
+    if len(named) > 1:
+        raise SettingError(f"{' and '.join(named)} are both given", fix="leave one of them out")
 
 
 def words_given(texts: Sequence[str]) -> Iterator[str]:

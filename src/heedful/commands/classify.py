@@ -30,9 +30,6 @@ AT_ONCE = 4096
 """Texts that are read together, sorted by length."""
 
 
-_SOURCES = ("texts", "--input", "--data")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """Give each text, or pair of texts, the label that an encoder with such a head finds likeliest.
@@ -65,10 +62,10 @@ class Options:
 
 def run(options: Options) -> int:
     """Classify; raises a HeedfulError for a bad model, option, text or output."""
-    given = [bool(options.texts), options.input is not None, options.data is not None]
-    if sum(given) > 1:
-        named = [name for name, is_given in zip(_SOURCES, given, strict=True) if is_given]
-        raise SettingError(f"{' and '.join(named)} are both given", fix="leave one of them out")
+    from heedful.line_input import check_one
+
+    inputs = {"--input": options.input is not None, "--data": options.data is not None}
+    check_one({"texts": bool(options.texts), **inputs})
     if options.columns is not None and options.data is None:
         raise SettingError("it is for --data", where="--columns", fix="leave it out")
     from heedful.device import pick_device

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from heedful.errors import SettingError
 from heedful.output import open_output
 
 if TYPE_CHECKING:
@@ -63,8 +62,9 @@ class Options:
 
 def run(options: Options) -> int:
     """Embed; raises a HeedfulError for a bad model, option, text or output."""
-    if options.texts and options.input is not None:
-        raise SettingError("texts and --input are both given", fix="leave one of them out")
+    from heedful.line_input import check_one
+
+    check_one({"texts": bool(options.texts), "--input": options.input is not None})
     from heedful.device import pick_device
     from heedful.interop.encoders import open_reader
     from heedful.reader import Cut

@@ -47,8 +47,9 @@ class Options:
 
 def run(options: Options) -> int:
     """Fill; raises a HeedfulError for a bad model, option, text or output."""
-    if options.texts and options.input is not None:
-        raise SettingError("texts and --input are both given", fix="leave one of them out")
+    from heedful.line_input import check_one
+
+    check_one({"texts": bool(options.texts), "--input": options.input is not None})
     if not 1 <= options.top <= 10_000:
         raise SettingError(f"{options.top} is not from 1 to 10,000", where="--top")
     from heedful.device import pick_device

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 
 import tyro
 
-from heedful.errors import SettingError
 from heedful.output import open_output
 from heedful.text.terminal import visible
 from heedful.writing_options import WritingOptions, check_writing, drawing_of, stops_of
@@ -76,8 +75,9 @@ class _Prompt(NamedTuple):
 
 def run(options: Options) -> int:
     """Generate; raises a HeedfulError for a bad model, option, prompt or output."""
-    if options.prompt is not None and options.input is not None:
-        raise SettingError("--prompt and --input are both given", fix="leave one of them out")
+    from heedful.line_input import check_one
+
+    check_one({"--prompt": options.prompt is not None, "--input": options.input is not None})
     check_writing(options)
     search = drawing_of(options, options.samples)
     with open_output(options.output) as out:

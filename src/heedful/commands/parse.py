@@ -29,8 +29,6 @@ heed parse --model runs/parser --gold test.trees
 heed parse --gold test.trees --found theirs.trees
 """
 
-_ALONE = ("texts", "--input", "--gold")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -103,10 +101,10 @@ def run(options: Options) -> int:
 
 
 def _check(options: Options) -> None:
-    given = [bool(options.texts), options.input is not None, options.gold is not None]
-    if sum(given) > 1:
-        named = [name for name, is_given in zip(_ALONE, given, strict=True) if is_given]
-        raise SettingError(f"{' and '.join(named)} are both given", fix="leave one of them out")
+    from heedful.line_input import check_one
+
+    inputs = {"--input": options.input is not None, "--gold": options.gold is not None}
+    check_one({"texts": bool(options.texts), **inputs})
     if options.found is not None and options.gold is None:
         raise SettingError("it is for --gold", where="--found", fix="give --gold FILE, too")
     if options.found is not None and options.model is not None:

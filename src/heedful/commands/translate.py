@@ -124,11 +124,10 @@ class Options:
 
 def run(options: Options, settings: dict[str, Any]) -> int:
     """Translate; raises a HeedfulError for a bad model, option, input or output."""
-    from heedful.line_input import open_input
+    from heedful.line_input import check_one, open_input
     from heedful.search_options import search_of
 
-    if options.texts and options.input is not None:
-        raise SettingError("texts and --input are both given", fix="leave one of them out")
+    check_one({"texts": bool(options.texts), "--input": options.input is not None})
     if options.live and options.output not in (None, STANDARD):
         problem = "translations grow before your eyes, not in a file"
         raise SettingError(problem, where="--live", fix="leave -o out")

@@ -33,8 +33,8 @@ def bring(
     OutputError if `output` is taken, SettingError for a target language that the model has no tag
     for, and for words before the source of a model whose tokenizer takes none.
     """
-    rows = 0
-    if toolkits.is_checkpoint(folder):
+    rows, old = 0, toolkits.is_checkpoint(folder)
+    if old:
         loaded = toolkits.load(folder, *pieces)
     elif any(pieces):
         problem = "only checkpoints of fairseq, OpenNMT-py and JoeyNMT need them"
@@ -43,7 +43,7 @@ def bring(
         loaded = seq2seq.load(folder)
         rows = seq2seq.left_out(folder, loaded)
     loaded = loaded._replace(languages=_named(loaded, source, target))
-    if prefix is None and not toolkits.is_checkpoint(folder):
+    if prefix is None and not old:
         prefix = seq2seq.task_prefix(folder, loaded.languages).strip() or None
     if prefix is not None:
         loaded = loaded._replace(tokenizer=loaded.tokenizer.with_prefix(prefix))

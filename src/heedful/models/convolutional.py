@@ -15,7 +15,7 @@ import torch
 from pydantic import Field, field_validator, model_validator
 from torch import nn
 
-from heedful.models.seq2seq import Cache, Memory
+from heedful.models.seq2seq import Cache, Memory, check_alignment
 from heedful.models.wiring import Decoded
 from heedful.nn.attention import KeyValue
 from heedful.nn.convolution import GatedConvolution, NormedLinear
@@ -69,11 +69,7 @@ class ConvolutionalConfig(Settings):
             raise ValueError(f"kernel_size {self.kernel_size} has no middle: take an odd one")
         if self.max_dilation & (self.max_dilation - 1):
             raise ValueError(f"max_dilation {self.max_dilation} is no power of 2")
-        if self.alignment_layer is not None and self.alignment_layer >= self.decoder_layers:
-            last = self.decoder_layers - 1
-            raise ValueError(
-                f"alignment_layer {self.alignment_layer} is beyond the last decoder layer, {last}"
-            )
+        check_alignment(self.alignment_layer, self.decoder_layers)
         return self
 
     @property

@@ -5,7 +5,16 @@ satisfy `Seq2Seq`; `decode` and `forward` are compositions of its three parts. `
 same without `encode`, `EncoderOnly` has nothing else.
 """
 
-__all__ = ["Cache", "DecoderOnly", "EncoderOnly", "Memory", "Seq2Seq", "decode", "forward"]
+__all__ = [
+    "Cache",
+    "DecoderOnly",
+    "EncoderOnly",
+    "Memory",
+    "Seq2Seq",
+    "check_alignment",
+    "decode",
+    "forward",
+]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -175,3 +184,11 @@ def forward(
 ) -> Float[Tensor, "B T N"]:
     """Return `decode(encode(source))`: the whole model, as it is trained."""
     return decode(model, target_in, model.encode(source, source_mask))
+
+
+def check_alignment(layer: int | None, decoder_layers: int) -> None:
+    """Raise ValueError unless the layer that aligns, from 0, is one of the decoder's, or None."""
+    if layer is not None and layer >= decoder_layers:
+        raise ValueError(
+            f"alignment_layer {layer} is beyond the last decoder layer, {decoder_layers - 1}"
+        )

@@ -21,7 +21,7 @@ from torch import nn
 
 from heedful.models.layers import DecoderLayer, EncoderLayer, lowered
 from heedful.models.opening import Opening
-from heedful.models.seq2seq import Cache, Memory
+from heedful.models.seq2seq import Cache, Memory, check_alignment
 from heedful.nn.attention import (
     Attention,
     KeyValue,
@@ -84,11 +84,7 @@ class TransformerConfig(Settings):
     @model_validator(mode="after")
     def _fits(self) -> "TransformerConfig":
         check_heads(self.d_model, self.n_heads, self.attention, self.position, self.d_k)
-        if self.alignment_layer is not None and self.alignment_layer >= self.decoder_layers:
-            last = self.decoder_layers - 1
-            raise ValueError(
-                f"alignment_layer {self.alignment_layer} is beyond the last decoder layer, {last}"
-            )
+        check_alignment(self.alignment_layer, self.decoder_layers)
         return self
 
     @property

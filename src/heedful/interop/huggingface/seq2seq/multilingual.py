@@ -30,7 +30,7 @@ from heedful.text.pieces import CONTROL, language_of, language_tag
 from heedful.text.sentence_pieces import SentencePieces
 from heedful.text.sentencepiece_file import SentencePieceModel, read_model
 from heedful.text.tokenizer import Tokenizer
-from heedful.text.tokenizer_file import UNSPACED, read_backend
+from heedful.text.tokenizer_file import BPE_MODEL, UNSPACED, read_backend
 
 _SPM = "sentencepiece.bpe.model"
 _FAIRSEQ = ("<s>", "<pad>", "</s>", "<unk>")
@@ -94,12 +94,7 @@ def _bart(folder: Path, said: DescribedTranslator) -> Numbered:
         ],
         "model": {
             "type": "BPE",
-            "dropout": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
+            **BPE_MODEL,
             "vocab": {piece: number for number, piece in enumerate(names)},
             "merges": merges,
         },
