@@ -80,6 +80,9 @@ def _unpickled(error: Exception) -> dict[str, str]:
             "problem": f"its pickle names {name}, which no checkpoint of a Transformer needs",
             "fix": "do not trust the file; take it from where the toolkit saved it",
         }
+    if text.startswith("Weights only load failed"):  # torch advises to read it without that guard
+        problem = "it is no pickle of tensors and plain values, or it is damaged"
+        return {"problem": problem, "fix": "fetch it again from where the toolkit saved it"}
     return {"problem": f"it cannot be read ({text[:300]})"}
 
 
