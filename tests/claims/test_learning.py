@@ -7,11 +7,22 @@ from typing import Any
 import pytest
 import torch
 
-from heedful.claims import learning, material, order, peeking, scaling, sweep, table3, translation
+from heedful.claims import (
+    learning,
+    material,
+    order,
+    peeking,
+    scaling,
+    sweep,
+    table3,
+    translation,
+    tuning,
+)
 from heedful.claims.claim import Case, Claim, Figures, Measured, Place
-from heedful.claims.contenders import MODELS, solved
+from heedful.claims.contenders import FACTORS, MODELS, solved
 from heedful.claims.contestants import parameters
 from heedful.claims.material import LOTS, MULTI30K, ROLES, roles, shuffled
+from heedful.claims.results import read_results
 from heedful.errors import DataError
 from heedful.models.transformer import TransformerConfig
 from heedful.progress import Progress
@@ -75,6 +86,29 @@ def test_a_translator_before_the_transformer(place: Place) -> None:
     case, figures = measured(translation.CLAIM, place, 1)
     assert case["model"] == "LSTM"
     assert all(point[4] is not None for point in figures["curve"])  # BLEU on the way
+
+
+def test_each_model_is_tuned_alike(place: Place) -> None:
+    found = [Measured(case, {"dev_loss": loss}) for case, loss in _tried({0.5: 3.0, 1.0: 2.0})]
+    assert tuning.best_factors(found) == dict.fromkeys(MODELS, 1.0)
+    case = tuning.CLAIM.cases("quick")[1]
+    figures = tuning.CLAIM.run(case | {"factor": 2.0}, place)
+    assert figures["steps"] == STEPS // tuning.SHARE
+    assert figures["rate"] == 2 * material._SHAPES[MULTI30K, "quick"]["schedule"]["peak"]
+    (table,) = tuning.CLAIM.report([Measured(case, figures)]).tables
+    assert table.rows[0][0] == "Transformer"
+
+
+def _tried(losses: dict[float, float]) -> list[tuple[Case, float]]:
+    return [({"model": m, "factor": f}, loss) for m in MODELS for f, loss in losses.items()]
+
+
+def test_the_rates_are_those_that_the_tuning_found_best() -> None:
+    folder = Path(__file__).parents[2] / "benchmarks" / "results" / "claims"
+    results = read_results(folder / "tuning.json", "tuning", "full")
+    known = results.known(tuning.CLAIM)
+    assert len(known) == len(tuning.CLAIM.cases("full"))
+    assert tuning.best_factors(known) == FACTORS
 
 
 def test_a_decoder_of_some_size(place: Place) -> None:

@@ -13,6 +13,7 @@ from heedful.claims import (
     sweep,
     table_one,
     translation,
+    tuning,
 )
 from heedful.claims.claim import Claim
 from heedful.errors import SettingError, did_you_mean
@@ -20,6 +21,7 @@ from heedful.errors import SettingError, did_you_mean
 CLAIMS: tuple[Claim, ...] = (
     parallel.CLAIM,
     long_range.CLAIM,
+    tuning.CLAIM,
     translation.CLAIM,
     table_one.CLAIM,
     sweep.CLAIM,

@@ -1,12 +1,13 @@
 """The translators that are compared, each made as large as the Transformer it stands beside."""
 
-__all__ = ["MODELS", "solved"]
+__all__ = ["FACTORS", "MODELS", "at_rate", "solved", "tuned"]
 
 from typing import Any
 
 from heedful.claims.contestants import fitted, parameters
 from heedful.config import RunConfig, merged
 from heedful.models.architecture import ModelConfig
+from heedful.train.schedule import Linear
 
 _MODELS: dict[str, dict[str, Any]] = {
     "LSTM": {
@@ -44,6 +45,9 @@ _MODELS: dict[str, dict[str, Any]] = {
 MODELS = ("Transformer", *_MODELS)
 """All that learn to translate."""
 
+FACTORS: dict[str, float] = dict.fromkeys(MODELS, 1.0)
+"""Times the learning rate of the settings, for Multi30k: what `heed claims tuning` found best."""
+
 
 def solved(name: str, like: RunConfig, vocabulary: int) -> RunConfig:
     """Return the settings `like`, with this model in the Transformer's place, as large as that.
@@ -59,3 +63,15 @@ def solved(name: str, like: RunConfig, vocabulary: int) -> RunConfig:
 
     model = fitted(make, 2, parameters(like.model, vocabulary), vocabulary)
     return like.model_copy(update={"model": model})
+
+
+def tuned(name: str, like: RunConfig, vocabulary: int) -> RunConfig:
+    """Return that with the learning rate at which the model learns Multi30k best."""
+    return at_rate(solved(name, like, vocabulary), FACTORS[name])
+
+
+def at_rate(config: RunConfig, factor: float) -> RunConfig:
+    """Return the settings with so many times their learning rate."""
+    schedule = config.schedule
+    assert isinstance(schedule, Linear)  # as all material is learnt
+    return merged(config, {"schedule": {"peak": factor * schedule.peak}})

@@ -1,0 +1,90 @@
+"""Not a claim of the paper but what a comparison must show: that all were tuned alike.
+
+Each translator learns Multi30k for a quarter of the steps at the same few learning rates; the one
+with the least dev loss is the one that it is compared with, in every other claim that trains on
+Multi30k (`heedful.claims.contenders.FACTORS`).
+"""
+
+__all__ = ["CLAIM", "TRIED", "best_factors"]
+
+from collections.abc import Sequence
+
+from heedful.claims.claim import Case, Claim, Figures, Measured, Place, Report, Size, Table
+from heedful.claims.contenders import FACTORS, MODELS, at_rate, solved
+from heedful.claims.learning import learnt
+from heedful.claims.material import MULTI30K, grouped, material, missing_multi30k
+from heedful.config import merged
+
+TRIED = (0.5, 1.0, 2.0)
+"""Times the peak of the learning rate that the settings say."""
+
+SHARE = 4
+"""The tuning takes this part of the steps, and of the warm-up."""
+
+
+def cases(size: Size) -> list[Case]:
+    """Return each model at each rate; in the quick form two models at two."""
+    quick = size == "quick"
+    models = ("Transformer", "LSTM + attention") if quick else MODELS
+    return [
+        {"model": model, "factor": factor, "seed": 1, "size": size}
+        for model in models
+        for factor in (TRIED[1:] if quick else TRIED)
+    ]
+
+
+def run(case: Case, place: Place) -> Figures:
+    """Train one model for a part of the steps; return its curve and dev loss."""
+    known = material(MULTI30K, case["size"], place)
+    config = at_rate(solved(case["model"], known.config, known.corpus.vocabulary), case["factor"])
+    steps = config.training.max_steps // SHARE
+    warmup = max(1, config.schedule.warmup_steps // SHARE)
+    every = {"max_steps": steps, "validate_every": steps, "save_every": steps, "log_every": steps}
+    changes = {"training": every, "schedule": {"warmup_steps": warmup}, "seed": case["seed"]}
+    config = merged(config, changes)
+    found = learnt(config, known.corpus, place.folder / "run")
+    return found.record() | {"rate": config.schedule.peak}
+
+
+def best_factors(results: Sequence[Measured]) -> dict[str, float]:
+    """Return the factor with which each model had the least dev loss."""
+    best: dict[str, tuple[float, float]] = {}
+    for case, figures in results:
+        found = figures["dev_loss"], case["factor"]
+        best[case["model"]] = min(found, best.get(case["model"], found))
+    return {model: factor for model, (_, factor) in best.items()}
+
+
+def report(results: Sequence[Measured]) -> Report:
+    """Say at which rate each model learnt best, and what it is compared with."""
+    factors = sorted({case["factor"] for case, _ in results})
+    best, rows = best_factors(results), []
+    for model, figures in grouped(results, "model").items():
+        own = {case["factor"]: one for case, one in results if case["model"] == model}
+        losses = [f"{own[one]['dev_loss']:.3f}" if one in own else "" for one in factors]
+        rows.append([model, f"{figures[0]['parameters'] / 1e6:.2f}", *losses, f"{best[model]:g}"])
+    rates = [f"rate x {factor:g}" for factor in factors]
+    columns = ["model", "million weights", *rates, "best"]
+    listed = ", ".join(f"{model} {factor:g}" for model, factor in best.items())
+    compared = ", ".join(f"{model} {FACTORS[model]:g}" for model in best)
+    base = results[0].figures["rate"] / results[0].case["factor"]
+    said = f"The best of {len(factors)} learning rates, in times of {base:g}: {listed}."
+    return Report(
+        [f"{said} Compared with: {compared}."],
+        [Table("Dev loss, nats a piece, after a quarter of the steps", columns, rows)],
+    )
+
+
+CLAIM = Claim(
+    name="tuning",
+    title="The same tuning for all",
+    said="A new model must win against old ones that were tuned as well as it was (what anyone "
+    "asks of a comparison).",
+    how="Before they are compared on Multi30k the six translators get the same budget of tuning, "
+    "the learning rate and nothing else: a training of a quarter of the steps at each rate, the "
+    "same batches, one seed; the least dev loss decides.",
+    cases=cases,
+    run=run,
+    report=report,
+    missing=missing_multi30k,
+)
