@@ -72,8 +72,8 @@ _SHAPES: dict[tuple[str, Size], dict[str, Any]] = {
             "decoder_layers": 3,
             "max_length": 128,
         },
-        "schedule": {"kind": "linear", "warmup_steps": 300, "peak": 2e-3},
-        "training": {"max_steps": 2400, "batch_tokens": 2500, "max_pieces": 100},
+        "schedule": {"kind": "linear", "warmup_steps": 200, "peak": 2e-3},
+        "training": {"max_steps": 1600, "batch_tokens": 2500, "max_pieces": 100},
     },
 }
 _SHAPES[ROLES, "full"] = _SHAPES[LOTS, "quick"] = _SHAPES[LOTS, "full"] = _SHAPES[ROLES, "quick"]
