@@ -1,0 +1,143 @@
+"""The tour's step of a recurrent network in a real browser, with Python's numbers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heedful.inspect.dependence import Dependence, dependence
+from heedful.translator import load
+from tests.playground.browsing import CAT, Server, Shown, eventually, number, press, share, shown
+from tests.playground.playing import bundled, save_lstm
+
+STEP = 11
+DIGIT = 0.0005 + 1e-6
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_lstm(tmp_path_factory.mktemp("rnn") / "small")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    """Return a server with the bundled model, and beside it an LSTM that has learnt nothing."""
+    found = Server(models=("everyday", "--beside", str(folder)))
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+def opened(window: Any, server: Server) -> Iterator[Callable[..., Shown]]:
+    """Return what opens the last step of the tour; nothing may go wrong on it."""
+    with ExitStack() as stack:
+
+        def one(options: dict[str, Any] | None = None, **state: Any) -> Shown:
+            play: Shown = stack.enter_context(shown(window, server.address, **(options or {})))
+            play.open(tab="tour", tour=STEP, **state)
+            arrive(play)
+            return play
+
+        yield one
+
+
+def arrive(play: Shown) -> None:
+    play.page.locator('heed-tour .figure[data-step="rnn"]:visible').wait_for()
+    play.page.locator("heed-tour .waiting").first.wait_for(state="detached")
+
+
+def check(page: Any, lstm: Dependence, transformer: Dependence) -> None:
+    """Compare all that the step shows with what Python says of both models."""
+    figure = page.locator("heed-tour .figure")
+    assert figure.locator(".rival .line").all_text_contents() == [
+        lstm.translation,
+        transformer.translation,
+    ]
+    rows = page.evaluate(
+        "[...document.querySelector('heed-tour .worth').tBodies[0].rows]"
+        ".map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+    assert [row[0] for row in rows] == lstm.source.words
+    for place, one in enumerate((lstm, transformer), start=1):
+        found = [share(row[place]) for row in rows]
+        assert found == pytest.approx(one.shares.tolist(), abs=DIGIT)
+    half = len(rows) // 2
+    _, read, steps = figure.locator(".said").all_text_contents()
+    told = [number(part) for part in read.split(";")]
+    wanted = [100 * float(one.shares[:half].sum()) for one in (lstm, transformer)]
+    assert told == pytest.approx(wanted, abs=0.06)
+    total = lstm.reading + lstm.writing
+    assert f"LSTM: {lstm.reading} + {lstm.writing} = {total} steps" in steps
+    assert steps.endswith(f"Transformer: 1 + {transformer.writing} = {1 + transformer.writing}.")
+    cells = [figure.locator(f".lanes .{name}").count() for name in ("low", "high")]
+    assert cells == [lstm.reading + 1, lstm.writing + transformer.writing]
+    text = figure.inner_text()
+    assert f"gets {lstm.handed} numbers" in text
+    assert f"gets {transformer.handed:,} of this one" in text
+
+
+def test_both_models_on_the_users_sentence(opened: Callable[..., Shown], folder: Path) -> None:
+    """By keys alone: from the step before, to a longer sentence; what is said is read out."""
+    play, own = opened(), load(folder, "cpu")
+    page = play.page
+    assert page.locator("heed-tour .progress").inner_text() == "Step 12 of 12"
+    assert page.locator("heed-tour .dots i").count() == 12
+    for key, step in (("Home", 1), ("End", 12), ("ArrowLeft", 11), ("ArrowRight", 12)):
+        page.keyboard.press(key)
+        assert page.locator("heed-tour .progress").inner_text() == f"Step {step} of 12"
+    arrive(play)
+    assert play.focused == "tour-heading"
+    assert page.locator("heed-tour .look").is_hidden()
+    check(page, dependence(own, CAT, to="de"), dependence(bundled(), CAT, to="de"))
+    said = page.locator("heed-tour [aria-live]")
+    eventually(lambda: _equal(said.inner_text(), _first_said(page)), page)
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        if play.focused == "longer:0":
+            break
+    before = play.seq
+    page.keyboard.press("Enter")
+    play.wait(before)
+    arrive(play)
+    longer = page.locator("#sentence").input_value()
+    assert len(longer) > len(CAT)
+    check(page, dependence(own, longer, to="de"), dependence(bundled(), longer, to="de"))
+
+
+def _first_said(page: Any) -> str:
+    text: str = page.locator("heed-tour .said").first.inner_text()
+    return text
+
+
+def _equal(one: str, other: str) -> None:
+    assert one == other
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_languages_that_do_not_fit_are_said(opened: Callable[..., Shown], lang: str) -> None:
+    """On a phone, in both languages: then a sentence that fits is taken, and axe finds nothing."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    scheme = "dark" if lang == "zh" else "light"
+    play = opened(
+        phone | {"color_scheme": scheme}, text="猫吃鱼,因为它饿了。", to="en", lang=lang
+    )
+    page = play.page
+    note = page.locator("heed-tour .figure .note").first.inner_text()
+    wanted = {"en": "English to German and German to English", "zh": "英语到德语、德语到英语"}
+    assert wanted[lang] in note
+    assert page.locator("heed-tour .worth").count() == 0
+    offered = page.locator("heed-tour .try")
+    assert offered.count() == 4
+    before = play.seq
+    press(offered.last)
+    play.wait(before)
+    page.locator("heed-tour .worth").wait_for()
+    assert page.locator("#sentence").input_value().startswith("Als ich ein Kind war")
+    body = page.locator("heed-tour .tour-body")
+    assert body.evaluate("one => one.scrollWidth - one.clientWidth") == 0
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
