@@ -341,8 +341,8 @@ export const TEXTS = {
   "tour.rnn.differ": "They write differently here. Judge for yourself which is better.",
   "tour.rnn.fair":
     "One sentence is no proof, and this is no fair fight: the two differ in size, and in what " +
-    "and how long they learnt. heed claims measures models of equal size on equal data; " +
-    "docs/from-rnn-to-transformer.md tells what came of it.",
+    "and how long they learnt. heed claims measures models of equal size on equal data; the " +
+    "story is told in docs/from-rnn-to-transformer.md.",
   "tour.rnn.list": "All of it in one list",
   "tour.rnn.handed":
     "The {rnn}'s decoder gets {handed} numbers, of this sentence as of any other. The " +
@@ -361,7 +361,7 @@ export const TEXTS = {
     "on lies there; of the Transformer's it is {other}.",
   "tour.rnn.waiting": "One step after the other",
   "tour.rnn.steps":
-    "{rnn}: {reading} + {writing} = {steps} steps that wait for each other. Transformer: 1 + " +
+    "{rnn}: {reading} + {writing} = {steps} steps that wait for each other. Transformer: {read} + " +
     "{written} = {others}.",
   "tour.rnn.seconds":
     "Blue is reading, orange writing. The Transformer reads all pieces at once; writing goes " +

@@ -298,7 +298,7 @@ export const TEXTS = {
   "tour.rnn.fair":
     "一个句子不算证明，这场比试也不公平：两个模型大小不同，学的内容和时间也不同。" +
     "heed claims 用同样大小的模型和同样的数据来测量；" +
-    "docs/from-rnn-to-transformer.zh-CN.md 讲了测量的结果。",
+    "来龙去脉见 docs/from-rnn-to-transformer.zh-CN.md。",
   "tour.rnn.list": "全都装进一串数",
   "tour.rnn.handed":
     "{rnn} 的解码器拿到 {handed} 个数，不论句子长短。" +
@@ -317,7 +317,7 @@ export const TEXTS = {
   "tour.rnn.waiting": "一步等一步",
   "tour.rnn.steps":
     "{rnn}：{reading} + {writing} = {steps} 步，一步等一步。" +
-    "Transformer：1 + {written} = {others} 步。",
+    "Transformer：{read} + {written} = {others} 步。",
   "tour.rnn.seconds":
     "蓝色是读，橙色是写。Transformer 一次读完所有词元；写的时候，两者都是一个一个地写。" +
     "训练时译文是已知的，它只要 1 + 1 步。步数不等于秒数：句子短、核心少的时候，RNN 可能一样快。",

@@ -167,6 +167,7 @@ function steps(look, left, right) {
     reading: own.reading,
     writing: own.writing,
     steps: own.reading + own.writing,
+    read: other.reading,
     written: other.writing,
     others: other.reading + other.writing,
   };
