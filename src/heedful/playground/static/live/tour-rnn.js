@@ -7,7 +7,7 @@ import { draw, make, table } from "heedful/dom.js";
 import { t } from "heedful/i18n.js";
 import { percent } from "heedful/numbers.js";
 import { languageName } from "heedful/live/names.js";
-import { later, said } from "heedful/live/tour-kit.js";
+import { joined, later, said } from "heedful/live/tour-kit.js";
 
 /** @typedef {import("heedful/live/tour-kit.js").Look} Look */
 /** @typedef {{name: string, card: any, found: any}} Side - A model, and what it answered. */
@@ -113,7 +113,7 @@ function about(card) {
     ? t("tour.rnn.learnt", { steps: grouped(count), pieces: grouped(pieces) })
     : t("tour.rnn.unsaid");
   const names = data?.length ? [" ", make("span", { lang: "en", text: data.join("; ") })] : [];
-  return make("p", { class: "note" }, weights, " ", how, ...names);
+  return make("p", { class: "note" }, joined(weights, how), ...names);
 }
 
 function grouped(number) {
