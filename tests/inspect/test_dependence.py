@@ -1,4 +1,4 @@
-"""What a translation hangs on, against a model whose table has zeros for a word, and by its steps."""
+"""What a translation hangs on: against a table that has zeros for a word, and step by step."""
 
 import copy
 from collections import Counter

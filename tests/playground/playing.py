@@ -40,7 +40,7 @@ def random_model() -> Translator:
 
 
 def save_lstm(folder: Path) -> Path:
-    """Save a small LSTM that has learnt nothing, English and German both ways; return its folder."""
+    """Save a small LSTM that has learnt nothing, English and German; return its folder."""
     torch.manual_seed(5)
     known = tokenizer()
     config = RecurrentConfig(

@@ -16,7 +16,7 @@ from heedful.recipes.replaced import lstm
 from heedful.serve.limits import ServerLimits
 from heedful.serve.refusal import RefusalError
 from heedful.train.loop import Outcome, TrainState
-from heedful.translator import load
+from heedful.translator import Translator, load
 from tests.playground.playing import CAT, playing, random_model, save_lstm
 from tests.playground.playing import bundled as everyday
 from tests.serve.serving import run
@@ -27,11 +27,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_lstm(tmp_path_factory.mktemp("beside") / "lstm")
 
 
-def play(folder: Path) -> Playground:
+def play(folder: Path, own: Translator | None = None) -> Playground:
     beside = load_beside(str(folder), {"everyday": "everyday"}, "cpu")
     assert beside is not None
-    own = everyday()
-    return Playground([Played("everyday", own, own.folder)], ServerLimits(), beside=beside)
+    own = own or everyday()
+    other = Played(*beside, beside[1].folder)
+    return Playground([Played("everyday", own, own.folder)], ServerLimits(), beside=other)
 
 
 def test_it_is_listed_apart(folder: Path) -> None:
@@ -65,7 +66,7 @@ def test_both_are_asked_the_same(folder: Path, name: str) -> None:
 
 def test_over_http_in_its_own_thread(folder: Path) -> None:
     async def scenario() -> None:
-        async with playing(play(folder)) as client:
+        async with playing(play(folder, random_model())) as client:
             asked: dict[str, Any] = {"text": CAT, "to": "de"}
             for model in ("everyday", "lstm"):
                 answer = await client.post("/api/dependence", asked | {"model": model})
@@ -74,7 +75,7 @@ def test_over_http_in_its_own_thread(folder: Path) -> None:
             for more, status, said in (
                 ({"to": "zh", "model": "lstm"}, 400, 'the model knows no language "zh"'),
                 ({"model": "none"}, 404, 'there is no model "none" here; known: everyday, lstm'),
-                ({"text": "the " * 200}, 413, "202 pieces are more than the 128"),
+                ({"text": "the " * 140, "model": "lstm"}, 413, "142 pieces are more than the 128"),
                 ({"text": "a" * 9000}, 413, "characters of the text: 9,000"),
                 ({"text": " "}, 400, "there is nothing to look at"),
                 ({"beam": 2}, 422, "the body: extra inputs"),
@@ -96,11 +97,11 @@ def test_which_one_it_is(folder: Path, tmp_path: Path, monkeypatch: pytest.Monke
     save_lstm(package / BESIDE)
     found = load_beside(None, given, "cpu")
     assert found is not None
-    assert (found.name, found.folder) == (BESIDE, package / BESIDE)
+    assert (found[0], found[1].folder) == (BESIDE, package / BESIDE)
     assert load_beside(None, {"mine": "runs/mine"}, "cpu") is None
     found = load_beside(str(folder), {"mine": "runs/mine"}, "cpu")
     assert found is not None
-    assert found.name == "lstm"
+    assert found[0] == "lstm"
 
 
 def test_what_cannot_stand_there(folder: Path, tmp_path: Path) -> None:
@@ -120,7 +121,8 @@ def test_one_that_is_played_too_is_one_model(folder: Path) -> None:
     beside = load_beside(str(folder), {"lstm": str(folder)}, "cpu")
     assert beside is not None
     own = Played("lstm", random_model())
-    assert Playground([own], ServerLimits(), beside=beside).models == {"lstm": own}
+    playground = Playground([own], ServerLimits(), beside=Played(*beside))
+    assert playground.models == {"lstm": own}
 
 
 def test_who_writes_is_not_asked(folder: Path, tmp_path: Path) -> None:
@@ -128,9 +130,9 @@ def test_who_writes_is_not_asked(folder: Path, tmp_path: Path) -> None:
     from tests.interop.folders import GPT2, make_folder
 
     made = make_folder(tmp_path / "tiny", GPT2)
+    playground = Playground([Played("tiny", load_gpt2(made))], ServerLimits())
     with pytest.raises(RefusalError, match="goes on with texts, and translates none"):
-        writer = Played("tiny", load_gpt2(made))
-        Playground([writer], ServerLimits()).ask("dependence", {"text": "a"})
+        playground.ask("dependence", {"text": "a"})
     with pytest.raises(ModelError, match="this model does not translate"):
         load_beside(str(made), {}, "cpu")
 
@@ -162,7 +164,7 @@ def test_the_bundled_one() -> None:
     assert sum(file.stat().st_size for file in folder.iterdir()) < 3_000_000
     beside = load_beside(None, {"everyday": "everyday"}, "cpu")
     assert beside is not None
-    assert beside.card["card"]["learnt"]["steps"] > 0
+    assert Played(*beside, folder).card["card"]["learnt"]["steps"] > 0
     for text, to in (("Good morning!", "de"), ("Guten Morgen!", "en")):
         found = dependence(load(BESIDE), text, to=to)
         assert found.ended

@@ -122,9 +122,7 @@ def test_languages_that_do_not_fit_are_said(opened: Callable[..., Shown], lang: 
 
     phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
     scheme = "dark" if lang == "zh" else "light"
-    play = opened(
-        phone | {"color_scheme": scheme}, text="猫吃鱼,因为它饿了。", to="en", lang=lang
-    )
+    play = opened(phone | {"color_scheme": scheme}, text="猫吃鱼,因为它饿了。", to="en", lang=lang)
     page = play.page
     note = page.locator("heed-tour .figure .note").first.inner_text()
     wanted = {"en": "English to German and German to English", "zh": "英语到德语、德语到英语"}

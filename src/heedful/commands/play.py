@@ -88,7 +88,7 @@ def run(options: Options, settings: dict[str, Any]) -> int:
     written = {name: Path(path) for name, path in given.items() if writes(path)}
     writers = {name: load_writer(path, device) for name, path in written.items()}
     beside = load_beside(options.beside, given, options.device)
-    alone = [] if beside is None or beside.name in given else [beside]
+    alone = {} if beside is None or beside[0] in given else dict([beside])
 
     def started(address: str, models: "Models") -> None:
         if not options.quiet:
@@ -103,13 +103,14 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         played += [Played(name, one, Path(given[name])) for name, one in writers.items()]
         order = list(given)
         played.sort(key=lambda one: order.index(one.name))
-        return [play_routes(Playground(played, limits, beside=beside), models)]
+        other = None if beside is None else Played(*beside, beside[1].folder)
+        return [play_routes(Playground(played, limits, beside=other), models)]
 
     return serve(
         Asked(
             models=[path for name, path in given.items() if name not in writers],
             others={name: WriterEngine(writer) for name, writer in writers.items()},
-            beside={one.name: TranslatorEngine(one.by) for one in alone},
+            beside={name: TranslatorEngine(one) for name, one in alone.items()},
             host=options.host,
             port=options.port,
             settings=settings,

@@ -93,7 +93,8 @@ def _log_probs(translator: Translator, source: Side, written: tuple[int, ...]) -
     told = torch.from_numpy(kept).to(given.source)
     target = torch.tensor(written, device=given.source.device)
     found: list[Tensor] = []
-    for some in told.split(max(1, AT_ONCE // (len(source.ids) + len(written)))):
+    rows = max(1, AT_ONCE // (len(source.ids) + len(written)))
+    for some in torch.split(told, rows):
         variants = Vectors(given.source * some[..., None], given.target.expand(len(some), -1, -1))
         log_probs = of_target(translator.model, variants)
         found.append(log_probs.gather(-1, target.expand(len(some), -1)[..., None]).sum((1, 2)))

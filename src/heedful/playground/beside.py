@@ -11,13 +11,14 @@ from heedful.errors import ModelError, SettingError
 from heedful.interop.writers import writes
 from heedful.model_path import BESIDE, BUNDLED, bundled, model_path
 from heedful.models.recurrent import Recurrent
-from heedful.playground.handlers import Played
 from heedful.serve.starting import named
-from heedful.translator import load
+from heedful.translator import Translator, load
 
 
-def load_beside(asked: str | None, given: Mapping[str, str], device: str = "auto") -> Played | None:
-    """Return the model that is asked for, or the bundled one beside the bundled Transformer.
+def load_beside(
+    asked: str | None, given: Mapping[str, str], device: str = "auto"
+) -> tuple[str, Translator] | None:
+    """Return the name of what is asked for, and it; else the bundled one beside the bundled model.
 
     Raises ModelError for what holds no model or one of another kind, SettingError where another
     model is called alike.
@@ -39,4 +40,4 @@ def load_beside(asked: str | None, given: Mapping[str, str], device: str = "auto
     if not isinstance(model, Recurrent) or model.config.source_looks:
         problem = "the tour shows a recurrent model without attention here, and this is none"
         raise ModelError(problem, where=where, fix=fix)
-    return Played(name, translator, translator.folder)
+    return name, translator

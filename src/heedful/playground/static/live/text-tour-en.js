@@ -361,8 +361,8 @@ export const TEXTS = {
     "on lies there; of the Transformer's it is {other}.",
   "tour.rnn.waiting": "One step after the other",
   "tour.rnn.steps":
-    "{rnn}: {reading} + {writing} = {steps} steps that wait for each other. Transformer: {read} + " +
-    "{written} = {others}.",
+    "{rnn}: {reading} + {writing} = {steps} steps that wait for each other. Transformer: " +
+    "{read} + {written} = {others}.",
   "tour.rnn.seconds":
     "Blue is reading, orange writing. The Transformer reads all pieces at once; writing goes " +
     "piece by piece in both. In training, where the translation is known, it needs 1 + 1. Steps " +
