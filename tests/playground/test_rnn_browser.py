@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from heedful.inspect.dependence import Dependence, dependence
-from heedful.translator import load
+from heedful.translator import Translator, load
 from tests.playground.browsing import CAT, Server, Shown, eventually, number, press, share, shown
-from tests.playground.playing import bundled, save_lstm
+from tests.playground.playing import save_lstm
 
 STEP = 11
 DIGIT = 0.0005 + 1e-6
@@ -19,6 +19,14 @@ DIGIT = 0.0005 + 1e-6
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_lstm(tmp_path_factory.mktemp("rnn") / "small")
+
+
+@pytest.fixture(scope="module")
+def everyday() -> Translator:
+    """Return the bundled model in the precision of the server."""
+    found = load("everyday", "cpu")
+    found.settle()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +86,9 @@ def check(page: Any, lstm: Dependence, transformer: Dependence) -> None:
     assert f"gets {transformer.handed:,} of this one" in text
 
 
-def test_both_models_on_the_users_sentence(opened: Callable[..., Shown], folder: Path) -> None:
+def test_both_models_on_the_users_sentence(
+    opened: Callable[..., Shown], folder: Path, everyday: Translator
+) -> None:
     """By keys alone: from the step before, to a longer sentence; what is said is read out."""
     play, own = opened(), load(folder, "cpu")
     page = play.page
@@ -90,7 +100,7 @@ def test_both_models_on_the_users_sentence(opened: Callable[..., Shown], folder:
     arrive(play)
     assert play.focused == "tour-heading"
     assert page.locator("heed-tour .look").is_hidden()
-    check(page, dependence(own, CAT, to="de"), dependence(bundled(), CAT, to="de"))
+    check(page, dependence(own, CAT, to="de"), dependence(everyday, CAT, to="de"))
     said = page.locator("heed-tour [aria-live]")
     eventually(lambda: _equal(said.inner_text(), _first_said(page)), page)
     for _ in range(5):
@@ -103,7 +113,7 @@ def test_both_models_on_the_users_sentence(opened: Callable[..., Shown], folder:
     arrive(play)
     longer = page.locator("#sentence").input_value()
     assert len(longer) > len(CAT)
-    check(page, dependence(own, longer, to="de"), dependence(bundled(), longer, to="de"))
+    check(page, dependence(own, longer, to="de"), dependence(everyday, longer, to="de"))
 
 
 def _first_said(page: Any) -> str:

@@ -112,7 +112,9 @@ function about(card) {
   const how = count
     ? t("tour.rnn.learnt", { steps: grouped(count), pieces: grouped(pieces) })
     : t("tour.rnn.unsaid");
-  const names = data?.length ? [" ", make("span", { lang: "en", text: data.join("; ") })] : [];
+  const names = data?.length 
+    ? [t("tour.joint"), make("span", { lang: "en", text: data.join("; ") })]
+    : [];
   return make("p", { class: "note" }, joined(weights, how), ...names);
 }
 
@@ -217,7 +219,7 @@ function longer(look) {
       on: { click: () => look.tell("ask", one) },
     }),
   );
-  const title = t("tour.rnn.longer");
+  const title = t(own ? "tour.rnn.longer" : "tour.it.try");
   return make(
     "div",
     {},
