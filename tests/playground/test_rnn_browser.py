@@ -125,18 +125,16 @@ def _equal(one: str, other: str) -> None:
     assert one == other
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
-def test_languages_that_do_not_fit_are_said(opened: Callable[..., Shown], lang: str) -> None:
-    """On a phone, in both languages: then a sentence that fits is taken, and axe finds nothing."""
+def test_languages_that_do_not_fit_are_said(opened: Callable[..., Shown]) -> None:
+    """In Chinese, dark, on a phone: then a sentence that fits is taken, and axe finds nothing."""
     from axe_playwright_python.sync_playwright import Axe
 
     phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-    scheme = "dark" if lang == "zh" else "light"
-    play = opened(phone | {"color_scheme": scheme}, text="猫吃鱼,因为它饿了。", to="en", lang=lang)
+    look = phone | {"color_scheme": "dark"}
+    play = opened(look, text="猫吃鱼,因为它饿了。", to="en", lang="zh")
     page = play.page
     note = page.locator("heed-tour .figure .note").first.inner_text()
-    wanted = {"en": "English to German and German to English", "zh": "英语到德语、德语到英语"}
-    assert wanted[lang] in note
+    assert "英语到德语、德语到英语" in note
     assert page.locator("heed-tour .worth").count() == 0
     offered = page.locator("heed-tour .try")
     assert offered.count() == 4

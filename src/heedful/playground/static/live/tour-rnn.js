@@ -112,7 +112,7 @@ function about(card) {
   const how = count
     ? t("tour.rnn.learnt", { steps: grouped(count), pieces: grouped(pieces) })
     : t("tour.rnn.unsaid");
-  const names = data?.length 
+  const names = data?.length
     ? [t("tour.joint"), make("span", { lang: "en", text: data.join("; ") })]
     : [];
   return make("p", { class: "note" }, joined(weights, how), ...names);
