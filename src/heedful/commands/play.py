@@ -88,7 +88,7 @@ def run(options: Options, settings: dict[str, Any]) -> int:
     written = {name: Path(path) for name, path in given.items() if writes(path)}
     writers = {name: load_writer(path, device) for name, path in written.items()}
     beside = load_beside(options.beside, given, options.device)
-    alone = {} if beside is None or beside[0] in given else dict([beside])
+    alone = {} if beside is None or beside[0] in given else {beside[0]: beside[1]}
 
     def started(address: str, models: "Models") -> None:
         if not options.quiet:
