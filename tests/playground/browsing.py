@@ -11,15 +11,13 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from heedful.model_path import BESIDE, bundled
-
 CAT = "The cat ate the fish because it was hungry."
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 360, "height": 740}
 NO_OTHER = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 """For Chromium no other machine has a name."""
-STEPS = 11 + (BESIDE in bundled())
-"""Of the tour with the bundled model: one more where a recurrent model is bundled, too."""
+STEPS = 12
+"""Of the tour where a recurrent model stands beside the others; one less without it."""
 REFUSED = "Failed to load resource"
 """What Chromium says of every answer that is a refusal, whatever the page makes of it."""
 

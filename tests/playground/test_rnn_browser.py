@@ -9,16 +9,20 @@ import pytest
 
 from heedful.inspect.dependence import Dependence, dependence
 from heedful.translator import Translator, load
-from tests.playground.browsing import CAT, Server, Shown, eventually, number, press, share, shown
-from tests.playground.playing import save_lstm
+from tests.playground.browsing import (
+    CAT,
+    STEPS,
+    Server,
+    Shown,
+    eventually,
+    number,
+    press,
+    share,
+    shown,
+)
 
-STEP = 11
+STEP = STEPS - 1
 DIGIT = 0.0005 + 1e-6
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_lstm(tmp_path_factory.mktemp("rnn") / "small")
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +31,6 @@ def everyday() -> Translator:
     found = load("everyday", "cpu")
     found.settle()
     return found
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
-    """Return a server with the bundled model, and beside it an LSTM that has learnt nothing."""
-    found = Server(models=("everyday", "--beside", str(folder)))
-    yield found
-    found.kill()
 
 
 @pytest.fixture
@@ -87,16 +83,16 @@ def check(page: Any, lstm: Dependence, transformer: Dependence) -> None:
 
 
 def test_both_models_on_the_users_sentence(
-    opened: Callable[..., Shown], folder: Path, everyday: Translator
+    opened: Callable[..., Shown], lstm: Path, everyday: Translator
 ) -> None:
     """By keys alone: from the step before, to a longer sentence; what is said is read out."""
-    play, own = opened(), load(folder, "cpu")
+    play, own = opened(), load(lstm, "cpu")
     page = play.page
-    assert page.locator("heed-tour .progress").inner_text() == "Step 12 of 12"
-    assert page.locator("heed-tour .dots i").count() == 12
-    for key, step in (("Home", 1), ("End", 12), ("ArrowLeft", 11), ("ArrowRight", 12)):
+    assert page.locator("heed-tour .progress").inner_text() == f"Step {STEPS} of {STEPS}"
+    assert page.locator("heed-tour .dots i").count() == STEPS
+    for key, step in (("Home", 1), ("End", STEPS), ("ArrowLeft", STEP), ("ArrowRight", STEPS)):
         page.keyboard.press(key)
-        assert page.locator("heed-tour .progress").inner_text() == f"Step {step} of 12"
+        assert page.locator("heed-tour .progress").inner_text() == f"Step {step} of {STEPS}"
     arrive(play)
     assert play.focused == "tour-heading"
     assert page.locator("heed-tour .look").is_hidden()
