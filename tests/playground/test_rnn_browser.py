@@ -1,7 +1,6 @@
 """The tour's step of a recurrent network in a real browser, with Python's numbers."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +8,7 @@ import pytest
 
 from heedful.inspect.dependence import Dependence, dependence
 from heedful.translator import Translator, load
-from tests.playground.browsing import (
-    CAT,
-    STEPS,
-    Server,
-    Shown,
-    eventually,
-    number,
-    press,
-    share,
-    shown,
-)
+from tests.playground.browsing import CAT, PHONE, STEPS, Shown, eventually, number, press, share
 
 STEP = STEPS - 1
 DIGIT = 0.0005 + 1e-6
@@ -33,18 +22,10 @@ def everyday() -> Translator:
     return found
 
 
-@pytest.fixture
-def opened(window: Any, server: Server) -> Iterator[Callable[..., Shown]]:
-    """Return what opens the last step of the tour; nothing may go wrong on it."""
-    with ExitStack() as stack:
-
-        def one(options: dict[str, Any] | None = None, **state: Any) -> Shown:
-            play: Shown = stack.enter_context(shown(window, server.address, **(options or {})))
-            play.open(tab="tour", tour=STEP, **state)
-            arrive(play)
-            return play
-
-        yield one
+def stand(play: Shown, **state: Any) -> None:
+    """Open the last step of the tour."""
+    play.open(tab="tour", tour=STEP, **state)
+    arrive(play)
 
 
 def arrive(play: Shown) -> None:
@@ -82,12 +63,10 @@ def check(page: Any, lstm: Dependence, transformer: Dependence) -> None:
     assert f"gets {transformer.handed:,} of this one" in text
 
 
-def test_both_models_on_the_users_sentence(
-    opened: Callable[..., Shown], lstm: Path, everyday: Translator
-) -> None:
+def test_both_models_on_the_users_sentence(play: Shown, lstm: Path, everyday: Translator) -> None:
     """By keys alone: from the step before, to a longer sentence; what is said is read out."""
-    play, own = opened(), load(lstm, "cpu")
-    page = play.page
+    stand(play)
+    own, page = load(lstm, "cpu"), play.page
     assert page.locator("heed-tour .progress").inner_text() == f"Step {STEPS} of {STEPS}"
     assert page.locator("heed-tour .dots i").count() == STEPS
     for key, step in (("Home", 1), ("End", STEPS), ("ArrowLeft", STEP), ("ArrowRight", STEPS)):
@@ -125,9 +104,8 @@ def test_languages_that_do_not_fit_are_said(opened: Callable[..., Shown]) -> Non
     """In Chinese, dark, on a phone: then a sentence that fits is taken, and axe finds nothing."""
     from axe_playwright_python.sync_playwright import Axe
 
-    phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-    look = phone | {"color_scheme": "dark"}
-    play = opened(look, text="猫吃鱼,因为它饿了。", to="en", lang="zh")
+    play = opened(viewport=PHONE, has_touch=True, is_mobile=True, color_scheme="dark")
+    stand(play, text="猫吃鱼,因为它饿了。", to="en", lang="zh")
     page = play.page
     note = page.locator("heed-tour .figure .note").first.inner_text()
     assert "英语到德语、德语到英语" in note
