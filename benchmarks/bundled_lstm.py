@@ -43,7 +43,7 @@ def main() -> None:
     train(options.out, words(corpus, options.steps, options.vocabulary))
     with tempfile.TemporaryDirectory() as scratch:
         small = Path(scratch) / "small"
-        shrink(options.out / "model", small)
+        shrink(options.out / "model", small, data)
         size = sum(file.stat().st_size for file in small.iterdir())
         if size > MOST_BYTES:
             raise SystemExit(f"{size:,} bytes are more than the {MOST_BYTES:,} of the bundled LSTM")
@@ -55,15 +55,19 @@ def main() -> None:
         print(way, found["bleu"]["value"], flush=True)
 
 
-def shrink(trained: Path, small: Path) -> None:
-    """Write a model anew with int8 matrices, without the shortlist, which is for int8 kernels."""
+def shrink(trained: Path, small: Path, data: Path) -> None:
+    """Write a model anew with int8 matrices, without the shortlist, which is for int8 kernels.
+
+    Its card names the corpora as they lie in the data folder, and no folder of this machine.
+    """
     import torch
 
     from heedful.model_folder import load_model, save_model
 
     found = load_model(trained)
     save_model(small, found.model, found.tokenizer, found.languages, dtype=torch.int8)
-    shutil.copy(trained / "README.md", small)
+    card = (trained / "README.md").read_text("utf-8")
+    (small / "README.md").write_text(card.replace(f"{data}/", ""), "utf-8")
 
 
 def words(corpus: Path, steps: int, vocabulary: int) -> list[str]:
