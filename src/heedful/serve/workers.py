@@ -1,7 +1,7 @@
 """The threads of a model that translate batches, each one of its own, and who of them does what.
 
 A batch that ends is looked over, written down and answered by Python while the other threads
-compute. With 64 clients two cores are kept busier than by one batch on both of them at a time, by 0.2
+compute. With 64 clients two cores are busier than with one batch on both of them at a time, by 0.2
 of a core, and answer about a tenth more.
 """
 
