@@ -19,6 +19,19 @@ from machine import data_folder, heed, record, train
 MOST_BYTES = 3_000_000
 """What the folder may take of a package."""
 
+PURPOSE = """\
+# An LSTM without attention, English and German both ways
+
+It stands beside the bundled Transformer in the tour of `heed play`, to show what one list of
+numbers can hold of a sentence. Whoever wants to translate takes the other. The sentences are of
+the contributors of Tatoeba (tatoeba.org), pairs selected by manythings.org, CC BY 2.0 FR; the
+weights are distributed under Apache-2.0.
+"""
+"""What stands at the head of its card."""
+
+ABSENT = ("- vocabulary shortlist", "- confidence")
+"""Lines of the card about files that the folder does not get."""
+
 SHAPE = {
     "d-model": "240",
     "encoder-layers": "2",
@@ -33,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--folder", type=Path, required=True, help="where the model is put")
-    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--vocabulary", type=int, default=3000)
     options = parser.parse_args()
     data = data_folder(__file__)
@@ -43,27 +56,34 @@ def main() -> None:
     train(options.out, words(corpus, options.steps, options.vocabulary))
     with tempfile.TemporaryDirectory() as scratch:
         small = Path(scratch) / "small"
-        shrink(options.out / "model", small)
+        shrink(options.out / "model", small, data)
         size = sum(file.stat().st_size for file in small.iterdir())
         if size > MOST_BYTES:
             raise SystemExit(f"{size:,} bytes are more than the {MOST_BYTES:,} of the bundled LSTM")
         scores = {way: scored(small, corpus, *way.split("-")) for way in ("en-de", "de-en")}
         shutil.rmtree(options.folder, ignore_errors=True)
         shutil.copytree(small, options.folder)
+    with (options.folder / "README.md").open("a", encoding="utf-8") as card:
+        card.write(table(scores))
     record("bundled_lstm", {"bytes": size, "steps": options.steps, "scores": scores})
     for way, found in scores.items():
         print(way, found["bleu"]["value"], flush=True)
 
 
-def shrink(trained: Path, small: Path) -> None:
-    """Write a model anew with int8 matrices, without the shortlist, which is for int8 kernels."""
+def shrink(trained: Path, small: Path, data: Path) -> None:
+    """Write a model anew with int8 matrices, without the shortlist, which is for int8 kernels.
+
+    Its card says what it is for, and names the corpora as they lie in the data folder.
+    """
     import torch
 
     from heedful.model_folder import load_model, save_model
 
     found = load_model(trained)
     save_model(small, found.model, found.tokenizer, found.languages, dtype=torch.int8)
-    shutil.copy(trained / "README.md", small)
+    card = (trained / "README.md").read_text("utf-8").replace(f"{data}/", "")
+    kept = [line for line in card.split("\n") if not line.startswith(ABSENT)]
+    (small / "README.md").write_text(PURPOSE + "\n".join(kept[1:]), "utf-8")
 
 
 def words(corpus: Path, steps: int, vocabulary: int) -> list[str]:
@@ -85,6 +105,16 @@ def words(corpus: Path, steps: int, vocabulary: int) -> list[str]:
     for name, number in settings.items():
         given += [f"--{name}", str(number)]
     return given
+
+
+def table(scores: dict[str, dict[str, dict[str, float]]]) -> str:
+    """Return the scores as the last part of its card."""
+    rows = [
+        f"| Tatoeba, test | {way} | {bleu['value']:.1f} ({bleu['low']:.1f} to {bleu['high']:.1f}) "
+        f"| {chrf['value']:.1f} |\n"
+        for way, (bleu, chrf) in ((way, (x["bleu"], x["chrf"])) for way, x in scores.items())
+    ]
+    return "\n| set, beam 4 | way | BLEU | chrF |\n|---|---|---|---|\n" + "".join(rows)
 
 
 def scored(model: Path, corpus: Path, source: str, target: str) -> dict[str, dict[str, float]]:

@@ -22,7 +22,7 @@ from heedful.translation import Candidate, Translation
 class ForeignEngine:
     """CTranslate2 as the batcher's engine, which translates in batches alone."""
 
-    lanes = 0
+    lanes, workers = 0, 2
 
     def __init__(self, foreign: Foreign, to: str | None) -> None:
         self._foreign, self._to = foreign, to

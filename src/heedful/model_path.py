@@ -1,6 +1,6 @@
 """Where a model lies: what a user names becomes a folder that `heedful.model_folder` reads."""
 
-__all__ = ["BUNDLED", "model_path", "writable_path"]
+__all__ = ["BESIDE", "BUNDLED", "bundled", "model_path", "writable_path"]
 
 import os
 from pathlib import Path
@@ -10,6 +10,19 @@ from heedful.errors import ModelError, OutputError, did_you_mean
 
 BUNDLED = "everyday"
 """The model that comes with the package."""
+
+BESIDE = "everyday_lstm"
+"""The recurrent model that stands beside it in the tour of the playground."""
+
+
+def bundled() -> list[str]:
+    """Return the names of the models that come with the package."""
+    return [folder.name for folder in _place().iterdir() if (folder / "config.json").is_file()]
+
+
+def _place() -> Path:
+    """Return the folder where they lie."""
+    return Path(pretrained.__file__).parent
 
 
 def model_path(path_or_name: str | Path) -> Path:
@@ -25,10 +38,9 @@ def model_path(path_or_name: str | Path) -> Path:
         )
     if (path / "config.json").is_file():
         return path
-    bundled = Path(pretrained.__file__).parent
-    names = [folder.name for folder in bundled.iterdir() if (folder / "config.json").is_file()]
+    names = bundled()
     if str(path_or_name) in names:
-        return bundled / str(path_or_name)
+        return _place() / str(path_or_name)
     if path.is_dir():
         raise ModelError(
             "no model is in this folder",
@@ -45,8 +57,7 @@ def model_path(path_or_name: str | Path) -> Path:
 def writable_path(name: str) -> Path:
     """Return the model folder; raises ModelError when there is none, or it cannot be changed."""
     folder = model_path(name)
-    bundled = Path(pretrained.__file__).parent
-    if folder.parent == bundled and not Path(name).exists():
+    if folder.parent == _place() and not Path(name).exists():
         raise ModelError(
             "this model belongs to the package and is not changed",
             where=name,

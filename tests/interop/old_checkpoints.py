@@ -2,8 +2,8 @@
 
 The toolkits cannot be installed, so names, order of modules and pickled objects follow their code:
 fairseq 0.12 (transformer_layer.py, sinusoidal_positional_embedding.py), OpenNMT-py 1.2 and 3.5
-(encoders/transformer.py, decoders/transformer.py, modules/position_ffn.py), JoeyNMT 2.3
-(transformer_layers.py). The forwards are written after the same files, in plain torch.
+(encoders/transformer.py, decoders/transformer.py, modules/position_ffn.py, modules/embeddings.py),
+JoeyNMT 2.3 (transformer_layers.py). The forwards are written after the same files, in plain torch.
 """
 
 import argparse
@@ -89,6 +89,13 @@ def interleaved(length: int) -> Tensor:
     rate = torch.exp(torch.arange(0, WIDTH, 2).float() * -(math.log(10000.0) / WIDTH))
     table[:, 0::2], table[:, 1::2] = torch.sin(position * rate), torch.cos(position * rate)
     return table
+
+
+def concatenated(length: int) -> Tensor:
+    """Return the table of OpenNMT-py's `SinusoidalConcat`."""
+    rate = torch.exp(torch.arange(WIDTH // 2).float() * -(math.log(10000) / (WIDTH // 2 - 1)))
+    angle = torch.arange(length).float().unsqueeze(1) * rate
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
 # fairseq
@@ -239,11 +246,13 @@ def write_fairseq(
 LUT = "embeddings.make_embedding.emb_luts.0.weight"
 
 
-def opennmt_state(seed: int, sizes: tuple[int, int], *, bias: bool) -> State:
+def opennmt_state(
+    seed: int, sizes: tuple[int, int], *, bias: bool, inner_bias: bool, gated: bool, table: Tensor
+) -> State:
     draw, state = Drawn(seed), State()
     for side, size in zip(("encoder", "decoder"), sizes, strict=True):
         state[f"{side}.{LUT}"] = draw(size, WIDTH)
-        state[f"{side}.embeddings.make_embedding.pe.pe"] = interleaved(5000).unsqueeze(1)
+        state[f"{side}.embeddings.make_embedding.pe.pe"] = table.unsqueeze(1)
         for number in range(2):
             stack = "transformer" if side == "encoder" else "transformer_layers"
             place = f"{side}.{stack}.{number}"
@@ -251,8 +260,9 @@ def opennmt_state(seed: int, sizes: tuple[int, int], *, bias: bool) -> State:
             for look in looks:
                 for part in ("linear_keys", "linear_values", "linear_query", "final_linear"):
                     draw.linear(state, f"{place}.{look}.{part}", WIDTH, WIDTH, bias=bias)
-            draw.linear(state, f"{place}.feed_forward.w_1", INNER, WIDTH)
-            draw.linear(state, f"{place}.feed_forward.w_2", WIDTH, INNER)
+            for part in ("w_1", "w_3") if gated else ("w_1",):
+                draw.linear(state, f"{place}.feed_forward.{part}", INNER, WIDTH, bias=inner_bias)
+            draw.linear(state, f"{place}.feed_forward.w_2", WIDTH, INNER, bias=inner_bias)
             draw.norm(state, f"{place}.feed_forward.layer_norm")
             norms = ["layer_norm"] if side == "encoder" else ["layer_norm_1", "layer_norm_2"]
             for name in norms:
@@ -261,9 +271,12 @@ def opennmt_state(seed: int, sizes: tuple[int, int], *, bias: bool) -> State:
     return state
 
 
-def opennmt_logits(state: State, generator: State, source: list[int], target: list[int]) -> Tensor:
+def opennmt_logits(
+    state: State, generator: State, eps: float, source: list[int], target: list[int]
+) -> Tensor:
     def embedded(side: str, ids: list[int]) -> Tensor:
-        return state[f"{side}.{LUT}"][ids] * math.sqrt(WIDTH) + interleaved(len(ids))
+        table = state[f"{side}.embeddings.make_embedding.pe.pe"][: len(ids), 0]
+        return state[f"{side}.{LUT}"][ids] * math.sqrt(WIDTH) + table
 
     def look(place: str, x: Tensor, seen: Tensor, *, causal: bool) -> Tensor:
         parts = ("linear_query", "linear_keys", "linear_values", "final_linear")
@@ -271,24 +284,27 @@ def opennmt_logits(state: State, generator: State, source: list[int], target: li
         return attention(state, names, x, seen, causal=causal)
 
     def network(place: str, x: Tensor) -> Tensor:
-        inner = linear(state, f"{place}.w_1", norm(state, f"{place}.layer_norm", x, 1e-6))
-        return linear(state, f"{place}.w_2", F.relu(inner)) + x
+        normed = norm(state, f"{place}.layer_norm", x, eps)
+        inner = linear(state, f"{place}.w_1", normed)
+        gated = f"{place}.w_3.weight" in state
+        inner = F.silu(inner) * linear(state, f"{place}.w_3", normed) if gated else F.relu(inner)
+        return linear(state, f"{place}.w_2", inner) + x
 
     x = embedded("encoder", source)
     for number in range(2):
         at = f"encoder.transformer.{number}"
-        normed = norm(state, f"{at}.layer_norm", x, 1e-6)
+        normed = norm(state, f"{at}.layer_norm", x, eps)
         x = network(f"{at}.feed_forward", look(f"{at}.self_attn", normed, normed, causal=False) + x)
-    memory = norm(state, "encoder.layer_norm", x, 1e-6)
+    memory = norm(state, "encoder.layer_norm", x, eps)
     x = embedded("decoder", target)
     for number in range(2):
         at = f"decoder.transformer_layers.{number}"
-        normed = norm(state, f"{at}.layer_norm_1", x, 1e-6)
+        normed = norm(state, f"{at}.layer_norm_1", x, eps)
         query = look(f"{at}.self_attn", normed, normed, causal=True) + x
-        normed = norm(state, f"{at}.layer_norm_2", query, 1e-6)
+        normed = norm(state, f"{at}.layer_norm_2", query, eps)
         mid = look(f"{at}.context_attn", normed, memory, causal=False)
         x = network(f"{at}.feed_forward", mid + query)
-    x = norm(state, "decoder.layer_norm", x, 1e-6)
+    x = norm(state, "decoder.layer_norm", x, eps)
     return F.linear(x, generator["weight"], generator["bias"])
 
 
@@ -337,7 +353,15 @@ def write_opennmt(
     vocab = {"src": [*controls, *learnt], "tgt": [*controls, *learnt, *([] if tied else ["xen"])]}
     if form != "lists":  # no marks around a source before version 3
         vocab["src"] = vocab["src"] if tied else ["<unk>", "<blank>", *learnt]
-    state = opennmt_state(seed, (len(vocab["src"]), len(vocab["tgt"])), bias=form != "lists")
+    concat = changes.get("position_encoding_type") == "SinusoidalConcat"
+    state = opennmt_state(
+        seed,
+        (len(vocab["src"]), len(vocab["tgt"])),
+        bias=form != "lists",
+        inner_bias=form != "lists" or "add_ffnbias" in changes,
+        gated=changes.get("pos_ffn_activation_fn") == "silu",
+        table=concatenated(5000) if concat else interleaved(5000),
+    )
     draw = Drawn(seed + 1)
     table = state[f"decoder.{LUT}"]
     if tied:
@@ -351,7 +375,17 @@ def write_opennmt(
         "copy_attn": False, "self_attn_type": "scaled-dot", "dropout": [0.1],
         "max_relative_positions": 0, "model_type": "text",
     }  # fmt: skip
-    opt |= {"hidden_size": WIDTH} if form == "lists" else {"rnn_size": WIDTH, "enc_rnn_size": WIDTH}
+    if form == "lists":  # what version 3.5 writes
+        opt |= {
+            "hidden_size": WIDTH, "enc_hid_size": WIDTH, "dec_hid_size": WIDTH,
+            "self_attn_type": "scaled-dot-flash", "position_encoding_type": "SinusoidalInterleaved",
+            "relative_positions_buckets": 0, "num_kv": 0, "sliding_window": 0, "num_experts": 0,
+            "parallel_residual": False, "layer_norm": "standard", "norm_eps": 1e-6,
+            "add_qkvbias": False, "add_ffnbias": False, "generator_function": "softmax",
+            "decoder_start_token": "<s>",
+        }  # fmt: skip
+    else:
+        opt |= {"rnn_size": WIDTH, "enc_rnn_size": WIDTH}
     opt |= changes
     checkpoint: dict[str, Any] = {
         "model": dict(state), "generator": dict(generator), "opt": argparse.Namespace(**opt),

@@ -6,8 +6,15 @@ from typing import Any
 
 import torch
 
-from heedful.text.sentencepiece_file import Kind, Learnt, SentencePieceModel, written
-from tests.interop.opus import SOURCE, TARGET, cutter
+from heedful.text.sentencepiece_file import (
+    BYTE_PIECES,
+    Kind,
+    Learnt,
+    SentencePieceModel,
+    written,
+)
+from tests.interop.opus import SOURCE, TARGET
+from tests.interop.opus import cutter as words_cutter
 
 SPARE = 8
 """Rows of the weights that are no piece's."""
@@ -20,14 +27,23 @@ def t5_cutter() -> SentencePieceModel:
         Learnt("</s>", 0.0, Kind.CONTROL),
         Learnt("<unk>", 0.0, Kind.UNKNOWN),
     ]
-    learnt = cutter(f"{SOURCE} {TARGET} translate English to German:").pieces[3:]
+    learnt = words_cutter(f"{SOURCE} {TARGET} translate English to German:").pieces[3:]
     return SentencePieceModel([*controls, *learnt], 2, b"", True)
+
+
+def mt5_cutter() -> SentencePieceModel:
+    """Return the same as mT5 has it: with pieces for bytes, and with the sentinels at the end."""
+    model = t5_cutter()
+    bytes_ = [Learnt(piece, 0.0, Kind.BYTE) for piece in BYTE_PIECES]
+    last = [Learnt(f"▁<extra_id_{n}>", 0.0, Kind.USER_DEFINED) for n in reversed(range(5))]
+    return model._replace(pieces=[*model.pieces[:3], *bytes_, *model.pieces[3:], *last])
 
 
 def make_t5(
     folder: Path,
     *,
     kind: str = "T5",
+    cutter: SentencePieceModel | None = None,
     apart: bool = False,
     sentinels: int = 5,
     seed: int = 0,
@@ -37,7 +53,7 @@ def make_t5(
     import transformers
 
     folder.mkdir(parents=True, exist_ok=True)
-    model = t5_cutter()
+    model = cutter or t5_cutter()
     (folder / "spiece.model").write_bytes(written(model))
     (folder / "tokenizer_config.json").write_text(json.dumps({"extra_ids": sentinels}))
     shape = {

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from heedful.decode.engine import decode
 from heedful.decode.fused import fusible
-from heedful.errors import HeedfulError, ModelError
+from heedful.errors import HeedfulError, ModelError, SettingError
 from heedful.interop import importing
 from heedful.interop.huggingface.seq2seq import export, load
 from heedful.model_folder import LoadedModel, load_model
@@ -20,6 +20,7 @@ from heedful.models.seq2seq import forward
 from heedful.nn.attention import MultiHead
 from heedful.nn.embedding import ThreeWay, Untied
 from heedful.nn.feedforward import GEGLU, ReLU
+from heedful.nn.norm import PreNorm, RMSNorm
 from heedful.nn.position import Bucketed
 from heedful.search import Beam, Greedy
 from heedful.text.pieces import END, START
@@ -27,7 +28,7 @@ from heedful.translator import Translator, limits_of
 from tests.interop.fairseq import make_fairseq
 from tests.interop.models import random_model, tokenizer_of
 from tests.interop.opus import resave
-from tests.interop.t5_folders import make_t5
+from tests.interop.t5_folders import make_t5, mt5_cutter
 
 transformers = pytest.importorskip("transformers", reason="needs transformers (the dev group)")
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -35,11 +36,19 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 CASES: dict[str, dict[str, Any]] = {
     "v1.0": {},
     "v1.1": {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "apart": True},
+    "mT5": {
+        "kind": "MT5",
+        "cutter": mt5_cutter(),
+        "sentinels": 0,
+        "tie_word_embeddings": False,
+        "apart": True,
+    },
 }
 SENTENCES = [
     "the cat sat on my mat",
     "translate English to German: the dog <extra_id_0> on the  log.",
     "Straße, xylophon",
+    "my 猫🙂 <0x41> \u0301",
     "where is the station the log and the house is small good morning my red cat sat on the mat",
 ]
 PREFIX = "translate English to German: "
@@ -122,12 +131,17 @@ def test_beam_search_finds_what_transformers_finds(case: Any, tmp_path: Path) ->
 
 
 def test_pieces_are_t5s(case: Any, tmp_path: Path) -> None:
-    pytest.importorskip("sentencepiece", reason="needs sentencepiece (the dev group)")
+    library = pytest.importorskip("sentencepiece", reason="needs sentencepiece (the dev group)")
     folder, _, loaded = case
-    theirs = transformers.T5Tokenizer.from_pretrained(folder, extra_ids=5)
+    library = library.SentencePieceProcessor(model_file=str(folder / "spiece.model"))
+    falls_back = library.is_byte(3)
+    theirs = transformers.T5Tokenizer.from_pretrained(folder, extra_ids=0 if falls_back else 5)
     theirs.save_pretrained(tmp_path / "fast")
     rows = rows_of(loaded)
     expected = [theirs(text)["input_ids"] for text in SENTENCES]
+    if falls_back:  # which transformers does not do
+        expected = [[*library.encode(text), 1] for text in SENTENCES]
+        assert library.piece_to_id("<0xE7>") in expected[3]
     assert [[rows[piece] for piece in ids] for ids in encoded(loaded)] == expected
     # The other file of the same pieces.
     for name in ("config.json", "model.safetensors"):
@@ -153,25 +167,24 @@ def test_out_and_in_again_is_the_same_bit_by_bit(case: Any, tmp_path: Path) -> N
         assert fast(PREFIX + text)["input_ids"] == ids
 
 
-def test_a_model_of_ours_goes_out_as_a_t5(tmp_path: Path) -> None:
-    from heedful.nn.attention import MultiHead
-    from heedful.nn.norm import PreNorm, RMSNorm
+LIKE_T5: dict[str, Any] = {
+    "position": Bucketed(n_buckets=8, max_distance=20),
+    "attention": MultiHead(bias=False, scaled=False),
+    "norm": RMSNorm(),
+    "residual": PreNorm(),
+    "feed_forward": GEGLU(),
+    "embedding": ThreeWay(scaled=False),
+}
 
-    like_t5: dict[str, Any] = {
-        "position": Bucketed(n_buckets=8, max_distance=20),
-        "attention": MultiHead(bias=False, scaled=False),
-        "norm": RMSNorm(),
-        "residual": PreNorm(),
-        "feed_forward": GEGLU(),
-        "embedding": ThreeWay(scaled=False),
-    }
-    loaded = random_model(tokenizer_of(), **like_t5)
+
+def test_a_model_of_ours_goes_out_as_a_t5(tmp_path: Path) -> None:
+    loaded = random_model(tokenizer_of(), **LIKE_T5)
     difference = export(tmp_path / "out", loaded)
     assert difference.equal == difference.sentences
     assert load(tmp_path / "out").model.config == loaded.model.config
     for change in ({"embedding": Untied(scaled=False)}, {"feed_forward": ReLU()}):
         with pytest.raises(ModelError, match="T5 of transformers") as raised:
-            export(tmp_path / "other", random_model(tokenizer_of(), **like_t5 | change))
+            export(tmp_path / "other", random_model(tokenizer_of(), **LIKE_T5 | change))
         assert f"model.{next(iter(change))}" in str(raised.value)
     assert not (tmp_path / "other").exists()
 
@@ -210,6 +223,21 @@ def test_words_stand_behind_the_marks_of_a_source(tmp_path: Path) -> None:
     before, behind = kept.around
     [ids], [text] = kept.encode_source(["my cat"], asked), plain.encode_target(["my cat"])
     assert [*ids[before : len(ids) - behind], END] == text
+
+
+def test_words_that_no_tokenizer_puts_there_are_refused(tmp_path: Path) -> None:
+    """A folder names them, and its tokenizer is not of SentencePiece."""
+    folder = tmp_path / "out"
+    export(folder, random_model(tokenizer_of(), **LIKE_T5))
+    _config(task_specific_params={"translation_en_to_de": {"prefix": PREFIX}})(folder)
+    with pytest.raises(ModelError, match="translate English to German") as raised:
+        importing.bring(folder, tmp_path / "ours", "en", "de")
+    assert str(raised.value).startswith(f"{folder / 'config.json'}: ")
+    assert '--prefix ""' in str(raised.value)
+    assert not (tmp_path / "ours").exists()
+    importing.bring(folder, tmp_path / "ours", "en", "de", prefix="")
+    with pytest.raises(SettingError, match="puts no words before a source"):
+        importing.bring(folder, tmp_path / "other", "en", "de", prefix=PREFIX)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +316,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "no pieces": (lambda f: (f / "spiece.model").unlink(), "there is no spiece.model in it"),
     "spm": (lambda f: (f / "spiece.model").write_bytes(b"spm"), "not a SentencePiece model"),
     "library": (lambda f: _library_file(f), "not the tokenizer of a T5"),
-    "bytes": (lambda f: _library_file(f, byte_fallback=True), "has pieces for bytes"),
+    "bytes": (
+        lambda f: _library_file(f, byte_fallback=True, unk_id=0, vocab=[["<0x00>", 0.0]]),
+        "a byte has no piece",
+    ),
 }
 
 

@@ -18,16 +18,25 @@ import torch
 from torch import Tensor
 
 from heedful.careful import Care
+from heedful.commands.export import Options, run
 from heedful.decode.engine import decode
 from heedful.errors import ModelError, SettingError
 from heedful.interop import importing, toolkits
+from heedful.interop.huggingface import seq2seq
+from heedful.interop.huggingface.seq2seq import export
 from heedful.interop.toolkits import child, sandbox
+from heedful.model_folder import save_model
 from heedful.models.seq2seq import forward
+from heedful.nn.embedding import ThreeWay
+from heedful.nn.norm import PreNorm
+from heedful.nn.position import Sinusoidal
 from heedful.search import Greedy
-from heedful.text.pieces import END, START
+from heedful.text.pieces import CONTROL, END, START
 from heedful.text.subword_pieces import SubwordPieces, merges_of
+from heedful.text.tokenizer import Tokenizer
 from heedful.translator import Translator, limits_of
 from tests.interop import old_checkpoints as old
+from tests.interop.models import random_model
 
 SENTENCES = ["the cat", "a dog that", "cad"]
 Logits = Callable[[list[int], list[int]], Tensor]
@@ -60,8 +69,9 @@ def _fairseq(folder: Path, **changes: Any) -> tuple[list[str], list[str], Logits
 
 def _opennmt(folder: Path, **changes: Any) -> tuple[list[str], list[str], Logits, str]:
     state, generator, vocab = old.write_opennmt(folder, **changes)
-    logits = lambda *ids: old.opennmt_logits(state, generator, *ids)  # noqa: E731
-    return vocab["src"], vocab["tgt"], logits, "<s>"
+    eps = changes.get("norm_eps", 1e-6)
+    logits = lambda *ids: old.opennmt_logits(state, generator, eps, *ids)  # noqa: E731
+    return vocab["src"], vocab["tgt"], logits, changes.get("decoder_start_token", "<s>")
 
 
 def _joey(folder: Path, **changes: Any) -> tuple[list[str], list[str], Logits, str]:
@@ -72,6 +82,12 @@ def _joey(folder: Path, **changes: Any) -> tuple[list[str], list[str], Logits, s
 BEFORE = {"encoder_normalize_before": True, "decoder_normalize_before": True}
 LEARNED = {"encoder_learned_pos": True, "decoder_learned_pos": True}
 SHARED = {"share_all_embeddings": True}
+GATED = {
+    "pos_ffn_activation_fn": "silu",
+    "position_encoding_type": "SinusoidalConcat",
+    "decoder_start_token": "</s>",
+    "norm_eps": 1e-2,
+}
 CASES: dict[str, Callable[[Path], tuple[list[str], list[str], Logits, str]]] = {
     "fairseq": lambda f: _fairseq(f),
     "fairseq cfg, pre-norm, gelu": lambda f: _fairseq(
@@ -81,7 +97,9 @@ CASES: dict[str, Callable[[Path], tuple[list[str], list[str], Logits, str]]] = {
     "fairseq, learned positions, untied": lambda f: _fairseq(
         f, share_decoder_input_output_embed=False, **LEARNED
     ),
-    "OpenNMT-py 3": lambda f: _opennmt(f),
+    "OpenNMT-py 3.5": lambda f: _opennmt(f),
+    "OpenNMT-py 3.0": lambda f: _opennmt(f, self_attn_type="scaled-dot", add_ffnbias=True),
+    "OpenNMT-py 3.5, gated, sines first, </s> begins": lambda f: _opennmt(f, tied=True, **GATED),
     "OpenNMT-py 1, one embedding": lambda f: _opennmt(f, form="fields", tied=True),
     "OpenNMT-py 0.9": lambda f: _opennmt(f, form="torchtext"),
     "JoeyNMT 2, pre-norm": lambda f: _joey(f),
@@ -193,6 +211,51 @@ def test_fastbpe_codes_have_counts(tmp_path: Path) -> None:
     assert merges_of(tmp_path / "codes") == [("t", "h"), ("th", "e</w>")]
 
 
+# What goes out
+
+
+OUTGOING: dict[str, tuple[Callable[[Path], object], str]] = {
+    "fairseq": (lambda f: old.write_fairseq(f, **SHARED), "model.residual"),
+    "fairseq, pre-norm": (lambda f: old.write_fairseq(f, **BEFORE, **SHARED), "model.embedding"),
+    "OpenNMT-py": (lambda f: old.write_opennmt(f, form="fields", tied=True), "model.norm.eps"),
+    "JoeyNMT": (lambda f: old.write_joey(f, before=False), "model.norm.eps"),
+}
+
+
+@pytest.mark.parametrize("name", OUTGOING)
+def test_what_transformers_lacks_of_them_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="needs transformers (the dev group)")
+    make, said = OUTGOING[name]
+    make(tmp_path)
+    with pytest.raises(ModelError) as error:
+        export(tmp_path / "out", toolkits.load(tmp_path))
+    assert str(error.value).startswith(f"{said}: ")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["marian", pytest.param("m2m_100", marks=pytest.mark.slow)])
+def test_pieces_of_subword_nmt_leave_for_heedful_alone(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No tokenizer of transformers cuts so: the folder has none, and says it."""
+    pytest.importorskip("transformers", reason="needs transformers (the dev group)")
+    (tmp_path / "codes").write_text(old.CODES)
+    side = SubwordPieces([*CONTROL, *old.pieces_of()], merges_of(tmp_path / "codes"))
+    settings: dict[str, Any] = {}
+    if kind == "m2m_100":
+        settings = {"residual": PreNorm(), "embedding": ThreeWay(output_bias=False)}
+        settings["position"] = Sinusoidal(layout="halves", rates="closed", first=2)
+    loaded = random_model(Tokenizer(side, side), **settings)
+    save_model(tmp_path / "ours", *loaded)
+    run(Options(to="huggingface", output=tmp_path / "out", model=str(tmp_path / "ours")))
+    assert "see its README.md" in capsys.readouterr().out
+    assert "take the one of heedful" in (tmp_path / "out" / "README.md").read_text()
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["model_type"] == kind
+    assert [*(tmp_path / "out").glob("*token*")] == [tmp_path / "out" / "heedful_tokenizer.json"]
+    again = seq2seq.load(tmp_path / "out").tokenizer
+    assert again.encode_source(SENTENCES) == loaded.tokenizer.encode_source(SENTENCES)
+
+
 # What is refused
 
 
@@ -231,6 +294,26 @@ def _later_fairseq(folder: Path) -> None:
 def _odd_generator(folder: Path) -> None:
     old.write_opennmt(folder)
     _resaved(folder, "model_step_7.pt", lambda x: x.update(generator={"1.w": torch.ones(2)}))
+
+
+def _features(folder: Path) -> None:
+    old.write_opennmt(folder)
+    _resaved(folder, "model_step_7.pt", lambda x: x["vocab"].update(src_feats=[["<unk>", "N"]]))
+
+
+def _joined(folder: Path) -> None:
+    old.write_opennmt(folder)
+
+    def join(found: dict[str, Any]) -> None:
+        pieces = found["vocab"]["tgt"]
+        pieces[:] = [piece.replace("@@", "￭") for piece in pieces]
+
+    _resaved(folder, "model_step_7.pt", join)
+
+
+def _elsewhere(folder: Path) -> None:
+    old.write_opennmt(folder)
+    _resaved(folder, "model_step_7.pt", lambda x: (x.pop("model"), x.pop("generator")))
 
 
 def _nan(folder: Path) -> None:
@@ -290,6 +373,14 @@ REFUSED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "an LSTM": (lambda f: old.write_opennmt(f, encoder_type="brnn"), ["brnn"]),
     "a BART": (lambda f: old.write_fairseq(f, arch="bart_large"), ["bart_large"]),
     "copying": (lambda f: old.write_opennmt(f, copy_attn=True), ["copy_attn"]),
+    "a window": (lambda f: old.write_opennmt(f, sliding_window=128), ["sliding_window"]),
+    "another attention": (
+        lambda f: old.write_opennmt(f, self_attn_type="average"),
+        ["self_attn_type", "scaled-dot-flash"],
+    ),
+    "features": (_features, ["features"]),
+    "joined pieces": (_joined, ["pyonmttok", "known: subword-nmt"]),
+    "weights elsewhere": (_elsewhere, ["safetensors", "--save_format"]),
     "adaptive softmax": (
         lambda f: old.write_fairseq(f, adaptive_softmax_cutoff="100,200"),
         ["adaptive_softmax_cutoff"],

@@ -16,6 +16,8 @@ DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 360, "height": 740}
 NO_OTHER = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 """For Chromium no other machine has a name."""
+STEPS = 12
+"""Of the tour where a recurrent model stands beside the others; one less without it."""
 REFUSED = "Failed to load resource"
 """What Chromium says of every answer that is a refusal, whatever the page makes of it."""
 

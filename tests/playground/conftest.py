@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,12 +10,19 @@ import pytest
 from tests.browser import chromium
 from tests.playground.answering import OtherPython
 from tests.playground.browsing import NO_OTHER, Server, Shown, shown
+from tests.playground.playing import save_lstm
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """Return a server that nobody ends."""
-    found = Server()
+def lstm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an LSTM that has learnt nothing."""
+    return save_lstm(tmp_path_factory.mktemp("beside") / "small")
+
+
+@pytest.fixture(scope="session")
+def server(lstm: Path) -> Iterator[Server]:
+    """Return a server that nobody ends: the bundled model, and the LSTM beside it."""
+    found = Server(models=("everyday", "--beside", str(lstm)))
     yield found
     found.kill()
 

@@ -6,6 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from heedful.model_folder import save_model
+from heedful.model_header import Languages
+from heedful.models.recurrent import RecurrentConfig
+from heedful.models.wiring import NoAttention
 from heedful.playground.handlers import Played, Playground
 from heedful.playground.routes import play_routes
 from heedful.serve.app import create_app
@@ -31,6 +37,18 @@ def bundled() -> Translator:
 def random_model() -> Translator:
     """Return a model that has learnt nothing, whose float32 modules the engine asks, too."""
     return Translator(tiny(tokenizer()), "cpu", "float32")
+
+
+def save_lstm(folder: Path) -> Path:
+    """Save a small LSTM that has learnt nothing, English and German; return its folder."""
+    torch.manual_seed(5)
+    known = tokenizer()
+    config = RecurrentConfig(
+        d_model=24, attention=NoAttention(), direction="backward", max_length=256
+    )
+    model = config.build(known.source_size, known.target_size).eval()
+    save_model(folder, model, known, Languages(source="en", target="de", both_directions=True))
+    return folder
 
 
 def playground(

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.playground.browsing import CAT, PHONE, Shown, press
+from tests.playground.browsing import CAT, PHONE, STEPS, Shown, press
 
 TABS = ("translate", "inside", "tour")
 PANELS = 8
-STEPS = 11
 LOOKS = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},

@@ -25,7 +25,8 @@ import {
   tellingHead,
   turned,
 } from "heedful/live/tour-maths.js";
-import { STEPS, codeOf, ready } from "heedful/live/tour-steps.js";
+import { lastRead, wayOf } from "heedful/live/tour-rnn.js";
+import { STEPS, codeOf, ready, stepsOf } from "heedful/live/tour-steps.js";
 
 const near = (found, wanted, off = 1e-9) => assert.ok(Math.abs(found - wanted) <= off, `${found}`);
 
@@ -160,6 +161,29 @@ test("a step waits for what it needs", () => {
     assert.equal(ready(step, part), step.needs.length === 0);
     assert.equal(ready(step, whole), true);
   }
+});
+
+test("the step of an RNN is there with an RNN alone, and is the last", () => {
+  assert.equal(stepsOf(null).length, STEPS.length - 1);
+  assert.equal(stepsOf(null).some(({ name }) => name === "rnn"), false);
+  assert.equal(stepsOf({ name: "lstm" }).at(-1).name, "rnn");
+});
+
+test("a sentence goes the way of a model whose languages fit, or are not known", () => {
+  const ways = [["en", "de"], ["de", "en"]];
+  assert.deepEqual(wayOf(ways, { source: "en", target: "de" }), ["en", "de"]);
+  assert.deepEqual(wayOf(ways, { source: "", target: "en" }), ["de", "en"]);
+  assert.equal(wayOf(ways, { source: "zh", target: "en" }), undefined);
+  assert.equal(wayOf(ways, { source: "en", target: "zh" }), undefined);
+  assert.equal(wayOf([], { source: "en", target: "de" }), undefined);
+  assert.deepEqual(wayOf([["", ""]], { source: "en", target: "fr" }), ["", ""]);
+});
+
+test("what was read last is the half at which the reading ends", () => {
+  assert.deepEqual(lastRead("backward", 9), [0, 4]);
+  assert.deepEqual(lastRead("forward", 9), [5, 9]);
+  assert.equal(lastRead("both", 9), null);
+  assert.equal(lastRead("forward", 3), null);
 });
 
 test("the code of a step is that of this kind of model", () => {

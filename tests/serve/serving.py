@@ -42,6 +42,10 @@ class FakeEngine:
     batches: list[list[str]] = field(default_factory=list)
     lanes: int = 0
 
+    @property
+    def workers(self) -> int:
+        return max(1, self.lanes)
+
     def sizes(self, texts: Sequence[str], how: How) -> list[int]:
         return [len(text.split()) for text in texts]
 

@@ -275,11 +275,30 @@ def test_models_and_limits_are_told() -> None:
                     "name": "fake",
                     "ready": True,
                     "ways": [list(way) for way in WAYS],
+                    "languages": [],
                     "writes": False,
                 }
             ]
             assert told["missing"] == ["lost"]
             assert told["limits"]["texts"] == 128
+
+    run(scenario)
+
+
+def test_many_languages_are_told_once() -> None:
+    """NLLB's 202 are 40,602 pairs."""
+    codes = [f"l{number}" for number in range(202)]
+    ways = tuple((a, b) for a in codes for b in codes if a != b)
+
+    async def scenario() -> None:
+        async with asking(ways=ways) as client:
+            answer = await client.ask("GET", "/v1/models")
+            [told] = answer.json["models"]
+            assert (told["languages"], told["ways"]) == (codes, [])
+            assert len(answer.body) < 10_000
+        async with asking(ways=ways[1:]) as client:
+            [told] = (await client.ask("GET", "/v1/models")).json["models"]
+            assert (len(told["ways"]), told["languages"]) == (40_601, [])
 
     run(scenario)
 

@@ -21,6 +21,7 @@ from heedful.serve import server
 from heedful.serve.app import Service
 from heedful.serve.limits import ServerLimits
 from tests.inspect.planted import tiny, tokenizer
+from tests.playground.playing import save_lstm
 from tests.serve.serving import Client
 from tests.system.test_serve_command import asked
 
@@ -75,6 +76,36 @@ def test_a_model_of_one_s_own(
     assert out == ""
     assert err.startswith("http://127.0.0.1:")
     assert err.endswith(" is the playground; Ctrl-C ends it\n")
+
+
+def test_a_recurrent_model_beside_it(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tour asks it; whoever translates gets the other, and what is none ends with 2."""
+    monkeypatch.chdir(folder)
+    save_lstm(folder / "lstm")
+
+    async def scenario(client: Client) -> None:
+        listed = (await client.ask("GET", "/api/models")).json
+        assert [one["name"] for one in listed["models"]] == ["mine"]
+        assert listed["beside"]["name"] == "lstm"
+        given = {"text": "The cat ate.", "to": "de"}
+        answer = await client.post("/api/dependence", given | {"model": "lstm"})
+        assert answer.json["steps"]["reading"] > 3
+        answer = await client.post("/v1/translate", {"texts": ["The cat."], "to": "de"})
+        assert answer.json["model"] == "mine"
+
+    assert played(monkeypatch, scenario, "mine", "--beside", "lstm") == 0
+    capsys.readouterr()
+    for wrong, said in (
+        ("none", "heed: none: there is no such folder"),
+        (".", "heed: .: no model is in this folder"),
+        ("mine", "heed: --beside mine: the tour shows a recurrent model without attention"),
+    ):
+        assert main(["play", "mine", "--port", "0", "--beside", wrong]) == 2
+        err = capsys.readouterr().err
+        assert err.startswith(said)
+        assert err.count("\n") == 1
 
 
 def test_heads_that_were_measured_are_shown(

@@ -68,4 +68,6 @@ def run(options: Options) -> int:
 
         difference = heedful.export(options.output, model, kept)
     print(f"{options.output}: {options.to}, {kept}; {difference.worst}")
+    if options.to == "huggingface" and not (options.output / "tokenizer_config.json").exists():
+        print("AutoTokenizer finds nothing in it that cuts as this model does; see its README.md")
     return 0

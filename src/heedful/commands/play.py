@@ -30,6 +30,7 @@ heed play
 heed play --open
 heed play runs/mine everyday --port 8080
 heed play --model gpt2
+heed play runs/mine --beside runs/lstm
 """
 
 ACCEPTS_SETTINGS = True
@@ -48,6 +49,9 @@ class Options:
     """Model folders, run folders or bundled names; the bundled model if none is given."""
     model: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """A model by name; may be given several times."""
+    beside: str | None = None
+    """A recurrent model without attention, which the tour shows beside the others; the bundled one
+    beside the bundled model if nothing is said."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 is all of this machine's."""
     port: int = 5001
@@ -73,13 +77,18 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         raise lacking(error) from error
     from heedful.device import pick_device
     from heedful.interop.writers import load_writer, writes
+    from heedful.model_path import BUNDLED
+    from heedful.playground.beside import load_beside
     from heedful.playground.handlers import Played, Playground
     from heedful.playground.writing import WriterEngine
+    from heedful.serve.translating import TranslatorEngine
 
-    given = named((*options.named, *options.model))
+    given = named((*options.named, *options.model) or (BUNDLED,))
     device = pick_device(options.device)
     written = {name: Path(path) for name, path in given.items() if writes(path)}
     writers = {name: load_writer(path, device) for name, path in written.items()}
+    beside = load_beside(options.beside, given, options.device)
+    alone = {} if beside is None or beside[0] in given else {beside[0]: beside[1]}
 
     def started(address: str, models: "Models") -> None:
         if not options.quiet:
@@ -93,13 +102,15 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         played = [Played(name, one, one.folder) for name, one in translators.items()]
         played += [Played(name, one, Path(given[name])) for name, one in writers.items()]
         order = list(given)
-        played.sort(key=lambda one: order.index(one.name) if one.name in given else 0)
-        return [play_routes(Playground(played, limits), models)]
+        played.sort(key=lambda one: order.index(one.name))
+        other = None if beside is None else Played(*beside, beside[1].folder)
+        return [play_routes(Playground(played, limits, beside=other), models)]
 
     return serve(
         Asked(
             models=[path for name, path in given.items() if name not in writers],
             others={name: WriterEngine(writer) for name, writer in writers.items()},
+            beside={name: TranslatorEngine(one) for name, one in alone.items()},
             host=options.host,
             port=options.port,
             settings=settings,

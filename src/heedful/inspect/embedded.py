@@ -1,10 +1,10 @@
 """A model that is given vectors in place of pieces, so that they can be changed and derived by.
 
-Embeddings come in, log-probabilities of one step go out; the methods of `heedful.inspect.attribute`
-are made of it.
+Embeddings come in, log-probabilities of one step or of all go out; the methods of
+`heedful.inspect.attribute` and `heedful.inspect.dependence` are made of it.
 """
 
-__all__ = ["Vectors", "averages", "of_step", "vectors"]
+__all__ = ["Vectors", "averages", "of_step", "of_target", "vectors"]
 
 from typing import NamedTuple
 
@@ -58,24 +58,32 @@ def averages(model: Inspected) -> Vectors:
 
 def of_step(model: Inspected, given: Vectors, step: int) -> Float[Tensor, "B N"]:
     """Return the log-probabilities of all pieces at a step, of every variant."""
+    hidden = _hidden(model, Vectors(given.source, given.target[:, : step + 1]))
+    return model.project(hidden[:, step]).float().log_softmax(-1)
+
+
+def of_target(model: Inspected, given: Vectors) -> Float[Tensor, "B T N"]:
+    """Return the log-probabilities of all pieces at every step, of every variant."""
+    return model.project(_hidden(model, given)).float().log_softmax(-1)
+
+
+def _hidden(model: Inspected, given: Vectors) -> Float[Tensor, "B T D"]:
+    """Return the states of the decoder, of every variant."""
     still_wanted()
     tables = vars(model.tables)
     rows, n_source, _ = given.source.shape
     blank = torch.zeros(rows, n_source, dtype=torch.int64, device=given.source.device)
-    target = given.target[:, : step + 1]
     tables["embed_source"] = lambda _: given.source
     embed = model.tables.embed_target
     # What a decoder is opened with comes before.
     tables["embed_target"] = lambda ids: torch.cat(
-        [embed(ids[:, : ids.shape[1] - target.shape[1]]), target], 1
+        [embed(ids[:, : ids.shape[1] - given.target.shape[1]]), given.target], 1
     )
-    target_in = blank.new_zeros(rows, step + 1)
+    target_in = blank.new_zeros(rows, given.target.shape[1])
     try:
         if isinstance(model, GPT):
-            hidden = model.hidden(target_in)
-        else:
-            memory = model.encode(blank, torch.ones_like(blank, dtype=torch.bool))
-            hidden = model.hidden(target_in, memory)
+            return model.hidden(target_in)
+        memory = model.encode(blank, torch.ones_like(blank, dtype=torch.bool))
+        return model.hidden(target_in, memory)
     finally:
         del tables["embed_source"], tables["embed_target"]
-    return model.project(hidden[:, step]).float().log_softmax(-1)

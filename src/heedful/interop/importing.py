@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from heedful import __version__
-from heedful.errors import SettingError, did_you_mean
+from heedful.errors import ModelError, SettingError, did_you_mean
 from heedful.interop import toolkits
 from heedful.interop.folder import fresh_folder
 from heedful.interop.huggingface import seq2seq
@@ -31,7 +31,8 @@ def bring(
     that cut the texts of an old model; `prefix` are the words before each source; None: those that
     its config.json names for these languages. Raises ModelError for what is not known here,
     OutputError if `output` is taken, SettingError for a target language that the model has no tag
-    for, and for words before the source of a model whose tokenizer takes none.
+    for, and for words before the source of a model whose tokenizer takes none; a folder that names
+    some for such a model is a ModelError.
     """
     rows, old = 0, toolkits.is_checkpoint(folder)
     if old:
@@ -44,8 +45,8 @@ def bring(
         rows = seq2seq.left_out(folder, loaded)
     loaded = loaded._replace(languages=_named(loaded, source, target))
     if prefix is None and not old:
-        prefix = seq2seq.task_prefix(folder, loaded.languages).strip() or None
-    if prefix is not None:
+        prefix = _told(folder, loaded)
+    if prefix is not None and prefix.strip() != loaded.tokenizer.prefix:
         loaded = loaded._replace(tokenizer=loaded.tokenizer.with_prefix(prefix))
     said = ""
     if rows:
@@ -53,6 +54,19 @@ def bring(
     with fresh_folder(output) as fresh:
         save_model(fresh, *loaded, card=_card(folder, loaded) + (f"\n{said}\n" if said else ""))
     return loaded, said
+
+
+def _told(folder: Path, loaded: LoadedModel) -> str | None:
+    """Return the words before each source that the folder names, if it does."""
+    prefix = seq2seq.task_prefix(folder, loaded.languages).strip() or None
+    if prefix is not None and loaded.tokenizer.cutters() is None:
+        problem = f'its "task_specific_params" name words before a source ({prefix[:60]!r})'
+        raise ModelError(
+            f"{problem}, and only tokenizers of SentencePiece put them there",
+            where=str(folder / "config.json"),
+            fix='give --prefix "", and write them before each text yourself',
+        )
+    return prefix
 
 
 def _named(loaded: LoadedModel, source: str | None, target: str | None) -> Languages:

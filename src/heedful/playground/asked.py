@@ -5,6 +5,7 @@ A dictionary comes in, a checked request goes out, or a sentence that says what 
 
 __all__ = [
     "AttributeAsked",
+    "DependenceAsked",
     "EmbeddingAsked",
     "EvidenceAsked",
     "ExactAsked",
@@ -46,6 +47,10 @@ class TokensAsked(Shape):
     to: Name | None = None
     from_: Name | None = Field(None, alias="from")
     model: Name | None = None
+
+
+class DependenceAsked(TokensAsked):
+    """A text whose translation is to be told word by word what it hangs on."""
 
 
 class TraceAsked(TokensAsked):

@@ -15,6 +15,7 @@ from torch import nn
 from heedful.inspect.names import Inspected, every_head, n_layers
 from heedful.model_header import CARD
 from heedful.models.gpt import GPT
+from heedful.models.recurrent import Recurrent
 from heedful.models.transformer import Transformer
 from heedful.playground.refused import NamedRefusalError
 from heedful.serve.refusal import RefusalError
@@ -40,6 +41,11 @@ _EXAMPLES = {
 
 _TEST_ROW = re.compile(r"\| [^|]*\btest \| ([\w-]{1,40}) \| (\d+\.\d+) \(")
 _BLEU = re.compile(r"BLEU (\d+(?:\.\d+)?)")
+_RUN = re.compile(
+    r"(\d[\d,]{0,14}) steps(?:,| and) (\d[\d,]{0,14}(?:\.\d{1,3})?)( million)? (?:target )?pieces"
+)
+_FILE = re.compile(r"^- `([^`\n]{1,400})`(?:, translated .*)?$", re.MULTILINE)
+_CORPORA = re.compile(r"^\| corpus \|.*\n\|[-|]+\n((?:\|.*\n)+)", re.MULTILINE)
 
 
 _PROMPTS = (
@@ -58,14 +64,16 @@ def prompts() -> list[dict[str, str]]:
 
 def card(by: Translator | Writer, folder: Path | None) -> Card:
     """Return what a model is."""
-    model, config = by.model, by.model.config
-    own: Card = {"d_ff": None, "position": None, "residual": None}
+    model, config, readme = by.model, by.model.config, _readme(folder)
+    own: Card = dict.fromkeys(("d_ff", "position", "residual", "cell", "direction"))
     if isinstance(model, Transformer | GPT):
-        own = {
+        own |= {
             "d_ff": model.config.d_ff,
             "position": model.config.position.kind,
             "residual": model.config.residual.kind,
         }
+    if isinstance(model, Recurrent):
+        own |= {"cell": model.config.cell.kind, "direction": model.config.direction}
     if isinstance(by, Writer):
         sizes, layers = [by.model.vocabulary_size], (0, n_layers(model, "decoder"))
     else:
@@ -80,7 +88,8 @@ def card(by: Translator | Writer, folder: Path | None) -> Card:
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "vocabulary": sizes,
         **own,
-        "bleu": _bleu(folder),
+        "bleu": _bleu(readme),
+        "learnt": _learnt(readme),
         "trained": _trained(model),
     }
 
@@ -99,19 +108,39 @@ def _trained(model: nn.Module) -> bool:
     return not gains or any(bool((gain != 1).any()) for gain in gains)
 
 
-def _bleu(folder: Path | None) -> dict[str, float] | None:
-    """Return the BLEU on a model's card: of each direction's first test set, or of the dev set."""
+def _readme(folder: Path | None) -> str:
+    """Return what stands beside a model as its card; nothing where there is none to be read."""
     try:
-        text = "" if folder is None else (folder / CARD).read_text("utf-8")
+        return "" if folder is None else (folder / CARD).read_text("utf-8")
     except (OSError, UnicodeDecodeError):
-        return None
+        return ""
+
+
+def _bleu(readme: str) -> dict[str, float] | None:
+    """Return the BLEU on a model's card: of each direction's first test set, or of the dev set."""
     found: dict[str, float] = {}
-    for line in text.split("\n"):
+    for line in readme.split("\n"):
         if row := _TEST_ROW.match(line):
             found.setdefault(row[1], float(row[2]))
         elif line.startswith("- dev set:") and (score := _BLEU.search(line)):
             found["dev"] = float(score[1])
     return found or None
+
+
+def _learnt(readme: str) -> dict[str, Any] | None:
+    """Return how long a model has learnt, and from what, as far as its card says it."""
+    run = _RUN.search(readme)
+    if run is None:
+        return None
+    steps, pieces = (float(text.replace(",", "")) for text in run.groups()[:2])
+    corpora = _CORPORA.search(readme)
+    rows = corpora[1].splitlines() if corpora else []
+    files = ["/".join(name.split("/")[-2:]) for name in _FILE.findall(readme)]
+    return {
+        "steps": int(steps),
+        "pieces": int(pieces * (1e6 if run[3] else 1)),
+        "data": files or [row.split("|")[1].strip() for row in rows],
+    }
 
 
 def examples(ways: list[tuple[str, str]]) -> list[dict[str, str]]:

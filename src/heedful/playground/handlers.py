@@ -21,6 +21,7 @@ from heedful.errors import SettingError
 from heedful.inspect import importance as gates
 from heedful.inspect import wire
 from heedful.inspect.attribute import check_step
+from heedful.inspect.dependence import dependence
 from heedful.inspect.embedding import embedding
 from heedful.inspect.evidence import Evidence, evidence
 from heedful.inspect.names import Inspected
@@ -100,15 +101,23 @@ class _Handler(NamedTuple):
 
 
 class Playground:
-    """Some models, and the traces that were made of them."""
+    """Some models, and the traces that were made of them; maybe one more for the tour alone."""
 
     def __init__(
-        self, models: Sequence[Played], limits: ServerLimits, kept: Kept | None = None
+        self,
+        models: Sequence[Played],
+        limits: ServerLimits,
+        kept: Kept | None = None,
+        beside: Played | None = None,
     ) -> None:
-        self.models, self.limits = {one.name: one for one in models}, limits
-        self.kept = Kept() if kept is None else kept
+        self.limits, self.kept = limits, Kept() if kept is None else kept
+        self.shown, self.beside = tuple(models), beside
+        self.models = {one.name: one for one in models}
+        if beside is not None:
+            self.models.setdefault(beside.name, beside)
         self._handlers = {
             "tokens": _Handler(fields.TokensAsked, self._tokens),
+            "dependence": _Handler(fields.DependenceAsked, self._dependence),
             "trace": _Handler(fields.TraceAsked, self._trace),
             "row": _Handler(fields.RowAsked, self._row),
             "attribute": _Handler(fields.AttributeAsked, self._attribute),
@@ -147,8 +156,12 @@ class Playground:
     # Of models
 
     def listed(self) -> dict[str, Any]:
-        """Return all models."""
-        return {"models": [one.card for one in self.models.values()], "version": __version__}
+        """Return all models, and what stands beside them in the tour."""
+        return {
+            "models": [one.card for one in self.shown],
+            "beside": None if self.beside is None else self.beside.card,
+            "version": __version__,
+        }
 
     def atlas(self, name: str | None) -> dict[str, Any]:
         """Return what each head of a model is for; raises RefusalError if nobody measured it."""
@@ -156,7 +169,7 @@ class Playground:
         return atlas(found.name, found.by.model, found.folder)
 
     def _find(self, name: str | None) -> Played:
-        found = self.models.get(name) if name else next(iter(self.models.values()))
+        found = self.models.get(name) if name else self.shown[0]
         if found is None:
             known = ", ".join(self.models)
             sentence = f"there is no model {shown(name or '')} here; known: {known}"
@@ -170,6 +183,22 @@ class Playground:
             _check_unused(asked, _OF_TRANSLATORS, by)
             return tokens_of_prompt(by, asked.text)
         return tokens(by, asked.text, by.target(asked.to, asked.from_))
+
+    def _dependence(self, asked: fields.DependenceAsked) -> dict[str, Any]:
+        by = self._find(asked.model).by
+        self._check_length(asked.text)
+        if isinstance(by, Writer):
+            raise RefusalError(422, "the model goes on with texts, and translates none")
+        found = dependence(by, asked.text, to=asked.to, from_=asked.from_)
+        return {
+            "translation": found.translation,
+            "ended": found.ended,
+            "words": found.source.words,
+            "lost": found.lost.tolist(),
+            "shares": found.shares.tolist(),
+            "handed": found.handed,
+            "steps": {"reading": found.reading, "writing": found.writing},
+        }
 
     def _embedding(self, asked: fields.EmbeddingAsked) -> dict[str, Any]:
         by = self._find(asked.model).by

@@ -19,7 +19,7 @@ from heedful.writer import Writer
 class WriterEngine:
     """Proves that a writer works; whoever wants a translation is refused."""
 
-    lanes = 1
+    lanes = workers = 1
 
     def __init__(self, writer: Writer) -> None:
         self.writer = writer

@@ -3,7 +3,8 @@
 Texts with how to translate them come in, translations go out in the order of each request. While
 few requests wait, each is let in beside those under way, by a thread for each core (`lanes`): it
 need not wait for a batch to end. Of many, and of what the engine cannot do so, batches are made for
-a thread of the model, which take less time in all. What one of them fails on is parted here.
+the threads of the model (`workers`), which take less time in all. What one of them fails on is
+parted here.
 `native` and `libretranslate` ask, `translating` computes. Nothing here knows HTTP, and tests give
 an engine of their own.
 """
@@ -25,9 +26,9 @@ from heedful.serve.desk import Desk
 from heedful.serve.jobs import Batch, Engine, How, Job, Place, groups
 from heedful.serve.lanes import Lanes
 from heedful.serve.limits import ServerLimits
-from heedful.serve.model_thread import ModelThread
 from heedful.serve.refusal import RefusalError, refusal_of
 from heedful.serve.served import Served
+from heedful.serve.workers import Worker, Workers
 from heedful.translation import Translation
 
 MOST_CRASHES = 32
@@ -67,7 +68,7 @@ class Batcher(Served):
         self._jobs: dict[Job, None] = {}  # all that are not answered, the first comer first
         self._asides: set[asyncio.Future[Any]] = set()  # what else the model's thread has to do
         self._more = asyncio.Event()
-        self._thread: ModelThread | None = None
+        self._workers = Workers(name)
         self._desk = Desk(engine.lanes, limits.batch_tokens, clock)
         self._lanes: Lanes | None = None
         self._task: asyncio.Task[None] | None = None
@@ -78,12 +79,12 @@ class Batcher(Served):
     def idle(self) -> bool:
         """Whether nothing waits and nothing is being translated."""
         waits = self._jobs or self._asides
-        return not waits and self._began is None and self._desk.idle
+        return not waits and self._workers.idle and self._desk.idle
 
     @property
     def computing(self) -> bool:
         """Whether a thread of the model is in the middle of something, whoever waits for it."""
-        return (self._thread is not None and self._thread.busy) or not self._desk.idle
+        return self._workers.busy or not self._desk.idle
 
     @property
     def pending(self) -> int:
@@ -92,15 +93,16 @@ class Batcher(Served):
 
     @property
     def _seen(self) -> float | None:
-        return min((x for x in (self._began, self._desk.seen) if x is not None), default=None)
+        every = (self._began, self._workers.seen, self._desk.seen)
+        return min((one for one in every if one is not None), default=None)
 
     # Beginning and end
 
     def start(self) -> None:
         """Begin to work, in the running event loop; it is ready once the model has shown it."""
-        self._thread = ModelThread(self.name)
+        self._workers.add(1)
         self._lanes = Lanes(self.name, self._desk, self._engine.flow, self, self._clock)
-        work = self._serve(self._thread, self._lanes)
+        work = self._serve(self._lanes)
         self._task = asyncio.create_task(work, name=f"batcher {self.name}")
 
     async def stop(self) -> None:
@@ -112,8 +114,8 @@ class Batcher(Served):
                 await self._task
         for job in self._jobs:
             job.fail(self.refusal("the server is stopping"))
-        if self._thread is not None and self._lanes is not None:
-            self._thread.close()
+        if self._lanes is not None:
+            self._workers.close()
             self._lanes.close()
 
     # Asking
@@ -159,12 +161,16 @@ class Batcher(Served):
         It may be changed for that time. Raises RefusalError if the server is stopping, else what
         the function raises.
         """
-        if self._draining or self._thread is None or self._lanes is None:
+        if self._draining or self._lanes is None:
             raise self.refusal("the server is stopping")
-        running = asyncio.ensure_future(_alone(self._thread, self._lanes, function))
+        running = asyncio.ensure_future(self._alone(self._lanes, function))
         self._asides.add(running)
         running.add_done_callback(self._asides.discard)
         return await asyncio.shield(running)
+
+    async def _alone(self, lanes: Lanes, function: Callable[[], Result]) -> Result:
+        async with lanes.paused(quiet=True):
+            return await self._workers.alone(function)
 
     async def _sizes(self, texts: Sequence[str], how: How) -> list[int]:
         try:
@@ -209,29 +215,36 @@ class Batcher(Served):
 
     # Translating
 
-    async def _serve(self, thread: ModelThread, lanes: Lanes) -> None:
+    async def _serve(self, lanes: Lanes) -> None:
         async with lanes.paused(quiet=False):
-            await self._recover(thread, self._engine.prove, self._jobs)
+            await self._recover(self._workers.first.thread, self._engine.prove, self._jobs)
+        self._workers.add(self._engine.workers - 1)
+        async with asyncio.TaskGroup() as group:
+            for worker in self._workers:
+                group.create_task(self._work(worker, lanes))
+
+    async def _work(self, worker: Worker, lanes: Lanes) -> None:
+        """Translate batch after batch in a thread of the model."""
         while True:
             if lanes.failures:
-                await self._mend(thread, lanes)
+                await self._mend(worker, lanes)
                 continue
             places = self._take()
             if not places:
                 self._more.clear()
                 await self._more.wait()
                 continue
-            for how, some in groups(places).items():
-                await self._translate(thread, how, [some])
-            self._began = None
+            async with self._workers.at_work(worker, len(places), self._clock()):
+                for how, some in groups(places).items():
+                    await self._translate(worker, how, [some])
 
-    async def _mend(self, thread: ModelThread, lanes: Lanes) -> None:
+    async def _mend(self, worker: Worker, lanes: Lanes) -> None:
         """Try what a lane has failed on, once all are quiet; they have been paused for it."""
         failed = lanes.failures.popleft()
         await lanes.quiet()
-        parts = await self._parts(thread, failed.places, failed.error, parting=True)
-        await self._translate(thread, failed.how, parts, crashes=1)
-        self._began = None
+        async with self._workers.at_work(worker, len(failed.places), self._clock()):
+            parts = await self._parts(worker, failed.places, failed.error, parting=True)
+            await self._translate(worker, failed.how, parts, crashes=1)
         lanes.resume()
 
     def _take(self) -> list[Place]:
@@ -239,7 +252,8 @@ class Batcher(Served):
         room = self.limits.batch_tokens
         places: list[Place] = []
         turn = deque(job for job in self._jobs if job.waits and not job.flows)
-        while turn:
+        most = self._workers.share(sum(len(job.requests) - job.taken for job in turn))
+        while turn and len(places) < most:
             job = turn.popleft()
             size = job.sizes[job.taken]
             if places and size * job.how.rows > room:
@@ -250,12 +264,10 @@ class Batcher(Served):
             job.left -= size
             if job.waits:
                 turn.append(job)
-        if places:
-            self._began = self._clock()
         return places
 
     async def _translate(
-        self, thread: ModelThread, how: How, parts: list[list[Place]], crashes: int = 0
+        self, worker: Worker, how: How, parts: list[list[Place]], crashes: int = 0
     ) -> None:
         """Translate texts of the same kind, and hand the translations over.
 
@@ -265,25 +277,25 @@ class Batcher(Served):
             some = [(job, at) for job, at in parts.pop() if job.wanted]
             if not some:
                 continue
-            self._began = self._clock()
+            worker.began = began = self._clock()
             texts = [job.text(at) for job, at in some]
             try:
-                found = await thread.run(partial(self._engine.translate, texts, how))
+                found = await worker.thread.run(partial(self._engine.translate, texts, how))
                 pairs = list(zip(some, found, strict=True))
             except Exception as error:
                 crashes += not isinstance(error, HeedfulError)
-                parts += await self._parts(thread, some, error, parting=crashes < MOST_CRASHES)
+                parts += await self._parts(worker, some, error, parting=crashes < MOST_CRASHES)
             else:
-                self._hand_over(pairs, self._clock() - self._began)
+                self._hand_over(pairs, self._clock() - began)
 
     async def _parts(
-        self, thread: ModelThread, places: list[Place], error: Exception, *, parting: bool
+        self, worker: Worker, places: list[Place], error: Exception, *, parting: bool
     ) -> list[list[Place]]:
         """Return what is left to be tried of texts that were failed on, once the model works."""
         if isinstance(error, HeedfulError):
             return _blamed(places, refusal_of(error))
         parts = self._crashed(places, error, parting=parting)
-        await self._recover(thread, self._engine.prove, self._jobs)
+        await self._recover(worker.thread, self._engine.prove, self._jobs)
         return parts
 
     def found(self, place: Place, translation: Translation) -> None:
@@ -317,12 +329,6 @@ class Batcher(Served):
         for job, _ in places:
             job.fail(self.refusal("the model failed on this request"))
         return []
-
-
-async def _alone(thread: ModelThread, lanes: Lanes, function: Callable[[], Result]) -> Result:
-    """Return what a function returns in the model's thread, while no lane does anything."""
-    async with lanes.paused(quiet=True):
-        return await thread.run(function)
 
 
 def _blamed(places: Sequence[Place], refusal: RefusalError) -> list[list[Place]]:

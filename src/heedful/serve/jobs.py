@@ -45,7 +45,12 @@ class How:
 
 
 class Engine(Protocol):
-    """What translates; only the model thread calls it, but for `sizes`."""
+    """What translates; only the threads of the model call it, but for `sizes`."""
+
+    @property
+    def workers(self) -> int:
+        """How many threads may `translate` at a time, once it has shown that it works."""
+        ...
 
     def sizes(self, texts: Sequence[str], how: How) -> list[int]:
         """Return the number of pieces of every text. Any thread may ask."""

@@ -18,7 +18,7 @@ from fastapi.responses import Response, StreamingResponse
 from heedful.serve.detecting import Detector
 from heedful.serve.guard import JSON
 from heedful.serve.limits import ServerLimits
-from heedful.serve.models import Models
+from heedful.serve.models import Model, Models
 from heedful.serve.refusal import RefusalError
 from heedful.serve.schemas import (
     DetectAsked,
@@ -78,7 +78,7 @@ def native_routes(
     models: Models, limits: ServerLimits, access: Access, detector: Detector
 ) -> APIRouter:
     """Return the routes of the native API."""
-
+    told = {model.name: _told(model) for model in models.loaded}
     router = APIRouter(
         prefix="/v1",
         tags=["native"],
@@ -106,13 +106,18 @@ def native_routes(
     @router.get("/models")
     async def known() -> Known:
         """List the models, what they do, and what is allowed; as OpenAI's clients read it, too."""
-        ways = {model.name: [list(way) for way in model.ways] for model in models.loaded}
-        listed = [
-            KnownModel(
-                name=name, ready=served.ready, ways=ways.get(name, []), writes=name not in ways
+        listed = []
+        for name, served in models.served.items():
+            ways, languages = told.get(name, ([], []))
+            listed.append(
+                KnownModel(
+                    name=name,
+                    ready=served.ready,
+                    ways=ways,
+                    languages=languages,
+                    writes=name not in told,
+                )
             )
-            for name, served in models.served.items()
-        ]
         return Known(
             models=listed,
             missing=list(models.missing),
@@ -128,6 +133,12 @@ def native_routes(
         return [[Detected(**guess._asdict()) for guess in one] for one in guesses]
 
     return router
+
+
+def _told(model: Model) -> tuple[list[list[str]], list[str]]:
+    """Return its pairs of languages; or the languages alone, where they say as much."""
+    languages = model.languages
+    return ([], languages) if languages else ([list(way) for way in model.ways], [])
 
 
 async def translated(asked: TranslateAsked, models: Models, limits: ServerLimits) -> bytes:

@@ -247,7 +247,9 @@ class KnownModel(Shape):
     ready: bool
     """Whether it takes requests."""
     ways: list[list[str]]
-    """Every source with its target; none for a model that writes."""
+    """Every source with its target; none for a model that writes, and where `languages` say it."""
+    languages: list[str]
+    """Three languages or more, each of which is translated to every other."""
     writes: bool
     """Whether it goes on with texts, and does not translate."""
 

@@ -55,6 +55,8 @@ class Asked:
     """Whether models that write are served, too."""
     others: Mapping[str, Engine] = field(default_factory=dict)
     """Models that are loaded already, and translate nothing."""
+    beside: Mapping[str, Engine] = field(default_factory=dict)
+    """More of them, which are of use beside another model alone."""
 
 
 def serve(
@@ -115,7 +117,7 @@ def load_models(
         raise next(iter(failed.values()))
     for name, reason in failed.items():
         print(f"the model {name} is not served: {reason}", file=sys.stderr)
-    for name, other in asked.others.items():
+    for name, other in {**asked.others, **asked.beside}.items():
         loaded.append(Model(name, (), Batcher(name, other, limits, told=metrics.batches(name))))
     return Models(loaded, list(failed), writers), translators
 

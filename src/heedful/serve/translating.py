@@ -5,13 +5,16 @@
 
 __all__ = ["TranslatorEngine"]
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
+from threading import Lock
 
 import torch
 
 from heedful.careful import Care
 from heedful.data.glossary import Glossary, Term
+from heedful.device import cores
 from heedful.errors import HeedfulError
 from heedful.flowing import Feed
 from heedful.request import Request
@@ -35,6 +38,12 @@ class TranslatorEngine:
         self.translator = translator
         self.lanes = torch.get_num_threads()  # one a core
         self._glossary = lru_cache(GLOSSARIES)(Glossary)
+        self._at_work, self._counting = 0, Lock()
+
+    @property
+    def workers(self) -> int:
+        """As many as cores where each is translated by one; else products take all cores."""
+        return self.lanes if self.translator.flows else 1
 
     def sizes(self, texts: Sequence[str], how: How) -> list[int]:
         """Return the number of source pieces of every text."""
@@ -48,16 +57,30 @@ class TranslatorEngine:
 
     def translate(self, requests: Sequence[Request], how: How) -> list[Translation]:
         """Return the translation of every text, in order."""
-        return self.translator.translate_detailed(
-            requests,
-            how.to,
-            from_=how.from_,
-            search=how.search,
-            care=how.care,
-            glossary=self._terms(how.terms),
-            align=how.align,
-            confidence=how.confidence,
-        )
+        with self._its_cores():
+            return self.translator.translate_detailed(
+                requests,
+                how.to,
+                from_=how.from_,
+                search=how.search,
+                care=how.care,
+                glossary=self._terms(how.terms),
+                align=how.align,
+                confidence=how.confidence,
+            )
+
+    @contextmanager
+    def _its_cores(self) -> Iterator[None]:
+        """Let this thread have its part of the cores: all, if no other translates."""
+        with self._counting:
+            self._at_work += 1
+            part = max(1, self.lanes // self._at_work)
+        try:
+            with cores(part):
+                yield
+        finally:
+            with self._counting:
+                self._at_work -= 1
 
     def flows(self, how: How) -> bool:
         """Whether it can, and nothing is asked for that is sooner done for many texts together."""

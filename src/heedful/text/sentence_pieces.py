@@ -1,8 +1,9 @@
 """One side of a tokenizer that came from elsewhere: SentencePiece cuts, a list numbers the pieces.
 
 Text becomes ids and back, as with the pieces of `heedful.text.train_tokenizer`, but not without
-loss: characters are normalised first, and what no piece spells is `<unk>`. `Tokenizer` asks it what
-it asks a tokenizer of the `tokenizers` library; `heedful.interop` makes it of `.spm` files.
+loss: characters are normalised first, and what no piece spells is `<unk>`, or the bytes of it where
+bytes have pieces (mT5). `Tokenizer` asks it what it asks a tokenizer of the `tokenizers` library;
+`heedful.interop` makes it of `.spm` files.
 """
 
 __all__ = ["FORMAT", "SentencePieces"]
@@ -12,6 +13,7 @@ import binascii
 import json
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
@@ -20,7 +22,7 @@ from tokenizers import Tokenizer as Backend
 from heedful.errors import ModelError
 from heedful.text.charsmap import Charsmap
 from heedful.text.pieces import CONTROL, UNKNOWN, language_of
-from heedful.text.sentencepiece_file import Kind, Learnt, SentencePieceModel
+from heedful.text.sentencepiece_file import BYTE_PIECES, Kind, Learnt, SentencePieceModel
 
 FORMAT = "heedful-sentence-pieces"
 _SPACE = "▁"
@@ -29,15 +31,20 @@ _SENTINEL = re.compile(r"<extra_id_\d{1,6}>")
 """What T5 learnt to fill in; its texts hold them."""
 _NEVER = " "
 """Before a piece it makes one that no text holds, since spaces are written otherwise."""
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half a character; in what was read of bytes, a byte of none."""
+_SPELT_BYTE = "(?<=<)(?=0x[0-9A-F]{2}>)"
+"""Where a text that spells the piece of a byte is cut, so that it is not taken for one."""
 
 
 class SentencePieces:
     """Cuts by a unigram model or by merges; `pieces` are the translation model's, in order of ids.
 
     The two lists need not agree. As in transformers, what is cut to a piece that the translation
-    model has not is `<unk>`, and what no piece spells is looked up there, too. Raises ModelError
-    for a model that the library cannot read. T5's sentinels are found in a text as they stand;
-    `prefix` are words that `Tokenizer` puts before each text of a source.
+    model has not is `<unk>`, and what no piece spells is looked up there, too; where bytes have
+    pieces (mT5), it is cut to those of its bytes. T5's sentinels are found in a text as they stand;
+    `prefix` are words that `Tokenizer` puts before each text of a source. Raises ModelError for a
+    model that the library cannot read.
 
     >>> model = SentencePieceModel(
     ...     [Learnt("<unk>", 0, Kind.UNKNOWN), Learnt("▁cat", -1, Kind.NORMAL)], 0, b"", True)
@@ -49,9 +56,14 @@ class SentencePieces:
     def __init__(
         self, pieces: Sequence[str], model: SentencePieceModel, where: str = "", prefix: str = ""
     ) -> None:
+        if not model.whole:
+            raise _damaged("a byte has no piece", where)
+        if _HALF.search("".join(pieces)):
+            raise _damaged("a piece holds half a character", where)
         self.pieces = list(pieces)
         self.prefix = prefix
         self.model = model
+        self._falls_back = model.falls_back
         self.languages = tuple(_languages(self.pieces))
         first = self.n_controls
         learnt = enumerate(self.pieces[first:], start=first)
@@ -102,15 +114,26 @@ class SentencePieces:
         if self.model.extra_spaces_removed:
             spaced = spaced.rstrip(_SPACE)
         cut: list[Any] = self._cutter.tokenize(spaced) if spaced else []
-        return [self._ids.get(token.value, UNKNOWN) for token in cut]
+        if not self._falls_back:
+            return [self._ids.get(token.value, UNKNOWN) for token in cut]
+        names = (
+            name
+            for token in cut
+            for name in (_bytes(token.value) if token.id == self.model.unknown else [token.value])
+        )
+        return [self._ids.get(name, UNKNOWN) for name in names]
 
     def decode_batch(
         self, rows: Sequence[Sequence[int]], skip_special_tokens: bool = True
     ) -> list[str]:
-        """Return the texts of rows of ids; control pieces are left out unless asked for."""
+        """Return the texts of rows of ids; control pieces are left out unless asked for.
+
+        A byte that is of no character becomes U+FFFD, as with the SentencePiece library.
+        """
         first = self.n_controls if skip_special_tokens else 0
-        texts = ("".join(self.pieces[id_] for id_ in row if id_ >= first) for row in rows)
-        return [text.replace(_SPACE, " ").removeprefix(" ") for text in texts]
+        written = (b"".join(self._written[id_] for id_ in row if id_ >= first) for row in rows)
+        texts = (one.decode("utf-8", "surrogateescape") for one in written)
+        return [_HALF.sub("\ufffd", text).removeprefix(" ") for text in texts]
 
     def get_vocab_size(self) -> int:
         """Return how many pieces the translation model has."""
@@ -122,8 +145,13 @@ class SentencePieces:
 
     def spelled(self) -> list[bytes]:
         """Return the bytes that each piece writes; control pieces none."""
-        learnt = self.pieces[self.n_controls :]
-        return [b""] * self.n_controls + [piece.replace(_SPACE, " ").encode() for piece in learnt]
+        return [b""] * self.n_controls + self._written[self.n_controls :]
+
+    @cached_property
+    def _written(self) -> list[bytes]:
+        """What each piece writes, a control piece its name."""
+        known = {name: bytes([byte]) for byte, name in enumerate(BYTE_PIECES) if self._falls_back}
+        return [known.get(one) or one.replace(_SPACE, " ").encode() for one in self.pieces]
 
     def to_str(self) -> str:
         """Return all of it as JSON, for `read`."""
@@ -170,11 +198,10 @@ class SentencePieces:
 
     def in_order(self) -> str:
         """Return a tokenizer.json of the `tokenizers` library, whose numbers are the model's."""
-        scores = {
-            piece.text: piece.score for piece in self.model.pieces if piece.kind == Kind.NORMAL
-        }
-        learnt = [(piece, scores.get(piece, -100.0)) for piece in self.pieces]
-        backend = Backend(models.Unigram(learnt, UNKNOWN, False))
+        scores = self.model.scores
+        lowest = min(scores.values(), default=0.0)  # what is unknown is still below that
+        learnt = [(piece, scores.get(piece, lowest)) for piece in self.pieces]
+        backend = Backend(models.Unigram(learnt, UNKNOWN, self._falls_back))
         whole = [*self.pieces[: self.n_controls], *filter(_SENTINEL.fullmatch, self._ids)]
         backend.add_special_tokens([AddedToken(x, normalized=False) for x in whole])
         return self._described(backend)
@@ -185,8 +212,8 @@ class SentencePieces:
         It cuts a source to the pieces that are translated, or `decodes` any pieces of a target.
         """
         learnt = [(piece, -100.0) for piece in self.pieces]
-        model = models.Unigram(learnt, UNKNOWN, False) if decodes else _cutter(self.model)
-        backend = Backend(model)
+        cutter = _cutter(self.model, with_bytes=self._falls_back)
+        backend = Backend(models.Unigram(learnt, UNKNOWN, False) if decodes else cutter)
         if decodes:
             controls = self.pieces[: self.n_controls]
             backend.add_special_tokens([AddedToken(x, normalized=False) for x in controls])
@@ -202,6 +229,10 @@ class SentencePieces:
         backend.normalizer = normalizers.Sequence(steps)
         backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=False)
         backend.decoder = decoders.Metaspace(prepend_scheme="always", split=False)
+        if self._falls_back:
+            apart = pre_tokenizers.Split(Regex(_SPELT_BYTE), "isolated")
+            backend.pre_tokenizer = pre_tokenizers.Sequence([backend.pre_tokenizer, apart])
+            backend.decoder = decoders.Sequence([decoders.ByteFallback(), backend.decoder])
         return str(backend.to_str())
 
 
@@ -215,15 +246,28 @@ def _precompiled(charsmap: bytes) -> Any:
         raise _damaged("the tokenizers library cannot read its table of characters", "") from None
 
 
-def _cutter(model: SentencePieceModel) -> models.Model:
-    """Return the library's model; pieces that spell no text are such that none holds them."""
+def _cutter(model: SentencePieceModel, *, with_bytes: bool = False) -> models.Model:
+    """Return the library's model; pieces that spell no text are such that none holds them.
+
+    `with_bytes`: it falls back to bytes itself, whose pieces a text can spell then (`_SPELT_BYTE`).
+    """
     if model.merges:
         return _merging(model)
+    scores = model.scores
+    if with_bytes:
+        scores |= dict.fromkeys(BYTE_PIECES, min(scores.values(), default=0.0))
     vocabulary = [
-        (piece.text if piece.kind == Kind.NORMAL else _NEVER + piece.text, piece.score)
+        (piece.text, scores[piece.text])
+        if piece.text in scores
+        else (_NEVER + piece.text, piece.score)
         for piece in model.pieces
     ]
-    return models.Unigram(vocabulary, model.unknown, False)
+    return models.Unigram(vocabulary, model.unknown, with_bytes)
+
+
+def _bytes(text: str) -> list[str]:
+    """Return the pieces of the bytes of a text."""
+    return [BYTE_PIECES[byte] for byte in text.encode()]
 
 
 def _merging(model: SentencePieceModel) -> models.BPE:

@@ -6,9 +6,10 @@ of google/sentencepiece): fields, each a number, a type and a value. It is forei
 is checked before it is followed, and what would cut otherwise than here is refused by its name.
 """
 
-__all__ = ["Kind", "Learnt", "SentencePieceModel", "read_model", "written"]
+__all__ = ["BYTE_PIECES", "Kind", "Learnt", "SentencePieceModel", "read_model", "written"]
 
 import math
+import re
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
@@ -23,6 +24,11 @@ _MOST_BYTES = 256 * 2**20
 _UNIGRAM, _BPE = 1, 2
 _ALGORITHMS = {_UNIGRAM: "unigram", _BPE: "BPE", 3: "words", 4: "characters"}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_SENTINEL = re.compile(r"▁<extra_id_\d{1,6}>")
+"""What mT5 learnt to fill in: pieces of its file that are defined by their user."""
+
+BYTE_PIECES = tuple(f"<0x{byte:02X}>" for byte in range(256))
+"""The pieces for the bytes of a character that no other piece spells."""
 
 
 class Kind(IntEnum):
@@ -59,6 +65,23 @@ class SentencePieceModel(NamedTuple):
     merges: bool = False
     """Whether neighbours are joined, the best piece first (BPE); else the likeliest pieces of a
     text are looked for (unigram)."""
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Those of the pieces that texts are cut to."""
+        kinds = (Kind.NORMAL, Kind.USER_DEFINED)
+        return {piece.text: piece.score for piece in self.pieces if piece.kind in kinds}
+
+    @property
+    def falls_back(self) -> bool:
+        """Whether what no piece spells is cut to the pieces of its bytes (UTF-8)."""
+        return any(piece.kind == Kind.BYTE for piece in self.pieces)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every byte has a piece, or none has."""
+        bytes_ = [piece.text for piece in self.pieces if piece.kind == Kind.BYTE]
+        return not bytes_ or sorted(bytes_) == sorted(BYTE_PIECES)
 
 
 class _BrokenError(Exception):
@@ -108,6 +131,8 @@ def _model(data: bytes) -> tuple[SentencePieceModel, str]:
     found = SentencePieceModel(
         pieces, unknown[0], charsmap, bool(flags[4]), merges=algorithm == _BPE
     )
+    if not found.whole:
+        raise _BrokenError
     return found, _refused(
         pieces, algorithm, no_prefix=not flags[3], odd=bool(suffix or not flags[5])
     )
@@ -118,10 +143,10 @@ def _refused(pieces: list[Learnt], algorithm: int, *, no_prefix: bool, odd: bool
         return f"algorithm is {_ALGORITHMS.get(algorithm, algorithm)}"
     if no_prefix or odd:
         return "spaces are not written as ▁ before each word"
-    kinds = {piece.kind for piece in pieces}
-    if Kind.BYTE in kinds:
-        return "pieces are bytes in part"
-    if Kind.USER_DEFINED in kinds:
+    if algorithm == _BPE and any(piece.kind == Kind.BYTE for piece in pieces):
+        return "pieces are bytes in part, and joined by merges"
+    own = [piece.text for piece in pieces if piece.kind == Kind.USER_DEFINED]
+    if own and (algorithm == _BPE or not all(map(_SENTINEL.fullmatch, own))):
         return "pieces are in part defined by its user"
     return ""
 
@@ -199,6 +224,7 @@ def written(model: SentencePieceModel) -> bytes:
         normalising += _key(number, _VARINT) + _written(flag)
     algorithm = _BPE if model.merges else _UNIGRAM
     trainer = _key(3, _VARINT) + _written(algorithm) + _key(40, _VARINT) + _written(model.unknown)
+    trainer += _key(35, _VARINT) + _written(model.falls_back)
     return b"".join(
         [*(_field(1, piece) for piece in pieces), _field(2, trainer), _field(3, normalising)]
     )

@@ -235,6 +235,11 @@ class Tokenizer:
         source = self._source
         return source.in_order() if isinstance(source, SentencePieces) else str(source.to_str())
 
+    @property
+    def in_library(self) -> bool:
+        """Whether the `tokenizers` library can cut as this does; not as subword-nmt."""
+        return not any(isinstance(one, SubwordPieces) for one in (self._source, self._target))
+
     def with_prefix(self, prefix: str) -> "Tokenizer":
         """Return one that puts these words before each source.
 

@@ -122,6 +122,9 @@ def _sorted(found: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         form, pieces = _vocabulary(found["vocab"])
         settings = plain(found["opt"])
         return {"toolkit": "opennmt", "settings": settings, "form": form, "pieces": pieces}, weights
+    if {"opt", "vocab"} <= keys:
+        problem = "its weights are not in it, but in a safetensors file beside it"
+        raise _RefusedError(problem, "save it with `--save_format pytorch` of OpenNMT-py")
     if "model" in keys and ("args" in keys or "cfg" in keys):
         cfg = found.get("cfg")
         form = "args" if cfg is None else "cfg"
@@ -155,6 +158,8 @@ def _tensors(state: Any) -> dict[str, Any]:
 def _vocabulary(vocab: Any) -> tuple[str, dict[str, list[str]]]:
     """Return the pieces of both sides, in the three forms that OpenNMT-py has had."""
     if isinstance(vocab, dict) and all(isinstance(vocab.get(x), list) for x in ("src", "tgt")):
+        if vocab.get("src_feats"):
+            raise _RefusedError("its words have features, which heedful does not read")
         form, sides = "lists", {side: vocab[side] for side in ("src", "tgt")}
     else:
         form = "fields" if isinstance(vocab, dict) else "torchtext"

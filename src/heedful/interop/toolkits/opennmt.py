@@ -1,7 +1,12 @@
 """A checkpoint of OpenNMT-py: one file with settings and vocabularies in it.
 
 Pre-norm with a norm at the end of each stack, the paper's sinusoids, a bias before the softmax;
-sources have no `</s>`.
+sources have no `</s>`. Names and options are those of the toolkit's versions 1.0 to 3.5:
+`onmt/encoders/transformer.py`, `decoders/transformer.py`, `modules/multi_headed_attn.py`,
+`modules/position_ffn.py`, `modules/embeddings.py`, `inputters/inputter.py` (`vocabs_to_dict`) and
+`opts.py`. Since 3.0 attention has no biases unless trained with `add_qkvbias`, since 3.2 the
+feed-forward layers have none unless with `add_ffnbias`; the tensors say which. `scaled-dot-flash`,
+the default of 3.5, is another program for the same attention.
 """
 
 __all__ = ["foreign"]
@@ -17,11 +22,15 @@ from heedful.interop.toolkits.sandbox import Opened
 from heedful.models.transformer import TransformerConfig
 from heedful.nn.attention import MultiHead
 from heedful.nn.embedding import ThreeWay, TwoWay, Untied
-from heedful.nn.feedforward import GELU, FeedForward, ReLU, Swish
+from heedful.nn.feedforward import GELU, FeedForward, ReLU, SwiGLU, Swish
 from heedful.nn.norm import LayerNorm, PreNorm
 from heedful.nn.position import NoPosition, Sinusoidal
 
-_NETWORKS: dict[str, FeedForward] = {"relu": ReLU(), "gelu": GELU(), "silu": Swish()}
+_NETWORKS: dict[str, type[ReLU | GELU | Swish]] = {"relu": ReLU, "gelu": GELU, "silu": Swish}
+_POSITIONS = {
+    "SinusoidalInterleaved": Sinusoidal(),
+    "SinusoidalConcat": Sinusoidal(layout="halves", rates="closed"),
+}
 _LUT = "embeddings.make_embedding.emb_luts.0.weight"
 _SOURCE, _TARGET = f"encoder.{_LUT}", f"decoder.{_LUT}"
 _IGNORED = (
@@ -30,13 +39,15 @@ _IGNORED = (
 )
 _NOT_DONE = {
     "copy_attn": False,
-    "self_attn_type": "scaled-dot",
     "model_type": "text",
     "max_relative_positions": 0,
+    "relative_positions_buckets": 0,
     "full_context_alignment": False,
     "parallel_residual": False,
     "multiquery": False,
     "num_kv": 0,
+    "sliding_window": 0,
+    "num_experts": 0,
     "layer_norm": "standard",
     "aan_useffn": False,
     "lambda_coverage": 0.0,
@@ -60,6 +71,8 @@ def foreign(opened: Opened, _folder: Path) -> Foreign:
         problem = f"its encoder is {kinds[0]} and its decoder {kinds[1]}"
         raise ModelError(problem, where=keys.where, fix="known: transformer")
     keys.must(**_NOT_DONE)
+    keys.word("self_attn_type", "scaled-dot", ["scaled-dot", "scaled-dot-flash"])
+    keys.word("generator_function", "softmax", ["softmax", "log_softmax"])
     prefix = _generator(opened)
     with settings_named(opened.checkpoint):
         model = _model(opened, keys)
@@ -70,7 +83,8 @@ def foreign(opened: Opened, _folder: Path) -> Foreign:
     copies = {_TARGET: _SOURCE} if shared else {}
     if tied:
         copies[output] = _TARGET
-    sides = [_vocabulary(opened, side) for side in ("src", "tgt")]
+    start = keys.word("decoder_start_token", "<s>", ["<s>", "</s>"])
+    sides = [_vocabulary(opened, side, start) for side in ("src", "tgt")]
     if one and sides[0].pieces != sides[1].pieces:
         problem = "its embeddings are shared and its two vocabularies are not one"
         raise ModelError(problem, where=str(opened.checkpoint))
@@ -117,6 +131,7 @@ def _model(opened: Opened, keys: Keys) -> TransformerConfig:
     scheme: ThreeWay | TwoWay | Untied = Untied(**ends)
     if tied:
         scheme = ThreeWay(**ends) if shared else TwoWay(**ends)
+    order = keys.word("position_encoding_type", "SinusoidalInterleaved", [*_POSITIONS])
     drop = keys.data.get("dropout")
     return TransformerConfig(
         d_model=size,
@@ -127,12 +142,22 @@ def _model(opened: Opened, keys: Keys) -> TransformerConfig:
         dropout=float(drop[0] if isinstance(drop, list) and drop else 0.1),
         max_length=_LONGEST,
         attention=MultiHead(bias=biased),
-        position=Sinusoidal() if placed else NoPosition(),
-        feed_forward=_NETWORKS[keys.word("pos_ffn_activation_fn", "relu", [*_NETWORKS])],
-        norm=LayerNorm(eps=1e-6),
+        position=_POSITIONS[order] if placed else NoPosition(),
+        feed_forward=_network(opened, keys),
+        norm=LayerNorm(eps=keys.real("norm_eps", 1e-6)),
         residual=PreNorm(),
         embedding=scheme,
     )
+
+
+def _network(opened: Opened, keys: Keys) -> FeedForward:
+    """Return the feed-forward layers; `w_3` is there where they are gated."""
+    name = keys.word("pos_ffn_activation_fn", "relu", [*_NETWORKS])
+    inside = "encoder.transformer.0.feed_forward"
+    biased = f"{inside}.w_1.bias" in opened.held
+    if name == "silu" and not biased and f"{inside}.w_3.weight" in opened.held:
+        return SwiGLU()
+    return _NETWORKS[name](bias=biased)
 
 
 def _first(keys: Keys, names: tuple[str, ...]) -> int:
@@ -145,6 +170,9 @@ def _first(keys: Keys, names: tuple[str, ...]) -> int:
 
 def _places(model: TransformerConfig) -> dict[str, Place]:
     width, d_ff = model.d_model, model.d_ff
+    gated = isinstance(model.feed_forward, SwiGLU)
+    inner = {"gate": "w_1", "inner": "w_3"} if gated else {"inner": "w_1"}
+    biased = isinstance(model.feed_forward, ReLU | GELU | Swish) and model.feed_forward.bias
     found: dict[str, Place] = {}
 
     def both(ours: str, theirs: str, shape: tuple[int, ...], *, bias: bool = True) -> None:
@@ -172,15 +200,17 @@ def _places(model: TransformerConfig) -> dict[str, Place]:
                 for part, its in _PARTS.items():
                     place = (f"{ours}.{own}.{part}", f"{theirs}.{name}.{its}", (width, width))
                     both(*place, bias=model.attention.bias)
-            both(f"{ours}.feed_forward.inner", f"{theirs}.feed_forward.w_1", (d_ff, width))
-            both(f"{ours}.feed_forward.outer", f"{theirs}.feed_forward.w_2", (width, d_ff))
+            inside = f"{theirs}.feed_forward"
+            for own, name in inner.items():
+                both(f"{ours}.feed_forward.{own}", f"{inside}.{name}", (d_ff, width), bias=biased)
+            both(f"{ours}.feed_forward.outer", f"{inside}.w_2", (width, d_ff), bias=biased)
         both(f"{side}_norm", f"{side}.layer_norm", (width,))
     return found
 
 
-def _vocabulary(opened: Opened, side: str) -> Vocabulary:
+def _vocabulary(opened: Opened, side: str, start: str) -> Vocabulary:
     pieces = opened.said["pieces"][side]
     where = f"{opened.checkpoint}, vocab, {side}"
     unknown = next((name for name in ("<unk>", "<UNK>") if name in pieces[:8]), "<unk>")
     pad = next((name for name in ("<blank>", "<pad>") if name in pieces[:8]), "<blank>")
-    return Vocabulary(pieces, pad, "<s>", "</s>", unknown, where)
+    return Vocabulary(pieces, pad, start, "</s>", unknown, where)

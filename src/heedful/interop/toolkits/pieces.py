@@ -20,6 +20,7 @@ from heedful.text.tokenizer import Tokenizer
 
 _CODES = ("bpecodes", "codes", "code", "bpe.codes", "codes.bpe", "bpe.{side}", "codes.{side}")
 _MODELS = ("sentencepiece.bpe.model", "sentencepiece.model", "spm.model", "{side}.model")
+_JOINER = "￭"
 _FIX = "name it by --pieces, and one of the target by --target-pieces"
 
 
@@ -49,6 +50,10 @@ def _file(side: Vocabulary, folder: Path, own: Sequence[str], given: Path | None
     marked = any(piece.endswith("@@") for piece in side.pieces)
     spaced = sum(piece.startswith("▁") for piece in side.pieces)
     if not marked and not spaced:
+        if any(_JOINER in piece for piece in side.pieces):
+            problem = f"its pieces are pyonmttok's, which have {_JOINER} where no space is"
+            fix = "known: subword-nmt, fastBPE, SentencePiece"
+            raise ModelError(problem, where=side.where, fix=fix)
         return given
     if given is not None:
         if not given.is_file():

@@ -26,7 +26,7 @@ def write_pieces(folder: Path, loaded: LoadedModel, kind: str, numbers: Sequence
     One of SentencePiece becomes the files of a MarianTokenizer, of a T5 a tokenizer.json as one
     shared vocabulary of ours does; two vocabularies of ours are two files, which `AutoTokenizer`
     does not join. Of BART and its kin any becomes a tokenizer.json with the `numbers` of the
-    weights.
+    weights. What cuts as subword-nmt is ours alone, since no tokenizer of transformers does.
     """
     tokenizer = loaded.tokenizer
     tokenizer.save(folder / OWN)
@@ -35,7 +35,9 @@ def write_pieces(folder: Path, loaded: LoadedModel, kind: str, numbers: Sequence
         **{name: CONTROL[number] for name, number in _SPECIAL.items()},
     }
     cutters = tokenizer.cutters()
-    if kind in ARCHITECTURES:
+    if not tokenizer.in_library:
+        pass  # the README says so
+    elif kind in ARCHITECTURES:
         data = library_file(loaded, numbers)
         if data is not None:
             text = json.dumps(data, ensure_ascii=False)
@@ -126,7 +128,7 @@ def _readme(loaded: LoadedModel, joined: bool) -> str:
     tokenizer, known = loaded.tokenizer, loaded.tokenizer.languages
     before = json.dumps(tokenizer.prefix and f"{tokenizer.prefix} ", ensure_ascii=False)[1:-1]
     if not joined:
-        use = _USE_OWN if tokenizer.shared else _USE_TWO
+        use = _USE_TWO if tokenizer.in_library and not tokenizer.shared else _USE_OWN
     elif tokenizer.framing.directed:
         source = loaded.languages.source if loaded.languages.source in known else known[0]
         opening = as_transformer(loaded.model, "an export").config.opening

@@ -1,7 +1,8 @@
 """The vocabulary of a T5 folder: `spiece.model` or `tokenizer.json`, and T5's sentinels behind it.
 
-Its pieces are numbered as the file has them, then come `<extra_id_99>` to `<extra_id_0>`, then rows
-of the weights that are no piece's. Our control pieces are the first here, as in `vocabulary.py`.
+Its pieces are numbered as the file has them, then come `<extra_id_99>` to `<extra_id_0>`, which are
+in the file of mT5 (`▁<extra_id_0>`), then rows of the weights that are no piece's. Our control
+pieces are the first here, as in `vocabulary.py`.
 """
 
 __all__ = ["numbered"]
@@ -16,6 +17,7 @@ from typing import Any
 from heedful.errors import ModelError
 from heedful.interop.huggingface.config import read_json
 from heedful.interop.huggingface.seq2seq.t5 import DescribedT5
+from heedful.interop.huggingface.seq2seq.tokenizer_json import bytes_among
 from heedful.interop.huggingface.seq2seq.vocabulary import OWN, Numbered, not_of, own
 from heedful.model_header import Languages
 from heedful.text.pieces import CONTROL
@@ -64,7 +66,7 @@ def numbered(folder: Path, said: DescribedT5) -> Numbered:
 def _pieces(folder: Path, model: SentencePieceModel, size: int) -> list[str]:
     """Return all pieces in the order of their numbers; sentinels are added where there are none."""
     pieces = [piece.text for piece in model.pieces]
-    if any(re.fullmatch(r"<extra_id_\d+>", piece) for piece in pieces):
+    if any(re.fullmatch(r"▁?<extra_id_\d+>", piece) for piece in pieces):
         return pieces
     settings = folder / "tokenizer_config.json"
     count = read_json(settings).get("extra_ids") if settings.is_file() else None
@@ -77,31 +79,25 @@ def _library_model(path: Path) -> SentencePieceModel:
     data = read_json(path)
     try:
         model: dict[str, Any] = data["model"]
-        if model.get("type") not in (None, "Unigram") or model.get("byte_fallback"):
-            problem = "it is no unigram model, or has pieces for bytes, and heedful knows neither"
-            raise ModelError(problem, where=str(path), fix="take another model")
+        if model.get("type") not in (None, "Unigram"):
+            raise ModelError("it is no unigram model", where=str(path), fix="take another model")
         unknown = int(model["unk_id"])
         special = {str(one["content"]) for one in data["added_tokens"] if one["special"]}
-        learnt = [
-            Learnt(str(text), float(score), _kind(str(text), number == unknown, special))
-            for number, (text, score) in enumerate(model["vocab"])
-        ]
+        scores = [(str(text), float(score)) for text, score in model["vocab"]]
+        bytes_ = bytes_among(dict(scores), model, path)
+        kinds = dict.fromkeys(special, Kind.CONTROL) | dict.fromkeys(bytes_, Kind.BYTE)
+        learnt = [Learnt(*one, kinds.get(one[0], Kind.NORMAL)) for one in scores]
+        learnt[unknown] = learnt[unknown]._replace(kind=Kind.UNKNOWN)
         added = {int(one["id"]): str(one["content"]) for one in data["added_tokens"]}
         while len(learnt) in added:
             learnt.append(Learnt(added[len(learnt)], 0.0, Kind.CONTROL))
         charsmap = base64.b64decode(_charsmap(data.get("normalizer")), validate=True)
-    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, binascii.Error) as error:
         raise ModelError("not the tokenizer of a T5", where=str(path), fix=_FIX) from error
     texts = {piece.text for piece in learnt}
     if not 0 <= unknown < len(learnt) or len(texts) != len(learnt) or "" in texts:
         raise ModelError("not the tokenizer of a T5", where=str(path), fix=_FIX)
     return SentencePieceModel(learnt, unknown, charsmap, extra_spaces_removed=True)
-
-
-def _kind(text: str, unknown: bool, special: set[str]) -> Kind:
-    if unknown:
-        return Kind.UNKNOWN
-    return Kind.CONTROL if text in special else Kind.NORMAL
 
 
 def _charsmap(normalizer: Any) -> str:

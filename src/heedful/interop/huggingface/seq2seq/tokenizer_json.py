@@ -4,17 +4,18 @@
 are joined go out, for `multilingual.py`.
 """
 
-__all__ = ["byte_pieces", "rows_of", "sentence_pieces"]
+__all__ = ["byte_pieces", "bytes_among", "rows_of", "sentence_pieces"]
 
 import base64
 import binascii
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from heedful.errors import ModelError
 from heedful.interop.huggingface.config import read_json
 from heedful.interop.huggingface.seq2seq.vocabulary import FIX
-from heedful.text.sentencepiece_file import Kind, Learnt, SentencePieceModel
+from heedful.text.sentencepiece_file import BYTE_PIECES, Kind, Learnt, SentencePieceModel
 
 _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 
@@ -54,21 +55,42 @@ def sentence_pieces(path: Path) -> tuple[SentencePieceModel, dict[str, int]]:
     if kind == "Unigram":
         listed = model.get("vocab")
         scores = _scores(listed, path)
+        bytes_ = bytes_among(scores, model, path)
         rows = {text: at for at, text in enumerate(scores)}
-    elif kind == "BPE":
+    elif kind == "BPE" and not model.get("byte_fallback"):
+        bytes_ = ()
         rows = rows_of(_part(model, "vocab"), path)
         ranks: dict[str, float] = {}
         for rank, (left, right) in enumerate(_merges(model, path)):
             ranks.setdefault(left + right, -float(rank))
         scores = {text: ranks.get(text, -1e9) for text in sorted(rows, key=rows.__getitem__)}
     else:
-        raise ModelError("its model is neither Unigram nor BPE", where=str(path), fix=FIX)
-    spelled = {text: score for text, score in scores.items() if text not in {*added, *_SPECIAL}}
+        problem = "its model is neither Unigram, nor BPE without pieces for bytes"
+        raise ModelError(problem, where=str(path), fix="take another model")
+    never = {*added, *_SPECIAL}
+    spelled = {text: score for text, score in scores.items() if text not in never}
     learnt = [Learnt("<unk>", 0.0, Kind.UNKNOWN)]
-    learnt += [Learnt(text, score, Kind.NORMAL) for text, score in spelled.items()]
+    kinds = dict.fromkeys(bytes_, Kind.BYTE)
+    learnt += [Learnt(*one, kinds.get(one[0], Kind.NORMAL)) for one in spelled.items()]
     charsmap = _charsmap(data.get("normalizer"), path)
     found = SentencePieceModel(learnt, 0, charsmap, True, merges=kind == "BPE")
     return found, rows | added
+
+
+def bytes_among(
+    pieces: Mapping[str, float], model: Mapping[str, Any], path: Path
+) -> tuple[str, ...]:
+    """Return the pieces for bytes if every byte has one, else none.
+
+    A text is cut to them even where `byte_fallback` is false, which transformers writes of mT5,
+    whose weights learnt SentencePiece's cuts. Raises ModelError if it is true and a byte has none.
+    """
+    if pieces.keys() >= {*BYTE_PIECES}:
+        return BYTE_PIECES
+    if model.get("byte_fallback"):
+        problem = '"byte_fallback" is true, and a byte has no piece'
+        raise ModelError(problem, where=str(path), fix=FIX)
+    return ()
 
 
 def _part(data: dict[str, Any], key: str) -> dict[str, Any]:

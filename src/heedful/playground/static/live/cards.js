@@ -4,22 +4,31 @@
 
 import { get } from "heedful/live/client.js";
 
-/** @type {Promise<any[]> | null} */
+/** @type {Promise<any> | null} */
 let asked = null;
+
+function listed() {
+  asked ??= get("/api/models").catch((error) => {
+    asked = null;
+    throw error;
+  });
+  return asked;
+}
 
 /**
  * Return all models as the server lists them.
  * @returns {Promise<any[]>}
  */
-export function models() {
-  asked ??= get("/api/models").then(
-    (found) => found.models,
-    (error) => {
-      asked = null;
-      throw error;
-    },
-  );
-  return asked;
+export async function models() {
+  return (await listed()).models;
+}
+
+/**
+ * Return the recurrent model that stands beside them in the tour, null if there is none.
+ * @returns {Promise<any>}
+ */
+export async function beside() {
+  return (await listed()).beside;
 }
 
 /**

@@ -315,4 +315,57 @@ export const TEXTS = {
   "tour.it.rule":
     "Heedful says that a model resolves “it” only where attention, what changes without it, and " +
     "the output agree.",
+
+  // 12
+  "tour.rnn.short": "An RNN",
+  "tour.rnn.title": "What an RNN would do here",
+  "tour.rnn.1":
+    "In the years before the Transformer, networks that translated were recurrent. Here a real " +
+    "one, a small {rnn}, translates your sentence, too. Both models take the likeliest piece at " +
+    "every step.",
+  "tour.rnn.2":
+    "It reads one piece after the other and keeps one list of numbers, which it changes at each. " +
+    "Its decoder gets the list as it is in the end, and nothing else. A Transformer's decoder " +
+    "can look back at every piece.",
+  "tour.rnn.other":
+    "This {rnn} translates {pairs} alone, and your sentence goes another way. Take one of these.",
+  "tour.rnn.pair": "{from} to {to}",
+  "tour.rnn.and": " and ",
+  "tour.rnn.transformer": "Transformer",
+  "tour.rnn.weights": "{weights} weights.",
+  "tour.rnn.learnt": "Trained in {steps} steps on {pieces} pieces of translations, from:",
+  "tour.rnn.unsaid": "Its card does not say what it learnt from.",
+  "tour.rnn.endless": "It came to no end: the search stopped it here.",
+  "tour.rnn.same":
+    "Both write the same here. On short sentences an RNN may do as well; try a longer one.",
+  "tour.rnn.differ": "They write differently here. Judge for yourself which is better.",
+  "tour.rnn.fair":
+    "One sentence is no proof, and this is no fair fight: the two differ in size, and in what " +
+    "and how long they learnt. heed claims measures models of equal size on equal data; the " +
+    "story is told in docs/from-rnn-to-transformer.md.",
+  "tour.rnn.list": "All of it in one list",
+  "tour.rnn.handed":
+    "The {rnn}'s decoder gets {handed} numbers, of this sentence as of any other. The " +
+    "Transformer's gets {all} of this one, and more of a longer one.",
+  "tour.rnn.caption": "What each translation hangs on",
+  "tour.rnn.word": "word",
+  "tour.rnn.how":
+    "One word at a time is blanked out: its numbers become zeros. The bar is how much less " +
+    "likely that makes the model's translation (in logarithms), as a share of all such losses. " +
+    "A word without a bar was not needed for it.",
+  "tour.rnn.backward":
+    "The {rnn} reads from the end, so that it read the first half of your sentence last. {own} " +
+    "of what its translation hangs on lies there; of the Transformer's it is {other}.",
+  "tour.rnn.forward":
+    "The {rnn} read the second half of your sentence last. {own} of what its translation hangs " +
+    "on lies there; of the Transformer's it is {other}.",
+  "tour.rnn.waiting": "One step after the other",
+  "tour.rnn.steps":
+    "{rnn}: {reading} + {writing} = {steps} steps that wait for each other. Transformer: " +
+    "{read} + {written} = {others}.",
+  "tour.rnn.seconds":
+    "Blue is reading, orange writing. The Transformer reads all pieces at once; writing goes " +
+    "piece by piece in both. In training, where the translation is known, it needs 1 + 1. Steps " +
+    "are no seconds: on short sentences and few cores an RNN may be as fast.",
+  "tour.rnn.longer": "Try a longer sentence",
 };

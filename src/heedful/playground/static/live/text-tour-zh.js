@@ -275,4 +275,51 @@ export const TEXTS = {
   "tour.it.word": "与哪个词比较",
   "tour.it.rule":
     "只有当注意力、去掉它之后的变化、译文三者一致时，heedful 才说模型弄清了“它”指谁。",
+
+  // 12
+  "tour.rnn.short": "换成 RNN",
+  "tour.rnn.title": "换成 RNN 会怎样",
+  "tour.rnn.1":
+    "在 Transformer 之前的几年里，做翻译的神经网络都是循环的。这里有一个真正的小 {rnn}，" +
+    "它也来翻译你的句子。两个模型每一步都取最可能的词元。",
+  "tour.rnn.2":
+    "它一个词元一个词元地读，只保留一串数，每读一个就改一次。解码器拿到的只有最后那一串数，" +
+    "别的什么也没有。Transformer 的解码器则可以回看每一个词元。",
+  "tour.rnn.other": "这个 {rnn} 只会翻译{pairs}，你的句子不在此列。选用下面的句子吧。",
+  "tour.rnn.pair": "{from}到{to}",
+  "tour.rnn.and": "、",
+  "tour.rnn.transformer": "Transformer",
+  "tour.rnn.weights": "{weights} 个权重。",
+  "tour.rnn.learnt": "训练了 {steps} 步，读过 {pieces} 个译文词元，来自：",
+  "tour.rnn.unsaid": "它的说明没有写明学了什么。",
+  "tour.rnn.endless": "它没有自己结束，是搜索让它停在这里的。",
+  "tour.rnn.same": "这里两者写得一样。短句子上，RNN 可能同样好；换个长一点的句子试试。",
+  "tour.rnn.differ": "这里两者写得不一样。哪个更好，请你自己判断。",
+  "tour.rnn.fair":
+    "一个句子不算证明，这场比试也不公平：两个模型大小不同，学的内容和时间也不同。" +
+    "heed claims 用同样大小的模型和同样的数据来测量；" +
+    "来龙去脉见 docs/from-rnn-to-transformer.zh-CN.md。",
+  "tour.rnn.list": "全都装进一串数",
+  "tour.rnn.handed":
+    "{rnn} 的解码器拿到 {handed} 个数，不论句子长短。" +
+    "Transformer 的解码器这次拿到 {all} 个，句子越长，拿到的越多。",
+  "tour.rnn.caption": "译文靠的是哪些词",
+  "tour.rnn.word": "词",
+  "tour.rnn.how":
+    "每次抹去一个词，把它的数都换成零。条形表示模型的译文因此变得不可能了多少（按对数计），" +
+    "占全部损失的几成。没有条形的词，译文用不着它。",
+  "tour.rnn.backward":
+    "{rnn} 从句尾往前读，所以你的句子的前半是它最后读到的。它的译文有 {own} 靠这一半；" +
+    "Transformer 的译文有 {other}。",
+  "tour.rnn.forward":
+    "你的句子的后半是 {rnn} 最后读到的。它的译文有 {own} 靠这一半；" +
+    "Transformer 的译文有 {other}。",
+  "tour.rnn.waiting": "一步等一步",
+  "tour.rnn.steps":
+    "{rnn}：{reading} + {writing} = {steps} 步，一步等一步。" +
+    "Transformer：{read} + {written} = {others} 步。",
+  "tour.rnn.seconds":
+    "蓝色是读，橙色是写。Transformer 一次读完所有词元；写的时候，两者都是一个一个地写。" +
+    "训练时译文是已知的，它只要 1 + 1 步。步数不等于秒数：句子短、核心少的时候，RNN 可能一样快。",
+  "tour.rnn.longer": "试试更长的句子",
 };

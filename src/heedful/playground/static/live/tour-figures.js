@@ -12,6 +12,7 @@ import { pronoun } from "heedful/live/tour-it.js";
 import { counted, joined, quoted, radios, said } from "heedful/live/tour-kit.js";
 import { machine } from "heedful/live/tour-machine.js";
 import { positions } from "heedful/live/tour-positions.js";
+import { recurrent } from "heedful/live/tour-rnn.js";
 import { embeddings } from "heedful/live/tour-vectors.js";
 
 /** @typedef {import("heedful/live/tour-kit.js").Look} Look */
@@ -32,6 +33,7 @@ export const FIGURES = {
   cross,
   softmax: softmaxed,
   it: pronoun,
+  rnn: recurrent,
 };
 
 /** @param {Look} look */

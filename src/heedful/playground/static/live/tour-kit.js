@@ -17,6 +17,8 @@ import { UNSPACED, rowOfHead, tellingHead } from "heedful/live/tour-maths.js";
  * @property {any} state - The page's.
  * @property {string} model - The model's name, as the server knows it.
  * @property {any} card - What the model is like; null until the server said it.
+ * @property {[string, string][]} ways - What the model translates, from which language to which.
+ * @property {any} beside - The recurrent model beside the others, null if there is none.
  * @property {{source: string, target: string}} spoken - The languages of both sides.
  * @property {Record<string, any>} choice - What was chosen in the tour.
  * @property {(change: Record<string, any>) => void} choose - Choose, and draw anew.

@@ -14,10 +14,11 @@ import { largest, pronounStep, rowOfHead } from "heedful/live/tour-maths.js";
  * @typedef {object} Step
  * @property {string} name
  * @property {string[]} needs - Of the trace: "encoder", "decoder", "cross", "steps".
- * @property {string} panel - The name of the panel that shows the same.
+ * @property {string} panel - The name of the panel that shows the same; empty: none does.
  * @property {(look: import("heedful/live/tour-kit.js").Look) => [string, any][]} show - What is
  *   told, so that the panel shows it.
  * @property {string[]} code
+ * @property {boolean} [beside] - Whether it needs a recurrent model beside the others.
  */
 
 const PIECES = { panel: "tokens", show: () => [] };
@@ -97,7 +98,28 @@ export const STEPS = [
     show: (look) => pairTold(look),
     code: ["inspect/what_if.py:what_if", "inspect/heads/verdict.py:verdict"],
   },
+  {
+    name: "rnn",
+    needs: ["steps"],
+    panel: "",
+    show: () => [],
+    code: [
+      "models/recurrent.py:Recurrent.encode",
+      "models/recurrent.py:Recurrent.new_cache",
+      "models/wiring.py:Unattended",
+      "inspect/dependence.py:dependence",
+    ],
+    beside: true,
+  },
 ];
+
+/**
+ * Return the steps that there are.
+ * @param {any} beside - The recurrent model that stands beside the others, if one does.
+ */
+export function stepsOf(beside) {
+  return STEPS.filter((step) => beside || !step.beside);
+}
 
 /** Code that does a step in one kind of model alone, by a fact of its card. */
 export const CODE_BY_KIND = {

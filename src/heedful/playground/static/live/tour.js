@@ -1,5 +1,5 @@
 /**
- * `<heed-tour>`: eleven steps through the machine, on the user's own sentence.
+ * `<heed-tour>`: step by step through the machine, on the user's own sentence.
  *
  * It is open while the page's tab is "tour". It tells `change` with what is to be otherwise in the
  * state (the step, the tab when it is closed, the panel that shows the same), and `view`, `step`,
@@ -9,26 +9,29 @@
 import { make, tell } from "heedful/dom.js";
 import { t } from "heedful/i18n.js";
 import { languages } from "heedful/wire.js";
-import { models } from "heedful/live/cards.js";
+import { beside, models } from "heedful/live/cards.js";
 import { ask, get } from "heedful/live/client.js";
 import { FIGURES } from "heedful/live/tour-figures.js";
 import { tries } from "heedful/live/tour-it.js";
 import { counted } from "heedful/live/tour-kit.js";
 import { firstPiece, firstStep, stepThatIs } from "heedful/live/tour-maths.js";
-import { STEPS, codeOf, ready } from "heedful/live/tour-steps.js";
+import { cellOf } from "heedful/live/tour-rnn.js";
+import { codeOf, ready, stepsOf } from "heedful/live/tour-steps.js";
 
 /** Keys that go from step to step, where nothing in the tour needs them itself. */
 const KEYS = {
   ArrowRight: (step) => step + 1,
   ArrowLeft: (step) => step - 1,
   Home: () => 0,
-  End: () => STEPS.length - 1,
+  End: (step, count) => count - 1,
 };
 
 export class Tour extends HTMLElement {
   #trace = null;
   #state = null;
   #models = null;
+  #beside = null;
+  #steps = stepsOf(null);
   #step = 0;
   #choice = {};
   #answers = new Map();
@@ -53,7 +56,6 @@ export class Tour extends HTMLElement {
       make("button", { type: "button", class: name, "data-key": name, on: { click } });
     this.progress = make("p", { class: "progress" });
     this.dots = make("div", { class: "dots", "aria-hidden": "true" });
-    this.dots.append(...STEPS.map(() => make("i")));
     this.smaller = button("smaller", () => this.#fold(!this.classList.contains("folded")));
     this.close = button("close", () => this.#shut());
     this.heading = make("h2", { tabindex: "-1", id: "tour-heading" });
@@ -101,7 +103,7 @@ export class Tour extends HTMLElement {
    */
   update(state, anew = false) {
     this.#state = state;
-    const step = stepThatIs(state.step_of_tour, STEPS.length);
+    const step = stepThatIs(state.step_of_tour, this.#steps.length);
     const moved = step !== this.#step;
     this.#step = step;
     if (state.tab !== "tour") return this.#hide();
@@ -129,18 +131,18 @@ export class Tour extends HTMLElement {
     this.#opener = document.activeElement;
     this.hidden = false;
     document.documentElement.dataset.tour = "open";
-    if (!this.#models) this.#learn();
-    this.#arrive();
+    this.#learn().then(() => this.hidden || this.#arrive());
   }
 
-  /** Ask what the models are like: their cards are not in a trace. */
+  /** Ask what the models are like, and whether one stands beside them: it is not in a trace. */
   async #learn() {
-    this.#models = [];
+    if (this.#models) return;
     try {
-      this.#models = await models();
-      if (!this.hidden) this.#write();
+      [this.#models, this.#beside] = await Promise.all([models(), beside()]);
+      this.#steps = stepsOf(this.#beside);
+      this.#step = stepThatIs(this.#state.step_of_tour, this.#steps.length);
     } catch {
-      this.#models = null;
+      // They are asked for again when the tour is opened anew.
     }
   }
 
@@ -160,8 +162,8 @@ export class Tour extends HTMLElement {
   }
 
   #go(asked) {
-    const step = stepThatIs(asked, STEPS.length);
-    if (asked < 0 || asked >= STEPS.length || step === this.#step) return;
+    const step = stepThatIs(asked, this.#steps.length);
+    if (asked < 0 || asked >= this.#steps.length || step === this.#step) return;
     this.#step = step;
     tell(this, "change", { step_of_tour: step });
     this.#arrive();
@@ -185,19 +187,18 @@ export class Tour extends HTMLElement {
       this.#shut();
     } else if (KEYS[event.key] && !event.target.closest("input, select, textarea")) {
       event.preventDefault();
-      this.#go(KEYS[event.key](this.#step));
+      this.#go(KEYS[event.key](this.#step, this.#steps.length));
     }
   }
 
   /** Write all texts of the step, and draw its figure. */
   #write() {
-    const step = STEPS[this.#step];
+    const step = this.#steps[this.#step];
     const facts = this.#facts();
-    const count = { n: this.#step + 1, of: STEPS.length };
+    const count = { n: this.#step + 1, of: this.#steps.length };
     this.progress.textContent = t("tour.progress", count);
-    [...this.dots.children].forEach((dot, place) =>
-      dot.classList.toggle("done", place <= this.#step),
-    );
+    const dot = (_, place) => make("i", { class: place <= this.#step ? "done" : "" });
+    this.dots.replaceChildren(...this.#steps.map(dot));
     this.heading.textContent = t(`tour.${step.name}.title`, facts);
     const paragraphs = [1, 2, 3].map((number) => t(`tour.${step.name}.${number}`, facts));
     const known = paragraphs.filter((text) => !text.startsWith(`tour.${step.name}.`));
@@ -206,8 +207,8 @@ export class Tour extends HTMLElement {
     const links = codeOf(step, this.#card()).map(linked);
     this.code.replaceChildren(t("tour.code"), " ", ...links.flatMap((one) => [one, " "]));
     this.back.disabled = this.#step === 0;
-    this.next.disabled = this.#step === STEPS.length - 1;
-    this.look.hidden = !ready(step, this.#trace);
+    this.next.disabled = this.#step === this.#steps.length - 1;
+    this.look.hidden = !step.panel || !ready(step, this.#trace);
     this.#draw();
   }
 
@@ -221,7 +222,7 @@ export class Tour extends HTMLElement {
     this.smaller.textContent = t(folded ? "tour.larger" : "tour.smaller");
     this.smaller.setAttribute("aria-expanded", String(!folded));
     this.jump.setAttribute("aria-label", t("tour.jump"));
-    const names = STEPS.map(({ name }, place) =>
+    const names = this.#steps.map(({ name }, place) =>
       make("option", { value: place, text: `${place + 1}. ${t(`tour.${name}.short`)}` }),
     );
     this.jump.replaceChildren(...names);
@@ -233,7 +234,7 @@ export class Tour extends HTMLElement {
     const active = this.figure.contains(document.activeElement) ? document.activeElement : null;
     const key = active?.dataset.key;
     this.#width = this.figure.clientWidth;
-    const step = STEPS[this.#step];
+    const step = this.#steps[this.#step];
     this.figure.dataset.step = step.name;
     this.figure.replaceChildren(...this.#nodes(step));
     if (!active) return;
@@ -272,6 +273,8 @@ export class Tour extends HTMLElement {
       state: this.#state,
       model: this.#model(),
       card: this.#card(),
+      ways: this.#played()?.ways ?? [],
+      beside: this.#beside,
       spoken: this.#trace ? languages(this.#trace.wire) : { source: "", target: "" },
       choice: { ...this.#first(), ...this.#choice },
       choose: (change) => this.#choose(change),
@@ -303,8 +306,12 @@ export class Tour extends HTMLElement {
     return this.#state?.model || this.#trace?.wire.model.name || "";
   }
 
+  #played() {
+    return this.#models?.find(({ name }) => name === this.#model()) ?? this.#models?.[0];
+  }
+
   #card() {
-    const model = this.#models?.find(({ name }) => name === this.#model()) ?? this.#models?.[0];
+    const model = this.#played();
     return model ? { ...model.card, atlas: model.atlas } : null;
   }
 
@@ -324,13 +331,14 @@ export class Tour extends HTMLElement {
       targets: model.vocabulary?.[1].toLocaleString("en"),
       beam: this.#state?.beam,
       ff: this.#card()?.d_ff,
+      rnn: this.#beside && cellOf(this.#beside),
     };
     return Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, value ?? "…"]));
   }
 
   /** Let the panel behind the tour show the same. */
   #show() {
-    const { panel, show } = STEPS[this.#step];
+    const { panel, show } = this.#steps[this.#step];
     tell(this, "change", { panel });
     for (const [name, detail] of show(this.#look())) tell(this, name, detail);
     const element = document.getElementById(`panel-${panel}`);
@@ -367,7 +375,7 @@ export class Tour extends HTMLElement {
 
   /** A trace that comes to no end is told by the page's own state alone. */
   #stateTold() {
-    if (!this.hidden && !ready(STEPS[this.#step], this.#trace)) this.#draw();
+    if (!this.hidden && !ready(this.#steps[this.#step], this.#trace)) this.#draw();
   }
 
   #resized() {
