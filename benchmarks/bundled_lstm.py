@@ -109,12 +109,12 @@ def words(corpus: Path, steps: int, vocabulary: int) -> list[str]:
 
 def table(scores: dict[str, dict[str, dict[str, float]]]) -> str:
     """Return the scores as the last part of its card."""
-    rows = [
-        f"| Tatoeba, test | {way} | {bleu['value']:.1f} ({bleu['low']:.1f} to {bleu['high']:.1f}) "
-        f"| {chrf['value']:.1f} |\n"
-        for way, (bleu, chrf) in ((way, (x["bleu"], x["chrf"])) for way, x in scores.items())
-    ]
-    return "\n| set, beam 4 | way | BLEU | chrF |\n|---|---|---|---|\n" + "".join(rows)
+    made = "\n| set, beam 4 | way | BLEU | chrF |\n|---|---|---|---|\n"
+    for way, found in scores.items():
+        bleu, chrf = found["bleu"], found["chrf"]
+        said = f"{bleu['value']:.1f} ({bleu['low']:.1f} to {bleu['high']:.1f})"
+        made += f"| Tatoeba, test | {way} | {said} | {chrf['value']:.1f} |\n"
+    return made
 
 
 def scored(model: Path, corpus: Path, source: str, target: str) -> dict[str, dict[str, float]]:

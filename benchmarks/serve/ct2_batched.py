@@ -22,10 +22,10 @@ from heedful.translation import Candidate, Translation
 class ForeignEngine:
     """CTranslate2 as the batcher's engine, which translates in batches alone."""
 
-    lanes, workers = 0, 2
+    lanes = 0
 
     def __init__(self, foreign: Foreign, to: str | None) -> None:
-        self._foreign, self._to = foreign, to
+        self._foreign, self._to, self.workers = foreign, to, foreign.cores
 
     def sizes(self, texts: Sequence[str], how: How) -> list[int]:
         """Return the number of source pieces of every text."""

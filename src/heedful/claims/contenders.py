@@ -1,6 +1,6 @@
 """The translators that are compared, each made as large as the Transformer it stands beside."""
 
-__all__ = ["FACTORS", "MODELS", "at_rate", "solved", "tuned"]
+__all__ = ["FACTORS", "MODELS", "at_rate", "rate_of", "solved", "tuned"]
 
 from typing import Any
 
@@ -80,6 +80,10 @@ def tuned(name: str, like: RunConfig, vocabulary: int) -> RunConfig:
 
 def at_rate(config: RunConfig, factor: float) -> RunConfig:
     """Return the settings with so many times their learning rate."""
-    schedule = config.schedule
-    assert isinstance(schedule, Linear)  # as all material is learnt
-    return merged(config, {"schedule": {"peak": factor * schedule.peak}})
+    return merged(config, {"schedule": {"peak": factor * rate_of(config)}})
+
+
+def rate_of(config: RunConfig) -> float:
+    """Return the peak of the learning rate."""
+    assert isinstance(config.schedule, Linear)  # as all material is learnt
+    return config.schedule.peak

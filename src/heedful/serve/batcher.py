@@ -93,8 +93,8 @@ class Batcher(Served):
 
     @property
     def _seen(self) -> float | None:
-        every = (self._began, self._workers.seen, self._desk.seen)
-        return min((one for one in every if one is not None), default=None)
+        both = (self._workers.seen, self._desk.seen)
+        return min((one for one in both if one is not None), default=None)
 
     # Beginning and end
 

@@ -1,5 +1,5 @@
 /**
- * The tour's last figure: what the model really does with "it", as the server's evidence says.
+ * The tour's figure of "it": what the model really does with it, as the server's evidence says.
  */
 
 import { make } from "heedful/dom.js";
@@ -7,7 +7,7 @@ import { t } from "heedful/i18n.js";
 import { plain } from "heedful/numbers.js";
 import { evidenceSaid } from "heedful/live/said.js";
 import { itPiece, nounPiece, pronounStep, pronouns } from "heedful/live/tour-maths.js";
-import { later, quoted, said, select } from "heedful/live/tour-kit.js";
+import { later, offered, quoted, said, select } from "heedful/live/tour-kit.js";
 
 /** @typedef {import("heedful/live/tour-kit.js").Look} Look */
 
@@ -42,16 +42,7 @@ export function tries(look) {
   const asked = [STORY.en, tasty, STORY.zh].filter(
     ({ text, to }) => text !== wire?.source.text || to !== wire?.to,
   );
-  const buttons = asked.map((one, place) =>
-    make("button", {
-      type: "button",
-      class: "toggle try",
-      "data-key": `try:${place}`,
-      text: `${one.text} → ${one.to}`,
-      on: { click: () => look.tell("ask", one) },
-    }),
-  );
-  return make("div", { class: "tries", role: "group", "aria-label": t("tour.it.try") }, ...buttons);
+  return offered(look, asked, t("tour.it.try"), "try");
 }
 
 /** Compare with the sentence in which "it" is the other noun. */

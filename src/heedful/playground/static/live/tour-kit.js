@@ -281,3 +281,23 @@ export function joined(...sentences) {
 export function quoted(piece) {
   return t("tour.quoted", { text: plain(piece) });
 }
+
+/**
+ * Offer sentences as buttons that ask for them.
+ * @param {Look} look
+ * @param {{text: string, to: string}[]} asked
+ * @param {string} title
+ * @param {string} key - By which a button is found again when the figure is drawn anew.
+ */
+export function offered(look, asked, title, key) {
+  const buttons = asked.map((one, place) =>
+    make("button", {
+      type: "button",
+      class: "toggle try",
+      "data-key": `${key}:${place}`,
+      text: `${one.text} → ${one.to}`,
+      on: { click: () => look.tell("ask", one) },
+    }),
+  );
+  return make("div", { class: "tries", role: "group", "aria-label": title }, ...buttons);
+}

@@ -7,7 +7,7 @@ import { draw, make, table } from "heedful/dom.js";
 import { t } from "heedful/i18n.js";
 import { percent } from "heedful/numbers.js";
 import { languageName } from "heedful/live/names.js";
-import { joined, later, said } from "heedful/live/tour-kit.js";
+import { joined, later, offered, said } from "heedful/live/tour-kit.js";
 
 /** @typedef {import("heedful/live/tour-kit.js").Look} Look */
 /** @typedef {{name: string, card: any, found: any}} Side - A model, and what it answered. */
@@ -210,20 +210,6 @@ function longer(look) {
     .flatMap(([from, to]) => (LONGER[from] ?? []).map((text) => ({ text, from: "", to })))
     .filter(({ text }) => text !== trace.wire.source.text);
   if (asked.length === 0) return make("div");
-  const buttons = asked.map((one, place) =>
-    make("button", {
-      type: "button",
-      class: "toggle try",
-      "data-key": `longer:${place}`,
-      text: `${one.text} → ${one.to}`,
-      on: { click: () => look.tell("ask", one) },
-    }),
-  );
   const title = t(own ? "tour.rnn.longer" : "tour.it.try");
-  return make(
-    "div",
-    {},
-    make("h3", { text: title }),
-    make("div", { class: "tries", role: "group", "aria-label": title }, ...buttons),
-  );
+  return make("div", {}, make("h3", { text: title }), offered(look, asked, title, "longer"));
 }
