@@ -15,7 +15,7 @@ from heedful.claims.learning import learnt
 from heedful.claims.material import MULTI30K, grouped, material, missing_multi30k
 from heedful.config import merged
 
-TRIED = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+TRIED = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Times the peak of the learning rate that the settings say."""
 
 SHARE = 4
