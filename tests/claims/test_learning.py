@@ -28,6 +28,7 @@ from heedful.models.transformer import TransformerConfig
 from heedful.progress import Progress
 from heedful.run_task import RunResult
 from heedful.search import Greedy
+from heedful.train.doctor import Diverged
 from heedful.train.loop import Outcome
 
 STEPS = 4
@@ -97,6 +98,23 @@ def test_each_model_is_tuned_alike(place: Place) -> None:
     assert figures["rate"] == 2 * material._SHAPES[MULTI30K, "quick"]["schedule"]["peak"]
     (table,) = tuning.CLAIM.report([Measured(case, figures)]).tables
     assert table.rows[0][0] == "Transformer"
+
+
+def test_a_rate_with_which_a_training_diverges_is_the_worst(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverging(*_: Any, **__: Any) -> None:
+        raise Diverged("the loss has blown up", "the rate", "half the learning rate")
+
+    case = tuning.CLAIM.cases("quick")[1]
+    known = Measured(case, tuning.CLAIM.run(case, place))
+    monkeypatch.setattr(tuning, "learnt", diverging)
+    lost = Measured(case | {"factor": 9.0}, tuning.CLAIM.run(case | {"factor": 9.0}, place))
+    assert lost.figures["parameters"] == known.figures["parameters"]
+    assert tuning.best_factors([lost]) == {}
+    assert tuning.best_factors([lost, known]) == {case["model"]: case["factor"]}
+    (table,) = tuning.CLAIM.report([known, lost]).tables
+    assert table.rows[0][-2:] == ["diverged", f"{case['factor']:g}"]
 
 
 def _tried(losses: dict[float, float]) -> list[tuple[Case, float]]:

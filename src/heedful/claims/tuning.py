@@ -11,9 +11,11 @@ from collections.abc import Sequence
 
 from heedful.claims.claim import Case, Claim, Figures, Measured, Place, Report, Size, Table
 from heedful.claims.contenders import FACTORS, MODELS, at_rate, rate_of, solved
+from heedful.claims.contestants import parameters
 from heedful.claims.learning import learnt
 from heedful.claims.material import MULTI30K, grouped, material, missing_multi30k
 from heedful.config import merged
+from heedful.train.doctor import Diverged
 
 TRIED = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Times the peak of the learning rate that the settings say."""
@@ -34,7 +36,10 @@ def cases(size: Size) -> list[Case]:
 
 
 def run(case: Case, place: Place) -> Figures:
-    """Train one model for a part of the steps; return its curve and dev loss."""
+    """Train one model for a part of the steps; return its curve and dev loss, or why there is none.
+
+    A rate with which the training diverges is a result as any other: the worst.
+    """
     known = material(MULTI30K, case["size"], place)
     config = at_rate(solved(case["model"], known.config, known.corpus.vocabulary), case["factor"])
     steps = config.training.max_steps // SHARE
@@ -42,14 +47,20 @@ def run(case: Case, place: Place) -> Figures:
     every = {"max_steps": steps, "validate_every": steps, "save_every": steps, "log_every": steps}
     changes = {"training": every, "schedule": {"warmup_steps": warmup}, "seed": case["seed"]}
     config = merged(config, changes)
-    found = learnt(config, known.corpus, place.folder / "run")
-    return found.record() | {"rate": rate_of(config)}
+    try:
+        found = learnt(config, known.corpus, place.folder / "run").record()
+    except Diverged as diverged:
+        weights = parameters(config.model, known.corpus.vocabulary)
+        found = {"parameters": weights, "diverged": diverged.problem, "dev_loss": None}
+    return found | {"rate": rate_of(config)}
 
 
 def best_factors(results: Sequence[Measured]) -> dict[str, float]:
     """Return the factor with which each model had the least dev loss."""
     best: dict[str, tuple[float, float]] = {}
     for case, figures in results:
+        if figures["dev_loss"] is None:
+            continue
         found = figures["dev_loss"], case["factor"]
         best[case["model"]] = min(found, best.get(case["model"], found))
     return {model: factor for model, (_, factor) in best.items()}
@@ -61,8 +72,9 @@ def report(results: Sequence[Measured]) -> Report:
     best, rows = best_factors(results), []
     for model, figures in grouped(results, "model").items():
         own = {case["factor"]: one for case, one in results if case["model"] == model}
-        losses = [f"{own[one]['dev_loss']:.3f}" if one in own else "" for one in factors]
-        rows.append([model, f"{figures[0]['parameters'] / 1e6:.2f}", *losses, f"{best[model]:g}"])
+        losses = [_loss(own[one]) if one in own else "" for one in factors]
+        chosen = f"{best[model]:g}" if model in best else "none"
+        rows.append([model, f"{figures[0]['parameters'] / 1e6:.2f}", *losses, chosen])
     rates = [f"rate x {factor:g}" for factor in factors]
     columns = ["model", "million weights", *rates, "best"]
     listed = ", ".join(f"{model} {factor:g}" for model, factor in best.items())
@@ -73,6 +85,10 @@ def report(results: Sequence[Measured]) -> Report:
         [f"{said} Compared with: {compared}."],
         [Table("Dev loss, nats a piece, after a quarter of the steps", columns, rows)],
     )
+
+
+def _loss(figures: Figures) -> str:
+    return "diverged" if figures["dev_loss"] is None else f"{figures['dev_loss']:.3f}"
 
 
 CLAIM = Claim(
