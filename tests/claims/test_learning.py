@@ -28,7 +28,7 @@ from heedful.models.transformer import TransformerConfig
 from heedful.progress import Progress
 from heedful.run_task import RunResult
 from heedful.search import Greedy
-from heedful.train.doctor import Diverged
+from heedful.train.doctor import Diverged, Doctor
 from heedful.train.loop import Outcome
 
 STEPS = 4
@@ -103,12 +103,12 @@ def test_each_model_is_tuned_alike(place: Place) -> None:
 def test_a_rate_with_which_a_training_diverges_is_the_worst(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def diverging(*_: Any, **__: Any) -> None:
+    def look(self: Doctor, pulse: Any, step: int, loss: float, gradient: float) -> None:
         raise Diverged("the loss has blown up", "the rate", "half the learning rate")
 
     case = tuning.CLAIM.cases("quick")[1]
     known = Measured(case, tuning.CLAIM.run(case, place))
-    monkeypatch.setattr(tuning, "learnt", diverging)
+    monkeypatch.setattr(Doctor, "look", look)
     lost = Measured(case | {"factor": 9.0}, tuning.CLAIM.run(case | {"factor": 9.0}, place))
     assert lost.figures["parameters"] == known.figures["parameters"]
     assert tuning.best_factors([lost]) == {}

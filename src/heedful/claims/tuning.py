@@ -15,6 +15,7 @@ from heedful.claims.contestants import parameters
 from heedful.claims.learning import learnt
 from heedful.claims.material import MULTI30K, grouped, material, missing_multi30k
 from heedful.config import merged
+from heedful.errors import ModelError
 from heedful.train.doctor import Diverged
 
 TRIED = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
@@ -49,9 +50,11 @@ def run(case: Case, place: Place) -> Figures:
     config = merged(config, changes)
     try:
         found = learnt(config, known.corpus, place.folder / "run").record()
-    except Diverged as diverged:
+    except ModelError as error:
+        if not isinstance(error.__cause__, Diverged):
+            raise
         weights = parameters(config.model, known.corpus.vocabulary)
-        found = {"parameters": weights, "diverged": diverged.problem, "dev_loss": None}
+        found = {"parameters": weights, "diverged": error.problem, "dev_loss": None}
     return found | {"rate": rate_of(config)}
 
 

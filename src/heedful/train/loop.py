@@ -213,12 +213,12 @@ class Trainer:
         self._steps.clear()
         remedy = f"the likely cause: {finding.cause}; try {finding.remedy}"
         if not self.checkpoints.steps():
-            raise ModelError(finding.problem, fix=f"{remedy}, in a new run")
+            raise ModelError(finding.problem, fix=f"{remedy}, in a new run") from finding
         if self.state.returns >= self.settings.returns:
             again = f" again, after {self.state.returns} returns" if self.state.returns else ""
             raise ModelError(
                 f"{finding.problem}{again}", fix=f"{remedy}, and --resume from the last good step"
-            )
+            ) from finding
         checkpoint, said = self.checkpoints.newest(fit=_calm)
         returns, seconds = self.state.returns + 1, self.state.seconds
         self.restore(checkpoint)
