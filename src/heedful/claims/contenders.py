@@ -51,7 +51,7 @@ FACTORS = {
     "LSTM + attention": 8.0,
     "GRU + attention": 4.0,
     "GNMT": 4.0,
-    "ConvS2S": 8.0,
+    "ConvS2S": 16.0,
 }
 """Times the learning rate of the settings, for the full form on Multi30k: what `heed claims tuning`
 found best."""
