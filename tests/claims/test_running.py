@@ -147,6 +147,17 @@ def test_a_mistake_is_one_sentence(
     assert said in capsys.readouterr().err
 
 
+def test_nothing_measured_is_a_failure_and_no_figures_are_promised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("HEEDFUL_DATA", raising=False)
+    assert main(["claims", "translation", "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "cases are not measured: it needs Multi30k" in said
+    assert "figures and plots" not in said
+    assert not (tmp_path / "out").exists()
+
+
 def test_claims_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["claims", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()

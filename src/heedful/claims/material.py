@@ -1,7 +1,8 @@
 """What the claims about translating learn: Multi30k, or a little language whose order matters.
 
 A folder comes in, settings with their corpus and a test go out. Everything that is compared learns
-from the same batches, in the same steps, at the same learning rate.
+from the same batches, in the same steps; Multi30k's full form at each one's best learning rate, all
+else at the same.
 """
 
 __all__ = [
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from heedful.claims.claim import Figures, Measured, Place, Size
+from heedful.claims.contenders import solved, tuned
 from heedful.claims.learning import Learnt, TranslationCorpus, translated, written
 from heedful.config import RunConfig, merged
 from heedful.errors import DataError
@@ -96,6 +98,13 @@ class Material:
     metric: str
     corpus: TranslationCorpus
     beam: bool
+    tuned: bool
+    """Whether each contender learns at the rate found best for it, or all at one."""
+
+    def contender(self, name: str) -> RunConfig:
+        """Return the settings with which a translator learns this, as large as the Transformer."""
+        chosen = tuned if self.tuned else solved
+        return chosen(name, self.config, self.corpus.vocabulary)
 
     def measured(self, found: Learnt, sources: list[str] | None = None) -> float:
         """Return accuracy (whole sentences, percent) or BLEU on the test, from other sources too.
@@ -133,7 +142,8 @@ def material(name: str, size: Size, place: Place) -> Material:
     files = _written(parts, place)
     config = _settings(name, size, files, languages, place.device.type)
     corpus = TranslationCorpus.of(config, place.folder / "corpus")
-    return Material(config, parts[2], languages, metric, corpus, size == "full")
+    full = size == "full"
+    return Material(config, parts[2], languages, metric, corpus, full, full and name == MULTI30K)
 
 
 def files_of(place: Place, size: Size) -> dict[str, str]:

@@ -10,7 +10,6 @@ __all__ = ["CLAIM", "SCHEMES"]
 from collections.abc import Sequence
 
 from heedful.claims.claim import Case, Claim, Figures, Measured, Place, Report, Size, Table
-from heedful.claims.contenders import solved, tuned
 from heedful.claims.learning import learnt
 from heedful.claims.material import (
     MULTI30K,
@@ -68,13 +67,9 @@ def run(case: Case, place: Place) -> Figures:
 
 
 def _config(name: str, known: Material) -> RunConfig:
-    """Return the settings of a model as large as the Transformer with sinusoids.
-
-    On Multi30k it learns at its best rate, on the little language all learn at one.
-    """
+    """Return the settings of a model as large as the Transformer with sinusoids."""
     base, choice = ("Transformer", SCHEMES[name]) if name in SCHEMES else (name, None)
-    chosen = tuned if known.metric == "BLEU" else solved
-    config = chosen(base, known.config, known.corpus.vocabulary)
+    config = known.contender(base)
     return merged(config, {"model": {"position": {"kind": choice}}}) if choice else config
 
 

@@ -57,7 +57,8 @@ def cases(size: Size) -> list[Case]:
 def run(case: Case, place: Place) -> Figures:
     """Train with or without the mask; measure as the house measures every model."""
     known = material(case["task"], case["size"], place)
-    config = merged(known.config, {"seed": case["seed"], "objective": {"label_smoothing": 0.0}})
+    own = {"seed": case["seed"], "objective": {"label_smoothing": 0.0}}
+    config = merged(known.contender("Transformer"), own)
     shape = config.model
     assert isinstance(shape, TransformerConfig)
 

@@ -22,7 +22,7 @@ from heedful.claims.claim import (
     Size,
     Table,
 )
-from heedful.claims.contenders import MODELS, solved, tuned
+from heedful.claims.contenders import MODELS
 from heedful.claims.learning import learnt
 from heedful.claims.material import MULTI30K, grouped, material, missing_multi30k
 from heedful.claims.statistics import mean
@@ -47,10 +47,8 @@ def cases(size: Size) -> list[Case]:
 def run(case: Case, place: Place) -> Figures:
     """Train one model; return its curve, and BLEU of the test set."""
     known = material(MULTI30K, case["size"], place)
-    chosen = tuned if case["size"] == "full" else solved
-    config = chosen(case["model"], known.config, known.corpus.vocabulary)
     watched = {"bleu_sentences": _BLEU_SENTENCES[case["size"]]}
-    config = merged(config, {"training": watched, "seed": case["seed"]})
+    config = merged(known.contender(case["model"]), {"training": watched, "seed": case["seed"]})
     found = learnt(config, known.corpus, place.folder / "run")
     return found.record() | {"d_model": config.model.d_model, "bleu": known.measured(found)}
 

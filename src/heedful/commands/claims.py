@@ -56,7 +56,10 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Measure what is missing and print; raises a HeedfulError for a bad name, file or device."""
+    """Measure what is missing and print; 2 where nothing is measured, for want of a corpus.
+
+    Raises a HeedfulError for a bad name, file or device.
+    """
     from heedful.claims import claims_named
 
     claims = claims_named(options.names)
@@ -92,7 +95,9 @@ def _measure(options: Options, claims: "list[Claim]", folder: Path) -> int:
     if options.json:
         plain = {name: {"size": one.size, "cases": one.cases} for name, one in found.items()}
         print(json.dumps(plain, ensure_ascii=False))
-    elif not options.quiet:
+    if not any(results.cases for results in found.values()):
+        return 2  # each has said what it lacks
+    if not options.json:
         progress.say(f"figures and plots are in {folder}")
     return 0
 
