@@ -29,8 +29,10 @@ def picture(plot: Plot) -> bytes:
         panel.set_yscale("log" if plot.log_y else "linear")
         if plot.log_x:
             ticks = sorted({point.x for line in plot.lines for point in line.points})
-            panel.set_xticks(ticks, [f"{tick:,.6g}" for tick in ticks])
+            panel.set_xticks(ticks, [f"{tick:,.12g}" for tick in ticks])
             panel.minorticks_off()
+        else:
+            panel.xaxis.set_major_formatter("{x:,.12g}")
         panel.set(xlabel=_plain(plot.x), ylabel=_plain(plot.y), title=_plain(plot.title))
         panel.grid(visible=True, color="#eeeeee")
         panel.set_axisbelow(True)

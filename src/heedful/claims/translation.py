@@ -32,6 +32,9 @@ _BLEU_SENTENCES = {"quick": 30, "full": 200}
 """Sentences of the dev set that are translated greedily at each validation."""
 
 
+_A = {"cpu": "a CPU", "cuda": "a GPU"}
+
+
 def cases(size: Size) -> list[Case]:
     """Return each model with each seed: one in the quick form; three, on both devices, else."""
     seeds = (1,) if size == "quick" else (1, 2, 3)
@@ -69,7 +72,7 @@ def report(results: Sequence[Measured]) -> Report:
             millions = f"{figures[0]['parameters'] / 1e6:.2f}"
             rows.append([model, millions, bleu.said(), loss.said(".3f"), minutes.said()])
         columns = ["model", "million weights", "BLEU, test", "dev loss", "minutes of training"]
-        tables.append(Table(f"On {device}, the same batches and steps", columns, rows))
+        tables.append(Table(f"On {_A[device]}, the same batches and steps", columns, rows))
         sentences.append(_said(device, best))
         plots += _plots(device, groups)
     return Report(sentences, tables, plots)
@@ -78,7 +81,7 @@ def report(results: Sequence[Measured]) -> Report:
 def _said(device: str, best: dict[str, tuple[float, float]]) -> str:
     order = sorted(best, key=lambda name: -best[name][0])
     listed = ", ".join(f"{name} {best[name][0]:.1f}" for name in order)
-    said = f"On {device}, BLEU after the same pieces, best first: {listed}."
+    said = f"On {_A[device]}, BLEU after the same pieces, best first: {listed}."
     if "Transformer" not in best or len(best) < 2:
         return said
     own = best["Transformer"][1]
@@ -93,11 +96,11 @@ def _said(device: str, best: dict[str, tuple[float, float]]) -> str:
 def _plots(device: str, groups: dict[str, list[Figures]]) -> list[Plot]:
     """Return BLEU and loss against pieces and seconds, in the mean over seeds."""
     axes = {"pieces": (2, "target pieces learnt"), "time": (1, "seconds of training")}
-    marks = {"bleu": (4, "BLEU of dev sentences, greedy"), "loss": (3, "dev loss, nats a piece")}
+    marks = {"bleu": (4, "greedy BLEU of dev sentences"), "loss": (3, "dev loss in nats a piece")}
     return [
         Plot(
             f"{mark}-{axis}-{device}",
-            f"{y_name} against {x_name}, on {device}",
+            f"{y_name[0].upper()}{y_name[1:]} against {x_name}, on {_A[device]}",
             x_name,
             y_name,
             [Line(model, _curve(figures, x, y)) for model, figures in groups.items()],
