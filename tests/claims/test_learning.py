@@ -45,7 +45,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
             (data / "multi30k" / f"{part}.{side}").write_text("\n".join(texts) + "\n")
     text = "".join(f"{source}. {target}.\n" for source, target in roles(400))
     (data / "tinyshakespeare" / "input.txt").write_text(text)
-    monkeypatch.setattr(material, "_SENTENCES", (300, 5, 5))
+    monkeypatch.setattr(material, "_SENTENCES", dict.fromkeys(("quick", "full"), (300, 5, 5)))
     short: dict[str, Any] = {"max_steps": STEPS, "batch_tokens": 300, "max_pieces": 30}
     for key, shape in list(material._SHAPES.items()):
         small = {"encoder_layers": 1, "decoder_layers": 1}

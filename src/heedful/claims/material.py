@@ -78,11 +78,15 @@ _SHAPES: dict[tuple[str, Size], dict[str, Any]] = {
         "training": {"max_steps": 1600, "batch_tokens": 2500, "max_pieces": 100},
     },
 }
-_SHAPES[ROLES, "full"] = _SHAPES[LOTS, "quick"] = _SHAPES[LOTS, "full"] = _SHAPES[ROLES, "quick"]
+_SHAPES[ROLES, "full"] = _SHAPES[ROLES, "quick"] | {
+    "schedule": {"kind": "linear", "warmup_steps": 120, "peak": 3e-3},
+    "training": {"max_steps": 800, "batch_tokens": 1000, "max_pieces": 32},
+}
+_SHAPES[LOTS, "quick"], _SHAPES[LOTS, "full"] = _SHAPES[ROLES, "quick"], _SHAPES[ROLES, "full"]
 
 _ROWS = {"quick": (6000, 90, 90), "full": (29_000, 1014, 1000)}
 """Sentences of Multi30k's train, dev and test."""
-_SENTENCES = (6000, 200, 200)
+_SENTENCES = {"quick": (6000, 200, 200), "full": (6000, 200, 1000)}
 """The same of the little language."""
 
 VALIDATIONS = 8
@@ -133,7 +137,7 @@ def material(name: str, size: Size, place: Place) -> Material:
     """
     if name != MULTI30K:
         lots = name == LOTS
-        train, dev, test = _SENTENCES
+        train, dev, test = _SENTENCES[size]
         parts = roles(train, lots=lots), roles(dev, 2, lots=lots), roles(test, 3, lots=lots)
         languages, metric = Languages(), "accuracy"
     else:
