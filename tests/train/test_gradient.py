@@ -92,6 +92,28 @@ def test_the_number_of_threads_is_left_as_it_was(make: Make) -> None:
     assert torch.get_num_threads() == 2
 
 
+@pytest.mark.parametrize(("rows", "cores"), [(1, 4), (2, 2), (4, 1), (8, 1)])
+def test_no_core_is_left_without_work(make: Make, rows: int, cores: int) -> None:
+    """A batch of one sentence has all cores, one of as many as there are shards a core for each."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        trainer = make(STILL | {"training": {"shards": 4}})
+        gradients, seen = trainer.gradients, []
+        shard = gradients._shard
+
+        def noting(batch: Batch, seed: int, tokens: int) -> Any:
+            seen.append(torch.get_num_threads())
+            return shard(batch, seed, tokens)
+
+        gradients._shard = noting  # type: ignore[method-assign]
+        row = int(trainer.plan.epoch(0)[0][0])
+        gradients.add(trainer.plan.batch([row] * rows), 1)
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [cores] * min(rows, 4)
+
+
 class Limited:
     """The objective in a memory that holds so many positions, and counts what it was given."""
 

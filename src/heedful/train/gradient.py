@@ -4,7 +4,7 @@ A batch is divided into shards of whole sentences. Each goes forward and backwar
 its own, with one core and random numbers of its own, and the gradients are added in the order of
 the shards: for one number of shards the same numbers, whatever thread is first and however many
 cores work on them. PyTorch's own threads divide each product instead, which leaves small ones to
-one core.
+one core; they are used where there are fewer sentences than shards.
 """
 
 __all__ = ["Gradients", "automatic_shards"]
@@ -111,11 +111,14 @@ class Gradients:
         return total
 
     def _side_by_side(self, work: list[tuple[AnyBatch, int]], tokens: int) -> Iterator[Found]:
-        """Compute each part in a thread of its own; wait for all of them, whatever happens."""
-        if self.shards == 1:
+        """Compute each part in a thread of its own; wait for all of them, whatever happens.
+
+        Few parts, as of a batch of one long sentence, have several cores each.
+        """
+        if len(work) == 1:
             yield self._shard(*work[0], tokens)
             return
-        with cores(max(1, torch.get_num_threads() // self.shards)):
+        with cores(max(1, torch.get_num_threads() // len(work))):
             futures = [self._pool.submit(self._shard, *one, tokens) for one in work]
             wait(futures)
         yield from (future.result() for future in futures)
