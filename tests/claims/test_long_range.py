@@ -1,19 +1,22 @@
 """Long range: tasks are answerable, gradients are where they are, a tiny case is measured."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from heedful.claims import long_range
+from heedful.claims import long_range, recall
 from heedful.claims.claim import Measured, Place
 from heedful.claims.contestants import contestant
 from heedful.claims.recall import FACTS, PIECES, SYMBOLS, TASKS, accuracy, drawn, slopes
 from heedful.progress import Progress
 from heedful.text.pieces import CONTROL, START
+from heedful.train.doctor import DivergedError
 
 FIRST_QUESTION = len(CONTROL)
+SIZES = {"parameters": 1, "d_model": 1}
 FIRST_ANSWER = FIRST_QUESTION + SYMBOLS
 
 
@@ -104,3 +107,29 @@ def test_tiny_cases_are_measured_and_told(place: Place) -> None:
         ["LSTM", *(f"{known[1].figures['accuracy'][n]:.2f} (1 seed)" for n in ("2", "4"))]
     ]
     assert any(f"and {share:.0%} at 4" in sentence for sentence in report.sentences)
+
+
+def test_each_model_is_tuned_alike() -> None:
+    cases = [case for case in long_range.CLAIM.cases("full") if case["part"] == "rates"]
+    assert {case["model"] for case in cases} == set(long_range.RATES)
+    tried = {case["rate"] for case in cases}
+    assert len(cases) == len(tried) * len(long_range.RATES)
+    worst = max(tried)
+    known = [
+        Measured(case, SIZES | {"loss": None if case["rate"] == worst else case["rate"]})
+        for case in cases
+    ]
+    assert long_range.best_rates(known) == dict.fromkeys(long_range.RATES, min(tried))
+    rates = long_range.CLAIM.report(known).tables[0]
+    assert all(row[-1] == "diverged" for row in rates.rows)
+
+
+def test_a_rate_that_diverges_is_a_result(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: Any, **__: Any) -> float:
+        raise DivergedError("the loss has blown up")
+
+    monkeypatch.setattr(recall, "practise", lost)
+    case = long_range.CLAIM.cases("full")[0] | {"tested": [4], "trained": [4]}
+    assert long_range.CLAIM.run(case, place)["loss"] is None
+    with pytest.raises(DivergedError):
+        long_range.CLAIM.run(case | {"part": "distance"}, place)

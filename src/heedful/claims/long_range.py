@@ -1,6 +1,6 @@
 """Long-range dependency: who was on page 1, asked on page 100."""
 
-__all__ = ["CLAIM"]
+__all__ = ["CLAIM", "RATES", "best_rates"]
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,9 +21,12 @@ from heedful.claims.statistics import Estimate, mean
 
 _MODELS = ("Transformer", "LSTM", "GRU", "LSTM + Luong", "ConvS2S")
 _COMMON: dict[Size, dict[str, Any]] = {
-    "quick": {"layers": 2, "width": 32, "steps": 200, "rate": 3e-3, "tokens": 1024, "asked": 64},
-    "full": {"layers": 2, "width": 64, "steps": 1000, "rate": 3e-3, "tokens": 8192, "asked": 256},
+    "quick": {"layers": 2, "width": 32, "steps": 200, "tokens": 1024, "asked": 64},
+    "full": {"layers": 2, "width": 64, "steps": 1000, "tokens": 8192, "asked": 256},
 }
+RATES = {"Transformer": 3e-3, "LSTM": 3e-3, "GRU": 3e-3, "LSTM + Luong": 3e-3, "ConvS2S": 3e-3}
+"""The peaks of the learning rates: of those tried, the ones with the least loss."""
+_TRIED = (1e-3, 3e-3, 1e-2)
 _SEEDS: dict[Size, tuple[int, ...]] = {"quick": (1,), "full": (1, 2, 3)}
 _DISTANCES: dict[Size, list[int]] = {"quick": [10, 30], "full": [10, 30, 100, 300, 1000]}
 _TESTED: dict[Size, list[int]] = {"quick": [10, 30, 100], "full": _DISTANCES["full"]}
@@ -32,29 +35,69 @@ _SHORT: dict[Size, list[int]] = {"quick": [10, 30], "full": [10, 30, 100]}
 
 
 def _cases(size: Size) -> list[Case]:
-    common, seeds = _COMMON[size], _SEEDS[size]
-    trained = {"trained": _DISTANCES[size], "tested": _TESTED[size]}
-    cases: list[Case] = [
-        {"part": "distance", "task": task, "model": name, **trained, **common, "seed": seed}
-        for seed in seeds
-        for task in ("recall", "copy")
-        for name in _MODELS
+    full, seeds = size == "full", _SEEDS[size]
+    schemes = POSITIONS if full else ("sinusoidal", "rotary")
+    return [
+        *(
+            _case(size, "rates", "recall", name, 1, rate=rate)
+            for name in (_MODELS if full else ())
+            for rate in _TRIED
+        ),
+        *(
+            _case(size, "distance", task, name, seed)
+            for seed in seeds
+            for task in ("recall", "copy")
+            for name in _MODELS
+        ),
+        *(
+            _case(size, "positions", "recall", "Transformer", seed, position=scheme)
+            for seed in seeds
+            for scheme in schemes
+        ),
     ]
-    schemes = POSITIONS if size == "full" else ("sinusoidal", "rotary")
-    short = {"trained": _SHORT[size], "tested": _TESTED[size]}
-    return cases + [
-        {
-            "part": "positions",
-            "task": "recall",
-            "model": "Transformer",
-            "position": scheme,
-            **short,
-            **common,
-            "seed": seed,
-        }
-        for seed in seeds
-        for scheme in schemes
-    ]
+
+
+def _case(size: Size, part: str, task: str, model: str, seed: int, **more: Any) -> Case:
+    return {
+        "part": part,
+        "task": task,
+        "model": model,
+        "trained": (_SHORT if part == "positions" else _DISTANCES)[size],
+        "tested": _TESTED[size],
+        **_COMMON[size],
+        "rate": RATES[model],
+        "seed": seed,
+        **more,
+    }
+
+
+def best_rates(known: Sequence[Measured]) -> dict[str, float]:
+    """Return the rate with which each model had the least loss of training."""
+    best: dict[str, tuple[float, float]] = {}
+    for case, figures in known:
+        if case["part"] == "rates" and figures["loss"] is not None:
+            found = figures["loss"], case["rate"]
+            best[case["model"]] = min(found, best.get(case["model"], found))
+    return {model: rate for model, (_, rate) in best.items()}
+
+
+def _rates(known: Sequence[Measured]) -> Table:
+    """Return the loss at the end by model and learning rate."""
+    found: dict[str, dict[float, float | None]] = {}
+    for case, figures in known:
+        if case["part"] == "rates":
+            found.setdefault(case["model"], {})[case["rate"]] = figures["loss"]
+    tried = sorted({rate for one in found.values() for rate in one})
+    rows = [[name, *(_loss(one, rate) for rate in tried)] for name, one in found.items()]
+    title = "Recall: training loss at the end, nats an answer, by learning rate"
+    return Table(title, ["model", *(f"{rate:g}" for rate in tried)], rows)
+
+
+def _loss(losses: dict[float, float | None], rate: float) -> str:
+    if rate not in losses:
+        return ""
+    loss = losses[rate]
+    return "diverged" if loss is None else f"{loss:.3f}"
 
 
 Figure = dict[str, dict[int, Estimate]]
@@ -130,6 +173,8 @@ def _report(known: Sequence[Measured]) -> Report:
         tables.append(_table(title, "positions", schemes, ".2f"))
         plots.append(_plot("positions", title, "share", schemes))
         sentences.append(_told(f"Trained on distances up to {max(trained)}: right", schemes))
+    if best_rates(known):
+        tables.append(_rates(known))
     tables.append(_sizes(known))
     return Report(sentences, tables, plots)
 
@@ -170,7 +215,8 @@ CLAIM = Claim(
         f"{COPIED} symbols of {SYMBOLS}, then pieces that say nothing; the symbols are to be "
         f"written (a guess is right in 1 of {SYMBOLS}). Encoder-decoders of equal parameters "
         "(tables of learnt positions apart) learn the same batches, in which all distances are "
-        "mixed, for the same steps, with Adam, one rate for all and no dropout. LSTM and "
+        "mixed, for the same steps, with Adam and no dropout, each at the best of three learning "
+        "rates (full form; recall, one seed). LSTM and "
         "GRU read from left to right, the LSTM with attention both ways. The gradient is that of "
         "the first answer's logit to the vector of the fact, divided by that to the source's last "
         "piece."

@@ -34,6 +34,7 @@ from heedful.nn.position import (
 )
 from heedful.shapes import Array, Int
 from heedful.text.pieces import CONTROL, START
+from heedful.train.doctor import DivergedError
 
 FACTS, COPIED, SYMBOLS, FILLERS = 3, 8, 8, 4
 """Facts of a sentence, symbols of a copy, how many kinds there are and how many pieces of each, and
@@ -115,19 +116,23 @@ def run(case: Case, place: Place) -> Figures:
         return drawn(task, random, _rows(case["tokens"], distance), distance)
 
     before = {str(one): slopes(model, task, one, place) for one in case["tested"]}
-    loss = practise(
-        model,
-        draw,
-        place,
-        steps=case["steps"],
-        seed=seed,
-        rate=case["rate"],
-        batch_tokens=case["tokens"],
-    )
+    sizes = {"parameters": parameters(config, PIECES), "d_model": config.d_model}
+    try:
+        loss = practise(
+            model,
+            draw,
+            place,
+            steps=case["steps"],
+            seed=seed,
+            rate=case["rate"],
+            batch_tokens=case["tokens"],
+        )
+    except DivergedError:
+        if case["part"] != "rates":
+            raise
+        return sizes | {"loss": None}
     model.eval()
-    return {
-        "parameters": parameters(config, PIECES),
-        "d_model": config.d_model,
+    return sizes | {
         "loss": loss,
         "accuracy": {
             str(one): accuracy(model, task, one, case["asked"], place) for one in case["tested"]

@@ -15,8 +15,7 @@ from heedful.claims.contestants import parameters
 from heedful.claims.learning import learnt
 from heedful.claims.material import MULTI30K, grouped, material, missing_multi30k
 from heedful.config import merged
-from heedful.errors import ModelError
-from heedful.train.doctor import Diverged
+from heedful.train.doctor import DivergedError
 
 TRIED = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Times the peak of the learning rate that the settings say."""
@@ -50,9 +49,7 @@ def run(case: Case, place: Place) -> Figures:
     config = merged(config, changes)
     try:
         found = learnt(config, known.corpus, place.folder / "run").record()
-    except ModelError as error:
-        if not isinstance(error.__cause__, Diverged):
-            raise
+    except DivergedError as error:
         weights = parameters(config.model, known.corpus.vocabulary)
         found = {"parameters": weights, "diverged": error.problem, "dev_loss": None}
     return found | {"rate": rate_of(config)}

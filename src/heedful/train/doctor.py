@@ -5,12 +5,13 @@ The loop shows every step's loss and gradient to `Doctor.look`, every validation
 newest checkpoint where it is told `Diverged`.
 """
 
-__all__ = ["Diverged", "Doctor", "Pulse", "missing_warmup", "same_everywhere"]
+__all__ = ["Diverged", "DivergedError", "Doctor", "Pulse", "missing_warmup", "same_everywhere"]
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from heedful.errors import ModelError
 from heedful.train.settings import LoopConfig
 
 _SMOOTHING = 0.02
@@ -50,6 +51,10 @@ class Diverged(Exception):  # noqa: N818 - a finding, not a fault of the program
         self.problem = problem
         self.cause = cause
         self.remedy = remedy
+
+
+class DivergedError(ModelError):
+    """The training has diverged, and there is no checkpoint to go back to, or none any more."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from heedful.shapes import Float, Tensor
 from heedful.train.ahead import ahead
 from heedful.train.allocator import release_gaps
 from heedful.train.checkpoint import Checkpoint, Checkpoints
-from heedful.train.doctor import Diverged, Doctor, Pulse, same_everywhere
+from heedful.train.doctor import Diverged, DivergedError, Doctor, Pulse, same_everywhere
 from heedful.train.gradient import Gradients
 from heedful.train.interruption import interruption
 from heedful.train.log import TrainLog, Validation
@@ -109,7 +109,7 @@ class Trainer:
 
         A run that had already ended, but was killed before its model was written, makes no step.
         One that diverges goes back to its newest checkpoint, at half the learning rate, as often
-        as `returns` allows. Raises ModelError when it diverges once more, OutputError when a
+        as `returns` allows. Raises DivergedError when it diverges once more, OutputError when a
         checkpoint cannot be written; earlier checkpoints stay as they are.
         """
         self.model.train()
@@ -209,16 +209,16 @@ class Trainer:
         return int(min(self.settings.max_steps, foretold))
 
     def _go_back(self, finding: Diverged) -> None:
-        """Return to the newest good checkpoint; raise ModelError if there is none, or no more."""
+        """Return to the newest good checkpoint; raise DivergedError if there is none, or no more."""
         self._steps.clear()
         remedy = f"the likely cause: {finding.cause}; try {finding.remedy}"
         if not self.checkpoints.steps():
-            raise ModelError(finding.problem, fix=f"{remedy}, in a new run") from finding
+            raise DivergedError(finding.problem, fix=f"{remedy}, in a new run")
         if self.state.returns >= self.settings.returns:
             again = f" again, after {self.state.returns} returns" if self.state.returns else ""
-            raise ModelError(
+            raise DivergedError(
                 f"{finding.problem}{again}", fix=f"{remedy}, and --resume from the last good step"
-            ) from finding
+            )
         checkpoint, said = self.checkpoints.newest(fit=_calm)
         returns, seconds = self.state.returns + 1, self.state.seconds
         self.restore(checkpoint)
