@@ -209,7 +209,7 @@ class Trainer:
         return int(min(self.settings.max_steps, foretold))
 
     def _go_back(self, finding: Diverged) -> None:
-        """Return to the newest good checkpoint; raise DivergedError if there is none, or no more."""
+        """Return to the newest good checkpoint; raise DivergedError if none is left."""
         self._steps.clear()
         remedy = f"the likely cause: {finding.cause}; try {finding.remedy}"
         if not self.checkpoints.steps():
