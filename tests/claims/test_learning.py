@@ -22,6 +22,7 @@ from heedful.claims.claim import Case, Claim, Figures, Measured, Place
 from heedful.claims.contenders import FACTORS, MODELS, solved
 from heedful.claims.contestants import parameters
 from heedful.claims.material import LOTS, MULTI30K, ROLES, roles, shuffled
+from heedful.claims.rates import best
 from heedful.claims.results import read_results
 from heedful.errors import DataError
 from heedful.models.transformer import TransformerConfig
@@ -91,7 +92,7 @@ def test_a_translator_before_the_transformer(place: Place) -> None:
 
 def test_each_model_is_tuned_alike(place: Place) -> None:
     found = [Measured(case, {"dev_loss": loss}) for case, loss in _tried({0.5: 3.0, 1.0: 2.0})]
-    assert tuning.best_factors(found) == dict.fromkeys(MODELS, 1.0)
+    assert best(tuning.tries(found)) == dict.fromkeys(MODELS, 1.0)
     case = tuning.CLAIM.cases("quick")[1]
     figures = tuning.CLAIM.run(case | {"factor": 2.0}, place)
     assert figures["steps"] == STEPS // tuning.SHARE
@@ -111,8 +112,8 @@ def test_a_rate_with_which_a_training_diverges_is_the_worst(
     monkeypatch.setattr(Doctor, "look", look)
     lost = Measured(case | {"factor": 9.0}, tuning.CLAIM.run(case | {"factor": 9.0}, place))
     assert lost.figures["parameters"] == known.figures["parameters"]
-    assert tuning.best_factors([lost]) == {}
-    assert tuning.best_factors([lost, known]) == {case["model"]: case["factor"]}
+    assert best(tuning.tries([lost])) == {}
+    assert best(tuning.tries([lost, known])) == {case["model"]: case["factor"]}
     (table,) = tuning.CLAIM.report([known, lost]).tables
     assert table.rows[0][-2:] == ["diverged", f"{case['factor']:g}"]
 
@@ -126,7 +127,7 @@ def test_the_rates_are_those_that_the_tuning_found_best() -> None:
     results = read_results(folder / "tuning.json", "tuning", "full")
     known = results.known(tuning.CLAIM)
     assert len(known) == len(tuning.CLAIM.cases("full"))
-    assert tuning.best_factors(known) == FACTORS
+    assert best(tuning.tries(known)) == FACTORS
 
 
 def test_a_decoder_of_some_size(place: Place) -> None:

@@ -10,14 +10,15 @@ import torch
 from heedful.claims import long_range, recall
 from heedful.claims.claim import Measured, Place
 from heedful.claims.contestants import contestant
+from heedful.claims.rates import best
 from heedful.claims.recall import FACTS, PIECES, SYMBOLS, TASKS, accuracy, drawn, slopes
 from heedful.progress import Progress
 from heedful.text.pieces import CONTROL, START
 from heedful.train.doctor import DivergedError
 
 FIRST_QUESTION = len(CONTROL)
-SIZES = {"parameters": 1, "d_model": 1}
 FIRST_ANSWER = FIRST_QUESTION + SYMBOLS
+SIZES = {"parameters": 1, "d_model": 1}
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ def test_each_model_is_tuned_alike() -> None:
         Measured(case, SIZES | {"loss": None if case["rate"] == worst else case["rate"]})
         for case in cases
     ]
-    assert long_range.best_rates(known) == dict.fromkeys(long_range.RATES, min(tried))
+    assert best(long_range.tries(known)) == dict.fromkeys(long_range.RATES, min(tried))
     rates = long_range.CLAIM.report(known).tables[0]
     assert all(row[-1] == "diverged" for row in rates.rows)
 

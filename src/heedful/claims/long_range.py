@@ -1,6 +1,6 @@
 """Long-range dependency: who was on page 1, asked on page 100."""
 
-__all__ = ["CLAIM", "RATES", "best_rates"]
+__all__ = ["CLAIM", "RATES", "tries"]
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +16,7 @@ from heedful.claims.claim import (
     Size,
     Table,
 )
+from heedful.claims.rates import Tries, cells, tried
 from heedful.claims.recall import COPIED, FACTS, POSITIONS, SYMBOLS, run
 from heedful.claims.statistics import Estimate, mean
 
@@ -71,33 +72,21 @@ def _case(size: Size, part: str, task: str, model: str, seed: int, **more: Any) 
     }
 
 
-def best_rates(known: Sequence[Measured]) -> dict[str, float]:
-    """Return the rate with which each model had the least loss of training."""
-    best: dict[str, tuple[float, float]] = {}
-    for case, figures in known:
-        if case["part"] == "rates" and figures["loss"] is not None:
-            found = figures["loss"], case["rate"]
-            best[case["model"]] = min(found, best.get(case["model"], found))
-    return {model: rate for model, (_, rate) in best.items()}
-
-
-def _rates(known: Sequence[Measured]) -> Table:
-    """Return the loss at the end by model and learning rate."""
-    found: dict[str, dict[float, float | None]] = {}
+def tries(known: Sequence[Measured]) -> Tries:
+    """Return the loss of each model at the end of training, at each rate that was tried."""
+    found: Tries = {}
     for case, figures in known:
         if case["part"] == "rates":
             found.setdefault(case["model"], {})[case["rate"]] = figures["loss"]
-    tried = sorted({rate for one in found.values() for rate in one})
-    rows = [[name, *(_loss(one, rate) for rate in tried)] for name, one in found.items()]
+    return found
+
+
+def _rates(losses: Tries) -> Table:
+    """Return the losses by model and learning rate."""
+    rates = tried(losses)
+    rows = [[name, *cells(one, rates)] for name, one in losses.items()]
     title = "Recall: training loss at the end, nats an answer, by learning rate"
-    return Table(title, ["model", *(f"{rate:g}" for rate in tried)], rows)
-
-
-def _loss(losses: dict[float, float | None], rate: float) -> str:
-    if rate not in losses:
-        return ""
-    loss = losses[rate]
-    return "diverged" if loss is None else f"{loss:.3f}"
+    return Table(title, ["model", *(f"{rate:g}" for rate in rates)], rows)
 
 
 Figure = dict[str, dict[int, Estimate]]
@@ -173,8 +162,8 @@ def _report(known: Sequence[Measured]) -> Report:
         tables.append(_table(title, "positions", schemes, ".2f"))
         plots.append(_plot("positions", title, "share", schemes))
         sentences.append(_told(f"Trained on distances up to {max(trained)}: right", schemes))
-    if best_rates(known):
-        tables.append(_rates(known))
+    if losses := tries(known):
+        tables.append(_rates(losses))
     tables.append(_sizes(known))
     return Report(sentences, tables, plots)
 

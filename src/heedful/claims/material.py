@@ -101,23 +101,24 @@ class Material:
     languages: Languages
     metric: str
     corpus: TranslationCorpus
-    beam: bool
-    tuned: bool
-    """Whether each contender learns at the rate found best for it, or all at one."""
+    size: Size
 
     def contender(self, name: str) -> RunConfig:
-        """Return the settings with which a translator learns this, as large as the Transformer."""
-        chosen = tuned if self.tuned else solved
+        """Return the settings with which a translator learns this, as large as the Transformer.
+
+        Multi30k's full form each learns at the rate found best for it, all else at one rate.
+        """
+        chosen = tuned if (self.metric, self.size) == ("BLEU", "full") else solved
         return chosen(name, self.config, self.corpus.vocabulary)
 
     def measured(self, found: Learnt, sources: list[str] | None = None) -> float:
         """Return accuracy (whole sentences, percent) or BLEU on the test, from other sources too.
 
-        Multi30k is translated with a beam of 4 in the full form, else greedily.
+        The search is a beam of 4 in the full form, else greedy.
         """
         given = sources if sources is not None else [source for source, _ in self.test]
         references = [target for _, target in self.test]
-        search = Beam() if self.beam else Greedy()
+        search = Beam() if self.size == "full" else Greedy()
         texts = translated(found, given, search, self.languages)
         if self.metric == "accuracy":
             texts, references = ([self._asked(one) for one in some] for some in (texts, references))
@@ -146,8 +147,7 @@ def material(name: str, size: Size, place: Place) -> Material:
     files = _written(parts, place)
     config = _settings(name, size, files, languages, place.device.type)
     corpus = TranslationCorpus.of(config, place.folder / "corpus")
-    full = size == "full"
-    return Material(config, parts[2], languages, metric, corpus, full, full and name == MULTI30K)
+    return Material(config, parts[2], languages, metric, corpus, size)
 
 
 def files_of(place: Place, size: Size) -> dict[str, str]:

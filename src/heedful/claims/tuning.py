@@ -5,7 +5,7 @@ with the least dev loss is the one that it is compared with, in every other clai
 Multi30k (`heedful.claims.contenders.FACTORS`).
 """
 
-__all__ = ["CLAIM", "TRIED", "best_factors"]
+__all__ = ["CLAIM", "TRIED", "tries"]
 
 from collections.abc import Sequence
 
@@ -14,6 +14,7 @@ from heedful.claims.contenders import FACTORS, MODELS, at_rate, rate_of, solved
 from heedful.claims.contestants import parameters
 from heedful.claims.learning import learnt
 from heedful.claims.material import MULTI30K, grouped, material, missing_multi30k
+from heedful.claims.rates import Tries, best, cells, tried
 from heedful.config import merged
 from heedful.train.doctor import DivergedError
 
@@ -55,40 +56,32 @@ def run(case: Case, place: Place) -> Figures:
     return found | {"rate": rate_of(config)}
 
 
-def best_factors(results: Sequence[Measured]) -> dict[str, float]:
-    """Return the factor with which each model had the least dev loss."""
-    best: dict[str, tuple[float, float]] = {}
+def tries(results: Sequence[Measured]) -> Tries:
+    """Return the dev loss of each model at each factor."""
+    found: Tries = {}
     for case, figures in results:
-        if figures["dev_loss"] is None:
-            continue
-        found = figures["dev_loss"], case["factor"]
-        best[case["model"]] = min(found, best.get(case["model"], found))
-    return {model: factor for model, (_, factor) in best.items()}
+        found.setdefault(case["model"], {})[case["factor"]] = figures["dev_loss"]
+    return found
 
 
 def report(results: Sequence[Measured]) -> Report:
     """Say at which rate each model learnt best, and what it is compared with."""
-    factors = sorted({case["factor"] for case, _ in results})
-    best, rows = best_factors(results), []
+    losses = tries(results)
+    factors, chosen, rows = tried(losses), best(losses), []
     for model, figures in grouped(results, "model").items():
-        own = {case["factor"]: one for case, one in results if case["model"] == model}
-        losses = [_loss(own[one]) if one in own else "" for one in factors]
-        chosen = f"{best[model]:g}" if model in best else "none"
-        rows.append([model, f"{figures[0]['parameters'] / 1e6:.2f}", *losses, chosen])
+        millions = f"{figures[0]['parameters'] / 1e6:.2f}"
+        factor = f"{chosen[model]:g}" if model in chosen else "none"
+        rows.append([model, millions, *cells(losses[model], factors), factor])
     rates = [f"rate x {factor:g}" for factor in factors]
     columns = ["model", "million weights", *rates, "best"]
-    listed = ", ".join(f"{model} {factor:g}" for model, factor in best.items())
-    compared = ", ".join(f"{model} {FACTORS[model]:g}" for model in best)
+    listed = ", ".join(f"{model} {factor:g}" for model, factor in chosen.items())
+    compared = ", ".join(f"{model} {FACTORS[model]:g}" for model in chosen)
     base = results[0].figures["rate"] / results[0].case["factor"]
     said = f"The best of {len(factors)} learning rates, in times of {base:g}: {listed}."
     return Report(
         [f"{said} Compared with: {compared}."],
         [Table("Dev loss, nats a piece, after a quarter of the steps", columns, rows)],
     )
-
-
-def _loss(figures: Figures) -> str:
-    return "diverged" if figures["dev_loss"] is None else f"{figures['dev_loss']:.3f}"
 
 
 CLAIM = Claim(
