@@ -8,7 +8,7 @@
 #   make bench-train   training speed against other toolkits, which it installs (45 minutes)
 #   make bench-decode  decoding speed against other engines (MODEL=runs/multi30k/model)
 #   make bench-serve   heed serve under load, and CTranslate2 behind a server (15 minutes)
-#   make claims    what the paper claims, measured in quick (15 minutes); make claims-full: whole, resumable (long)
+#   make claims    what the paper claims, measured in quick (5 minutes); make claims-full: whole, resumable (long)
 #   make bench-play    how long the playground takes in a real browser (5 minutes)
 #
 # PYTHON names the Python to build .venv with: make setup PYTHON=python3.12

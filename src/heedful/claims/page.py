@@ -28,7 +28,7 @@ and holds figures of the full form alone. To see for yourself, in minutes or who
 
 ```sh parse
 heed claims --list
-heed claims                                # all, the quick form: under 15 minutes on 2 cores
+heed claims                                # all, the quick form: 5 minutes on 2 cores
 heed claims parallel table-1               # some
 heed claims parallel --full --out claims   # whole; goes on where it was stopped
 ```
