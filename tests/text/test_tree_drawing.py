@@ -61,6 +61,13 @@ def test_svg_places_words_from_left_to_right_and_phrases_above_them() -> None:
     assert lines == 6 + 4  # each label but the root's hangs from one, each word from its tag
 
 
+def test_wide_labels_over_short_words_stand_apart_in_svg() -> None:
+    so, why = Tree("ADVP", (Tree("RB", (), "so"),)), Tree("WHADVP", (Tree("WRB", (), "why"),))
+    drawing = ElementTree.fromstring(svg([Tree("S", (so, why))]))
+    x = {text.text: float(text.attrib["x"]) for text in drawing.iter(f"{SPACE}text")}
+    assert x["WHADVP"] - x["ADVP"] > 9 * (len("ADVP") + len("WHADVP")) / 2
+
+
 @given(tree=trees)
 def test_svg_is_sound_whatever_the_letters(tree: Tree) -> None:
     drawing = ElementTree.fromstring(svg([tree, CAT]))

@@ -71,13 +71,21 @@ def _placed(tree: Tree) -> tuple[list[_Placed], float]:
     """Return everything of a tree with its place, and the width of the words."""
     leaves = {}
     width = 0.0
-    for number, leaf in enumerate(tree.leaves):
-        room = _LETTER * max(_columns(leaf.word or ""), _columns(leaf.label)) + _GAP
+    for number, texts in enumerate(_columns(tree)):
+        room = _LETTER * max(_letters(text) for text in texts) + _GAP
         leaves[number] = width + room / 2
         width += room
     placed: list[_Placed] = []
     _place(tree, 0, 0, leaves, placed)
     return placed, width
+
+
+def _columns(tree: Tree) -> list[list[str]]:
+    """Return what stands over each other at each word: it, its tag, phrases of it alone."""
+    if tree.word is not None:
+        return [[tree.word, tree.label]]
+    columns = [column for child in tree.children for column in _columns(child)]
+    return [[*columns[0], tree.label]] if len(columns) == 1 else columns
 
 
 def _place(
@@ -112,6 +120,6 @@ def _parts(one: _Placed, top: float) -> Iterator[str]:
     yield f'<text x="{x:.1f}" y="{y:.1f}"{italic}>{escape(visible(one.text))}</text>'
 
 
-def _columns(text: str) -> int:
+def _letters(text: str) -> int:
     """Return how wide a text is, in letters; those of East Asia take two."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
