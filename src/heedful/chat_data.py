@@ -93,10 +93,8 @@ def _read(
         counts, most = ReadCounts(), config.training.max_pieces
         some = list(_encoded(Path(path), config, script, counts))
         fitting = [row for row in some if max(len(one.ids) for one in row.texts) <= most]
-        if counts.skipped_bad:
-            first = counts.examples[0]
-            bad = f"{counts.skipped_bad:,} bad row{'s' * (counts.skipped_bad != 1)}"
-            said.append(f"{path}: {bad} left out, the first {first.where}: {first.reason}")
+        if (skipped := counts.skipped(path)) is not None:
+            said.append(skipped)
         if len(fitting) < len(some):
             left = f"{len(some) - len(fitting):,} of {len(some):,} conversations"
             said.append(f"{path}: {left} left out, longer than --training.max-pieces {most}")

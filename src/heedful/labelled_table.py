@@ -15,13 +15,19 @@ from heedful.reader import Cut, Reader
 
 
 def measure(
-    reader: Reader, path: Path, columns: Sequence[str] | None = None
+    reader: Reader,
+    path: Path,
+    columns: Sequence[str] | None,
+    *,
+    skip_bad: bool,
+    counts: ReadCounts,
 ) -> tuple[tuple[tuple[str, float], ...], Cut]:
     """Return the measures by their names, and which texts lost their ends.
 
-    Raises DataError for a bad row, and for a label that the model does not know.
+    Raises DataError for a bad row, unless `skip_bad` (`counts` counts it then), and for a label that
+    the model does not know.
     """
-    rows = list(read_examples(path, columns, skip_bad=False, counts=ReadCounts()))
+    rows = list(read_examples(path, columns, skip_bad=skip_bad, counts=counts))
     if not rows:
         raise DataError("there is no example in it", where=str(path), fix="give another file")
     right = np.array([_right(reader, path, row) for row in rows])

@@ -90,11 +90,8 @@ def _examples(paths: Sequence[str], data: ReadingData, said: list[str]) -> list[
         if not some:
             raise DataError("there is no example in it", where=path, fix="give another file")
         found += some
-        if counts.skipped_bad:
-            first = counts.examples[0]
-            why = f"{first.where}: {first.reason}"
-            rows_left = f"{counts.skipped_bad:,} bad row{'s' * (counts.skipped_bad != 1)}"
-            said.append(f"{path}: {rows_left} left out, the first {why}")
+        if (skipped := counts.skipped(path)) is not None:
+            said.append(skipped)
     return found
 
 

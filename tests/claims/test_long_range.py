@@ -12,6 +12,7 @@ from heedful.claims.claim import Measured, Place
 from heedful.claims.contestants import contestant
 from heedful.claims.rates import best
 from heedful.claims.recall import FACTS, PIECES, SYMBOLS, TASKS, accuracy, drawn, slopes
+from heedful.claims.results import read_results
 from heedful.progress import Progress
 from heedful.text.pieces import CONTROL, START
 from heedful.train.doctor import DivergedError
@@ -123,6 +124,15 @@ def test_each_model_is_tuned_alike() -> None:
     assert best(long_range.tries(known)) == dict.fromkeys(long_range.RATES, min(tried))
     rates = long_range.CLAIM.report(known).tables[0]
     assert all(row[-1] == "diverged" for row in rates.rows)
+
+
+def test_the_rates_are_those_that_the_tuning_found_best() -> None:
+    folder = Path(__file__).parents[2] / "benchmarks" / "results" / "claims"
+    results = read_results(folder / "long-range.json", "long-range", "full")
+    tuned = [one for one in results.known(long_range.CLAIM) if one.case["part"] == "rates"]
+    wanted = [case for case in long_range.CLAIM.cases("full") if case["part"] == "rates"]
+    assert len(tuned) == len(wanted)
+    assert best(long_range.tries(tuned)) == long_range.RATES
 
 
 def test_a_rate_that_diverges_is_a_result(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

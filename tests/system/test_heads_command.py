@@ -94,6 +94,17 @@ def test_it_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.startswith("mine: reading sentences and measuring every head")
 
 
+def test_rows_that_cannot_be_read_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = f"one column\n{ROWS}".encode() + b"\xff\xfe\tx\n"
+    Path("bad.tsv").write_bytes(rows)
+    words = "--model mine --to de --json --skip-bad --quiet --data"
+    assert main(["heads", *words.split(), "bad.tsv"]) == 0
+    skipped, err = capsys.readouterr()
+    assert err.startswith("heed: bad.tsv: 2 bad rows left out, the first bad.tsv:1: ")
+    whole = json.loads(heads("--model mine --to de --json --data my.tsv", capsys))
+    assert json.loads(skipped.replace("bad.tsv", "my.tsv")) == whole
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -127,6 +127,12 @@ def test_how_right_a_model_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["classify", "--model", "mood", "--data", "numbers.tsv"]) == 2
     err = capsys.readouterr().err
     assert err == 'heed: numbers.tsv:1: the model has no label "0.5"; known: no, yes\n'
+    Path("bad.csv").write_bytes(Path("right.csv").read_bytes() + b"\xff,yes\n")
+    bad = ["bad.csv" if word == "right.csv" else word for word in words]
+    assert main([*bad, "--skip-bad", "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert dict(line.split("\t") for line in out.splitlines()) == figures
+    assert err.startswith("heed: bad.csv: 1 bad row left out, the first bad.csv:")
 
 
 @pytest.mark.parametrize(
@@ -154,6 +160,7 @@ def test_how_right_a_model_is(capsys: pytest.CaptureFixture[str]) -> None:
         (["fill", "--model", "words", "[MASK]", "-k", "0"], "--top: 0 is not from 1 to 10,000"),
         (["fill", "--model", "words", "-i", "texts.txt"], "texts.txt:1: there is no [MASK] in it"),
         (["classify", "--model", "plain", "x"], "the model has no head for labels of texts (it"),
+        (["classify", "--model", "mood", "x", "--skip-bad"], "--skip-bad: it is for --data; "),
         (
             ["classify", "--model", "mood", "--pairs", "x"],
             "text 1: the line has 1 field, 2 are",

@@ -50,6 +50,8 @@ class Options:
     a line, NAME<tab>FIGURE."""
     columns: str | None = None
     """With --data: the columns of text and label, or of text, second text and label."""
+    skip_bad: bool = False
+    """With --data: drop rows that cannot be read, and count them, instead of stopping."""
     pairs: bool = False
     """Each text is two, with a tab between them."""
     json: bool = False
@@ -68,6 +70,8 @@ def run(options: Options) -> int:
     check_one({"texts": bool(options.texts), **inputs})
     if options.columns is not None and options.data is None:
         raise SettingError("it is for --data", where="--columns", fix="leave it out")
+    if options.skip_bad and options.data is None:
+        raise SettingError("it is for --data", where="--skip-bad", fix="leave it out")
     from heedful.device import pick_device
     from heedful.interop.encoders import open_reader
     from heedful.reader import Cut
@@ -95,11 +99,15 @@ def run(options: Options) -> int:
 
 def _measured(options: Options, reader: "Reader") -> int:
     """Print how right the model is about a table."""
+    from heedful.data.formats.reading import ReadCounts
     from heedful.labelled_table import measure
 
     assert options.data is not None
-    columns = options.columns.split(",") if options.columns else None
-    figures, cut_off = measure(reader, options.data, columns)
+    columns, counts = options.columns.split(",") if options.columns else None, ReadCounts()
+    skip = options.skip_bad
+    figures, cut_off = measure(reader, options.data, columns, skip_bad=skip, counts=counts)
+    if (skipped := counts.skipped(options.data)) is not None:
+        print(f"heed: {skipped}", file=sys.stderr)
     with open_output(options.output) as out:
         for name, figure in figures:
             print(f"{name}\t{figure:.6f}", file=out)

@@ -4,6 +4,7 @@ __all__ = ["EXAMPLES", "Options", "run"]
 
 import json
 import os
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,8 @@ class Options:
     model that goes on with texts a file with a text a line."""
     columns: str | None = None
     """Which two columns hold the model's first and second language, such as 1,2 or en,de."""
+    skip_bad: bool = False
+    """Drop rows of --data that cannot be read, and count them, instead of stopping."""
     from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
     """Language that is translated from, such as en."""
     to: str | None = None
@@ -111,9 +114,9 @@ def _back(options: Options, model: str) -> int:
     from heedful.output import write_whole
     from heedful.progress import Progress
 
-    for name in ("to", "from_", "columns"):
-        if getattr(options, name) is not None:
-            option = f"--{name.rstrip('_')}"
+    for name in ("to", "from_", "columns", "skip_bad"):
+        if getattr(options, name) not in (None, False):
+            option = f"--{name.rstrip('_').replace('_', '-')}"
             problem = f"{model} goes on with a text, which has no use for it"
             raise SettingError(problem, where=option, fix="leave it out")
     if options.output is not None and options.output.suffix not in (".html", ".json"):
@@ -186,17 +189,21 @@ def _texts(options: Options, translator: "Translator", tag: str | None) -> "Text
     """Read evenly spread sentences of the corpus, and all that pieces are counted in."""
     from heedful.data.evenly import evenly
     from heedful.data.formats import open_corpus
+    from heedful.data.formats.reading import ReadCounts
     from heedful.inspect.heads.measure import SENTENCES, Texts
 
     assert options.data is not None
     columns = options.columns.split(",") if options.columns else None
     swapped = translator.languages.swapped(tag)
-    sources, targets = [], []
-    for row in open_corpus(options.data, columns=columns):
+    sources, targets, counts = [], [], ReadCounts()
+    rows = open_corpus(options.data, columns=columns, skip_bad=options.skip_bad, counts=counts)
+    for row in rows:
         source, target = (row.target, row.source) if swapped else (row.source, row.target)
         if source.strip():
             sources.append(source.strip())
             targets.append(target.strip())
+    if (skipped := counts.skipped(options.data)) is not None:
+        print(f"heed: {skipped}", file=sys.stderr)
     if not sources:
         raise DataError("no row has a source", where=options.data, fix="give a file of pairs")
     places = evenly(len(sources), SENTENCES)

@@ -78,6 +78,14 @@ class ReadCounts:
     examples: list[BadRow] = field(default_factory=list)
     """The first 20 rows dropped."""
 
+    def skipped(self, path: object) -> str | None:
+        """Say how many rows of a file were dropped, and why the first was; None if none was."""
+        if not self.skipped_bad:
+            return None
+        rows = f"{self.skipped_bad:,} bad row{'s' * (self.skipped_bad != 1)}"
+        first = self.examples[0]
+        return f"{path}: {rows} left out, the first {first.where}: {first.reason}"
+
 
 class RowError(Exception):
     """Raised by a parser about the row in hand; `refuse` adds the place."""
