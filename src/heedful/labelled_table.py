@@ -24,8 +24,8 @@ def measure(
 ) -> tuple[tuple[tuple[str, float], ...], Cut]:
     """Return the measures by their names, and which texts lost their ends.
 
-    Raises DataError for a bad row, unless `skip_bad` (`counts` counts it then), and for a label that
-    the model does not know.
+    Raises DataError for a bad row, unless `skip_bad` (`counts` counts it then), and for a label
+    that the model does not know.
     """
     rows = list(read_examples(path, columns, skip_bad=skip_bad, counts=counts))
     if not rows:
