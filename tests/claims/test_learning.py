@@ -207,6 +207,24 @@ def test_full_forms_have_three_seeds_and_quick_ones_a_case_each() -> None:
     assert {case["task"] for case in peeking.CLAIM.cases("full")} == {LOTS, MULTI30K}
 
 
+def test_a_training_that_diverges_is_not_gone_on_with_at_half_its_rate(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = material.material(ROLES, "quick", place)
+    returns = []
+
+    def seen(config: Any, *_: Any, **__: Any) -> RunResult:
+        returns.append(config.training.returns)
+        return RunResult(Outcome(False, 1, "interrupted"), None, None)
+
+    monkeypatch.setattr(learning, "train", seen)
+    for going_on in (False, True):
+        with pytest.raises(KeyboardInterrupt):
+            learning.learnt(known.config, known.corpus, place.folder / "run", going_on=going_on)
+    assert returns == [0, known.config.training.returns]
+    assert returns[1] > 0
+
+
 @pytest.mark.parametrize("going_on", [False, True])
 def test_an_interrupted_training_leaves_its_folder_only_to_go_on(
     going_on: bool, place: Place, monkeypatch: pytest.MonkeyPatch

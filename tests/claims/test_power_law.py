@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heedful.claims import scaling
+from heedful.claims.claim import Measured
 from heedful.claims.power_law import fit, foretold
 
 SIZES = [10_000, 50_000, 200_000, 1_000_000]
@@ -31,3 +33,21 @@ def test_two_sizes_hold_no_floor() -> None:
         fit([1, 2], [2, 1], floor=True)
     with pytest.raises(ValueError, match="too few"):
         fit([1, 1], [2, 2.1])
+
+
+def test_seeds_of_a_size_do_not_make_the_exponent_surer() -> None:
+    off = {10_000: 1.02, 50_000: 0.98, 200_000: 1.01, 1_000_000: 0.99}  # what the law misses
+
+    def told(seeds: int) -> str:
+        known = [
+            Measured(
+                {"steps": 9, "seed": seed},
+                {"weights_of_layers": n, "tokens": 1, "dev_loss": 5 * n**-0.1 * miss},
+            )
+            for n, miss in off.items()
+            for seed in range(seeds)
+        ]
+        return scaling.CLAIM.report(known).sentences[0]
+
+    assert "95 %" in told(1)
+    assert told(3) == told(1)

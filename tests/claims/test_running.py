@@ -11,7 +11,7 @@ from heedful.claims.results import read_results
 from heedful.claims.running import Where, measure, where
 from heedful.cli import main
 from heedful.device import pick_device
-from heedful.errors import DataError
+from heedful.errors import DataError, ModelError
 from heedful.progress import Progress
 
 CPU = pick_device("cpu")
@@ -66,6 +66,26 @@ def test_a_second_run_goes_on_where_the_first_was_interrupted(tmp_path: Path, si
     assert (first.done, second.done) == ([1, 2], [3])
     assert [figures["square"] for _, figures in results.known(second.claim())] == [1, 4, 9]
     assert read_results(tmp_path / "squares.json", "squares", "full") == results
+
+
+def lame(case: Case, place: Place) -> Figures:
+    if case["number"] == 2:
+        raise ModelError("the loss has blown up")
+    return square(case, place)
+
+
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_case_that_fails_is_told_and_takes_no_other_with_it(
+    tmp_path: Path, jobs: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claim = Claim("squares", "Squares", "", "", cases, lame, report)
+    results = measure(claim, "full", tmp_path, where("cpu", Progress(), None, jobs))
+    assert results.failed == [{"number": 2, "seed": 2}]
+    assert [case["number"] for case, _ in results.known(claim)] == [1, 3]
+    err = capsys.readouterr().err
+    assert "squares: number 2, seed 2 has failed: the loss has blown up" in err
+    again = measure(SQUARES, "full", tmp_path, where("cpu", Progress(quiet=True), None))
+    assert (len(again.known(SQUARES)), again.failed) == (3, [])
 
 
 def test_what_is_for_another_device_is_left_and_said(

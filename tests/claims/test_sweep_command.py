@@ -26,5 +26,5 @@ def test_without_data_it_says_what_is_missing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HEEDFUL_DATA", raising=False)
-    assert main(["sweep", "table3", "--quick", "--device", "cpu"]) == 0
+    assert main(["sweep", "table3", "--quick", "--device", "cpu"]) == 2
     assert "4 cases are not measured: it needs Multi30k" in capsys.readouterr().err

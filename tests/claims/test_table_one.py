@@ -1,6 +1,7 @@
 """Table 1: restricted attention against a mask, paths by reckoning, memory by reckoning."""
 
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from heedful.claims import table_one
 from heedful.claims.claim import Measured, Place
-from heedful.claims.table_one import LAYERS, WINDOW, layers_until_known, windowed
+from heedful.claims.table_one import LAYERS, PLAIN, WINDOW, layers_until_known, windowed
 from heedful.claims.timing import kept_bytes
 from heedful.nn.attention import attend
 from heedful.progress import Progress
@@ -49,6 +50,16 @@ def test_what_is_kept_is_what_the_way_back_needs() -> None:
     assert kept_bytes(lambda: (states @ weight).tanh(), []) == 4 * (10 * 5 + 10 * 20 + 20 * 5)
 
 
+def test_the_fused_kernel_keeps_no_matrix_of_weights() -> None:
+    kept = {}
+    for layer in ("self-attention", PLAIN):
+        for n in (256, 512):
+            mixes, states = LAYERS[layer][0](32), torch.randn(1, n, 32, requires_grad=True)
+            kept[layer, n] = kept_bytes(partial(mixes, states), [states])
+    assert kept["self-attention", 512] == 2 * kept["self-attention", 256]
+    assert kept[PLAIN, 512] > 3.5 * kept[PLAIN, 256]
+
+
 def test_tiny_cases_are_measured_and_told(tmp_path: Path) -> None:
     place = Place(torch.device("cpu"), Progress(quiet=True), tmp_path)
     known = []
@@ -57,6 +68,6 @@ def test_tiny_cases_are_measured_and_told(tmp_path: Path) -> None:
             case = {"layer": layer, "along": along, "n": n, "d": d, "seconds": 0.0}
             known.append(Measured(case, table_one.CLAIM.run(case, place)))
     rows = {row[0]: row for row in table_one.CLAIM.report(known).tables[0].rows}
-    assert rows["self-attention"][4].startswith("2.00")
-    assert rows["self-attention"][5].startswith("1.00")
+    assert rows[PLAIN][4:] == ["2.00 (2 sizes)", "1.00 (2 sizes)"]
+    assert rows["convolutional"][4:] == ["1.00 (2 sizes)", "1.00 (2 sizes)"]
     assert 0.7 < float(rows["recurrent"][4].split()[0]) < 1.1

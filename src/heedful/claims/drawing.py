@@ -15,6 +15,8 @@ def picture(plot: Plot) -> bytes:
     """Return the file; raises SettingError without matplotlib."""
 
     def figure(figures: Any) -> Any:
+        from matplotlib.ticker import MaxNLocator, NullLocator
+
         made = figures(figsize=(7, 4), layout="constrained")
         panel = made.subplots()
         for number, line in enumerate(plot.lines):
@@ -30,9 +32,14 @@ def picture(plot: Plot) -> bytes:
         if plot.log_x:
             ticks = sorted({point.x for line in plot.lines for point in line.points})
             panel.set_xticks(ticks, [f"{tick:,.12g}" for tick in ticks])
-            panel.minorticks_off()
+            panel.xaxis.set_minor_locator(NullLocator())
         else:
             panel.xaxis.set_major_formatter("{x:,.12g}")
+        heights = [point.y for line in plot.lines for point in line.points]
+        if plot.log_y and max(heights) < 10 * min(heights):  # no power of ten may lie between
+            panel.yaxis.set_major_locator(MaxNLocator(6))
+            panel.yaxis.set_minor_locator(NullLocator())
+            panel.yaxis.set_major_formatter("{x:,.12g}")
         panel.set(xlabel=_plain(plot.x), ylabel=_plain(plot.y), title=_plain(plot.title))
         panel.grid(visible=True, color="#eeeeee")
         panel.set_axisbelow(True)

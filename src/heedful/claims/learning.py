@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from heedful.config import KnownRunConfig, RunConfig, TextRunConfig
+from heedful.config import KnownRunConfig, RunConfig, TextRunConfig, merged
 from heedful.model_folder import LoadedModel
 from heedful.model_header import Languages
 from heedful.models.architecture import Model
@@ -185,9 +185,12 @@ def learnt(
     """Train as the settings say, in a folder that is removed, and return what was measured.
 
     `made` builds a translator for vocabularies of two sizes, if it is not the settings' own. With
-    `going_on` an interrupted training leaves its folder, and the next one goes on there. Raises
-    KeyboardInterrupt when it is interrupted.
+    `going_on` an interrupted training leaves its folder, and the next one goes on there; without, a
+    training that diverges is not gone on with at half its rate, as it would be no measure of that
+    rate. Raises DivergedError then, KeyboardInterrupt when it is interrupted.
     """
+    if not going_on:
+        config = merged(config, {"training": {"returns": 0}})
     tasks: list[Any] = []
 
     def task_of(given: Any, site: Site) -> Any:

@@ -82,8 +82,11 @@ def report(results: Sequence[Measured]) -> Report:
         metric = next(iter(groups.values()))[0]["metric"]
         rows, kept = [], {}
         for model, figures in groups.items():
-            found = [mean([one[key] for one in figures]) for key in ("in_order", "shuffled")]
-            lost = mean([one["in_order"] - one["shuffled"] for one in figures])
+            found = [
+                mean([one[key] for one in figures]).within(0, 100)
+                for key in ("in_order", "shuffled")
+            ]
+            lost = mean([one["in_order"] - one["shuffled"] for one in figures]).within(-100, 100)
             kept[model] = found[0].value, lost.value
             rows.append([model, _thousands(figures), *(one.said() for one in (*found, lost))])
         columns = ["model", "thousand weights", f"{metric}, in order", "words shuffled", "lost"]

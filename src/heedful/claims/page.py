@@ -16,8 +16,10 @@ from heedful.errors import DataError
 _HEAD = """\
 # What the paper claims, and what was measured
 
-Each claim is an experiment: what is said stands beside what was measured, with equal parameters
-(within 5 %), the same batches, and 95 % intervals over seeds. This page is made from the files in
+Each claim is an experiment: what is said stands beside what was measured. Models that are compared
+have equal parameters (within 5 %) and the same batches; what they learn is measured from three
+seeds, with 95 % intervals of the mean. Times of steps and the search for learning rates are
+measured once. This page is made from the files in
 [benchmarks/results/claims](../benchmarks/results/claims) by
 
 ```sh parse

@@ -209,12 +209,11 @@ def _sentences(name: str, series: Series) -> list[str]:
         ratio = [b / a for a, b in zip(*times, strict=True)]
         crossed = crossing(lengths, *times)
         told = f"{other} {ratio[0]:.2f} at {lengths[0]} and {ratio[-1]:.2f} at {lengths[-1]:,}"
-        if crossed:
-            told += f" (equal at {' and '.join(f'{one:,.0f}' for one in crossed)})"
-        said.append(told)
+        equal = " and ".join(f"{one:,.0f}" for one in crossed) or "no length between"
+        said.append(f"{told} (equal at {equal})")
     if not said:
         return []
-    return [f"{name}: a step of the others took, in steps of the Transformer, {'; '.join(said)}."]
+    return [f"{name}: time of a training step, the Transformer's being 1: {'; '.join(said)}."]
 
 
 def _divided(name: str, series: Series) -> list[str]:
@@ -271,8 +270,12 @@ def _sequential(known: Sequence[Measured]) -> Table:
         ]
         for name, one in longest.items()
     ]
-    columns = ["model", "length", "recurrent steps", "by formula", "matrix products called"]
-    return Table("What waits for what in one pass forward, counted in the model", columns, rows)
+    columns = ["model", "length", "recurrent steps", "by formula", "calls of linear layers"]
+    title = (
+        "Recurrent steps that wait for each other in one pass forward, counted in the model, and "
+        "calls of linear layers outside recurrent kernels"
+    )
+    return Table(title, columns, rows)
 
 
 def _plot(name: str, series: Series) -> Plot:
@@ -298,10 +301,10 @@ CLAIM = Claim(
     how=(
         "Encoder-decoders with equal parameters (within 5 %, tables of learnt positions apart) are "
         "trained on random pieces in batches of equal tokens, source and target equally long. The "
-        "time is the median of whole steps: forward, back, Adam. Recurrent layers run in fused "
-        "kernels; Luong's attention is computed for all steps at once, Bahdanau's must go step by "
-        "step. Models are not compiled. On a CPU PyTorch has a fused kernel for the LSTM, none for "
-        "the GRU."
+        "time is the median of whole steps: forward, back, Adam; each point is measured once. "
+        "Recurrent layers are PyTorch's own, whose kernel on a CPU is fused for the LSTM and not "
+        "for the GRU; Luong's attention is computed for all steps at once, Bahdanau's must go step "
+        "by step. Models are not compiled."
     ),
     cases=_cases,
     run=_run,

@@ -31,6 +31,8 @@ class Results:
     size: Size
     machines: list[dict[str, str]] = field(default_factory=list)
     cases: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[Case] = field(default_factory=list)
+    """Of this run; they are not written, and tried once more by the next."""
 
     def known(self, claim: Claim) -> list[Measured]:
         """Return the cases of the claim that are measured, in the order of the claim.

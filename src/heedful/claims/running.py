@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -19,7 +20,7 @@ from heedful.claims.claim import Case, Claim, Measured, Place, Report, Size
 from heedful.claims.drawing import picture
 from heedful.claims.results import Results, read_results
 from heedful.device import pick_device
-from heedful.errors import SettingError
+from heedful.errors import HeedfulError, SettingError
 from heedful.output import write_whole
 from heedful.progress import Progress
 from heedful.version import version_report
@@ -59,7 +60,7 @@ def where(device: str, progress: Progress, data: Path | None, jobs: int = 1) -> 
 def measure(claim: Claim, size: Size, folder: Path, site: Where) -> Results:
     """Measure what is missing of a claim; raises DataError for a file that cannot be gone on with.
 
-    Says what is not measured here, and why.
+    Says what is not measured here, and why; a case that fails is told, and the others go on.
     """
     results = read_results(folder / f"{claim.name}.json", claim.name, size)
     left = [case for case in claim.cases(size) if results.lacks(case)]
@@ -78,8 +79,12 @@ def measure(claim: Claim, size: Size, folder: Path, site: Where) -> Results:
     machine = dict(line.split(maxsplit=1) for line in version_report().split("\n"))
     done = _apart(claim, here, site) if site.jobs > 1 else _in_turn(claim, here, site)
     try:
-        for case, figures in site.progress.track(done, claim.name, len(here)):
-            results.add(case, figures, machine)
+        for one in site.progress.track(done, claim.name, len(here)):
+            if isinstance(one, Failed):
+                results.failed.append(one.case)
+                site.progress.warn(f"{claim.name}: {_named(one.case)} has failed: {one.reason}")
+            else:
+                results.add(*one, machine)
     except KeyboardInterrupt as stop:
         kept = len(results.known(claim))
         stop.add_note(f"{kept} cases of {claim.name} are kept, the same command goes on")
@@ -87,7 +92,18 @@ def measure(claim: Claim, size: Size, folder: Path, site: Where) -> Results:
     return results
 
 
-def _in_turn(claim: Claim, cases: Sequence[Case], site: Where) -> Iterator[Measured]:
+class Failed(NamedTuple):
+    """A case that could not be measured, such as a training that has diverged."""
+
+    case: Case
+    reason: str
+
+
+def _named(case: Case) -> str:
+    return ", ".join(f"{name} {value}" for name, value in case.items())
+
+
+def _in_turn(claim: Claim, cases: Sequence[Case], site: Where) -> Iterator[Measured | Failed]:
     """Run one case after another."""
     for case in cases:
         device = site.of(case)
@@ -95,7 +111,7 @@ def _in_turn(claim: Claim, cases: Sequence[Case], site: Where) -> Iterator[Measu
         yield _measured(claim, case, device, site.data, site.progress)
 
 
-def _apart(claim: Claim, cases: Sequence[Case], site: Where) -> Iterator[Measured]:
+def _apart(claim: Claim, cases: Sequence[Case], site: Where) -> Iterator[Measured | Failed]:
     """Run cases that name no device side by side; first the others, whose time is measured."""
     yield from _in_turn(claim, [case for case in cases if "device" in case], site)
     spawned = multiprocessing.get_context("spawn")
@@ -117,12 +133,15 @@ def _measured(
     device: torch.device,
     data: Path | None,
     progress: Progress | None = None,
-) -> Measured:
-    """Run one case."""
+) -> Measured | Failed:
+    """Run one case; those after it are not to fall with it."""
     torch.manual_seed(case.get("seed", 1))
     shown = Progress(quiet=True) if progress is None else progress
     with tempfile.TemporaryDirectory(prefix="heed-claims-") as own:
-        return Measured(case, claim.run(case, Place(device, shown, Path(own), data)))
+        try:
+            return Measured(case, claim.run(case, Place(device, shown, Path(own), data)))
+        except HeedfulError as error:
+            return Failed(case, str(error))
 
 
 def render(claim: Claim, known: list[Measured], folder: Path) -> Report:

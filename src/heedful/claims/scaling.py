@@ -9,6 +9,7 @@ __all__ = ["CLAIM", "LENGTHS", "SIZES"]
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 from heedful.claims.claim import (
     Case,
@@ -89,32 +90,34 @@ def report(results: Sequence[Measured]) -> Report:
         ("weights of the layers", "weights_of_layers", of_sizes),
         ("characters learnt", "tokens", of_lengths),
     ):
-        sizes, losses = [one[key] for one in figures], [one["dev_loss"] for one in figures]
         groups = {
-            x: [one["dev_loss"] for one in figures if one[key] == x] for x in sorted(set(sizes))
+            x: [one["dev_loss"] for one in figures if one[key] == x]
+            for x in sorted({one[key] for one in figures})
         }
         rows = [[f"{x:,}", mean(found).said(".4f")] for x, found in groups.items()]
         tables.append(Table(f"Dev loss by {name}", [name, "nats a character"], rows))
         if len(groups) > 2:
-            sentences.append(_said(name, sizes, losses))
-            plots.append(_plot(name, key, groups, fit(sizes, losses)))
+            means = [fmean(found) for found in groups.values()]
+            sentences.append(_said(name, list(groups), means))
+            plots.append(_plot(name, key, groups, fit(list(groups), means)))
     return Report(sentences, tables, plots)
 
 
 def _said(name: str, sizes: list[float], losses: list[float]) -> str:
+    """Say which law the sizes' mean losses follow: seeds share what the law misses at a size."""
     law, slope = fit(sizes, losses), exponent(sizes, losses)
     sure = f", between {-slope.high:.3f} and {-slope.low:.3f}" if len(sizes) > 2 else ""
     said_so, measured = foretold(sizes, losses)
-    floor = fit(sizes, losses, floor=True) if len(set(sizes)) > 3 else None
+    floor = fit(sizes, losses, floor=True) if len(sizes) > 3 else None
     kept = ""
     if floor is not None:
         better = floor.error < law.error / 2
         found = f"with a floor of {floor.c:.2f} it misses by {100 * floor.error:.1f} %"
         kept = f"; {found}" if better else "; a floor below which no loss falls cannot be told"
     return (
-        f"By {name}, L = {law.a:.3g} N^-{law.b:.3f}: the exponent is {law.b:.3f}{sure} (95 %), and "
-        f"losses are missed by {100 * law.error:.1f} %{kept}. The law of all but the largest "
-        f"foretells {said_so:.3f} there, measured are {measured:.3f}."
+        f"By {name}, L = {law.a:.3g} N^-{law.b:.3f}: the exponent is {law.b:.3f}{sure} (95 %, of "
+        f"the means at each size), and losses are missed by {100 * law.error:.1f} %{kept}. The law "
+        f"of all but the largest foretells {said_so:.3f} there, measured are {measured:.3f}."
     )
 
 

@@ -18,15 +18,24 @@ class Estimate(NamedTuple):
     low: float
     high: float
 
-    def said(self, form: str = ".1f") -> str:
-        """Return it as text.
+    def said(self, form: str = ".1f", alone: str = "1 seed") -> str:
+        """Return it as text; `alone` is what there was where there is no interval.
 
         >>> Estimate(0.5, 0.25, 0.75).said(".2f"), Estimate(1.0, -math.inf, math.inf).said()
         ('0.50 (0.25 to 0.75)', '1.0 (1 seed)')
         """
+        value, low, high = (f"{one:z{form}}" for one in self)
+        return f"{value} ({alone})" if math.isinf(self.high) else f"{value} ({low} to {high})"
+
+    def within(self, least: float, most: float) -> "Estimate":
+        """Return it with an interval that ends where values do, such as percentages at 0 and 100.
+
+        >>> Estimate(22.0, -28.0, 72.0).within(0, 100).said()
+        '22.0 (0.0 to 72.0)'
+        """
         if math.isinf(self.high):
-            return f"{self.value:{form}} (1 seed)"
-        return f"{self.value:{form}} ({self.low:{form}} to {self.high:{form}})"
+            return self
+        return self._replace(low=max(self.low, least), high=min(self.high, most))
 
 
 def mean(values: Sequence[float]) -> Estimate:

@@ -134,7 +134,7 @@ def settings(row: Row, scale: Scale, data: Mapping[str, Any], device: str = "aut
                 "validate_every": every,
                 "save_every": max(1, every // 5),
                 "log_every": every,
-                "average_last": 5,
+                "average_last": 1,
                 "bleu_sentences": 0,
                 "compile": scale.divisor == 1,
             },

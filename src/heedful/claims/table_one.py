@@ -27,11 +27,16 @@ from heedful.claims.claim import (
 )
 from heedful.claims.statistics import Estimate, exponent
 from heedful.claims.timing import kept_bytes, median_seconds
-from heedful.nn.attention import KeyValue, MultiHeadAttention, attend
+from heedful.nn.attention import KeyValue, MultiHeadAttention, attend, fused_attend
 from heedful.nn.convolution import GatedConvolution
+from heedful.nn.linear import Linear
 from heedful.nn.position import NoPosition
 from heedful.nn.recurrent import LSTM, RecurrentLayer
 from heedful.shapes import Float, Tensor
+
+PLAIN = "self-attention, plain products"
+"""The same as self-attention, as the formula says it, without PyTorch's fused kernel."""
+PROJECTED, DILATED = "self-attention with projections", "dilated convolutional"
 
 WINDOW, KERNEL, HEAD = 32, 3, 32
 """Keys that restricted attention sees, at most; inputs of a convolution; width of a head."""
@@ -46,22 +51,22 @@ _SECONDS = {"quick": 0.5, "full": 4.0}
 _PATHS = (16, 64, 256)
 
 
-class _Attention(nn.Module):
-    """Self-attention without projections, over all positions or over a window."""
+_Mix = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From queries, keys and values [B H T K] to the mixed values."""
 
-    def __init__(self, width: int, window: int | None = None) -> None:
+
+class _Attention(nn.Module):
+    """Self-attention without projections, mixed as `mix` says."""
+
+    def __init__(self, width: int, mix: _Mix) -> None:
         super().__init__()
-        self.heads, self.window = max(1, width // HEAD), window
+        self.heads, self.mix = max(1, width // HEAD), mix
 
     def forward(self, states: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         """Return the mixed states."""
         rows, length, width = states.shape
         split = states.view(rows, length, self.heads, width // self.heads).transpose(1, 2)
-        if self.window is None:
-            mixed = attend(split, split, split)
-        else:
-            mixed = windowed(split, split, split, self.window)
-        return mixed.transpose(1, 2).flatten(2)
+        return self.mix(split, split, split).transpose(1, 2).flatten(2)
 
 
 class _Projected(nn.Module):
@@ -94,17 +99,25 @@ class _Recurrent(nn.Module):
 
 
 def _convolution(width: int, dilation: int = 1) -> nn.Module:
-    return GatedConvolution(width, KERNEL, 0.0, causal=True, dilation=dilation)
+    """Return a convolution with plain weights: normed ones are made anew, and would be kept."""
+    made = GatedConvolution(width, KERNEL, 0.0, causal=True, dilation=dilation)
+    made.add_module("inputs_proj", Linear(KERNEL * width, 2 * width, True))
+    return made
 
 
 LAYERS: dict[str, tuple[Callable[[int], nn.Module], str, str]] = {
-    "self-attention": (_Attention, "O(n² d)", "O(1)"),
-    "restricted self-attention": (lambda width: _Attention(width, WINDOW), "O(r n d)", "O(n/r)"),
+    "self-attention": (lambda width: _Attention(width, fused_attend), "O(n² d)", "O(1)"),
+    PLAIN: (lambda width: _Attention(width, attend), "O(n² d)", "O(1)"),
+    "restricted self-attention": (lambda width: _Attention(width, _near), "O(r n d)", "O(n/r)"),
     "recurrent": (_Recurrent, "O(n d²)", "O(n)"),
     "convolutional": (_convolution, "O(k n d²)", "O(n/k), dilated O(log_k(n))"),
-    "self-attention with projections": (_Projected, "O(n² d + n d²)", "O(1)"),
+    PROJECTED: (_Projected, "O(n² d + n d²)", "O(1)"),
 }
 """A layer of a width, the table's complexity, and its longest path."""
+
+
+def _near(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    return windowed(query, key, value, WINDOW)
 
 
 def windowed(
@@ -149,7 +162,7 @@ def _cases(size: Size) -> list[Case]:
         for layer in LAYERS
         for along, n, d in shapes
     ]
-    paths = [name for name in LAYERS if "projections" not in name] + ["dilated convolutional"]
+    paths = [name for name in LAYERS if name not in (PLAIN, PROJECTED)] + [DILATED]
     return cases + [{"layer": layer, "along": "path", "n": n} for layer in paths for n in _PATHS]
 
 
@@ -188,7 +201,7 @@ def layers_until_known(layer: str, length: int) -> int:
         torch.manual_seed(1)
         states = first = torch.randn(1, length, width, dtype=torch.float64, requires_grad=True)
         for number in count(1):
-            if layer == "dilated convolutional":
+            if layer == DILATED:
                 made = _convolution(width, dilation=KERNEL ** (number - 1))
             else:
                 made = LAYERS[layer][0](width)
@@ -218,7 +231,13 @@ def _report(known: Sequence[Measured]) -> Report:
             for what in ("seconds", "bytes")
             for along in ("n", "d")
         ]
-        rows.append([layer, complexity, *("" if one is None else one.said(".2f") for one in found)])
+        rows.append(
+            [
+                layer,
+                complexity,
+                *("" if one is None else one.said(".2f", "2 sizes") for one in found),
+            ]
+        )
         if found[0] is not None:
             told.append(f"{layer} with n^{found[0].value:.2f}")
     sentences = [f"Time grew so: {', '.join(told)}."] if told else []
@@ -277,10 +296,13 @@ CLAIM = Claim(
     ),
     how=(
         "One layer of each kind, forward and back, one sentence, float32. Time is the median of "
-        "many runs, memory what autograd keeps for the way back, weights apart. Exponents are "
-        "least squares on logarithms with 95 % intervals; small sizes, in which overheads count, "
-        "pull them below the theory's. Paths are counted: layers until the last position's "
-        "gradient reaches the first, times the steps in a layer that wait for each other."
+        "many runs, memory what autograd keeps for the way back, weights apart. Self-attention is "
+        "PyTorch's fused kernel, as in a Transformer here, which keeps no matrix of weights; a "
+        "row of its own has the plain products of the formula. Exponents are least squares on "
+        "logarithms with 95 % intervals; small sizes, in which overheads count, pull them below "
+        "the theory's, what no longer fits into the processor's cache above it. Paths are counted: "
+        "layers until the last position's gradient reaches the first, times the steps in a layer "
+        "that wait for each other."
     ),
     cases=_cases,
     run=_run,

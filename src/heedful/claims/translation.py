@@ -65,7 +65,7 @@ def report(results: Sequence[Measured]) -> Report:
         groups = grouped(here, "model")
         rows, best = [], {}
         for model, figures in groups.items():
-            bleu = mean([one["bleu"] for one in figures])
+            bleu = mean([one["bleu"] for one in figures]).within(0, 100)
             minutes = mean([one["seconds"] / 60 for one in figures])
             loss = mean([one["dev_loss"] for one in figures])
             best[model] = bleu.value, minutes.value
@@ -90,7 +90,7 @@ def _said(device: str, best: dict[str, tuple[float, float]]) -> str:
         for name, (_, minutes) in best.items()
         if name != "Transformer"
     )
-    return f"{said} Their training took, in Transformer's times: {times}."
+    return f"{said} The time of their training, the Transformer's being 1: {times}."
 
 
 def _plots(device: str, groups: dict[str, list[Figures]]) -> list[Plot]:

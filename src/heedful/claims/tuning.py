@@ -77,9 +77,10 @@ def report(results: Sequence[Measured]) -> Report:
     listed = ", ".join(f"{model} {factor:g}" for model, factor in chosen.items())
     compared = ", ".join(f"{model} {FACTORS[model]:g}" for model in chosen)
     base = results[0].figures["rate"] / results[0].case["factor"]
-    said = f"The best of {len(factors)} learning rates, in times of {base:g}: {listed}."
+    said = f"The best of {len(factors)} learning rates, as a multiple of {base:g}: {listed}"
+    same = "; the comparisons use the same." if compared == listed else f"; compared: {compared}."
     return Report(
-        [f"{said} Compared with: {compared}."],
+        [said + same],
         [Table("Dev loss, nats a piece, after a quarter of the steps", columns, rows)],
     )
 

@@ -56,7 +56,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Measure what is missing and print; 2 where nothing is measured, for want of a corpus.
+    """Measure what is missing and print; 2 where nothing is, for want of a corpus, or a case fails.
 
     Raises a HeedfulError for a bad name, file or device.
     """
@@ -99,7 +99,7 @@ def _measure(options: Options, claims: "list[Claim]", folder: Path) -> int:
         return 2  # each has said what it lacks
     if not options.json:
         progress.say(f"figures and plots are in {folder}")
-    return 0
+    return 2 if any(results.failed for results in found.values()) else 0
 
 
 def _document(target: Path, folder: Path, names: tuple[str, ...]) -> int:

@@ -77,7 +77,7 @@ def run(options: Options) -> int:
     if found := results.known(claim):
         print("\n".join(lines(claim, render(claim, found, folder))), flush=True)
         progress.say(f"figures are in {folder}")
-    return 0
+    return 2 if results.failed or not found else 0  # it has been said why
 
 
 def _asked(options: Options, folder: Path) -> "Claim":
