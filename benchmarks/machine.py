@@ -44,12 +44,20 @@ def data_folder(script: str) -> Path | None:
     return Path(given)
 
 
-def train(run: Path, words: list[str]) -> None:
-    """Train by these words of `heed train`, go on where a run was stopped, leave one that ended."""
+def train(run: Path, words: list[str], **environment: str) -> None:
+    """Train by these words of `heed train`, go on where a run was stopped, leave one that ended.
+
+    Raises SystemExit where a run stands there that was asked for in other words.
+    """
+    asked = run.with_name(f"{run.name}.asked.json")
+    if asked.exists() and json.loads(asked.read_text("utf-8")) != words:
+        raise SystemExit(f"{run} was trained by other words, those in {asked}: remove both")
     if (run / "model").exists():
         return
     again = (run / "config.json").exists()
-    heed("train", *(["--resume"] if again else words), "--out", str(run))
+    asked.parent.mkdir(parents=True, exist_ok=True)
+    asked.write_text(json.dumps(words), "utf-8")
+    heed("train", *(["--resume"] if again else words), "--out", str(run), **environment)
 
 
 def log_of(run: Path) -> list[dict[str, Any]]:

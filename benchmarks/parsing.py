@@ -5,18 +5,22 @@
 Needs $HEEDFUL_DATA/treebank. Both learn from the CRAFT articles that are not held out and from the
 sample of the Wall Street Journal (sections 0 and 1), without any sentence that a test set has too;
 both are measured on section 22 and on the CRAFT articles held out, beam 21, length penalty 0.3, at
-most 300 pieces more than the sentence has. A run that has ended is measured alone, and trees that
-were found before (runs/parsing/MODEL.SET.trees) are scored alone. --no-training and --no-parsing
-part the work between two machines. Writes results/parsing.json.
+most 300 pieces more than the sentence has. A run that has ended is measured alone, if its settings
+are those that are asked for, and trees that the same weights have found by the same search
+(runs/parsing/MODEL.SET.trees) are scored alone. --no-training and --no-parsing part the work
+between two machines. Writes results/parsing.json after each model, and the tables of
+docs/parsing.md by tools/parsing_table.py.
 """
 
 import argparse
+import hashlib
 import json
+import runpy
 import time
 from pathlib import Path
 from typing import Any
 
-from machine import data_folder, log_of, record, train
+from machine import data_folder, log_of, record, recorded, train
 
 from heedful.bracket_scores import figures, score_trees
 from heedful.data.formats.trees import trees_of
@@ -27,6 +31,7 @@ from heedful.text.trees import Tree, bracketed
 HELD_OUT_EACH = 10
 """Every so many'th CRAFT article, in the order of their names, is for testing."""
 MODELS = {"transformer": "parse", "lstm": "parse-lstm"}
+TABLES = Path(__file__).parents[1] / "tools" / "parsing_table.py"
 SETS = {"wsj_22": "WSJ section 22", "craft": "held-out CRAFT articles"}
 
 
@@ -40,24 +45,28 @@ def main() -> None:
     words = ["--data", str(options.runs / "train.trees"), "--data.held-out", "300"]
     words += ["--training.max-minutes", str(options.minutes), "--training.max-steps", "100000"]
     words += ["--training.batch-tokens", str(options.batch_tokens), *options.settings]
-    results: dict[str, Any] = {}
-    for name, recipe in MODELS.items():
-        if name not in options.models:
-            continue
-        run = options.runs / name
-        if not options.no_training:
-            train(run, ["--recipe", recipe, *words])
-        results[name] = {"recipe": recipe} | training_of(run)
-        for test, trees in tests.items():
-            if not options.no_parsing:
-                results[name][test] = measured(options, name, test, trees)
-    if options.no_parsing:
-        return
     shown = " ".join(words).replace(str(options.runs), "runs/parsing")
     command = f"heed train --recipe RECIPE {shown} --out runs/parsing/MODEL"
     search = {"beam": options.beam, "length_penalty": 0.3, "max_extra": 300}
     whole = {"command": command, "note": options.note, "data": described, "search": search}
-    record("parsing", whole | {"models": results})
+    before = recorded("parsing")
+    alike = all(before.get(key) == whole[key] for key in ("command", "data", "search"))
+    results: dict[str, Any] = before["models"] if alike else {}
+    for name in options.models:
+        run, recipe = options.runs / name, MODELS[name]
+        if not options.no_training:
+            train(run, ["--recipe", recipe, *words])
+        if options.no_parsing:
+            continue
+        results[name] = {"recipe": recipe} | training_of(run)
+        for test, trees in tests.items():
+            results[name][test] = measured(options, name, test, trees)
+        if options.sentences is None:
+            record(
+                "parsing",
+                whole | {"models": {one: results[one] for one in MODELS if one in results}},
+            )
+            runpy.run_path(str(TABLES), run_name="__main__")
 
 
 def _options() -> argparse.Namespace:
@@ -120,17 +129,23 @@ def measured(options: argparse.Namespace, name: str, test: str, gold: list[Tree]
     """Return how right a model's trees of a test set are."""
     kept = options.runs / f"{name}.{test}.trees"
     told = kept.with_suffix(".json")
-    if not (kept.exists() and told.exists()):
-        _parse(options, name, gold, kept, told)
+    weights = model_path(options.runs / name) / "model.safetensors"
+    by = {
+        "weights": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "beam": options.beam,
+        "sentences": len(gold),
+    }
+    found = json.loads(told.read_text("utf-8")) if told.exists() and kept.exists() else {}
+    if found.pop("by", None) != by:
+        found = _parse(options, name, gold, kept)
+        told.write_text(json.dumps(found | {"by": by}), "utf-8")
     scores = score_trees(zip(gold, trees_of(kept), strict=True))
     assert not scores.skipped
-    return json.loads(told.read_text("utf-8")) | figures(scores)
+    return found | figures(scores)
 
 
-def _parse(
-    options: argparse.Namespace, name: str, gold: list[Tree], kept: Path, told: Path
-) -> None:
-    """Write the trees that a model finds, and what was repaired in how many."""
+def _parse(options: argparse.Namespace, name: str, gold: list[Tree], kept: Path) -> dict[str, Any]:
+    """Write the trees that a model finds; return what was repaired in how many."""
     from heedful.parser import SEARCH, Parser
     from heedful.search import Greedy
 
@@ -151,8 +166,8 @@ def _parse(
         "repairs": {kind: sum(kind in one.repairs for one in found) for kind in kinds},
     }
     kept.write_text("".join(bracketed(one.tree) + "\n" for one in found), "utf-8")
-    told.write_text(json.dumps(result), "utf-8")
     print(f"{name} on {len(gold)} sentences: {seconds:.0f} s")
+    return result
 
 
 if __name__ == "__main__":

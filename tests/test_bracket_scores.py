@@ -177,8 +177,15 @@ def test_nothing_to_score() -> None:
 def test_a_tree_is_all_right_against_itself(gold: Tree) -> None:
     scores = score_trees([(gold, gold)])
     assert scores.gold == scores.found == scores.right
-    assert (scores.complete, scores.crossing) == (1, 0)
+    assert scores.complete + scores.punctuation_alone == 1
+    assert scores.crossing == 0
     assert scores.right_tags == scores.tags
+
+
+def test_punctuation_alone_counts_for_nothing() -> None:
+    scores = score("(TOP (. ?) (. !))", "(TOP (X (. ?)) (. !))")
+    assert (scores.sentences, scores.complete, scores.punctuation_alone) == (0, 0, 1)
+    assert counts(scores) == (0, 0, 0)
 
 
 @pytest.mark.slow

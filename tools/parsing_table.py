@@ -31,7 +31,8 @@ def figures() -> str:
     if not RESULTS.exists():
         return "They are not measured yet: `benchmarks/parsing.py` measures them."
     found = json.loads(RESULTS.read_text("utf-8"))
-    return "\n\n".join([described(found), scores(found), *map(labels(found).__getitem__, SETS)])
+    parts = [described(found), scores(found), verdict(found), *map(labels(found).__getitem__, SETS)]
+    return "\n\n".join(parts)
 
 
 def described(found: dict[str, Any]) -> str:
@@ -67,6 +68,18 @@ def scores(found: dict[str, Any]) -> str:
                 f"| {of['tagging']:.1f} | {repaired:.1f} |"
             )
     return "\n".join(lines)
+
+
+def verdict(found: dict[str, Any]) -> str:
+    """Say which model is better on each test set."""
+    models, said = found["models"], []
+    if set(models) != set(NAMES):
+        return "The other model is not measured yet."
+    for test, title in SETS.items():
+        ours, theirs = (models[name][test]["f1"] for name in NAMES)
+        better = "wins" if ours > theirs else "does not win"
+        said.append(f"on {title} the Transformer {better}, {ours:.1f} to {theirs:.1f}")
+    return f"By F1, {'; '.join(said)}."
 
 
 def labels(found: dict[str, Any]) -> dict[str, str]:

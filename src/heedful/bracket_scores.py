@@ -54,6 +54,8 @@ class BracketScores(LabelCounts):
     """Sums over all sentences that could be compared."""
 
     sentences: int = 0
+    punctuation_alone: int = 0
+    """Sentences without any other word, which count for nothing."""
     skipped: list[int] = field(default_factory=list)
     """Sentences, from 1, whose words are not those of gold; nothing of them counts."""
     complete: int = 0
@@ -111,6 +113,9 @@ def score_trees(pairs: Iterable[tuple[Tree, Tree]]) -> BracketScores:
 def _add(scores: BracketScores, gold: Tree, found: Tree) -> None:
     """Add a sentence."""
     counted = [leaf.label not in DELETED for leaf in gold.leaves]
+    if not any(counted):
+        scores.punctuation_alone += 1
+        return
     right, said = brackets(gold, counted), brackets(found, counted)
     hits = right & said
     for name, brackets_of in (("gold", right), ("found", said), ("right", hits)):
@@ -171,6 +176,7 @@ def figures(scores: BracketScores) -> dict[str, Any]:
     return {
         "sentences": scores.sentences,
         "skipped": len(scores.skipped),
+        "punctuation_alone": scores.punctuation_alone,
         **{name: round(getattr(scores, name), 2) for name in (*shares, "tagging")},
         "labels": {
             label: {

@@ -105,6 +105,7 @@ def test_found_trees_are_scored(capsys: pytest.CaptureFixture[str]) -> None:
         (["--found", "gold.trees"], "--found: it is for --gold"),
         (["--gold", "gold.trees", "--found", "one.trees"], "one.trees: has 1 trees, and gold"),
         (["--gold", "bad.trees", "--model", "model"], "bad.trees:2: the tree is not closed"),
+        (["--gold", "none.trees", "--model", "model"], "none.trees: there is no tree in it"),
         (["--gold", "empty.trees", "--model", "model"], "empty.trees:1: the tree has no words"),
         (["--model", "model", "--beam", "0", "A"], "--beam: "),
         (["--model", "model", "--json", "--bracketed", "A"], "--bracketed: so is --json"),
@@ -115,11 +116,13 @@ def test_what_is_refused(
 ) -> None:
     Path("one.trees").write_text(CAT, "utf-8")
     Path("bad.trees").write_text(f"{CAT}\n(S (NN a)\n{CAT}\n", "utf-8")
+    Path("none.trees").write_text("\n", "utf-8")
     Path("empty.trees").write_text("(S (NP (-NONE- *)))\n", "utf-8")
     out, err = parse(capsys, *words, code=2)
     assert out == ""
     assert err.startswith(f"heed: {problem}")
     assert err.count("\n") == 1
+    assert "--skip-bad" not in err
 
 
 @pytest.mark.parametrize("name", ["parse", "parse-lstm"])

@@ -1,6 +1,7 @@
 """The corpus of normal forms: no contradiction, nothing of the tests in the training."""
 
 import random
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,38 @@ def test_no_value_of_a_test_is_learnt(parts: dict[str, list[tuple[str, str]]]) -
     learnt = {normal for _, normal in parts["train"]}
     for name in ("dev", "test", "test-forms"):
         assert not learnt & {normal for _, normal in parts[name]}
+
+
+def test_no_row_stands_twice_and_forms_held_out_write_no_text_that_is_learnt(
+    parts: dict[str, list[tuple[str, str]]],
+) -> None:
+    assert all(len(set(pairs)) == len(pairs) for pairs in parts.values())
+    asked: dict[str, set[str]] = {}
+    for text, normal in parts["test-forms"]:
+        asked.setdefault(normal, set()).add(text)
+    chance, met = random.Random(2), set()
+    for _ in range(20_000):
+        name = chance.choice(tuple(KINDS))
+        value = KINDS[name].draw(chance)
+        if (normal := KINDS[name].normal(value)) in asked:
+            met.add(normal)
+            known = {write(pattern, KINDS[name].fields(value)) for pattern in FORMS[name]}
+            assert not known & asked[normal]
+    assert len(met) > 50
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "names"),
+    [
+        ("1", "in", ("inch", "inch")),
+        ("-1", "°C", ("degree Celsius", "degree Celsius")),
+        ("1", "km/h", ("kilometre per hour", "kilometer per hour")),
+        ("2", "ft", ("feet", "feet")),
+    ],
+)
+def test_one_of_a_unit(number: str, unit: str, names: tuple[str, str]) -> None:
+    fields = KINDS["measure"].fields((Decimal(number), unit))
+    assert (fields["name"], fields["american"]) == names
 
 
 def test_every_form_suits_some_value_and_none_is_on_both_sides() -> None:

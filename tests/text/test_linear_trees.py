@@ -75,4 +75,6 @@ def test_too_deep_a_tree_is_made_shallow() -> None:
     deep = DEEPEST + 40
     tree, repairs = rebuilt(" ".join(["(NP"] * deep + ["NN"] + [")NP"] * deep), ["a"])
     assert tree.words == ["a"]
-    assert repairs["too deep"] == deep - (DEEPEST - 1)
+    assert repairs["too deep"] == deep - (DEEPEST - 2)  # the root and the word are brackets, too
+    [(_, again)] = read_trees([(1, bracketed(tree))])
+    assert again == tree

@@ -20,10 +20,15 @@ from heedful.text.penn_words import penn_words
         ("$3,000 at 10:30, 5%.", "$ 3,000 at 10:30 , 5 % ."),
         (
             "It (the low-cost [b]) -- no...",
-            "It -LRB- the low-cost -LSB- b -RSB- -RRB- -- no ...",
+            "It -LRB- the low-cost [ b ] -RRB- -- no ...",
         ),
         ("the dogs' tails", "the dogs ' tails"),
         ("e.g. this, that", "e.g. this , that"),
+        (
+            "'Tis more'n I can, d'ye hear? Gimme it.",
+            "'T is more 'n I can , d' ye hear ? Gim me it .",
+        ),
+        ("He said \u2018Hi,\u2019 in \u201890.", "He said ` Hi , ' in '90 ."),
         ("  two\t words ", "two words"),
         ("", ""),
     ],

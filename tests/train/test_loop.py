@@ -449,6 +449,15 @@ def test_log_and_state_are_plain_json(make: Make, tmp_path: Path) -> None:
         strictly(path.read_text("utf-8"))
 
 
+def test_the_log_ends_with_what_the_training_took(make: Make, tmp_path: Path) -> None:
+    trainer = make({"training": {"log_every": 5}})
+    trainer.run()
+    last = strictly((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    assert (last["kind"], last["step"]) == ("train", trainer.state.step)
+    assert trainer.state.step % 5
+    assert last["seconds"] == trainer.state.seconds
+
+
 def test_it_learns(make: Make) -> None:
     trainer = make(
         {"training": {"max_steps": 60, "save_every": 60}, "schedule": {"warmup_steps": 20}}

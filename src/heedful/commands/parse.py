@@ -77,14 +77,16 @@ class Options:
 def run(options: Options) -> int:
     """Parse or score; raises a HeedfulError for a bad model, option, sentence, tree or output."""
     _check(options)
+    gold = [] if options.gold is None else list(_read(options.gold))
+    if options.gold is not None and not gold:
+        raise DataError("there is no tree in it", where=str(options.gold), fix="give another file")
     if options.found is not None:
-        return _scored(options, list(_read(options.found)), Counter())
+        return _scored(options, gold, list(_read(options.found)), Counter())
     parser, search = _parser(options), _search(options)
-    if options.gold is not None:
-        trees = list(_read(options.gold))
-        _tell_unknown(parser, trees)
-        parsed = list(parser.stream([tree.words for tree in trees], search))
-        return _scored(options, [one.tree for one in parsed], _repaired(parsed))
+    if gold:
+        _tell_unknown(parser, gold)
+        parsed = list(parser.stream([tree.words for tree in gold], search))
+        return _scored(options, gold, [one.tree for one in parsed], _repaired(parsed))
     counts: Counter[str] = Counter()
     pictures: list[Tree] = []
     with open_output(options.output) as out:
@@ -174,9 +176,10 @@ def _lines(options: Options) -> Iterator[list[str]]:
     """Yield the words of each sentence; raises DataError for a text given without any."""
     from heedful.line_input import lines_of, name_of, open_input, words_given
     from heedful.text.penn_words import penn_words
+    from heedful.text.trees import bracketless
 
     def cut(text: str) -> list[str]:
-        return text.split() if options.tokenized else penn_words(text)
+        return bracketless(text).split() if options.tokenized else penn_words(text)
 
     if options.texts:
         for number, text in enumerate(words_given(options.texts), start=1):
@@ -241,12 +244,10 @@ def _tell_unknown(parser: "Parser", trees: "list[Tree]") -> None:
         print(f"heed: labels that the model has never learnt: {said}", file=sys.stderr)
 
 
-def _scored(options: Options, found: "list[Tree]", counts: Counter[str]) -> int:
+def _scored(options: Options, gold: "list[Tree]", found: "list[Tree]", counts: Counter[str]) -> int:
     """Print how right the trees are."""
     from heedful.bracket_scores import score_trees
 
-    assert options.gold is not None
-    gold = list(_read(options.gold))
     if len(gold) != len(found):
         problem = f"has {len(found):,} trees, and {options.gold} has {len(gold):,}"
         raise DataError(problem, where=str(options.found), fix="tree n must be of sentence n")
@@ -256,6 +257,9 @@ def _scored(options: Options, found: "list[Tree]", counts: Counter[str]) -> int:
     if scores.skipped:
         which = ", ".join(map(str, scores.skipped[:10])) + ", ..." * (len(scores.skipped) > 10)
         said = f"{len(scores.skipped):,} of {len(gold):,} left out, their words differ: {which}"
+        print(f"heed: {said}", file=sys.stderr)
+    if scores.punctuation_alone:
+        said = f"{scores.punctuation_alone:,} of {len(gold):,} left out, punctuation alone"
         print(f"heed: {said}", file=sys.stderr)
     _tell(counts, quiet=True)
     return 0

@@ -6,6 +6,8 @@ docs/your-own-task.md tells of both, from a TSV on.
 __all__ = ["g2p", "normalise"]
 
 from heedful.config import RunConfig
+from heedful.data.clean import CleanConfig
+from heedful.data.corpus import DataConfig
 from heedful.models.transformer import TransformerConfig
 from heedful.nn.embedding import ThreeWay, TwoWay
 from heedful.nn.norm import PreNorm
@@ -21,6 +23,7 @@ def g2p() -> RunConfig:
     """
     return RunConfig(
         recipe="g2p",
+        data=DataConfig(clean=CleanConfig(max_ratio=None)),
         tokenizer=BPE(vocabulary_size=260, exact=False, shared=False, target_vocabulary_size=512),
         model=TransformerConfig(
             d_model=128,

@@ -12,6 +12,7 @@ import argparse
 import random
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from heedful.errors import SettingError
 from heedful.tasks.corpus import Pair, command, share_of, write_corpus
@@ -49,8 +50,14 @@ def draw(
             normal = kind.normal(value)
             if low <= (1.0 if normal in _ALWAYS else share_of(normal, seed)) <= high:
                 text = write(pattern, kind.fields(value))
-                if text is not None:
+                if text is not None and (forms is FORMS or text not in _trained(name, value)):
                     return _styled(chance, text, normal), normal
+
+
+def _trained(name: str, value: Any) -> set[str | None]:
+    """Return how the forms that are trained on write a value: some held out write a few alike."""
+    fields = KINDS[name].fields(value)
+    return {write(pattern, fields) for pattern in FORMS[name]}
 
 
 def _styled(chance: random.Random, text: str, normal: str) -> str:
@@ -60,7 +67,10 @@ def _styled(chance: random.Random, text: str, normal: str) -> str:
 
 
 def make(rows: int, seed: int, n_test: int) -> dict[str, list[Pair]]:
-    """Return the parts of the corpus, each by a chance of its own: tests stay when rows grow."""
+    """Return the parts of the corpus, each by a chance of its own: tests stay when rows grow.
+
+    No row stands twice in a part.
+    """
     middle = _HELD_OUT / 2
     plan = {
         "train": (FORMS, rows, _HELD_OUT, 1.0),
@@ -71,7 +81,10 @@ def make(rows: int, seed: int, n_test: int) -> dict[str, list[Pair]]:
     parts = {}
     for name, (forms, many, low, high) in plan.items():
         chance = random.Random(f"{seed} {name}")
-        parts[name] = [draw(chance, forms, low, high, seed) for _ in range(many)]
+        found: dict[Pair, None] = {}
+        while len(found) < many:
+            found[draw(chance, forms, low, high, seed)] = None
+        parts[name] = list(found)
     return parts
 
 

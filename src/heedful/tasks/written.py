@@ -186,12 +186,13 @@ def _a_measure(chance: random.Random) -> tuple[Decimal, str]:
 def _of_measure(measure: tuple[Decimal, str]) -> Fields:
     number, unit = measure
     one, many = UNITS[unit]
-    american = many.replace("metre", "meter").replace("litre", "liter").replace("per c", "perc")
-    found = dict(_of_number(number)) | {"unit": unit}
+    name = one if abs(number) == 1 else many
+    american = name.replace("metre", "meter").replace("litre", "liter").replace("per c", "perc")
+    found = dict(_of_number(number)) | {"unit": unit, "name": name, "american": american}
     if number == 1:
-        return found | {"name": one, "american": american.removesuffix("s")}
+        return found
     article = "an" if one[0] in "aeiou" or one == "hour" else "a"
-    return found | {"name": many, "american": american, "a_one": f"{article} {one}"}
+    return found | {"a_one": f"{article} {one}"}
 
 
 def _money(chance: random.Random) -> tuple[Decimal, str]:

@@ -76,7 +76,7 @@ class _Rebuilding:
 
     def open(self, label: str) -> None:
         """Begin a phrase."""
-        if len(self.stack) >= DEEPEST:
+        if len(self.stack) >= DEEPEST - 1:  # a word's own bracket lies within
             self.repairs[TOO_DEEP] += 1
         else:
             self.stack.append(_Phrase(label))

@@ -8,8 +8,10 @@ __all__ = ["penn_words"]
 
 import re
 
-_BRACKETS = {"(": "-LRB-", ")": "-RRB-", "[": "-LSB-", "]": "-RSB-", "{": "-LCB-", "}": "-RCB-"}
+_BRACKETS = {"(": "-LRB-", ")": "-RRB-", "{": "-LCB-", "}": "-RCB-"}
 _CURLED = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": "``", "\u201d": "''"})
+_OPENING = re.compile(r"(?<![^\W\d_])\u2018(?!\d)")
+"""A curled quote that opens: no letter stands before and no year behind, as by an apostrophe."""
 _RULES = [
     (re.compile(r'^"'), "`` "),
     (re.compile(r'(?<=[\s(\[{<])"'), " `` "),
@@ -23,24 +25,28 @@ _RULES = [
     (re.compile(r"(?<=[^.\s])\.(?=[\s'\"`)\]}>]*$)"), " . "),
     (re.compile(r"(?<=[^'])'(?=\s|$)"), " ' "),
     (re.compile(r"(?<=[^'\s])('(?:s|m|d|ll|re|ve)|n't)(?=\s|$)", re.IGNORECASE), r" \1"),
-    (re.compile(r"\b(can)(not)\b|\b(gon|wan)(na)\b|\b(got)(ta)\b", re.IGNORECASE), ""),
 ]
-"""Each pattern and what stands for it, in this order; the last parts a word in two."""
+"""Each pattern and what stands for it, in this order."""
+_JOINED = re.compile(
+    r"\b(can)(not)\b|\b(gon|wan)(na)\b|\b(got)(ta)\b|\b(gim|lem)(me)\b|\b(d')(ye)\b"
+    r"|\b(more)('n)\b|(?<!\S)('t)(is|was)\b",
+    re.IGNORECASE,
+)
+"""Two words that are written as one."""
 
 
 def penn_words(sentence: str) -> list[str]:
     r"""Return the words of an English sentence.
 
     Punctuation is parted from words, a full stop at the end alone (so that abbreviations keep
-    theirs); do|n't, cat|'s and can|not are two words; double quotes become `` and '', brackets
-    -LRB- and the like.
+    theirs); do|n't, cat|'s and can|not are two words; double quotes become `` and '', round and
+    curly brackets -LRB- and the like.
 
     >>> penn_words("She can't (won't?) pay \"Mr. Lee's\" $3,000.")[:9]
     ['She', 'ca', "n't", '-LRB-', 'wo', "n't", '?', '-RRB-', 'pay']
     """
-    text = sentence.translate(_CURLED).strip()
-    for pattern, written in _RULES[:-1]:
+    text = _OPENING.sub(" ` ", sentence).translate(_CURLED).strip()
+    for pattern, written in _RULES:
         text = pattern.sub(written, text)
-    pattern, _ = _RULES[-1]
-    text = pattern.sub(lambda found: " ".join(filter(None, found.groups())), text)
+    text = _JOINED.sub(lambda found: " ".join(filter(None, found.groups())), text)
     return [_BRACKETS.get(word, word) for word in text.split()]

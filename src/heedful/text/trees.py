@@ -4,7 +4,16 @@ Lines come in, trees go out, and back; `heedful.data.formats.trees` reads corpor
 `heedful.parser` writes what it finds. `heedful.text.linear_trees` makes them what a model learns.
 """
 
-__all__ = ["DEEPEST", "ROOT", "Tree", "TreeError", "bracketed", "cleaned", "read_trees"]
+__all__ = [
+    "DEEPEST",
+    "ROOT",
+    "Tree",
+    "TreeError",
+    "bracketed",
+    "bracketless",
+    "cleaned",
+    "read_trees",
+]
 
 import re
 from collections.abc import Iterable, Iterator
@@ -199,5 +208,10 @@ def bracketed(tree: Tree) -> str:
     '(NP (NN cats))'
     """
     if tree.word is not None:
-        return f"({tree.label} {tree.word.replace('(', '-LRB-').replace(')', '-RRB-')})"
+        return f"({tree.label} {bracketless(tree.word)})"
     return f"({tree.label} {' '.join(map(bracketed, tree.children))})"
+
+
+def bracketless(word: str) -> str:
+    """Return a word as a treebank writes it: its round brackets are -LRB- and -RRB-."""
+    return word.replace("(", "-LRB-").replace(")", "-RRB-")

@@ -141,6 +141,8 @@ class Trainer:
                 if due or improved or reason or stop:
                     self.save()
                 if reason:
+                    if not self._due_for_record():
+                        self._record()  # the log ends with what the training took
                     return Outcome(True, self.state.step, reason)
                 if stop:
                     return Outcome(False, self.state.step, "interrupted")
@@ -259,18 +261,28 @@ class Trainer:
         if self._steps:
             return
         state, settings = self.state, self.settings
-        mean = sum(state.recent) / len(state.recent)
-        speed = state.target_tokens / max(state.seconds, 1e-9)
         left = (settings.max_steps - state.step) * state.seconds / state.step
         if settings.max_minutes is not None:
             left = min(left, settings.max_minutes * 60 - state.seconds)
-        self.log.show(state.step, settings.max_steps, mean, speed, max(0.0, left))
-        if not self._due_for_record():
-            return
+        loss, speed = self._progress()
+        self.log.show(state.step, settings.max_steps, loss, speed, max(0.0, left))
+        if self._due_for_record():
+            self._record()
+
+    def _progress(self) -> tuple[float, float]:
+        """Return the mean loss of the last steps, and target pieces a second."""
+        state = self.state
+        speed = state.target_tokens / max(state.seconds, 1e-9)
+        return sum(state.recent) / len(state.recent), speed
+
+    def _record(self) -> None:
+        """Write a line of the log."""
+        state = self.state
+        loss, speed = self._progress()
         self.log.record(
             "train",
             state.step,
-            loss=mean,
+            loss=loss,
             smoothed=state.smoothed,
             learning_rate=self.learning_rate(state.step),
             gradient_norm=state.gradient_norm,

@@ -109,8 +109,13 @@ def json_object(text: str, example: str) -> dict[str, Any]:
     return record
 
 
-def refuse(problem: RowError, where: str, *, skip_bad: bool, counts: ReadCounts) -> None:
-    """Count the row as dropped when bad rows may be skipped, else raise a DataError naming it."""
+def refuse(problem: RowError, where: str, *, skip_bad: bool | None, counts: ReadCounts) -> None:
+    """Count the row as dropped when bad rows may be skipped, else raise a DataError naming it.
+
+    With None there is no such wish to be had, and the error does not advise it.
+    """
+    if skip_bad is None:
+        raise DataError(problem.problem, where=where, fix=problem.fix or None)
     fix = f"{problem.fix}, or {_SKIP}" if problem.fix else _SKIP
     if not skip_bad:
         raise DataError(problem.problem, where=where, fix=fix)

@@ -35,11 +35,11 @@ class Trees(Settings):
 
 def trees_of(path: Path) -> Iterator[Tree]:
     """Yield the cleaned trees of a file; raises DataError for one without words, or unreadable."""
-    for _, tree in _numbered(path, False, ReadCounts()):
+    for _, tree in _numbered(path, None, ReadCounts()):
         yield tree
 
 
-def _numbered(path: Path, skip_bad: bool, counts: ReadCounts) -> Iterator[tuple[int, Tree]]:
+def _numbered(path: Path, skip_bad: bool | None, counts: ReadCounts) -> Iterator[tuple[int, Tree]]:
     """Yield each cleaned tree with the line that it begins in."""
 
     def texts() -> Iterator[tuple[int, str]]:
