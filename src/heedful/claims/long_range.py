@@ -104,8 +104,9 @@ def _gathered(known: Sequence[Measured], who: str, figure: str, task: str, part:
             if isinstance(value, dict):
                 value = value["fact"] / value["last"] if value["last"] else 0.0
             found.setdefault(case[who], {}).setdefault(int(distance), []).append(value)
+    most = 1.0 if figure == "accuracy" else float("inf")
     return {
-        name: {distance: mean(values) for distance, values in sorted(one.items())}
+        name: {distance: mean(values).within(0.0, most) for distance, values in sorted(one.items())}
         for name, one in found.items()
     }
 
@@ -124,8 +125,8 @@ def _plot(name: str, title: str, y: str, figure: Figure, *, log_y: bool = False)
     for label, one in figure.items():
         points = []
         for distance, found in one.items():
-            sure = len(one) > 0 and found.high != float("inf") and not log_y
-            edges = (max(0.0, found.low), min(1.0, found.high)) if sure else (None, None)
+            sure = found.high != float("inf") and not log_y
+            edges = (found.low, found.high) if sure else (None, None)
             if found.value > 0 or not log_y:
                 points.append(Point(distance, found.value, *edges))
         lines.append(Line(label, points))
@@ -154,8 +155,7 @@ def _report(known: Sequence[Measured]) -> Report:
         plots.append(
             _plot(f"gradient-{moment}", title.rsplit(",", 1)[0], "ratio", slopes, log_y=True)
         )
-        if moment == "before":
-            sentences.append(_told("gradient to the fact before training", slopes, ".1e"))
+        sentences.append(_told(f"gradient to the fact {word}", slopes, ".1e"))
     schemes = _gathered(known, "position", "accuracy", "recall", "positions")
     if schemes:
         trained = next(case["trained"] for case, _ in known if case["part"] == "positions")
