@@ -146,7 +146,7 @@ def _report(known: Sequence[Measured]) -> Report:
             )
             plots.append(_plot(task, f"Right answers against distance ({task})", "share", right))
             sentences.append(_told(f"{task}: right answers", right))
-    for moment, word in (("before", "before training"), ("after", "after it")):
+    for moment, word in (("before", "before training"), ("after", "after training")):
         slopes = _gathered(known, "model", f"slopes_{moment}", "recall", "distance")
         if not slopes:
             continue
