@@ -32,7 +32,6 @@ HELD_OUT_EACH = 10
 """Every so many'th CRAFT article, in the order of their names, is for testing."""
 MODELS = {"transformer": "parse", "lstm": "parse-lstm"}
 TABLES = Path(__file__).parents[1] / "tools" / "parsing_table.py"
-SETS = {"wsj_22": "WSJ section 22", "craft": "held-out CRAFT articles"}
 
 
 def main() -> None:
