@@ -6,6 +6,7 @@
 import { make } from "heedful/dom.js";
 import { LANGUAGES } from "heedful/i18n.js";
 import { Gone } from "heedful/live/client.js";
+import { imported } from "heedful/live/imported.js";
 import { alsoTexts, loadTexts } from "heedful/live/texts.js";
 
 /** Milliseconds after which nothing has been loaded for long enough. */
@@ -15,16 +16,16 @@ const NEAR = { rootMargin: "400px" };
 
 /** @type {Record<string, () => Promise<any>>} */
 const PARTS = {
-  atlas: () => import("heedful/live/atlas.js"),
-  compared: () => import("heedful/live/compared.js"),
-  embedding: () => import("heedful/live/embedding-view.js"),
-  export: () => import("heedful/live/export.js"),
+  atlas: () => imported("live/atlas"),
+  compared: () => imported("live/compared"),
+  embedding: () => imported("live/embedding-view"),
+  export: () => imported("live/export"),
   tour,
 };
 
 async function tour() {
   await Promise.all([alsoTexts("live/text-tour"), styled("live/tour.css")]);
-  return import("heedful/live/tour.js");
+  return imported("live/tour");
 }
 
 /** @type {Map<string, Promise<any>>} */

@@ -3,6 +3,7 @@
  */
 
 import { addTexts, language } from "heedful/i18n.js";
+import { imported } from "heedful/live/imported.js";
 
 /** The files of texts that are needed: NAME-en.js, NAME-zh.js. */
 const names = ["text", "live/text-shell", "live/text-panels"];
@@ -10,7 +11,7 @@ const names = ["text", "live/text-shell", "live/text-panels"];
 const OWN = { zh: ["live/text-refused"] };
 
 async function load(name, chosen) {
-  const { TEXTS } = await import(`heedful/${name}-${chosen}.js`);
+  const { TEXTS } = await imported(`${name}-${chosen}`);
   addTexts(chosen, TEXTS);
 }
 
