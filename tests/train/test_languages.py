@@ -163,6 +163,12 @@ def test_the_language_of_to_may_be_named() -> None:
     assert found == {"de": ("a.tsv", "b.tsv"), "zh": ("c.tsv",)}
 
 
+def test_an_equals_sign_further_on_is_of_the_path() -> None:
+    config = DataConfig(train=("runs/lr=0.1/a.tsv", "/sizes/d_model=64/b.en,c.de"))
+    (found,) = config.of_languages().values()
+    assert found.train == config.train
+
+
 def test_a_test_of_one_language_is_learnt_in_no_other(
     corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -167,7 +167,8 @@ def named_language(spec: str) -> str | None:
 
 
 def _plain(spec: str) -> str:
-    return _BEARS.sub("", spec, count=1)
+    found = _BEARS.match(spec)
+    return spec[found.end() :] if found else spec
 
 
 def count_rows(config: DataConfig) -> int:
