@@ -53,7 +53,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
         changed = shape | {"training": short, "model": shape["model"] | small | {"max_length": 32}}
         monkeypatch.setitem(material._SHAPES, key, changed)
     monkeypatch.setitem(scaling.LENGTHS, "quick", [2, STEPS])
-    scale = table3.Scale(16, STEPS, 2, 0.3, 300, 400, 30, Greedy())
+    scale = table3.Scale(16, 2, STEPS, 2, 0.3, 300, 400, 30, Greedy())
     monkeypatch.setitem(table3.SCALES, "quick", scale)
     folder = tmp_path / "case"
     folder.mkdir()

@@ -23,14 +23,17 @@ def test_a_row_of_full_size_has_the_papers_parameters(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_the_rule_divides_widths_and_nothing_else(row: Row) -> None:
+def test_the_rule_divides_widths_and_layers_and_nothing_else(row: Row) -> None:
     small, whole = (settings(row, SCALES[name], {}).model for name in ("scaled", "paper"))
     assert isinstance(small, TransformerConfig)
     assert isinstance(whole, TransformerConfig)
-    divided = {"d_model": whole.d_model // 4, "d_ff": whole.d_ff // 4, "max_length": 100}
+    widths = {"d_model": whole.d_model // 4, "d_ff": whole.d_ff // 4, "max_length": 100}
+    layers = {name: row.n_layers // 2 for name in ("encoder_layers", "decoder_layers")}
+    divided = widths | layers
     assert small == whole.model_copy(update=divided)
     assert row.d_v * row.n_heads == row.d_model
     assert row.d_k % 4 == 0
+    assert row.n_layers % 2 == 0
 
 
 def test_every_row_but_the_base_differs_from_it_in_one_thing() -> None:
