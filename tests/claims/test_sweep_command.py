@@ -12,6 +12,8 @@ from heedful.cli import main
         (["table3", "--rows", "F"], 'Table 3 has no row "F"'),
         (["table3", "--full", "--train", "a.tsv"], "--dev: --full learns a corpus of yours"),
         (["table3", "--quick", "--full"], "--quick and --full exclude each other"),
+        (["table3", "--full", "--jobs", "2"], "--jobs: --full trains one row at a time"),
+        (["table3", "--jobs", "0"], "--jobs: 0 at a time is too few"),
         (["table3", "--dev", "a.tsv"], "--dev: it is for --full alone"),
     ],
 )

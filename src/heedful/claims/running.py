@@ -7,7 +7,7 @@ __all__ = ["Where", "measure", "render", "where"]
 
 import multiprocessing
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import torch
 
-from heedful.claims.claim import Case, Claim, Measured, Place, Report, Size
+from heedful.claims.claim import Case, Claim, Figures, Measured, Place, Report, Size
 from heedful.claims.drawing import picture
 from heedful.claims.results import Results, read_results
 from heedful.device import pick_device
@@ -108,7 +108,7 @@ def _in_turn(claim: Claim, cases: Sequence[Case], site: Where) -> Iterator[Measu
     for case in cases:
         device = site.of(case)
         assert device is not None
-        yield _measured(claim, case, device, site.data, site.progress)
+        yield _measured(claim.run, case, device, site.data, site.progress)
 
 
 def _apart(claim: Claim, cases: Sequence[Case], site: Where) -> Iterator[Measured | Failed]:
@@ -120,7 +120,7 @@ def _apart(claim: Claim, cases: Sequence[Case], site: Where) -> Iterator[Measure
     free = [case for case in cases if "device" not in case]
     try:
         device = site.devices[-1]
-        given = [pool.submit(_measured, claim, case, device, site.data) for case in free]
+        given = [pool.submit(_measured, claim.run, case, device, site.data) for case in free]
         for future in as_completed(given):
             yield future.result()
     finally:
@@ -128,7 +128,7 @@ def _apart(claim: Claim, cases: Sequence[Case], site: Where) -> Iterator[Measure
 
 
 def _measured(
-    claim: Claim,
+    run: Callable[[Case, Place], Figures],
     case: Case,
     device: torch.device,
     data: Path | None,
@@ -139,7 +139,7 @@ def _measured(
     shown = Progress(quiet=True) if progress is None else progress
     with tempfile.TemporaryDirectory(prefix="heed-claims-") as own:
         try:
-            return Measured(case, claim.run(case, Place(device, shown, Path(own), data)))
+            return Measured(case, run(case, Place(device, shown, Path(own), data)))
         except HeedfulError as error:
             return Failed(case, str(error))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 heed sweep table3
 heed sweep table3 --quick
-heed sweep table3 --rows A B
+heed sweep table3 --rows A B --jobs 2
 heed sweep table3 --full --train wmt.tsv --dev newstest2013.tsv --from en --to de
 """
 
@@ -55,6 +55,8 @@ class Options:
     """Where figures go: sweep-quick, sweep or, with --full, sweep-full if not given."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu or cuda."""
+    jobs: int = 1
+    """How many rows at a time, each in a process of its own; not with --full."""
     quiet: bool = False
     """Show no progress."""
 
@@ -73,7 +75,7 @@ def run(options: Options) -> int:
     known = os.environ.get("HEEDFUL_DATA")
     data = options.data or (None if known is None else Path(known))
     progress = Progress(quiet=options.quiet)
-    results = measure(claim, size, folder, where(options.device, progress, data))
+    results = measure(claim, size, folder, where(options.device, progress, data, options.jobs))
     if found := results.known(claim):
         print("\n".join(lines(claim, render(claim, found, folder))), flush=True)
         progress.say(f"figures are in {folder}")
@@ -97,6 +99,9 @@ def _asked(options: Options, folder: Path) -> "Claim":
     if options.full:
         if options.quick:
             raise SettingError("--quick and --full exclude each other", fix="leave one of them out")
+        if options.jobs > 1:
+            fix = "leave it out: a row of the paper's size fills a GPU"
+            raise SettingError("--full trains one row at a time", where="--jobs", fix=fix)
         corpora = {name: _given(_OPTIONS[name], value) for name, value in own.items()}
         claim = paper_claim(corpora, folder / "runs")
     elif named := next((name for name, value in own.items() if value is not None), None):
