@@ -177,6 +177,15 @@ def test_a_comma_in_the_name_of_a_file(tmp_path: Path) -> None:
     assert [row[:2] for row in open_corpus(str(path))] == [("a", "b")]
 
 
+def test_commas_in_the_names_of_a_pairs_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "Miller, Smith, and sons"
+    folder.mkdir()
+    for side, text in {"en": "a\n", "de": "b\n"}.items():
+        (folder / f"train.{side}").write_text(text)
+    spec = f"{folder}/train.en,{folder}/train.de"
+    assert [row[:2] for row in open_corpus(spec)] == [("a", "b")]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "columns", "pair"),
     [

@@ -65,11 +65,15 @@ def corpus_paths(spec: str) -> tuple[Path, ...]:
     """
     if "," not in spec or Path(spec).is_file():
         return (Path(spec),)
-    parts = spec.split(",")
-    if len(parts) != 2 or not all(parts):
-        problem = f"a comma joins two line-parallel files, here it makes {len(parts)} names"
+    pairs = [(spec[:at], spec[at + 1 :]) for at, letter in enumerate(spec) if letter == ","]
+    if len(pairs) > 1:  # a folder may have a comma, too
+        pairs = [pair for pair in pairs if all(Path(name).is_file() for name in pair)]
+    if len(pairs) != 1 or not all(pairs[0]):
+        n_names = spec.count(",") + 1
+        problem = f"a comma joins two line-parallel files, here it makes {n_names} names"
         raise DataError(problem, where=spec, fix="write it as train.en,train.de")
-    return Path(parts[0]), Path(parts[1])
+    ((source, target),) = pairs
+    return Path(source), Path(target)
 
 
 def _format(spec: str, paths: tuple[Path, ...], columns: Sequence[str] | None) -> "Format":
