@@ -96,6 +96,35 @@ def test_the_papers_own_figures_stand_in_the_papers_order() -> None:
     assert "correlation of -1.00" in report(turned).sentences[1]
 
 
+def test_a_row_is_compared_with_the_base_of_its_own_seed() -> None:
+    shift = {1: 0.0, 2: 3.0, 3: -5.0}
+    turned = "C: N=2"  # worse in the paper
+    results = [
+        Measured(
+            case,
+            {
+                "dev_perplexity": row.perplexity,
+                "bleu": shift[case["seed"]] + (27.0 if row.name == turned else row.bleu),
+                "parameters": 1,
+            },
+        )
+        for case in CLAIM.cases("full")
+        for row in ROWS
+        if row.name == case["row"]
+    ]
+    said = report(results)
+    unlike = [row for row in ROWS[1:] if row.bleu != ROWS[0].bleu]
+    assert f"Of 19 rows {len(unlike)} differ in BLEU" in said.sentences[-1]
+    assert "C: N=2 +1.2; " in said.sentences[-1]
+    assert f"{len(unlike) - 1} of them differ in the paper, too" in said.sentences[-1]
+    wide = report(
+        [Measured(case, {**one, "bleu": one["bleu"] * case["seed"]}) for case, one in results]
+    )
+    assert "Of 19 rows 0 differ in BLEU" in wide.sentences[-1]
+    (plot,) = said.plots
+    assert sum(len(line.points) for line in plot.lines) == len(ROWS)
+
+
 def test_rows_are_chosen_by_letter_or_name() -> None:
     some = of_rows(CLAIM, ["B", "base"]).cases("full")
     assert {case["row"] for case in some} == {"base", "B: d_k=16", "B: d_k=32"}

@@ -93,6 +93,8 @@ class Plot(NamedTuple):
     lines: Sequence[Line]
     log_x: bool = False
     log_y: bool = False
+    joined: bool = True
+    """Points follow one another; else they stand apart."""
 
 
 class Report(NamedTuple):

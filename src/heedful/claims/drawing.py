@@ -4,7 +4,7 @@ __all__ = ["picture"]
 
 from typing import Any
 
-from heedful.claims.claim import Plot
+from heedful.claims.claim import Line, Plot
 from heedful.inspect.drawing import drawn
 
 _COLOURS = ("#1f5fa8", "#c46a12", "#2e7d32", "#8e24aa", "#555555", "#b71c1c", "#00838f", "#9e9d24")
@@ -20,13 +20,7 @@ def picture(plot: Plot) -> bytes:
         made = figures(figsize=(7, 4), layout="constrained")
         panel = made.subplots()
         for number, line in enumerate(plot.lines):
-            style = {"color": _COLOURS[number % len(_COLOURS)], "label": _plain(line.label)}
-            points = sorted(line.points)
-            x, y = [point.x for point in points], [point.y for point in points]
-            panel.plot(x, y, marker=_MARKS[number % len(_MARKS)], markersize=4, **style)
-            sure = [point for point in points if point.low is not None and point.high is not None]
-            edges = [[point.low for point in sure], [point.high for point in sure]]
-            panel.fill_between([p.x for p in sure], *edges, color=style["color"], alpha=0.12)
+            _draw(panel, line, number, joined=plot.joined)
         panel.set_xscale("log" if plot.log_x else "linear")
         panel.set_yscale("log" if plot.log_y else "linear")
         if plot.log_x:
@@ -47,6 +41,21 @@ def picture(plot: Plot) -> bytes:
         return made
 
     return drawn(figure, "svg", font_size=9)
+
+
+def _draw(panel: Any, line: Line, number: int, *, joined: bool) -> None:
+    """Draw the points of a line, and their intervals: as a band if joined, else as bars."""
+    colour = _COLOURS[number % len(_COLOURS)]
+    style = {"marker": _MARKS[number % len(_MARKS)], "color": colour, "label": _plain(line.label)}
+    points = sorted(line.points)
+    x, y = [point.x for point in points], [point.y for point in points]
+    panel.plot(x, y, markersize=4 if joined else 6, linestyle="-" if joined else "none", **style)
+    sure = [point for point in points if point.low is not None and point.high is not None]
+    edges = [[point.low for point in sure], [point.high for point in sure]]
+    if joined:
+        panel.fill_between([point.x for point in sure], *edges, color=colour, alpha=0.12)
+    else:
+        panel.vlines([point.x for point in sure], *edges, color=colour, alpha=0.5, linewidth=1)
 
 
 def _plain(text: str) -> str:

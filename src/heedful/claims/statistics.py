@@ -21,10 +21,11 @@ class Estimate(NamedTuple):
     def said(self, form: str = ".1f", alone: str = "1 seed") -> str:
         """Return it as text; `alone` is what there was where there is no interval.
 
-        >>> Estimate(0.5, 0.25, 0.75).said(".2f"), Estimate(1.0, -math.inf, math.inf).said()
-        ('0.50 (0.25 to 0.75)', '1.0 (1 seed)')
+        >>> Estimate(0.5, 0.25, 0.75).said("+.2f"), Estimate(1.0, -math.inf, math.inf).said()
+        ('+0.50 (+0.25 to +0.75)', '1.0 (1 seed)')
         """
-        value, low, high = (f"{one:z{form}}" for one in self)
+        sign, rest = ("+", form[1:]) if form.startswith("+") else ("", form)
+        value, low, high = (f"{one:{sign}z{rest}}" for one in self)
         return f"{value} ({alone})" if math.isinf(self.high) else f"{value} ({low} to {high})"
 
     def within(self, least: float, most: float) -> "Estimate":

@@ -7,15 +7,28 @@ the paper's own sizes on a corpus of one's own, for a GPU and days.
 
 __all__ = ["CLAIM", "of_rows", "paper_claim"]
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from heedful.claims.claim import Case, Claim, Figures, Measured, Place, Report, Size, Table
+from heedful.claims.claim import (
+    Case,
+    Claim,
+    Figures,
+    Line,
+    Measured,
+    Place,
+    Plot,
+    Point,
+    Report,
+    Size,
+    Table,
+)
 from heedful.claims.learning import Learnt, TranslationCorpus, learnt, translated
 from heedful.claims.material import files_of, missing_multi30k
 from heedful.claims.ranks import spearman
-from heedful.claims.statistics import mean
+from heedful.claims.statistics import Estimate, mean
 from heedful.claims.table3 import ROWS, SCALES, Row, narrow, plain, settings
 from heedful.config import RunConfig
 from heedful.data.held_out import held_out
@@ -27,6 +40,14 @@ from heedful.search import SearchConfig
 
 _QUICK = ("base", "A: h=1", "C: N=2", "C: d_model=256")
 _MARKS = {"perplexity": "dev_perplexity", "BLEU": "bleu"}
+_GROUPS = {
+    "A": "A: heads",
+    "B": "B: width of keys",
+    "C": "C: size",
+    "D": "D: dropout, smoothing",
+    "E": "E: learned positions",
+    "b": "base and big",
+}
 
 
 def cases(size: Size) -> list[Case]:
@@ -71,37 +92,51 @@ def _bleu(found: Learnt, config: RunConfig, search: SearchConfig, corpus: Path) 
 
 def report(results: Sequence[Measured]) -> Report:
     """Put what was measured beside the paper's figures, and compare the orders."""
-    found: dict[str, list[Figures]] = {}
+    found: dict[str, dict[int, Figures]] = {}
     for case, figures in results:
-        found.setdefault(case["row"], []).append(figures)
+        found.setdefault(case["row"], {})[case["seed"]] = figures
     rows = [row for row in ROWS if row.name in found]
+    gains = {row.name: _gain(found, row) for row in rows}
     cells = []
     for row in rows:
-        measured = {
-            mark: mean([one[key] for one in found[row.name]]) for mark, key in _MARKS.items()
-        }
-        weights = found[row.name][0]["parameters"] / 1e6
+        perplexity, bleu = (_mean(found, row, key) for key in _MARKS.values())
+        gain = gains[row.name]
         cells.append(
             [
                 row.name,
-                f"{weights:.2f}",
-                measured["perplexity"].said(".2f"),
+                f"{next(iter(found[row.name].values()))['parameters'] / 1e6:.2f}",
+                perplexity.said(".2f"),
                 f"{row.perplexity:.2f}",
-                measured["BLEU"].said(),
+                bleu.said(),
                 f"{row.bleu:.1f}",
+                "" if gain is None else gain.said("+.1f"),
+                "" if gain is None else f"{row.bleu - ROWS[0].bleu:+.1f}",
             ]
         )
-    columns = ["row", "million weights", "dev perplexity", "the paper's", "dev BLEU", "the paper's"]
+    theirs = "the paper's"
+    columns = ["row", "million weights", "dev perplexity", theirs, "dev BLEU", theirs]
+    columns += ["BLEU over base", theirs]
     table = Table("Table 3, in small and in the paper", columns, cells)
-    return Report(_said(rows, found), [table])
+    return Report(_orders(rows, found) + _differing(rows, gains), [table], [_plot(rows, found)])
 
 
-def _said(rows: list[Row], found: dict[str, list[Figures]]) -> list[str]:
+def _mean(found: Mapping[str, Mapping[int, Figures]], row: Row, key: str) -> Estimate:
+    return mean([one[key] for one in found[row.name].values()])
+
+
+def _gain(found: Mapping[str, Mapping[int, Figures]], row: Row) -> Estimate | None:
+    """Return how much more BLEU a row has than the base with the same seed; None: not to say."""
+    own, base = found[row.name], found.get(ROWS[0].name, {})
+    both = [own[seed]["bleu"] - base[seed]["bleu"] for seed in own if seed in base]
+    return mean(both) if both and row is not ROWS[0] else None
+
+
+def _orders(rows: list[Row], found: Mapping[str, Mapping[int, Figures]]) -> list[str]:
     if len(rows) < 3:
         return []
     said = []
     for mark, key in _MARKS.items():
-        ours = [mean([one[key] for one in found[row.name]]).value for row in rows]
+        ours = [_mean(found, row, key).value for row in rows]
         theirs = [row.perplexity if mark == "perplexity" else row.bleu for row in rows]
         if len(set(ours)) > 1 and len(set(theirs)) > 1:
             rho = spearman(ours, theirs)
@@ -110,6 +145,38 @@ def _said(rows: list[Row], found: dict[str, list[Figures]]) -> list[str]:
                 f"correlation of {rho:.2f} (Spearman; 1 is the same order, 0 none)."
             )
     return said
+
+
+def _differing(rows: list[Row], gains: Mapping[str, Estimate | None]) -> list[str]:
+    """Say which rows differ from the base by more than seeds do, and whether as in the paper."""
+    known = {row: gain for row in rows if (gain := gains[row.name]) is not None}
+    sure = {row: gain for row, gain in known.items() if gain.low > 0 or gain.high < 0}
+    if all(math.isinf(gain.high) for gain in known.values()):
+        return []
+    alike = [row for row, gain in sure.items() if gain.value * (row.bleu - ROWS[0].bleu) > 0]
+    named = "; ".join(f"{row.name} {gain.value:+.1f}" for row, gain in sure.items()) or "none"
+    return [
+        f"Of {len(known)} rows {len(sure)} differ in BLEU from the base by more than seeds do (95 "
+        f"% intervals, each for itself): {named}. {len(alike)} of them differ in the paper, too, "
+        "and the same way."
+    ]
+
+
+def _plot(rows: list[Row], found: Mapping[str, Mapping[int, Figures]]) -> Plot:
+    """Return BLEU here over BLEU in the paper."""
+    groups: dict[str, list[Point]] = {}
+    for row in rows:
+        bleu = _mean(found, row, "bleu")
+        edges = (None, None) if math.isinf(bleu.high) else (bleu.low, bleu.high)
+        groups.setdefault(_GROUPS[row.name[0]], []).append(Point(row.bleu, bleu.value, *edges))
+    return Plot(
+        "bleu",
+        "BLEU of the rows, here and in the paper",
+        "BLEU in the paper (newstest2013)",
+        "BLEU here (Multi30k, dev)",
+        [Line(label, points) for label, points in groups.items()],
+        joined=False,
+    )
 
 
 def of_rows(claim: Claim, names: Sequence[str]) -> Claim:
