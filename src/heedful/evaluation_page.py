@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 
 from heedful.data.evenly import evenly
-from heedful.data.report import write_whole
+from heedful.output import write_whole
 from heedful.text.spans import words
 from heedful.web_page import document
 
@@ -78,7 +78,7 @@ def write_page(
             replace(one, name=f"{letter}: {one.name}")
             for letter, one in zip("AB", columns, strict=True)
         ]
-    write_whole(path, page(f"Translations of {data}", text, rows, texts, named))
+    write_whole(path, page(f"Translations of {data}", text, rows, texts, named).encode())
 
 
 def page(

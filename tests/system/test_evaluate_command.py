@@ -3,6 +3,7 @@ translations that the Python API gives."""
 
 import html
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -271,6 +272,26 @@ def test_a_page_for_human_eyes(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nowhere/page.html: its folder cannot be written to" in capsys.readouterr().err
     assert main([*words[:-1], ".", "--model", "one-way"]) == 2
     assert ".: this is a folder; name a file in it" in capsys.readouterr().err
+
+
+def test_a_link_and_a_device_are_written_into_not_replaced(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("kept.txt").write_text("of before", "utf-8")
+    Path("link").symlink_to("kept.txt")
+    Path("nothing").symlink_to(os.devnull)
+    words = ["--model", "one-way", "--beam", "1"]
+    evaluated(capsys, *words, "-o", "link", "--html", "nothing")
+    assert Path("kept.txt").read_text("utf-8").count("\n") == len(PAIRS)
+    evaluated(capsys, *words, "-o", "nothing", "--html", "link")
+    assert Path("kept.txt").read_text("utf-8").startswith("<!doctype html>")
+    assert Path("link").is_symlink()
+    assert Path("nothing").is_symlink()
+    assert Path(os.devnull).is_char_device()
+    evaluated(capsys, *words, "-o", "lines.txt")
+    assert main(["evaluate", "--data", "test.tsv", "--quiet", *words, "-o", "-"]) == 0
+    assert capsys.readouterr().out.startswith(Path("lines.txt").read_text("utf-8"))
+    assert not Path("-").exists()
 
 
 def test_a_model_learns_how_good_it_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

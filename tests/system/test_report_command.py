@@ -43,6 +43,13 @@ def test_json_and_html(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert sorted(path.name for path in corpus.parent.iterdir()) == ["my.tsv", "out.html"]
 
 
+def test_a_page_goes_where_a_link_leads(corpus: Path) -> None:
+    Path("link.html").symlink_to("out.html")
+    assert main(["report", "my.tsv", "--html", "link.html"]) == 0
+    assert Path("link.html").is_symlink()
+    assert Path("out.html").read_text("utf-8").startswith("<!doctype html>")
+
+
 def test_dev_test_and_columns(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("dev.tsv").write_text("1\tsentence 1\tSatz\n")
     Path("test.tsv").write_text("1\tsentence 2\tanders\n2\tneu\tnew\n")

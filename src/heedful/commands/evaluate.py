@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from heedful.errors import DataError, OutputError, SettingError
+from heedful.output import is_plain, open_output
 
 if TYPE_CHECKING:
     from heedful.data.glossary import Glossary
@@ -260,16 +261,18 @@ def _check(options: Options) -> None:
 
 
 def _check_output(path: Path) -> None:
-    if path.is_dir():
+    """Raise OutputError, before any work, for a place that cannot be written to."""
+    target = path.resolve()
+    if target.is_dir():
         raise OutputError("this is a folder", where=str(path), fix="name a file in it")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+    folder = target.parent
+    if is_plain(target) and not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise OutputError("its folder cannot be written to", where=str(path))
 
 
 def _write(path: Path, lines: list[str]) -> None:
-    from heedful.data.report import write_whole
-
-    write_whole(path, "".join(line + "\n" for line in lines))
+    with open_output(path) as out:
+        out.writelines(line + "\n" for line in lines)
 
 
 def _as_json(

@@ -50,8 +50,8 @@ class Options:
 def run(options: Options) -> int:
     """Examine, print, save; raises DataError when a training would refuse the corpus."""
     from heedful.data.corpus import Corpus, DataConfig, named_language
-    from heedful.data.report import write_whole
     from heedful.errors import DataError, SettingError
+    from heedful.output import write_whole
     from heedful.progress import Progress
 
     if not options.data:
@@ -72,7 +72,7 @@ def run(options: Options) -> int:
         config, seed=options.seed, progress=Progress(quiet=options.quiet)
     ).report
     if options.html is not None:
-        write_whole(options.html, report.to_html())
+        write_whole(options.html, report.to_html().encode())
     print(report.to_json() if options.json else report.summary(), end="")
     bad = report.first_bad_row
     if bad is not None and not options.skip_bad:
