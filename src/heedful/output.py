@@ -4,11 +4,19 @@ Commands write their lines into what `open_output` opens; see `heedful.resuming`
 later run goes on with.
 """
 
-__all__ = ["STANDARD", "is_plain", "open_output", "refuse_protected", "unwritable", "write_whole"]
+__all__ = [
+    "STANDARD",
+    "is_plain",
+    "open_output",
+    "refuse_protected",
+    "refuse_read",
+    "unwritable",
+    "write_whole",
+]
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO, TypeVar
@@ -30,6 +38,16 @@ def refuse_protected(path: Path) -> None:
     """Raise PermissionError for a file that must not be written."""
     if path.is_file() and not os.access(path, os.W_OK):
         raise PermissionError(None, "it is write-protected")
+
+
+def refuse_read(path: Path | None, read: Iterable[Path]) -> None:
+    """Raise OutputError for a file that is read, too, and would be lost when it is written."""
+    if path is None or path == STANDARD or not path.is_file():
+        return
+    for source in read:
+        if source.is_file() and path.samefile(source):
+            problem = f"{source} is read, and would be written over"
+            raise OutputError(problem, where=str(path), fix="choose another output")
 
 
 def unwritable(path: Path, error: OSError, fix: str | None = None) -> OutputError:

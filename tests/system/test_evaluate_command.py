@@ -294,6 +294,26 @@ def test_a_link_and_a_device_are_written_into_not_replaced(
     assert not Path("-").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-o", "test.tsv"], "test.tsv: test.tsv is read, and would be written over; choose"),
+        (["--html", "./test.tsv"], "test.tsv: test.tsv is read, and would be written over"),
+        (["--data", "test.en,test.de", "-o", "test.de"], "test.de is read, and would be"),
+        (["--glossary", "test.tsv", "--html", "test.tsv"], "is read, and would be written over"),
+        (["-o", "one.txt", "--html", "./one.txt"], "--html one.txt: the page would be written"),
+    ],
+)
+def test_nothing_that_is_read_is_written_over(
+    capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    before = [Path(name).read_bytes() for name in ("test.tsv", "test.en", "test.de")]
+    assert main(["evaluate", "--model", "one-way", "--data", "test.tsv", *words]) == 2
+    assert said in capsys.readouterr().err
+    assert [Path(name).read_bytes() for name in ("test.tsv", "test.en", "test.de")] == before
+    assert not Path("one.txt").exists()
+
+
 def test_a_model_learns_how_good_it_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_model(folder / "known", 3, both=True)
     rows = [f"the {n} cat sleeps\tdie {n} Katze schläft\n" for n in range(120)]

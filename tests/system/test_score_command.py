@@ -131,3 +131,10 @@ def test_refusals(capsys: pytest.CaptureFixture[str]) -> None:
         out, err = capsys.readouterr()
         assert (out, err.count("\n")) == ("", 1)
         assert said in err
+
+
+def test_the_pairs_are_not_written_over(capsys: pytest.CaptureFixture[str]) -> None:
+    before = Path("test.tsv").read_bytes()
+    assert main(["score", "--model", "one-way", "--data", "test.tsv", "-o", "./test.tsv"]) == 2
+    assert "test.tsv is read, and would be written over" in capsys.readouterr().err
+    assert Path("test.tsv").read_bytes() == before

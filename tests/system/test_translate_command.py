@@ -142,6 +142,17 @@ def test_files_and_quiet(model: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.de", "a.en", "a.en.gz"]
 
 
+def test_the_input_is_not_written_over(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "a.txt"
+    source.write_text("The house\n", "utf-8")
+    for words in (["-i", str(source)], ["--glossary", str(source), "The house"]):
+        said = refused(["--model", model, *words, "-o", str(source)], capsys)
+        assert "a.txt is read, and would be written over; choose another output" in said
+    assert [path.read_text("utf-8") for path in tmp_path.iterdir()] == ["The house\n"]
+
+
 def test_a_device_as_output_is_written_to_and_not_replaced(model: str) -> None:
     assert main(["translate", "--model", model, "-o", os.devnull, "The house"]) == 0
     assert not Path(os.devnull).is_file()

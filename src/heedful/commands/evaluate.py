@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from heedful.errors import DataError, OutputError, SettingError
-from heedful.output import is_plain, open_output
+from heedful.output import is_plain, open_output, refuse_read
 
 if TYPE_CHECKING:
     from heedful.data.glossary import Glossary
@@ -256,8 +256,21 @@ def _check(options: Options) -> None:
         raise DataError(problem, where=options.data, fix="give pairs, such as test.tsv")
     if options.seed < 0:
         raise SettingError(f"{options.seed} is less than 0", where="--seed", fix="give 0 or more")
+    _check_outputs(options)
+
+
+def _check_outputs(options: Options) -> None:
+    """Raise OutputError for a place that cannot be written to, or where something would be lost."""
+    from heedful.data.formats import corpus_paths
+
+    compared = [Path(name) for name in options.compare or ()]
+    read = [*corpus_paths(options.data), *compared, *filter(None, [options.glossary])]
     for path in filter(None, (options.output, options.html)):
         _check_output(path)
+        refuse_read(path, read)
+    if options.output and options.html and options.output.resolve() == options.html.resolve():
+        problem = "the page would be written over the translations"
+        raise OutputError(problem, where=f"--html {options.html}", fix="choose another output")
 
 
 def _check_output(path: Path) -> None:

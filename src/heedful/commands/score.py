@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import tyro
 
 from heedful.errors import DataError, SettingError
-from heedful.output import open_output
+from heedful.output import open_output, refuse_read
 
 if TYPE_CHECKING:
     from heedful.data.formats import ReadCounts, Row
@@ -92,12 +92,13 @@ class _Sums:
 
 def run(options: Options) -> int:
     """Score, write, sum up; raises a HeedfulError for a bad pair, model or option."""
-    from heedful.data.formats import ReadCounts
+    from heedful.data.formats import ReadCounts, corpus_paths
     from heedful.progress import Progress
     from heedful.translator import BUNDLED, Translator
 
     if options.batch_tokens is not None and options.batch_tokens < 1:
         raise SettingError(f"{options.batch_tokens} is less than 1", where="--batch-tokens")
+    refuse_read(options.output, corpus_paths(options.data))
     with open_output(options.output) as out:
         model = BUNDLED if options.model is None else options.model
         translator = Translator.load(model, options.device, "float32")

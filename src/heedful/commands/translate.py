@@ -21,7 +21,7 @@ import tyro
 
 from heedful.data.windows import FIRST
 from heedful.errors import SettingError
-from heedful.output import STANDARD, is_plain, open_output
+from heedful.output import STANDARD, is_plain, open_output, refuse_read
 from heedful.resuming import Part
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ def run(options: Options, settings: dict[str, Any]) -> int:
             raise SettingError(problem, where=f"--{name}", fix="give --json, or leave it out")
     if options.texts and _is_document(options, search):
         return 0
+    refuse_read(options.output, filter(None, (options.input, options.glossary)))
     source = nullcontext(None) if options.texts else open_input(options.input)
     with source as lines, _open_output(options) as out:
         _translate(options, search, lines, out)
