@@ -314,6 +314,21 @@ def test_nothing_that_is_read_is_written_over(
     assert not Path("one.txt").exists()
 
 
+def test_a_row_of_several_lines_is_one_line_of_the_output(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """So that the file can be compared with another."""
+    rows = [{"source": "The cat.\r\n\nThe mouse.", "target": "Die Katze.\nDie Maus."}]
+    rows += [{"source": "The cat.", "target": "Die Katze."}]
+    Path("lines.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    words = ["evaluate", "--model", "one-way", "--beam", "1", "--data", "lines.jsonl", "--quiet"]
+    assert main([*words, "-o", "one.txt"]) == 0
+    said = "one.txt: 1 translations of several lines stand in one line each\n"
+    assert capsys.readouterr().err == said
+    assert Path("one.txt").read_text("utf-8").count("\n") == 2
+    assert main([*words[:1], *words[5:], "--compare", "one.txt", "one.txt"]) == 0
+
+
 def test_a_model_learns_how_good_it_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_model(folder / "known", 3, both=True)
     rows = [f"the {n} cat sleeps\tdie {n} Katze schläft\n" for n in range(120)]

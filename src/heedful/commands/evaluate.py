@@ -7,6 +7,7 @@ __all__ = ["ACCEPTS_SETTINGS", "EXAMPLES", "Options", "run"]
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from heedful.search import SearchConfig
 
 ACCEPTS_SETTINGS = True
+
+_LINE_END = re.compile(r"\s*\n\s*")
 
 _SHOWN = 5
 """Sentences shown of those that gained most, and of those that lost most."""
@@ -126,7 +129,7 @@ def run(options: Options, settings: dict[str, Any]) -> int:
     how = _how(options, search, glossary)
     systems = [system(name, how, test, progress) for name in names]
     if options.output is not None:
-        _write(options.output, systems[0].lines)
+        _write(options.output, systems[0].lines, progress)
     if systems[0].swapped != systems[-1].swapped:
         problem = f"{systems[0].direction} and {systems[1].direction} cannot be compared"
         raise SettingError(problem, where="--compare", fix="give --to")
@@ -283,9 +286,12 @@ def _check_output(path: Path) -> None:
         raise OutputError("its folder cannot be written to", where=str(path))
 
 
-def _write(path: Path, lines: list[str]) -> None:
+def _write(path: Path, lines: list[str], progress: "Progress") -> None:
+    """Write a line for each row, one of several lines (of JSONL or CSV) too, and say how many."""
     with open_output(path) as out:
-        out.writelines(line + "\n" for line in lines)
+        out.writelines(_LINE_END.sub(" ", line) + "\n" for line in lines)
+    if joined := sum("\n" in line for line in lines):
+        progress.warn(f"{path}: {joined:,} translations of several lines stand in one line each")
 
 
 def _as_json(
