@@ -21,6 +21,7 @@ import torch
 from heedful.cli import main
 from heedful.data import windows
 from heedful.data.formats.reading import MAX_LINE
+from heedful.data.workers import usable_cores
 from heedful.decode.shortlist import Shortlist
 from heedful.model_folder import save_model
 from heedful.model_header import Languages
@@ -356,6 +357,7 @@ def cores() -> Iterator[None]:
 def test_more_workers_than_cores_are_said(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["translate", "--model", model, "The house"]
     assert main([*words, "--workers", "999"]) == 0
+    assert torch.get_num_threads() == usable_cores()  # more than a system has ended the process
     out, err = capsys.readouterr()
     assert out == "\n".join([*expected(model, ["The house"]), ""])
     assert err.startswith("--workers 999: more than the ")

@@ -352,7 +352,7 @@ def _begin(part: Part, made_with: dict[str, object], counts: Counter[str], optio
 
 
 def _employ(workers: int, *, quiet: bool) -> None:
-    """Let translating take so many cores."""
+    """Let translating take so many cores; no more threads than there are, or none can be made."""
     import torch
 
     from heedful.data.workers import usable_cores
@@ -360,7 +360,7 @@ def _employ(workers: int, *, quiet: bool) -> None:
     cores = usable_cores()
     if workers > cores and not quiet:
         print(f"--workers {workers}: more than the {cores} cores gains nothing", file=sys.stderr)
-    torch.set_num_threads(workers)
+    torch.set_num_threads(min(workers, cores))
 
 
 @contextmanager
