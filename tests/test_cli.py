@@ -181,6 +181,16 @@ def test_standard_output_is_full() -> None:
     assert heed.stderr.count("\n") == 1
 
 
+def test_a_path_that_cannot_be_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor can one in a folder of somebody else, but by an administrator, who may run tests."""
+    name = "x" * 300
+    assert cli.main(["translate", "hi", "-o", name]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"heed: {name}: cannot be ")
+    assert "file name too long" in said
+    assert said.count("\n") == 1
+
+
 def test_output_is_utf8_whatever_the_locale() -> None:
     code = "from heedful import cli; cli.OVERVIEW = 'ä猫{commands}'; cli.main([])"
     heed = subprocess.run(

@@ -67,6 +67,8 @@ Examples:
 """
 
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+CANNOT_REACH = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP)
+"""Said of a path that cannot even be looked at, as by `Path.is_file` of Python before 3.14."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,6 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
             _silence_output()
             return _fail(f"cannot write: {error}; free some space or write elsewhere", 2, debug)
+        if isinstance(error, OSError) and error.errno in CANNOT_REACH and error.filename:
+            reason = (error.strerror or str(error)).lower()
+            path = os.fsdecode(error.filename)
+            return _fail(f"{path}: cannot be reached: {reason}; give another path", 2, debug)
         if lacks_memory(error):
             fix = "lower --batch-tokens (heed train: --training.batch-tokens) or the model's size"
             return _fail(f"there is not enough memory; {fix}", 2, debug)
