@@ -181,6 +181,12 @@ def test_standard_output_is_full() -> None:
     assert heed.stderr.count("\n") == 1
 
 
+def test_names_that_are_not_utf8_are_printed() -> None:
+    code = "from heedful import cli; cli.OVERVIEW = 'd\\udcff.tsv{commands}'; cli.main([])"
+    heed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert heed.stdout.startswith(b"d\\udcff.tsv")
+
+
 def test_a_path_that_cannot_be_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
     """Nor can one in a folder of somebody else, but by an administrator, who may run tests."""
     name = "x" * 300

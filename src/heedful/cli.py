@@ -160,8 +160,8 @@ def _speak_utf8() -> None:
     """Read and write UTF-8 with LF line ends whatever the machine's locale says."""
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", newline="\n")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may be of other bytes
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors="backslashreplace")
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
 

@@ -78,7 +78,8 @@ def write_page(
             replace(one, name=f"{letter}: {one.name}")
             for letter, one in zip("AB", columns, strict=True)
         ]
-    write_whole(path, page(f"Translations of {data}", text, rows, texts, named).encode())
+    made = page(f"Translations of {data}", text, rows, texts, named)
+    write_whole(path, made.encode(errors="backslashreplace"))  # a file's name may be no UTF-8
 
 
 def page(

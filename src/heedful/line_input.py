@@ -3,7 +3,15 @@
 Bytes come in, the texts of lines go out; `heed translate` reads them.
 """
 
-__all__ = ["check_one", "counted", "lines_of", "name_of", "open_input", "words_given"]
+__all__ = [
+    "check_one",
+    "check_utf8",
+    "counted",
+    "lines_of",
+    "name_of",
+    "open_input",
+    "words_given",
+]
 
 import gzip
 import sys
@@ -33,13 +41,17 @@ def check_one(given: Mapping[str, bool]) -> None:
 def words_given(texts: Sequence[str]) -> Iterator[str]:
     """Yield the lines of the words on the command line."""
     for number, text in enumerate(texts, start=1):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:  # bytes that are not UTF-8 come as surrogates
-            byte = f"byte 0x{ord(text[error.start]) & 0xFF:02X}"
-            where = f"text {number}"
-            raise DataError(f"invalid UTF-8: {byte}", where=where, fix="type it in UTF-8") from None
+        check_utf8(text, f"text {number}")
         yield from text.split("\n")
+
+
+def check_utf8(text: str, where: str) -> None:
+    """Raise DataError for a word of the command line that is not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # its bytes come as surrogates
+        byte = f"byte 0x{ord(text[error.start]) & 0xFF:02X}"
+        raise DataError(f"invalid UTF-8: {byte}", where=where, fix="type it in UTF-8") from None
 
 
 def name_of(path: Path | None) -> str:

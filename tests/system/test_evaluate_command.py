@@ -329,6 +329,14 @@ def test_a_row_of_several_lines_is_one_line_of_the_output(
     assert main([*words[:1], *words[5:], "--compare", "one.txt", "one.txt"]) == 0
 
 
+def test_a_test_set_whose_name_is_not_utf8() -> None:
+    name = os.fsdecode(b"gr\xfcn.tsv")
+    Path(name).write_bytes(Path("test.tsv").read_bytes())
+    words = ["--model", "one-way", "--beam", "1", "--quiet", "--html", "named.html"]
+    assert main(["evaluate", "--data", name, *words, "--json"]) == 0
+    assert "Translations of gr\\udcfcn.tsv" in Path("named.html").read_text("utf-8")
+
+
 def test_a_model_learns_how_good_it_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_model(folder / "known", 3, both=True)
     rows = [f"the {n} cat sleeps\tdie {n} Katze schläft\n" for n in range(120)]

@@ -154,6 +154,14 @@ def test_the_input_is_not_written_over(
     assert [path.read_text("utf-8") for path in tmp_path.iterdir()] == ["The house\n"]
 
 
+@pytest.mark.parametrize("option", ["--prefix", "--must", "--never"])
+def test_words_that_are_not_utf8_are_refused(
+    model: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(["--model", model, "The house", option, os.fsdecode(b"gr\xfcn")], capsys)
+    assert said == f"heed: {option}: invalid UTF-8: byte 0xFC; type it in UTF-8\n"
+
+
 def test_a_device_as_output_is_written_to_and_not_replaced(model: str) -> None:
     assert main(["translate", "--model", model, "-o", os.devnull, "The house"]) == 0
     assert not Path(os.devnull).is_file()

@@ -124,7 +124,7 @@ class Options:
 
 def run(options: Options, settings: dict[str, Any]) -> int:
     """Translate; raises a HeedfulError for a bad model, option, input or output."""
-    from heedful.line_input import check_one, open_input
+    from heedful.line_input import check_one, check_utf8, open_input
     from heedful.search_options import search_of
 
     check_one({"texts": bool(options.texts), "--input": options.input is not None})
@@ -135,8 +135,10 @@ def run(options: Options, settings: dict[str, Any]) -> int:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise SettingError(f"{value} is less than 1", where=f"--{name.replace('_', '-')}")
+    check_utf8(options.prefix, "--prefix")
     forms = [form for words in options.must for form in words.split("|")]
     for option, given in (("--must", forms), ("--never", options.never)):
+        check_utf8("|".join(given), option)
         if not all(word.strip() for word in given):
             raise SettingError("a word is empty", where=option, fix="write it, or leave it out")
     search = search_of(
