@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heedful.data.glossary import Glossary, Term
-from heedful.errors import DataError
+from heedful.errors import DataError, SettingError
 
 WORDS = ["hard", "disk", "Disk", "drive", "e-mail", "C++", "NASA", "硬盘", "盘", "é", "x"]
 phrases = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)
@@ -96,3 +96,10 @@ def test_many_terms_cost_no_time() -> None:
     terms = [Term(f"the term {number}", ("x",)) for number in range(100_000)]
     text = "the term 77, " * 5_000
     assert len(Glossary(terms).terms(text)) == 5_000
+
+
+def test_a_term_has_one_translation_whoever_gives_it() -> None:
+    """Terms from elsewhere than a file, as of a request to the server, are checked too."""
+    assert len(Glossary([Term("cat", ("Katze",)), Term("Cat", ("Katze",))])) == 1
+    with pytest.raises(SettingError, match='the term "Cat" is given twice, with two translations'):
+        Glossary([Term("cat", ("Katze",)), Term("Cat", ("Kater",))])

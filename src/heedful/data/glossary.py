@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from heedful.data.formats.reading import ReadCounts, RowError, lines, text_of
-from heedful.errors import DataError
+from heedful.errors import DataError, SettingError
 from heedful.text.scripts import UNSPACED, WORD
 
 _START = re.compile(rf"[{UNSPACED}]|{WORD}++|\S")
@@ -45,12 +45,17 @@ class Glossary:
     """
 
     def __init__(self, terms: Iterable[Term]) -> None:
-        """Take terms whose sources are unique, and neither they nor the targets empty."""
+        """Take terms of which neither the source nor a target is empty.
+
+        Raises SettingError for a source that comes again with other targets.
+        """
         self._terms: dict[str, Term] = {}
         found: dict[str, set[int]] = {}
         for term in terms:
             key = _key(term.source)
-            self._terms[key] = term
+            if self._terms.setdefault(key, term).targets != term.targets:
+                problem = f'the term "{term.source}" is given twice, with two translations'
+                raise SettingError(problem, fix="give it once, with both as forms")
             first = _START.match(_folded(term.source))
             found.setdefault(first[0] if first else "", set()).add(len(key))
         self._lengths = {first: sorted(sizes, reverse=True) for first, sizes in found.items()}
