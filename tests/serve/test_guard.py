@@ -177,6 +177,14 @@ def test_files_of_keys_that_are_none(tmp_path: Path, text: bytes | None, sentenc
     assert sentence in str(caught.value)
 
 
+def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_bytes(b"\xef\xbb\xbf" + f"{KEY}\r\n".encode())
+    assert load_keys(path) == load_keys_of(KEY)
+    path.write_bytes(b"\xef\xbb\xbf# the key of our proxy\r\n" + f"{KEY}\r\n".encode())
+    assert load_keys(path) == load_keys_of(KEY)
+
+
 @pytest.mark.parametrize("origin", ["example.org", "https://a.b/", "null", "*", "ftp://a"])
 def test_origins_that_are_none(origin: str) -> None:
     with pytest.raises(SettingError, match="it is no origin; write it as browsers do"):

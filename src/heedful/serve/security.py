@@ -74,10 +74,11 @@ class Access:
 def load_keys(path: Path) -> tuple[bytes, ...]:
     """Return what is known of the keys in a file, one a line; # begins a comment.
 
+    A byte-order mark, as editors of Windows write it, is no part of the first key.
     Raises SettingError for a file that cannot be read, holds none, or one that is too short.
     """
     try:
-        lines = path.read_text("utf-8").split("\n")
+        lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise SettingError(
