@@ -12,7 +12,7 @@ import pytest
 
 from heedful.errors import SettingError
 from heedful.serve.limits import ServerLimits
-from heedful.serve.security import HEADERS, Access, checked_origins, load_keys
+from heedful.serve.security import HEADERS, Access, checked_hosts, checked_origins, load_keys
 from tests.serve.serving import JSON, Answer, Client, FakeEngine, asking, open_engine, run
 
 TRANSLATE = json.dumps({"texts": ["a"], "to": "de"}).encode()
@@ -183,6 +183,13 @@ def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path: Path) -> None:
     assert load_keys(path) == load_keys_of(KEY)
     path.write_bytes(b"\xef\xbb\xbf# the key of our proxy\r\n" + f"{KEY}\r\n".encode())
     assert load_keys(path) == load_keys_of(KEY)
+
+
+@pytest.mark.parametrize("host", ["https://a.b", "a.b:8080", "a.b/", "", "a b"])
+def test_hosts_that_are_none(host: str) -> None:
+    with pytest.raises(SettingError, match="it is no name of a machine; leave out what is before"):
+        checked_hosts([host])
+    assert checked_hosts(["A.b", "box", "::1"]) == ("A.b", "box", "::1")
 
 
 @pytest.mark.parametrize("origin", ["example.org", "https://a.b/", "null", "*", "ftp://a"])

@@ -4,7 +4,7 @@ Headers and keys of a request come in; a RefusalError goes out where it is not t
 `guard` asks before anything else of a request is looked at.
 """
 
-__all__ = ["HEADERS", "Access", "checked_origins", "load_keys"]
+__all__ = ["HEADERS", "Access", "checked_hosts", "checked_origins", "load_keys"]
 
 import hashlib
 import hmac
@@ -101,6 +101,18 @@ def load_keys(path: Path) -> tuple[bytes, ...]:
             "the file holds no key", where=f"--api-keys {path}", fix="write one a line"
         )
     return tuple(keys)
+
+
+def checked_hosts(hosts: Sequence[str]) -> tuple[str, ...]:
+    """Return names of this server; raises SettingError for what no Host header can name."""
+    for host in hosts:
+        if _name(host) != host.lower() and not _is_address(host):
+            raise SettingError(
+                "it is no name of a machine",
+                where=f"--allow-host {host}",
+                fix="leave out what is before and behind it: translate.example.org",
+            )
+    return tuple(hosts)
 
 
 def checked_origins(origins: Sequence[str]) -> tuple[str, ...]:

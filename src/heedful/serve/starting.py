@@ -26,7 +26,7 @@ from heedful.serve.jobs import Batch
 from heedful.serve.limits import ServerLimits, limits_of
 from heedful.serve.metrics import Metrics
 from heedful.serve.models import Model, Models, WritingModel
-from heedful.serve.security import Access, checked_origins, load_keys
+from heedful.serve.security import Access, checked_hosts, checked_origins, load_keys
 from heedful.serve.translating import TranslatorEngine
 from heedful.serve.writing import Scribe
 from heedful.translator import Translator, load
@@ -75,7 +75,8 @@ def serve(
     limits = limits_of(asked.settings)
     keys = () if asked.api_keys is None else load_keys(asked.api_keys)
     own = () if asked.host in LOOPBACK else (asked.host,)
-    access = Access((*asked.allow_host, *own), checked_origins(asked.allow_origin), keys)
+    hosts = (*checked_hosts(asked.allow_host), *own)
+    access = Access(hosts, checked_origins(asked.allow_origin), keys)
     with server.bound(asked.host, asked.port) as listener:
         if own and not keys:
             print(f"--host {asked.host}: {open_to_all}", file=sys.stderr)
