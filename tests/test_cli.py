@@ -1,6 +1,7 @@
 """How `heed` ends: which exit code, what is said, and on which stream."""
 
 import errno
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -179,6 +180,18 @@ def test_standard_output_is_full() -> None:
     assert heed.returncode == 2
     assert heed.stderr.startswith("heed: cannot write: ")
     assert heed.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that closes streams")
+@pytest.mark.parametrize(
+    ("words", "closed", "code"), [("nosuch", "2>&-", 2), ("--help", ">&-", 0), ("", "<&- 2>&-", 0)]
+)
+def test_a_closed_stream_is_like_nothing(words: str, closed: str, code: int) -> None:
+    command = f"{shlex.quote(sys.executable)} -m heedful {words} {closed}"
+    heed = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert heed.returncode == code
+    assert heed.stderr == ""
+    assert "unknown" not in heed.stdout
 
 
 def test_names_that_are_not_utf8_are_printed() -> None:

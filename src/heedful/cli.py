@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -73,6 +74,7 @@ CANNOT_REACH = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (without the program's name) and return its exit code."""
+    _open_what_is_closed()
     _speak_utf8()
     words = list(sys.argv[1:] if argv is None else argv)
     debug = _take_debug(words)
@@ -154,6 +156,16 @@ def _fail(sentence: str, code: int, debug: bool) -> int:
     notes = getattr(sys.exception(), "__notes__", [])
     print("; ".join([f"heed: {sentence}", *notes]), file=sys.stderr)
     return code
+
+
+def _open_what_is_closed() -> None:
+    """Let a stream that was closed, as by `2>&-`, be empty or swallow what is written.
+
+    Python has None there, and `print` takes None for standard output: notes among results.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _speak_utf8() -> None:
