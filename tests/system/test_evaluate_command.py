@@ -323,7 +323,7 @@ def test_a_row_of_several_lines_is_one_line_of_the_output(
     Path("lines.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     words = ["evaluate", "--model", "one-way", "--beam", "1", "--data", "lines.jsonl", "--quiet"]
     assert main([*words, "-o", "one.txt"]) == 0
-    said = "one.txt: 1 translations of several lines stand in one line each\n"
+    said = "one.txt: 1 translation of several lines put into one line each\n"
     assert capsys.readouterr().err == said
     assert Path("one.txt").read_text("utf-8").count("\n") == 2
     assert main([*words[:1], *words[5:], "--compare", "one.txt", "one.txt"]) == 0

@@ -291,7 +291,8 @@ def _write(path: Path, lines: list[str], progress: "Progress") -> None:
     with open_output(path) as out:
         out.writelines(_LINE_END.sub(" ", line) + "\n" for line in lines)
     if joined := sum("\n" in line for line in lines):
-        progress.warn(f"{path}: {joined:,} translations of several lines stand in one line each")
+        some = f"{joined:,} translation{'s' * (joined != 1)}"
+        progress.warn(f"{path}: {some} of several lines put into one line each")
 
 
 def _as_json(
