@@ -106,6 +106,11 @@ def test_the_word_none_is_a_word() -> None:
 def test_words_alone() -> None:
     assert read("ein Wort --quiet mehr", Words) == Words(words=("ein", "Wort", "mehr"), quiet=True)
     assert read("--quiet -- ein", Words) == Words(words=("ein",), quiet=True)
+    assert read("a -- --quiet -b", Words) == Words(words=("a", "--quiet", "-b"))
+    assert read("-- --a.b c --d.e=f", Words, by_path=True) == (
+        Words(words=("--a.b", "c", "--d.e=f")),
+        {},
+    )
     assert read("", Words) == Words()
     assert read("small", MaybeAWord) == MaybeAWord(name="small")
     assert read("", MaybeAWord) == MaybeAWord()

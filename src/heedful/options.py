@@ -162,10 +162,12 @@ def _is_number(word: str, kind: Any) -> bool:
 
 
 def _take_settings(words: Sequence[str], settings: dict[str, Any]) -> list[str]:
-    """Move every `--a.b-c value` into `settings`; return the other words."""
+    """Move every `--a.b-c value` before a `--` into `settings`; return the other words."""
     rest: list[str] = []
     waiting = iter(words)
     for word in waiting:
+        if word == "--":
+            return [*rest, word, *waiting]
         name, equals, value = word.partition("=")
         if not name.startswith("--") or "." not in name:
             rest.append(word)
@@ -194,7 +196,7 @@ def _put(settings: dict[str, Any], name: str, value: str) -> None:
 
 
 def _checked(command: str, options: Sequence[Option], words: Sequence[str]) -> list[str]:
-    """Return the words with those that stand alone first, as tyro wants them."""
+    """Return the words with those that stand alone last, behind a `--`, as tyro wants them."""
     by_spelling = {spelling: option for option in options for spelling in option.spellings}
     seen: set[int] = set()
     alone: list[str] = []
@@ -224,7 +226,7 @@ def _checked(command: str, options: Sequence[Option], words: Sequence[str]) -> l
     for option in options:
         if option.required and option.spellings and id(option) not in seen:
             raise SettingError(f"{option.spellings[0]} is missing", where=f"heed {command}")
-    return [*alone, *others]
+    return [*others, "--", *alone] if alone else others
 
 
 def _values(words: Sequence[str], most: int | None) -> list[str]:
