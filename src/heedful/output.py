@@ -14,6 +14,8 @@ __all__ = [
     "write_whole",
 ]
 
+import gzip
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -60,10 +62,19 @@ def unwritable(path: Path, error: OSError, fix: str | None = None) -> OutputErro
 def open_output(path: Path | None) -> Iterator[TextIO]:
     """Open where to write; a file gets its name when all is written, else nothing is left.
 
+    A name that ends in `.gz` makes a packed file, as it is read again.
     Raises OutputError, before any work, for a place that cannot be written to.
     """
     if path is None or path == STANDARD:
         yield sys.stdout
+        return
+    if path.suffix == ".gz":
+        with (
+            _whole(path, lambda part: part.open("wb")) as raw,
+            gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed,
+            io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as file,
+        ):
+            yield file
         return
     with _whole(path, lambda part: part.open("w", encoding="utf-8", newline="\n")) as file:
         yield file

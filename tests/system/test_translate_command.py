@@ -141,6 +141,10 @@ def test_files_and_quiet(model: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main([*words[:-4], "-i", str(tmp_path / "a.en.gz"), "-o", str(source)]) == 0
     assert source.read_bytes() == target.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.de", "a.en", "a.en.gz"]
+    assert main([*words[:-4], "-i", str(tmp_path / "a.en.gz"), "-o", f"{target}.gz"]) == 0
+    assert gzip.decompress((tmp_path / "a.de.gz").read_bytes()) == target.read_bytes()
+    assert main([*words[:-1], f"{target}.gz", "--resume"]) == 2
+    assert "give -i FILE and -o FILE, not .gz" in capsys.readouterr().err
 
 
 def test_the_input_is_not_written_over(

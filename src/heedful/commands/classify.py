@@ -44,7 +44,7 @@ class Options:
     input: Annotated[Path | None, tyro.conf.arg(aliases=["-i"], metavar="FILE")] = None
     """Read from there (.gz is unpacked); - is standard input."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
-    """Write there; the file appears when it is complete."""
+    """Write there (.gz is packed); the file appears when it is complete."""
     data: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """A table with the right labels, as heed train takes it: say how right the model is, a measure
     a line, NAME<tab>FIGURE."""

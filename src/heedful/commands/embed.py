@@ -48,7 +48,7 @@ class Options:
     input: Annotated[Path | None, tyro.conf.arg(aliases=["-i"], metavar="FILE")] = None
     """Read from there (.gz is unpacked); - is standard input."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
-    """Write there; the file appears when it is complete."""
+    """Write there (.gz is packed); the file appears when it is complete."""
     pooling: Literal["auto", "mean", "first", "max"] = "auto"
     """How the pieces' states become one: as the folder says (mean if it says nothing), their mean,
     the first one, or the largest of each number."""

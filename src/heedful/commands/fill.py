@@ -36,7 +36,7 @@ class Options:
     input: Annotated[Path | None, tyro.conf.arg(aliases=["-i"], metavar="FILE")] = None
     """Read from there (.gz is unpacked); - is standard input."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
-    """Write there; the file appears when it is complete."""
+    """Write there (.gz is packed); the file appears when it is complete."""
     top: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 5
     """Pieces for each mask."""
     json: bool = False

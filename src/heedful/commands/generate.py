@@ -55,7 +55,7 @@ class Options(WritingOptions):
     input: Annotated[Path | None, tyro.conf.arg(aliases=["-i"], metavar="FILE")] = None
     """Read from there (.gz is unpacked); - is standard input."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
-    """Write there; the file appears when it is complete."""
+    """Write there (.gz is packed); the file appears when it is complete."""
     samples: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 1
     """Draw so many texts for each prompt."""
     device: str = "auto"

@@ -45,7 +45,7 @@ class Options:
     input: Annotated[Path | None, tyro.conf.arg(aliases=["-i"], metavar="FILE")] = None
     """Read from there (.gz is unpacked); - is standard input."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
-    """Write there; the file appears when it is complete."""
+    """Write there (.gz is packed); the file appears when it is complete."""
     tokenized: bool = False
     """The words are parted by spaces already, as the Penn treebank has them."""
     bracketed: bool = False

@@ -55,7 +55,7 @@ class Options:
     skip_bad: bool = False
     """Leave out pairs that cannot be read or scored, and count them, instead of stopping."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
-    """Write the lines there; the file appears when it is complete."""
+    """Write the lines there (.gz is packed); the file appears when it is complete."""
     batch_tokens: int | None = None
     """Pieces scored at once (default 4096): more is faster and needs memory."""
     device: str = "auto"

@@ -77,7 +77,7 @@ class Options:
     input: Annotated[Path | None, tyro.conf.arg(aliases=["-i"], metavar="FILE")] = None
     """Read from there (.gz is unpacked); - is standard input."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
-    """Write there; the file appears when it is complete."""
+    """Write there (.gz is packed); the file appears when it is complete."""
     resume: bool = False
     """Go on where the same command, with the same -i FILE and -o FILE, was cut off."""
     beam: int | None = None
@@ -369,14 +369,14 @@ def _employ(workers: int, *, quiet: bool) -> None:
 def _open_output(options: Options) -> "Iterator[TextIO | Part]":
     """Open where to write: what comes from a file and goes to one can be gone on with later."""
     given, path = options.input, options.output
-    into_file = path is not None and path != STANDARD and is_plain(path)
+    into_file = path is not None and path.suffix != ".gz" and path != STANDARD and is_plain(path)
     if path is not None and into_file and given is not None and given != STANDARD:
         with Part(path) as part:
             yield part
         return
     if options.resume:
         problem = "only a file of translations of a file can be gone on with"
-        raise SettingError(problem, where="--resume", fix="give -i FILE and -o FILE")
+        raise SettingError(problem, where="--resume", fix="give -i FILE and -o FILE, not .gz")
     with open_output(path) as out:
         yield out
 
