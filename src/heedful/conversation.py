@@ -62,8 +62,12 @@ class Conversation:
         self._known: tuple[str, list[int]] = "", []
         self.begin_anew(system)
 
-    def begin_anew(self, system: str | None = None) -> None:
-        """Forget what was said."""
+    def begin_anew(self, system: str | None = None, where: str = "--system") -> None:
+        """Forget what was said.
+
+        Raises DataError for a text that the model has no pieces for, and forgets nothing then.
+        """
+        self.writer.vocabulary.encode(system or "", where)
         self.messages = [Message("system", system)] if system else []
 
     def say(
@@ -81,11 +85,11 @@ class Conversation:
         `shown` is given the answer part by part, as it grows. If it is broken off, by
         KeyboardInterrupt, what was shown is the answer; where nothing was, the turn is forgotten.
         Raises DataError, and leaves the conversation as it was, when it is longer than the model
-        can read.
+        can read, or the turn has what the model has no pieces for.
         """
         messages = [*self.messages, Message("user", text)]
         written, quoting = written_down(self.writer, messages)
-        prompt = self._pieces(written, quoting)
+        prompt = self._pieces(written, quoting, where)
         if len(prompt) > self.writer.context:
             raise DataError(
                 f"the conversation has {len(prompt):,} pieces with this turn, and the model reads "
@@ -110,12 +114,12 @@ class Conversation:
         self._remember(written, prompt, said.pieces, quoting)
         return Answer(said, len(prompt), self.past.computed - before)
 
-    def _pieces(self, written: str, quoting: str) -> list[int]:
+    def _pieces(self, written: str, quoting: str, where: str) -> list[int]:
         """Return the pieces of the conversation, answers in the pieces they were written in."""
         begun, ids = self._known
         if not written.startswith(begun):
             begun, ids = "", []
-        rest = self.writer.vocabulary.conversation(written[len(begun) :], quoting)
+        rest = self.writer.vocabulary.conversation(written[len(begun) :], quoting, where)
         return [*ids, *rest]
 
     def _remember(self, written: str, prompt: list[int], pieces: int, quoting: str) -> None:

@@ -75,9 +75,10 @@ class Writer:
     def prompt(self, text: str, where: str) -> list[int]:
         """Return the pieces of a prompt.
 
-        Raises DataError, naming where it stands, for one that is longer than the context.
+        Raises DataError, naming where it stands, for one that is longer than the context, and as
+        `Vocabulary.encode` does.
         """
-        ids = self.vocabulary.encode(text)
+        ids = self.vocabulary.encode(text, where)
         if not ids and self.begin_id is None:
             raise DataError("the prompt is empty", where=where, fix="give the model a beginning")
         if len(ids) > self.context:

@@ -162,3 +162,28 @@ def test_answers_need_a_model_to_begin_with(
 ) -> None:
     words = ("--objective.kind", "chat", "--data", "talks.jsonl", "--out", "run")
     assert "give --from MODEL to begin with" in refused(capsys, "train", *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("generate --model gpt -i texts.txt", "texts.txt:2: the model has never seen"),
+        ("generate --model gpt -p Zoe", "--prompt: the model has never seen"),
+        ("chat --model talker -i texts.txt", "texts.txt:2: the model has never seen"),
+        ("chat --model talker -i told.txt", "told.txt:2: the model has never seen"),
+        ("chat --model talker -i texts.txt --system Zoe", "--system: the model has never seen"),
+        ("heads --model gpt --data texts.txt", "texts.txt:2: the model has never seen"),
+        ("heads --model gpt", "the English templates: the model has never seen"),
+    ],
+)
+def test_a_character_that_the_model_lacks_is_said_with_its_place(
+    words: str, says: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made()
+    shape = ("--from", "gpt", "--data", "talks.jsonl", "--out", "talker")
+    if "talker" in words:
+        said(capsys, "train", "--recipe", "chat", *shape, *SHORT)
+    Path("texts.txt").write_text("3 and 4?\nZoe?\n", "utf-8")
+    Path("told.txt").write_text("3 and 4?\n/system Zoe\n", "utf-8")
+    assert main(words.split()) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"heed: {says} the character")

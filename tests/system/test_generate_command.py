@@ -114,7 +114,7 @@ def test_what_is_cut_is_said(capsys: pytest.CaptureFixture[str]) -> None:
         (["--model", "gpt2", "-p", "x", "--temperature", "0"], "--temperature: input should be gr"),
         (["--model", "gpt2", "-p", "x", "--top-p", "2"], "--top-p: input should be less than or"),
         (["--model", "gpt2", "-p", "x", "-n", "0"], "--samples: input should be greater than"),
-        (["--model", "gpt2", "-p", "a\udc80"], "the prompt: this holds bytes that are not UTF-8; "),
+        (["--model", "gpt2", "-p", "a\udc80"], "--prompt: this holds bytes that are not UTF-8; "),
         (["--model", "gpt2", "-p", "x", "--device", "tpu"], 'device: there is no device "tpu"; '),
         (["--model", "gpt2", "-p", "x", "-o", "none/x"], "none/x: cannot be written: "),
     ],

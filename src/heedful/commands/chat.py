@@ -154,7 +154,7 @@ def _command(talk: "Conversation", line: str, where: str) -> None:
         return
     if name == "/system" and not rest.strip():
         raise DataError("/system is without a text", where=where, fix="write /system TEXT, or /new")
-    talk.begin_anew(rest.strip() if name == "/system" else None)
+    talk.begin_anew(rest.strip() if name == "/system" else None, where)
 
 
 def _answer(

@@ -17,6 +17,7 @@ from heedful.errors import DataError, OutputError, SettingError
 if TYPE_CHECKING:
     from heedful.inspect.heads.measure import Report, Texts
     from heedful.translator import Translator
+    from heedful.writer import Writer
 
 EXAMPLES = """
 heed heads --to de
@@ -127,7 +128,7 @@ def _back(options: Options, model: str) -> int:
         )
     writer = load_writer(Path(model), pick_device(options.device))
     Progress(quiet=options.quiet).say(f"{model}: reading texts and measuring every head")
-    report = look_back(writer, *_lines_of(options), model)
+    report = look_back(writer, *_lines_of(options, writer), model)
     data = json.dumps(plain(report), ensure_ascii=False, indent=None if options.json else 2)
     if options.output is not None:
         text = page(report) if options.output.suffix == ".html" else data + "\n"
@@ -136,22 +137,40 @@ def _back(options: Options, model: str) -> int:
     return 0
 
 
-def _lines_of(options: Options) -> tuple[list[str], str]:
-    """Return texts to read, and where they are from: evenly spread lines, or the templates."""
+def _lines_of(options: Options, writer: "Writer") -> tuple[list[str], str]:
+    """Return texts to read, and where they are from: evenly spread lines, or the templates.
+
+    Raises DataError, naming the line, for one that the model has no pieces for.
+    """
     from heedful.data.evenly import evenly
     from heedful.inspect.heads.measure import SENTENCES
     from heedful.inspect.heads.pronouns import examples
     from heedful.line_input import lines_of, open_input
 
     if options.data is None:
+        where = "the English templates"
         templates = [one.text for one in examples("en")]
-        return [templates[at] for at in evenly(len(templates), _TEMPLATES)], "the English templates"
+        texts = [templates[at] for at in evenly(len(templates), _TEMPLATES)]
+        for text in texts:
+            _check_known(writer, text, where, "give --data, a file of texts such as it has learnt")
+        return texts, where
     with open_input(Path(options.data)) as file:
-        texts = [text.strip() for text in lines_of(file, options.data, Counter())]
-    texts = [text for text in texts if text]
-    if not texts:
+        lines = enumerate(lines_of(file, options.data, Counter()), start=1)
+        known = [(number, text.strip()) for number, text in lines if text.strip()]
+    if not known:
         raise DataError("it has no text", where=options.data, fix="give a text a line")
-    return [texts[place] for place in evenly(len(texts), SENTENCES)], options.data
+    spread = [known[place] for place in evenly(len(known), SENTENCES)]
+    for number, text in spread:
+        _check_known(writer, text, f"{options.data}:{number}")
+    return [text for _, text in spread], options.data
+
+
+def _check_known(writer: "Writer", text: str, where: str, fix: str | None = None) -> None:
+    """Raise DataError for a text that the model has no pieces for."""
+    try:
+        writer.vocabulary.encode(text, where)
+    except DataError as error:
+        raise DataError(error.problem, where=where, fix=fix or error.fix) from None
 
 
 def _model(options: Options) -> str | None:

@@ -119,7 +119,7 @@ def written(started: Started, pieces: Sequence[int] | None = None) -> Text:
 def continued(started: Started, continuation: str) -> Text:
     """Return a text that is given; raises DataError where the prompt's pieces are others in it."""
     writer, source = started.writer, started.source
-    whole = writer.vocabulary.encode(source.text + continuation)
+    whole = writer.vocabulary.encode(source.text + continuation, "target")
     count = len(source.ids)
     if not source.text and tuple(whole[:count]) != source.ids:  # the model's own beginning
         whole = [*source.ids, *whole]

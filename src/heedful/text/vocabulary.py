@@ -81,41 +81,40 @@ class Vocabulary:
         there = set(self._backend.get_vocab(with_added_tokens=True).values())
         return [number for number in range(most) if number in there]
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, where: str = "the prompt") -> list[int]:
         """Return the ids of a text, with what the file puts before it; raises DataError for none.
 
         None is a text with lone surrogates: bytes that were not UTF-8. Where the pieces are
-        characters, it is also one with a character that is none of them.
+        characters, it is also one with a character that is none of them. `where` it stands is said.
         """
+        return self._ids(text, where, begun=True)
+
+    def _ids(self, text: str, where: str, *, begun: bool) -> list[int]:
+        """Return the ids of a text, `begun` with what the file puts before it."""
         if self._numbers is not None:
             ids = self.running(text)
             if (at := np.flatnonzero(ids == UNKNOWN)).size:
                 problem = f"the model has never seen the character {text[at[0]]!r}"
-                raise DataError(problem, where="the prompt", fix="leave it out")
+                raise DataError(problem, where=where, fix="leave it out")
             return [int(number) for number in ids]
         try:
-            return list(self._backend.encode(text).ids)
+            return list(self._backend.encode(text, add_special_tokens=begun).ids)
         except TypeError:
             problem = "this holds bytes that are not UTF-8"
-            raise DataError(problem, where="the prompt", fix="type it in UTF-8") from None
+            raise DataError(problem, where=where, fix="type it in UTF-8") from None
 
-    def conversation(self, text: str, quoting: str) -> list[int]:
+    def conversation(self, text: str, quoting: str, where: str = "the prompt") -> list[int]:
         """Return the ids of a text whose control pieces are meant, as a chat template writes it.
 
         Nothing is put before it. Where the character `quoting` stands within the name of a control
-        piece, that is text; it is taken out, as everywhere else. Raises DataError as `encode` does
-        for a character that is no piece.
+        piece, that is text; it is taken out, as everywhere else. Raises DataError as `encode` does.
         """
         ids: list[int] = []
         for at, part in enumerate(self._control.split(text)) if self._names else [(0, text)]:
             if at % 2:
                 ids.append(self._names[part])
             else:
-                plain = part.replace(quoting, "")
-                if self._numbers is not None:
-                    ids += self.encode(plain)
-                else:
-                    ids += self._backend.encode(plain, add_special_tokens=False).ids
+                ids += self._ids(part.replace(quoting, ""), where, begun=False)
         return ids
 
     def quoted(self, text: str, quoting: str) -> str:
