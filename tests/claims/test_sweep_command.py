@@ -10,6 +10,7 @@ from heedful.cli import main
     [
         (["table4"], 'there is no sweep "table4"; did you mean "table3"?'),
         (["table3", "--rows", "F"], 'Table 3 has no row "F"'),
+        (["table3", "--quick", "--rows", "A", "B"], '--rows: --quick does not train the row "B"'),
         (["table3", "--full", "--train", "a.tsv"], "--dev: --full learns a corpus of yours"),
         (["table3", "--quick", "--full"], "--quick and --full exclude each other"),
         (["table3", "--full", "--jobs", "2"], "--jobs: --full trains one row at a time"),

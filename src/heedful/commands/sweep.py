@@ -107,7 +107,20 @@ def _asked(options: Options, folder: Path) -> "Claim":
     elif named := next((name for name, value in own.items() if value is not None), None):
         fix = "add --full or leave it out"
         raise SettingError("it is for --full alone", where=_OPTIONS[named], fix=fix)
+    if options.quick:
+        _refuse_slow(claim, options.rows)
     return of_rows(claim, options.rows) if options.rows else claim
+
+
+def _refuse_slow(claim: "Claim", rows: tuple[str, ...]) -> None:
+    """Raise SettingError for rows that are not among the quick ones, or are in no Table 3."""
+    from heedful.claims.sweep import of_rows
+
+    for name in rows:
+        if not of_rows(claim, [name]).cases("quick"):
+            quick = ", ".join(case["row"] for case in claim.cases("quick"))
+            problem, fix = f'--quick does not train the row "{name}"', f"its rows are {quick}"
+            raise SettingError(problem, where="--rows", fix=fix)
 
 
 _OPTIONS = {
