@@ -12,7 +12,7 @@ from heedful.claims.results import read_results
 from heedful.claims.running import Where, measure, where
 from heedful.cli import main
 from heedful.device import pick_device
-from heedful.errors import DataError, ModelError
+from heedful.errors import DataError, ModelError, OutputError
 from heedful.progress import Progress
 
 CPU = pick_device("cpu")
@@ -167,6 +167,12 @@ def test_a_mistake_is_one_sentence(
     monkeypatch.chdir(tmp_path)
     assert main(["claims", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, site: Where) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(OutputError, match="taken: cannot be written: file exists; name another"):
+        measure(SQUARES, "full", tmp_path / "taken", site)
 
 
 def test_nothing_measured_is_a_failure_and_no_figures_are_promised(

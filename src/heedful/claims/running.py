@@ -21,7 +21,7 @@ from heedful.claims.drawing import picture
 from heedful.claims.results import Results, read_results
 from heedful.device import pick_device
 from heedful.errors import HeedfulError, SettingError
-from heedful.output import write_whole
+from heedful.output import unwritable, write_whole
 from heedful.progress import Progress
 from heedful.version import version_report
 
@@ -60,7 +60,8 @@ def where(device: str, progress: Progress, data: Path | None, jobs: int = 1) -> 
 def measure(claim: Claim, size: Size, folder: Path, site: Where) -> Results:
     """Measure what is missing of a claim; raises DataError for a file that cannot be gone on with.
 
-    Says what is not measured here, and why; a case that fails is told, and the others go on.
+    Says what is not measured here, and why; a case that fails is told, and the others go on. Raises
+    OutputError for a folder that cannot be made.
     """
     results = read_results(folder / f"{claim.name}.json", claim.name, size)
     left = [case for case in claim.cases(size) if results.lacks(case)]
@@ -75,7 +76,10 @@ def measure(claim: Claim, size: Size, folder: Path, site: Where) -> Results:
     if not here:
         say(f"{claim.name}: all that can be measured here is measured")
         return results
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error, "name another folder with --out") from None
     machine = dict(line.split(maxsplit=1) for line in version_report().split("\n"))
     done = _apart(claim, here, site) if site.jobs > 1 else _in_turn(claim, here, site)
     try:
