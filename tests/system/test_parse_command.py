@@ -108,6 +108,8 @@ def test_found_trees_are_scored(capsys: pytest.CaptureFixture[str]) -> None:
         (["--gold", "none.trees", "--model", "model"], "none.trees: there is no tree in it"),
         (["--gold", "empty.trees", "--model", "model"], "empty.trees:1: the tree has no words"),
         (["--model", "model", "--beam", "0", "A"], "--beam: "),
+        (["--model", "model", "--max-extra", "0", "A"], "--max-extra: input should be greater"),
+        (["--model", "model", "--max-extra", "0", "--beam", "1", "A"], "--max-extra: input should"),
         (["--model", "model", "--json", "--bracketed", "A"], "--bracketed: so is --json"),
     ],
 )

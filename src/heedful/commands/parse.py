@@ -129,12 +129,16 @@ def _search(options: Options) -> "Beam | Greedy":
     from heedful.search_options import search_of
 
     shape = {"max_extra": options.max_extra}
-    if options.beam == 1:
-        found = search_of({"search": shape | {"kind": "greedy"}})
-    else:
-        found = search_of(
-            {"search": shape}, beam=options.beam, length_penalty=options.length_penalty
-        )
+    try:
+        if options.beam == 1:
+            found = search_of({"search": shape | {"kind": "greedy"}})
+        else:
+            found = search_of(
+                {"search": shape}, beam=options.beam, length_penalty=options.length_penalty
+            )
+    except SettingError as error:
+        where = (error.where or "").replace("--search.", "--")
+        raise SettingError(error.problem, where=where, fix=error.fix) from error
     assert isinstance(found, Beam | Greedy)
     return found
 
