@@ -8,6 +8,7 @@ __all__ = [
     "STANDARD",
     "is_plain",
     "open_output",
+    "open_whole",
     "refuse_protected",
     "refuse_read",
     "unwritable",
@@ -80,9 +81,16 @@ def open_output(path: Path | None) -> Iterator[TextIO]:
         yield file
 
 
+@contextmanager
+def open_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file of bytes as `open_output` opens one of lines."""
+    with _whole(path, lambda part: part.open("wb")) as file:
+        yield file
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file, whole or not at all; raises OutputError where that cannot be done."""
-    with _whole(path, lambda part: part.open("wb")) as file:
+    with open_whole(path) as file:
         file.write(content)
 
 

@@ -73,6 +73,16 @@ def test_svg(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"The", "cat", "Rain", "FRAG"} <= set(texts)
 
 
+def test_where_nothing_can_be_drawn_is_said_before_any_work(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And nothing of the name of the other file is written."""
+    words = ("--model", "model", "--svg", "none/cat.svg", "-o", "early.trees", "The cat sat.")
+    _, err = parse(capsys, *words, code=2)
+    assert err == "heed: none/cat.svg: cannot be written: no such file or directory\n"
+    assert not Path("early.trees").exists()
+
+
 def test_a_model_is_scored(capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = parse(capsys, "--model", "model", "--gold", "gold.trees", "--json")
     figures = json.loads(out)
@@ -111,6 +121,7 @@ def test_found_trees_are_scored(capsys: pytest.CaptureFixture[str]) -> None:
         (["--model", "model", "--max-extra", "0", "A"], "--max-extra: input should be greater"),
         (["--model", "model", "--max-extra", "0", "--beam", "1", "A"], "--max-extra: input should"),
         (["--model", "model", "--json", "--bracketed", "A"], "--bracketed: so is --json"),
+        (["--model", "model", "--svg", "a", "-o", "a", "A"], "--svg a: --output names the same"),
     ],
 )
 def test_what_is_refused(

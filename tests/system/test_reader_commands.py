@@ -69,6 +69,14 @@ def test_an_array_in_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert not np.allclose(np.load("a.npy", allow_pickle=False), found)
 
 
+def test_where_no_array_can_be_written_is_said_before_any_text_is_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The text that is none would be the first to be refused otherwise."""
+    assert main(["embed", "--model", "plain", "-o", "none/x.npy", "a\udc80"]) == 2
+    assert capsys.readouterr().err.startswith("heed: none/x.npy: cannot be written: ")
+
+
 # heed fill
 
 

@@ -111,16 +111,13 @@ def _texts(options: Options) -> Iterator[str]:
 
 def _array(options: Options, reader: "Reader", cut_off: "Cut") -> None:
     """Write one array of float32, a row a text, as numpy keeps it."""
-    import io
-
     import numpy as np
 
-    from heedful.output import write_whole
+    from heedful.output import open_whole
 
     assert options.output is not None
-    rows = [vector for _, vector in _vectors(options, reader, cut_off)]
-    width = reader.model.config.d_model
-    every = np.array(rows, np.float32).reshape(len(rows), width)
-    buffer = io.BytesIO()
-    np.save(buffer, every, allow_pickle=False)
-    write_whole(options.output, buffer.getvalue())
+    with open_whole(options.output) as out:
+        rows = [vector for _, vector in _vectors(options, reader, cut_off)]
+        width = reader.model.config.d_model
+        every = np.array(rows, np.float32).reshape(len(rows), width)
+        np.save(out, every, allow_pickle=False)

@@ -6,14 +6,15 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import tyro
 
 from heedful.errors import DataError, SettingError
-from heedful.output import open_output, write_whole
+from heedful.output import open_output, open_whole
 
 if TYPE_CHECKING:
     from heedful.bracket_scores import BracketScores
@@ -89,15 +90,19 @@ def run(options: Options) -> int:
         return _scored(options, gold, [one.tree for one in parsed], _repaired(parsed))
     counts: Counter[str] = Counter()
     pictures: list[Tree] = []
-    with open_output(options.output) as out:
-        for one in _parsed(options, parser, search, counts):
-            print("" if one is None else _written(options, one), file=out)
-            if one is not None and options.svg is not None:
-                pictures.append(one.tree)
-    if options.svg is not None:
-        from heedful.text.tree_drawing import svg
+    drawing: AbstractContextManager[BinaryIO | None] = (
+        nullcontext() if options.svg is None else open_whole(options.svg)
+    )
+    with drawing as drawn_to:
+        with open_output(options.output) as out:
+            for one in _parsed(options, parser, search, counts):
+                print("" if one is None else _written(options, one), file=out)
+                if one is not None and drawn_to is not None:
+                    pictures.append(one.tree)
+        if drawn_to is not None:
+            from heedful.text.tree_drawing import svg
 
-        write_whole(options.svg, svg(pictures).encode())
+            drawn_to.write(svg(pictures).encode())
     _tell(counts, options.quiet)
     return 0
 
@@ -116,6 +121,10 @@ def _check(options: Options) -> None:
         raise SettingError("no parser is given", where="--model", fix=fix)
     if options.bracketed and options.json:
         raise SettingError("so is --json", where="--bracketed", fix="leave one of them out")
+    svg, output = options.svg, options.output
+    if svg is not None and output is not None and svg.resolve() == output.resolve():
+        problem, fix = "--output names the same file", "give each a name of its own"
+        raise SettingError(problem, where=f"--svg {svg}", fix=fix)
     if options.batch_tokens is not None and options.batch_tokens < 1:
         problem = f"{options.batch_tokens} is less than 1"
         raise SettingError(problem, where="--batch-tokens", fix="give more")
