@@ -170,6 +170,11 @@ def test_how_right_a_model_is(capsys: pytest.CaptureFixture[str]) -> None:
         (["classify", "--model", "plain", "x"], "the model has no head for labels of texts (it"),
         (["classify", "--model", "mood", "x", "--skip-bad"], "--skip-bad: it is for --data; "),
         (
+            ["classify", "--model", "mood", "--data", "x.tsv", "--json"],
+            "--json: it is about ",
+        ),
+        (["classify", "--model", "mood", "--data", "x.tsv", "--pairs"], "--pairs: it is about "),
+        (
             ["classify", "--model", "mood", "--pairs", "x"],
             "text 1: the line has 1 field, 2 are",
         ),

@@ -72,6 +72,10 @@ def run(options: Options) -> int:
         raise SettingError("it is for --data", where="--columns", fix="leave it out")
     if options.skip_bad and options.data is None:
         raise SettingError("it is for --data", where="--skip-bad", fix="leave it out")
+    for name in ("pairs", "json"):
+        if options.data is not None and getattr(options, name):
+            problem = "it is about labels, and figures come out of --data"
+            raise SettingError(problem, where=f"--{name}", fix="leave it out")
     from heedful.device import pick_device
     from heedful.interop.encoders import open_reader
     from heedful.reader import Cut
