@@ -112,7 +112,7 @@ def test_files(
         (["--to", "de", CAT, "-o", "x.gif"], 'there is no format ".gif"'),
         (["--to", "de", CAT, "-o", "nowhere/x.json"], "cannot be written"),
         (["--to", "de", "word " * 600], "more than the 512"),
-        (["--to", "de", CAT, "--beam", "0"], "beam"),
+        (["--to", "de", CAT, "--beam", "0"], "heed: --beam: input should be greater than or equal"),
     ],
 )
 def test_what_cannot_be_done(

@@ -29,7 +29,7 @@ from typing import NamedTuple
 import torch
 from pydantic import ValidationError
 
-from heedful.errors import DataError, ModelError
+from heedful.errors import DataError, ModelError, SettingError
 from heedful.inspect.capture import Looks, record
 from heedful.inspect.leaving import still_wanted, waiting
 from heedful.inspect.names import Inspected
@@ -190,7 +190,9 @@ def _beam(beam: int, length_penalty: float) -> Beam:
     try:
         return Beam.model_validate(asked)
     except ValidationError as error:
-        raise plain(error.errors()[0], asked, Beam) from None
+        found = plain(error.errors()[0], asked, Beam)
+        where = (found.where or "").replace("--beam-size", "--beam")
+        raise SettingError(found.problem, where=where, fix=found.fix) from None
 
 
 def _checked(begun: Begun, target: Side) -> Side:
