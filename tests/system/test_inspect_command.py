@@ -113,6 +113,7 @@ def test_files(
         (["--to", "de", CAT, "-o", "nowhere/x.json"], "cannot be written"),
         (["--to", "de", "word " * 600], "more than the 512"),
         (["--to", "de", CAT, "--beam", "0"], "heed: --beam: input should be greater than or equal"),
+        (["--to", "de", CAT, "--replace", "it=he", "it=she"], '"it" is replaced twice'),
     ],
 )
 def test_what_cannot_be_done(

@@ -177,6 +177,9 @@ def _changes(options: Options) -> dict[str, str]:
             raise SettingError(
                 "it is no replacement", where=f"--replace {change}", fix="write word=other"
             )
+        if word in changes:
+            problem, where = f'"{word}" is replaced twice', f"--replace {change}"
+            raise SettingError(problem, where=where, fix="leave one of them out")
         changes[word] = other
     return changes
 
