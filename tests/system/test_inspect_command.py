@@ -114,6 +114,9 @@ def test_files(
         (["--to", "de", "word " * 600], "more than the 512"),
         (["--to", "de", CAT, "--beam", "0"], "heed: --beam: input should be greater than or equal"),
         (["--to", "de", CAT, "--replace", "it=he", "it=she"], '"it" is replaced twice'),
+        (["--to", "de", CAT, "--kind", "cross"], "--kind: it is for --word"),
+        (["--to", "de", CAT, "--method", "rollout"], "--method: it is for --explain"),
+        (["--to", "de", CAT, "--replace", "it=he", "--how", "zero"], "--how: it is for --ablate"),
     ],
 )
 def test_what_cannot_be_done(

@@ -67,12 +67,14 @@ class Options:
     first that the model has if not given."""
     explain: str | None = None
     """Show what the prediction of this word of the translation rests on, or of this step."""
-    method: str = "occlusion"
-    """How: grad_x_input, integrated_gradients, value_zeroing, occlusion, rollout or chefer."""
+    method: str | None = None
+    """How: grad_x_input, integrated_gradients, value_zeroing, occlusion (if not given), rollout or
+    chefer."""
     ablate: tuple[str, ...] = ()
     """Heads or layers to switch off, to see what changes."""
-    how: Literal["zero", "mean", "uniform"] = "mean"
-    """What an ablated head does: hand on nothing, its mean, or look at everything alike."""
+    how: Literal["zero", "mean", "uniform"] | None = None
+    """What an ablated head does: hand on nothing, its mean (if not given), or look at everything
+    alike."""
     replace: tuple[str, ...] = ()
     """Words of the source to replace, such as hungry=tasty, to see what changes."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
@@ -87,6 +89,7 @@ def run(options: Options) -> int:
     """Translate, look, and show what was asked for on standard output."""
     model, text = _words(options)
     changes = _changes(options)
+    _refuse_idle(options)
     if options.json and (options.word or options.explain or options.ablate or changes):
         raise SettingError("it has the whole trace, and none of what else is asked", where="--json")
     from heedful.inspect.saving import check_format
@@ -154,6 +157,15 @@ def _refuse(options: Options, names: tuple[str, ...], why: str) -> None:
             raise SettingError(f"{why}, which has no use for it", where=option, fix="leave it out")
 
 
+def _refuse_idle(options: Options) -> None:
+    """Raise SettingError for an option that says how, where the question itself is not asked."""
+    questions = {"kind": "word", "method": "explain", "how": "ablate"}
+    for name, question in questions.items():
+        if getattr(options, name) is not None and getattr(options, question) in (None, ()):
+            problem, fix = f"it is for --{question}", f"give --{question}, too, or leave it out"
+            raise SettingError(problem, where=f"--{name}", fix=fix)
+
+
 def _words(options: Options) -> tuple[str | None, str]:
     """Return the model, if one is named, and the sentence."""
     if not 1 <= len(options.words) <= 2:
@@ -199,9 +211,10 @@ def _lines(options: Options, seen: "Trace", name: str, changes: dict[str, str]) 
     if options.word is not None:
         told += telling.looks(seen, _number(options.word), options.kind or kinds_of(seen.model)[0])
     if options.explain is not None:
-        told += telling.reasons(seen, _number(options.explain), options.method)
+        told += telling.reasons(seen, _number(options.explain), options.method or "occlusion")
     if options.ablate or changes:
-        difference = seen.what_if(ablate=options.ablate, how=options.how, replace=changes)
+        how = options.how or "mean"
+        difference = seen.what_if(ablate=options.ablate, how=how, replace=changes)
         told += telling.difference(difference)
     if options.output is not None:
         told.append(f"{options.output}: written")
