@@ -219,3 +219,15 @@ def test_output_is_utf8_whatever_the_locale() -> None:
         check=True,
     )
     assert heed.stdout.decode("utf-8").startswith("ä猫")
+
+
+def test_a_name_that_is_not_utf8_is_printed_escaped() -> None:
+    """A file had been written, and what says so ended in a fault of heedful."""
+    code = "import sys; from heedful import cli; cli.OVERVIEW = sys.argv[1] + '{commands}'; "
+    heed = subprocess.run(
+        [sys.executable, "-c", f"{code} sys.exit(cli.main([]))", b"page-\xff.html"],
+        env={"PYTHONPATH": str(Path(heedful.__file__).parents[1])},
+        capture_output=True,
+        check=True,
+    )
+    assert heed.stdout.startswith(rb"page-\udcff.html")

@@ -169,10 +169,13 @@ def _open_what_is_closed() -> None:
 
 
 def _speak_utf8() -> None:
-    """Read and write UTF-8 with LF line ends whatever the machine's locale says."""
+    """Read and write UTF-8 with LF line ends whatever the machine's locale says.
+
+    A name of a file may be of other bytes: they are written as Python and JSON escape them.
+    """
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", newline="\n")
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may be of other bytes
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors="backslashreplace")
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
