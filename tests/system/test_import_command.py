@@ -80,6 +80,19 @@ def test_what_is_no_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not (tmp_path / "ours").exists()
 
 
+def test_a_model_of_heedful_is_not_imported(
+    brought: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "model").symlink_to(brought)
+    for folder in (brought, run):
+        assert main(["import", str(folder), "-o", str(tmp_path / "again")]) == 2
+        said = f"heed: {folder}: this is a model of heedful already; use it as it is: --model"
+        assert capsys.readouterr().err.startswith(said)
+    assert not (tmp_path / "again").exists()
+
+
 def test_a_long_way(brought: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Fine-tune it on a TSV; translate, look at, measure and export what comes out."""
     data, dev, run = tmp_path / "ours.tsv", tmp_path / "dev.tsv", tmp_path / "run"

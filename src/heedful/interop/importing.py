@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from heedful import __version__
+from heedful.decoder_folder import is_own
 from heedful.errors import ModelError, SettingError, did_you_mean
 from heedful.interop import toolkits
 from heedful.interop.folder import fresh_folder
@@ -34,6 +35,9 @@ def bring(
     for, and for words before the source of a model whose tokenizer takes none; a folder that names
     some for such a model is a ModelError.
     """
+    if is_own(folder) or is_own(folder / "model"):
+        problem, fix = "this is a model of heedful already", f"use it as it is: --model {folder}"
+        raise ModelError(problem, where=str(folder), fix=fix)
     rows, old = 0, toolkits.is_checkpoint(folder)
     if old:
         loaded = toolkits.load(folder, *pieces)
