@@ -491,6 +491,12 @@ def test_a_tensor_with_a_wild_name(folder: Path) -> None:
     assert "does not fit config.json" in refused(folder)
 
 
+def test_a_path_that_is_not_utf8_is_said_to_be_what_is_wrong(folder: Path) -> None:
+    odd = folder.rename(folder.with_name("model\udcff"))
+    said = refused(odd)
+    assert said.endswith("safetensors reads no file whose path is not UTF-8; rename the folder")
+
+
 def test_a_pickle_is_not_read(folder: Path) -> None:
     torch.save({"a": torch.ones(2)}, folder / WEIGHTS)
     sign_again(folder, WEIGHTS)

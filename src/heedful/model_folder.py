@@ -268,6 +268,9 @@ def outline_of(path: Path) -> Outline:
             views = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
             return {name: (view.get_shape(), view.get_dtype()) for name, view in views.items()}
     except SafetensorError as error:
+        if any("\udc80" <= letter <= "\udcff" for letter in str(path)):
+            problem, fix = "safetensors reads no file whose path is not UTF-8", "rename the folder"
+            raise ModelError(problem, where=str(path), fix=fix) from error
         raise ModelError(f"not a safetensors file ({error})", where=str(path), fix=AGAIN) from error
 
 
