@@ -174,6 +174,17 @@ def test_ctrl_c_ends_the_answer_and_then_the_program() -> None:
     assert talk.run.wait(30) == 130
 
 
+def test_ctrl_c_ends_the_program_where_turns_come_from_a_file() -> None:
+    """At a terminal, too: it went on with the next turn, and the one it broke off had no answer."""
+    Path("many.txt").write_text("the cat\n" * 9)
+    given = ("-i", "many.txt", "--max-new", "250", "--stop", "never")
+    talk = Terminal("chat", "--model", "talk.gguf", *given)
+    talk.wait_for("reading", 4)
+    talk.run.send_signal(signal.SIGINT)
+    talk.wait_for("heed: interrupted")
+    assert talk.run.wait(30) == 130
+
+
 def test_ctrl_d_ends_the_conversation() -> None:
     talk = Terminal("chat", "--model", "talk.gguf", "--max-new", "2")
     talk.wait_for("> ")

@@ -135,7 +135,7 @@ def _take(
         if line.startswith("/") and not line.startswith("//"):
             _command(talk, line, where)
         else:
-            _answer(options, talk, search, line[line.startswith("//") :], where)
+            _answer(options, talk, search, line[line.startswith("//") :], where, typing=typing)
     except DataError as error:
         if not typing:
             raise
@@ -158,9 +158,15 @@ def _command(talk: "Conversation", line: str, where: str) -> None:
 
 
 def _answer(
-    options: Options, talk: "Conversation", search: "Greedy | Sample", turn: str, where: str
+    options: Options,
+    talk: "Conversation",
+    search: "Greedy | Sample",
+    turn: str,
+    where: str,
+    *,
+    typing: bool,
 ) -> None:
-    """Print the answer to a turn."""
+    """Print the answer to a turn; where turns are typed, an interruption ends it alone."""
     screen = sys.stdout.isatty()
 
     def show(part: str) -> None:
@@ -177,7 +183,7 @@ def _answer(
             where=where,
         )
     except KeyboardInterrupt:
-        if not sys.stdin.isatty():
+        if not typing:
             raise
         print(flush=True)
         print("(broken off)", file=sys.stderr)
