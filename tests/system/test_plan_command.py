@@ -18,6 +18,12 @@ def test_the_papers_models(capsys: Any) -> None:
         assert "4,096" in said
 
 
+def test_another_model_is_not_the_papers(capsys: Any) -> None:
+    given = ["plan", "paper-base", "--training.max-steps", "10", "--model.encoder-layers", "1"]
+    assert main(given) == 0
+    assert "Table 2" not in capsys.readouterr().out
+
+
 def test_json_and_settings(capsys: Any) -> None:
     """A setting changes what is reckoned; a corpus of twice the size takes twice the days."""
     given = ["plan", "small", "--json", "--gpu", "h100", "--gpus", "3"]
@@ -61,6 +67,7 @@ def test_measured(capsys: Any) -> None:
         ("--utilisation 1.5", "--utilisation: this is no share; give 0.01 to 1"),
         ("--corpus-tokens -1", "--corpus-tokens: this is no amount"),
         ("--corpus-tokens nan", "--corpus-tokens: "),
+        ("tiny --length 300", "--length: the model knows sentences of 256 pieces at most"),
         ("--training.batch-tokens auto", "--training.batch-tokens: auto is not known yet"),
         ("--model.n-heads 7", "n_heads 7"),
     ],

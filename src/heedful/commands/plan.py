@@ -71,6 +71,12 @@ def run(options: Options, settings: dict[str, Any]) -> int:
             fix="take another, such as paper-base",
         )
     config = merged(begun, settings)
+    if options.length > config.model.max_length:
+        raise SettingError(
+            f"the model knows sentences of {config.model.max_length:,} pieces at most",
+            where="--length",
+            fix="give fewer, or a longer --model.max-length",
+        )
     found = _plan(options, config)
     if options.json:
         print(json.dumps(found, indent=2))
@@ -104,6 +110,7 @@ def _check(options: Options) -> None:
 
 def _plan(options: Options, config: "RunConfig") -> dict[str, Any]:
     """Return everything that is shown."""
+    from heedful.recipes import recipe
     from heedful.train.plan import GPUS, PAPER, memory, work_of
 
     vocabulary = config.tokenizer.vocabulary_size
@@ -129,7 +136,7 @@ def _plan(options: Options, config: "RunConfig") -> dict[str, Any]:
         "speed": _speeds(options, work, tokens, gpu),
         "assumptions": [*_assumptions(options, gpu), *_uncounted(config)],
     }
-    if options.recipe in PAPER:
+    if options.recipe in PAPER and config == recipe(options.recipe):  # no other model is its own
         paper = PAPER[options.recipe]
         model_flops = work.flops * _schedule(config)
         found["paper"] = {
