@@ -191,6 +191,13 @@ def test_a_corpus_without_use(content: bytes, said: str, split: str, tmp_path: P
             examine(DataConfig(**files, skip_bad=skip_bad))
 
 
+def test_blank_rows_do_not_hide_that_none_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_bytes(b"a;b\nc;d\n\n")
+    said = r"none of 3 rows is usable \(a side is empty: 1, cannot be read: 2, the first \S*a.tsv:1"
+    with pytest.raises(DataError, match=said):
+        examine(DataConfig(train=str(tmp_path / "a.tsv"), skip_bad=True))
+
+
 def test_a_train_file_that_is_the_test_file(tmp_path: Path) -> None:
     spec = write(tmp_path / "a.tsv", [("a", "b")])
     with pytest.raises(

@@ -295,7 +295,11 @@ def _require_usable(survey: Survey, judged: Judgement) -> None:
         raise DataError("the corpus is empty", where=where, fix=fix)
     dropped = {TITLES[name]: judged.dropped(name) for name in judged.found}
     reasons = ", ".join(f"{title}: {count:,}" for title, count in dropped.items() if count)
-    problem = f"none of {len(survey.rows):,} rows is usable ({reasons})"
+    bad = sum(counts.skipped_bad for counts in survey.counts)
+    if bad:
+        first = next(counts.examples[0] for counts in survey.counts if counts.examples)
+        reasons += f", cannot be read: {bad:,}, the first {first.where}: {first.reason}"
+    problem = f"none of {len(survey.rows) + bad:,} rows is usable ({reasons})"
     raise DataError(problem, where=where, fix="give other rows, or loosen --data.clean")
 
 
