@@ -477,6 +477,20 @@ def test_interrupted_while_preparing(
     assert Path("run/model/model.safetensors").exists()
 
 
+def test_interrupted_before_there_is_a_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while the rows are counted: no --resume is advised, which would be refused."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("heedful.data.corpus.count_rows", interrupt)
+    assert main(["train", "--data", "my.tsv", "--out", "run"]) == 130
+    assert capsys.readouterr().err == "heed: interrupted\n"
+    assert not Path("run").exists()
+
+
 def test_a_recipes_vocabulary_shrinks_to_the_corpus(
     no_waiting_for_the_disk: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

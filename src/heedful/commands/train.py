@@ -117,11 +117,10 @@ def run(options: Options, settings: dict[str, Any]) -> int:
     from heedful.train.processes import LostProcessError
 
     lead = os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"
-    go_on = f"go on with: {_command(options)} --resume"
     try:
         result = _trained(options, settings, lead)
     except KeyboardInterrupt:
-        print(f"heed: interrupted; {go_on}", file=sys.stderr)
+        print(f"heed: interrupted{_go_on(options)}", file=sys.stderr)
         return 130
     except HeedfulError as error:
         if lead or f"process {os.environ['RANK']}" in str(error):
@@ -133,7 +132,7 @@ def run(options: Options, settings: dict[str, Any]) -> int:
     if not result.outcome.finished:
         if lead:
             saved = f"step {result.outcome.step:,} is saved"
-            print(f"heed: interrupted, {saved}; {go_on}", file=sys.stderr)
+            print(f"heed: interrupted, {saved}{_go_on(options)}", file=sys.stderr)
         return 130
     if result.model is not None:
         print(result.model)
@@ -155,9 +154,13 @@ def _trained(options: Options, settings: dict[str, Any], lead: bool) -> "RunResu
     return train(config, options.out, progress, resume=resume, accept_changes=accept)
 
 
-def _command(options: Options) -> str:
+def _go_on(options: Options) -> str:
+    """Say how to go on with the run; nothing where there is none yet."""
+    if not (options.out / "config.json").exists():
+        return ""
     several = f" --nproc {options.nproc}" if options.nproc > 1 else ""
-    return f"heed train --out {shlex.quote(str(options.out))}{several}"
+    command = f"heed train --out {shlex.quote(str(options.out))}{several}"
+    return f"; go on with: {command} --resume"
 
 
 def _launch(options: Options) -> int:
