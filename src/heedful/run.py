@@ -7,7 +7,9 @@ kind of model is its task (`heedful.run_task`).
 
 __all__ = ["RunResult", "train"]
 
+import json
 import math
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -63,6 +65,7 @@ def train(
     Raises a HeedfulError for a folder in use, a broken corpus, or settings that do not fit; a new
     run that fails before its first step leaves nothing behind.
     """
+    _require_utf8(config, folder)
     if resume:
         read_config(folder / "config.json")
     device = own_device(pick_device(config.device))
@@ -96,6 +99,14 @@ def train(
             held.keep()
         run.announce(trainer)
         return run.result(trainer)
+
+
+def _require_utf8(config: AnyRunConfig, folder: Path) -> None:
+    """Raise SettingError for a name that the files of a run, which are UTF-8, cannot hold."""
+    names = json.dumps([str(folder), config.model_dump()], ensure_ascii=False)
+    if found := re.search(r'[^"]*[\ud800-\udfff][^"]*', names):
+        problem = "the name is not UTF-8, as all that a run keeps is"
+        raise SettingError(problem, where=found[0], fix="rename it, or the folder that it is in")
 
 
 def _task(config: KnownRunConfig, site: Site) -> Task:

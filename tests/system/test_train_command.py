@@ -7,6 +7,7 @@ import random
 import resource
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -488,6 +489,15 @@ def test_interrupted_before_there_is_a_run(
     monkeypatch.setattr("heedful.data.corpus.count_rows", interrupt)
     assert main(["train", "--data", "my.tsv", "--out", "run"]) == 130
     assert capsys.readouterr().err == "heed: interrupted\n"
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("option", ["--data", "--out"])
+def test_a_name_that_is_not_utf8(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("caf\udce9.tsv").write_bytes(Path("my.tsv").read_bytes())
+    given = {"--data": "my.tsv", "--out": "run", "--recipe": "tiny"} | {option: "caf\udce9.tsv"}
+    assert main(["train", *chain.from_iterable(given.items())]) == 2
+    assert r"caf\udce9.tsv: the name is not UTF-8" in capsys.readouterr().err
     assert not Path("run").exists()
 
 
