@@ -99,7 +99,7 @@ def prepare(
         if source.state() != then:
             where = " ".join(source.specs)
             raise DataError("changed while it was examined", where=where, fix="start again")
-    general = general_sets(config.data)  # a bad row is said now, not when the training has ended
+    general = general_sets(config.data, progress.say)  # now, not when the training has ended
     tokenizer = _tokenizer(config, folder, corpora, progress)
     facts = [
         {"fingerprint": corpus.fingerprint(), "tokenizer": tokenizer.fingerprint()}

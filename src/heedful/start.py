@@ -16,6 +16,7 @@ __all__ = [
     "unspelled",
 ]
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from heedful import evaluate
 from heedful.config import RunConfig
 from heedful.data.corpus import DataConfig
 from heedful.data.evenly import evenly
+from heedful.data.formats import ReadCounts
 from heedful.data.held_out import held_out
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
@@ -213,18 +215,31 @@ def _test_sets(config: RunConfig, folder: Path) -> TestSets:
     for split in ("test", "dev"):
         if (pairs := held_out(folder / f"{split}.jsonl")) and not found:
             found.append((f"{split} set", pairs))
-    for name, pairs in general_sets(config.data):
-        found.append((name, [pair for pair in pairs if all(pair)]))
+    found += general_sets(config.data)
     return [(name, pairs) for name, pairs in found if pairs]
 
 
-def general_sets(data: DataConfig) -> TestSets:
-    """Return the general test sets; raises DataError for a bad row."""
+def general_sets(data: DataConfig, say: Callable[[str], None] | None = None) -> TestSets:
+    """Return the general test sets; raises DataError for a bad row.
+
+    `say` is told what is left out of them.
+    """
     found = []
     for spec in data.general:
-        read = Source((spec,), data.columns, data.skip_bad).rows()
-        found.append((spec, [(row.source.strip(), row.target.strip()) for _, row in read]))
+        counts = ReadCounts()
+        read = Source((spec,), data.columns, data.skip_bad).rows((counts,))
+        pairs = [(row.source.strip(), row.target.strip()) for _, row in read]
+        found.append((spec, [pair for pair in pairs if all(pair)]))
+        if say is not None:
+            _say_left_out(spec, counts, len(pairs) - len(found[-1][1]), say)
     return found
+
+
+def _say_left_out(spec: str, counts: ReadCounts, n_empty: int, say: Callable[[str], None]) -> None:
+    if bad := counts.skipped(spec):
+        say(bad)
+    if n_empty:
+        say(f"{spec}: {n_empty:,} row{'s' * (n_empty != 1)} with an empty side left out")
 
 
 def _scored(

@@ -9,7 +9,7 @@ __all__ = ["FOLDER", "taught"]
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -18,7 +18,7 @@ from pathlib import Path
 from heedful.careful import REPEATS
 from heedful.config import RunConfig
 from heedful.data.corpus import DataConfig
-from heedful.data.formats.reading import RowError, text_of
+from heedful.data.formats.reading import ReadCounts, RowError, text_of
 from heedful.data.report import write_whole
 from heedful.data.survey import Source
 from heedful.errors import ModelError, OutputError, SettingError
@@ -51,12 +51,16 @@ class _Task:
 
     def texts(self, data: DataConfig) -> Iterator[str]:
         """Yield the texts that are not blank."""
+        return filter(None, self.lines(data))
+
+    def lines(self, data: DataConfig, counts: Sequence[ReadCounts] | None = None) -> Iterator[str]:
+        """Yield all texts, blank ones too; `counts` are of the corpora that are distilled."""
         if self.name == "distilled":
-            rows = Source(data.train, data.columns, data.skip_bad).rows()
+            rows = Source(data.train, data.columns, data.skip_bad).rows(counts)
             found: Iterator[str] = (row.source for _, row in rows)
         else:
             found = _lines(Path(self.spec))
-        return (text.strip() for text in found if text.strip())
+        return (text.strip() for text in found)
 
     def pair(self, text: str, translation: str) -> tuple[str, str]:
         """Return source and target."""
@@ -72,6 +76,8 @@ class _Job:
     count: int
     facts: dict[str, str]
     """What tells the texts and their teacher from others."""
+    left_out: tuple[str, ...]
+    """What there is to be said of rows and lines that are not translated."""
 
     @property
     def note(self) -> Path:
@@ -141,8 +147,12 @@ def _tasks(data: DataConfig) -> Iterator[_Task]:
 
 def _job(task: _Task, data: DataConfig, folder: Path) -> _Job:
     """Return a task with what there is to know before it is done: all its texts are read once."""
-    checksum, count = blake2b(digest_size=16), 0
-    for text in task.texts(data):
+    checksum, count, blank = blake2b(digest_size=16), 0, 0
+    counts = [ReadCounts() for _ in data.train]
+    for text in task.lines(data, counts):
+        if not text:
+            blank += 1
+            continue
         checksum.update(f"{len(text)} {text}".encode())
         count += 1
     facts = {"teacher": data.teacher, "texts with the checksum": checksum.hexdigest()}
@@ -151,7 +161,10 @@ def _job(task: _Task, data: DataConfig, folder: Path) -> _Job:
         files = read_header(model_path(data.teacher)).files
         weights = json.dumps([files[name]["sha256"] for name in _MODEL])
         facts["teacher with the checksum"] = blake2b(weights.encode(), digest_size=8).hexdigest()
-    return _Job(task, folder / f"{task.name}.{_ending(data)}", count, facts)
+    read = zip(data.train, counts, strict=True)
+    said = [line for spec, one in read if (line := one.skipped(spec))]
+    said += [f"{task.spec}: {blank:,} blank text{'s' * (blank != 1)} left out"] if blank else []
+    return _Job(task, folder / f"{task.name}.{_ending(data)}", count, facts, tuple(said))
 
 
 def _make(
@@ -159,6 +172,8 @@ def _make(
 ) -> None:
     """Translate into a file of pairs, from where an earlier start was cut off."""
     task = job.task
+    for line in job.left_out:
+        progress.say(line)
     job.path.unlink(missing_ok=True)
     search = {f"--search.{name}": value for name, value in config.search.model_dump().items()}
     with Part(job.path) as part:

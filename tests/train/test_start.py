@@ -11,13 +11,14 @@ import torch
 from heedful.cli import main
 from heedful.commands.train import Options, _begun, _changes
 from heedful.config import RunConfig, merged, read_config
+from heedful.data.corpus import DataConfig
 from heedful.data.joined import Joined
 from heedful.errors import DataError, SettingError
 from heedful.model_folder import load_model
 from heedful.progress import Progress
 from heedful.run import train
 from heedful.run_data import RunData, prepared
-from heedful.start import settings_of, unspelled
+from heedful.start import general_sets, settings_of, unspelled
 from heedful.train.log import TrainLog
 from heedful.train.loop import Trainer
 
@@ -179,6 +180,20 @@ def test_a_bad_general_row_is_said_before_the_training(
     config = merged(config_of(begun(False), domain, general=(str(bad),)), SHORT)
     with pytest.raises(DataError, match=r"bad.tsv:2: the row has 1 field"):
         train(config, tmp_path / "run", QUIET)
+
+
+def test_what_is_left_out_of_a_general_set_is_told(domain: Path, tmp_path: Path) -> None:
+    general = tmp_path / "general.tsv"
+    general.write_text("one\tzwei\nthree\n\tvier\nfive\tsechs\n", "utf-8")
+    config = DataConfig(train=str(domain), general=str(general), skip_bad=True)
+    said: list[str] = []
+    assert general_sets(config, said.append) == [
+        (str(general), [("one", "zwei"), ("five", "sechs")])
+    ]
+    assert said == [
+        f"{general}: 1 bad row left out, the first {general}:2: the row has 1 field, 2 are needed",
+        f"{general}: 1 row with an empty side left out",
+    ]
 
 
 def test_a_mix_of_test_sentences_alone(

@@ -1,5 +1,6 @@
 """A teacher's translations are what is learnt: distillation, texts of one language, bad input."""
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -205,6 +206,16 @@ def test_a_bad_row_is_said_before_all_is_translated(
     assert learn(files, tmp_path / "run", *words) == 2
     assert f"{bad}:2: the row has 1 field" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_not_distilled_is_told(files: Path, teacher: str, tmp_path: Path) -> None:
+    given = tmp_path / "given.tsv"
+    given.write_text("the dog\tx\nbad\n\ty\nthe cat\tz\n", "utf-8")
+    data = {"train": (str(given),), "skip_bad": True, "distil": True, "source_texts": ()}
+    told = io.StringIO()
+    made_of(config_of(files, teacher, **data), tmp_path, Progress(stream=told))
+    assert f"{given}: 1 bad row left out, the first {given}:2: " in told.getvalue()
+    assert f"{given}: 1 blank text left out" in told.getvalue()
 
 
 def test_targets_of_a_test_are_not_learnt(files: Path, teacher: str, tmp_path: Path) -> None:
