@@ -98,7 +98,7 @@ def write_whole(path: Path, content: bytes) -> None:
 def _whole(path: Path, opened: Callable[[Path], File]) -> Iterator[File]:
     """Open a file beside the path, which gets its name when the block has ended well."""
     target = path.resolve()
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = target.parent / f".{target.name}.{os.getpid()}.part"
     plain = is_plain(target)
     try:
         refuse_protected(target)

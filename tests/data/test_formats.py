@@ -158,6 +158,7 @@ def test_line_counts_are_compared_first(tmp_path: Path) -> None:
         ("a.en,b.en,c.en", "makes 3 names"),
         ("a.en,", "makes 2 names"),
         ("a.tsv,b.tsv", "give corpora apart"),
+        ("a.tsv,b.jsonl", "give corpora apart"),
     ],
 )
 def test_names_that_make_no_corpus(

@@ -103,6 +103,8 @@ def test_bad_rows_are_reported_and_then_an_error(
         (["my.tsv", "--columns", "1"], 'columns: "1" does not fit my.tsv; give two numbers'),
         (["my.tsv", "--dev", "none.tsv"], "none.tsv: no such file"),
         (["my.tsv", "--html", "none/a.html"], "none/a.html: cannot be written"),
+        (["my.tsv", "--html", "."], ".: cannot be written: is a directory"),
+        (["my.tsv", "--html", "/"], "/: cannot be written: is a directory"),
         ([], "heed report: names no corpus; try heed report my.tsv"),
     ],
 )

@@ -79,9 +79,10 @@ def corpus_paths(spec: str) -> tuple[Path, ...]:
 def _format(spec: str, paths: tuple[Path, ...], columns: Sequence[str] | None) -> "Format":
     """Choose the format by the ending of the name."""
     endings = [(path.with_suffix("") if path.suffix == ".gz" else path).suffix for path in paths]
-    matching = next((f for f in FORMATS if endings[0].lower() in f.extensions), None)
+    fitting = [[f for f in FORMATS if ending.lower() in f.extensions] for ending in endings]
+    matching = next(iter(fitting[0]), None)
     if len(paths) == 2:
-        if matching is not None and endings[0] == endings[1]:
+        if all(fitting):
             problem = "a comma joins two line-parallel text files"
             fix = "give corpora apart, with a space between"
             raise DataError(problem, where=spec, fix=fix)
