@@ -132,28 +132,29 @@ def text_of(content: bytes, name: str) -> str:
 def job_of(texts: Sequence[str], output: Path | None, *, quiet: bool) -> Job | None:
     """Return the job if a single word is a file, and both it and the output end in one format.
 
-    Otherwise the words are texts; a note on standard error tells of one that is a document's name.
+    Otherwise the words are texts; a note on standard error tells of each that is a document's name.
     """
-    if len(texts) != 1 or not _is_file(texts[0]):
-        return None
-    source = Path(texts[0])
-    kind = ENDINGS.get(source.suffix.lower())
-    if kind is None:
-        return None
-    if output is not None and ENDINGS.get(output.suffix.lower()) == kind:
-        return Job(source, output, kind)
-    if not quiet:
+    documents = [Path(text) for text in texts if _is_document(text)]
+    if len(texts) == len(documents) == 1 and output is not None:
+        kind = _kind(documents[0])
+        if kind is not None and _kind(output) == kind:
+            return Job(documents[0], output, kind)
+    for source in documents if not quiet else ():
         print(
-            f"{source} is a file, and its name is translated; for what is in it give "
-            f"-o FILE{source.suffix}",
+            f"{source} is a file, and its name is translated; for what is in it give it alone, "
+            f"with -o FILE{source.suffix}",
             file=sys.stderr,
         )
     return None
 
 
-def _is_file(name: str) -> bool:
+def _kind(path: Path) -> Kind | None:
+    return ENDINGS.get(path.suffix.lower())
+
+
+def _is_document(name: str) -> bool:
     try:
-        return Path(name).is_file()
+        return Path(name).is_file() and _kind(Path(name)) is not None
     except OSError:  # a long text is no name
         return False
 
