@@ -143,6 +143,15 @@ def test_refusals(line: str, sentence: str) -> None:
     assert str(refusal.value) == sentence
 
 
+@pytest.mark.parametrize(
+    ("line", "fix"),
+    [("-5°C", "stands behind --"), ("-item", "known: "), ("--qiet", 'did you mean "--quiet"')],
+)
+def test_a_text_that_begins_with_a_dash_is_told_where_to_stand(line: str, fix: str) -> None:
+    with pytest.raises(SettingError, match=fix):
+        read(line, Words)
+
+
 @pytest.mark.parametrize(("line", "part"), [("", "one more word"), ("a.tsv b.tsv", '"b.tsv"')])
 def test_refusals_of_words(line: str, part: str) -> None:
     with pytest.raises(SettingError, match=part):

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import re
 import types
 import typing
 from collections.abc import Sequence
@@ -195,6 +196,9 @@ def _put(settings: dict[str, Any], name: str, value: str) -> None:
         place[last] = value
 
 
+_LIKE_OPTION = re.compile(r"-[a-zA-Z]\S*|--[a-zA-Z][\w.-]*").fullmatch
+
+
 def _checked(command: str, options: Sequence[Option], words: Sequence[str]) -> list[str]:
     """Return the words with those that stand alone last, behind a `--`, as tyro wants them."""
     by_spelling = {spelling: option for option in options for spelling in option.spellings}
@@ -214,6 +218,8 @@ def _checked(command: str, options: Sequence[Option], words: Sequence[str]) -> l
         name = name.replace("_", "-")
         if name not in by_spelling:
             fix = did_you_mean(name, [*by_spelling, "--debug", "--help"])
+            if not all(option.spellings for option in options) and not _LIKE_OPTION(name):
+                fix = "a text that begins with a dash stands behind --, after all options"
             raise SettingError(f"unknown option {name}", where=f"heed {command}", fix=fix)
         option = by_spelling[name]
         seen.add(id(option))
