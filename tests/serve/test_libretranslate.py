@@ -168,6 +168,21 @@ def test_forms_in_both_encodings() -> None:
                 assert answer.status == 400
             answer = await client.ask("POST", "/translate", b"&".join([b"q=1"] * 21), FORM)
             assert answer.status == 400
+            assert answer.json["error"] == "Invalid request: the form has more than 20 fields"
+
+    run(scenario)
+
+
+def test_a_form_that_is_not_escaped_is_utf8_and_other_bytes_are_refused() -> None:
+    async def scenario() -> None:
+        async with asking() as client:
+            typed = "q=猫+& target=de&q=猫+%26é&source=zh&target=en".encode()
+            answer = await client.ask("POST", "/translate", typed, FORM)
+            assert answer.json == {"translatedText": "en:猫 &é"}
+            for body in (b"q=%ff%fe&source=en&target=de", b"q=\xff&source=en&target=de"):
+                answer = await client.ask("POST", "/translate", body, FORM)
+                assert answer.status == 400
+                assert answer.json == {"error": "Invalid request: the form is not UTF-8"}
 
     run(scenario)
 

@@ -9,6 +9,7 @@ import json
 import logging
 from contextlib import aclosing
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
@@ -69,7 +70,7 @@ class _InMemory(MultiPartParser):
 
 async def _form(request: Request, kind: str, files: int) -> dict[str, Any]:
     if kind != "multipart/form-data":
-        return dict(await request.form(max_fields=MOST_FIELDS))
+        return _pairs(await request.body())
     async with aclosing(request.stream()) as stream:
         parser = _InMemory(request.headers, stream, max_files=files, max_fields=MOST_FIELDS)
         try:
@@ -82,6 +83,20 @@ async def _form(request: Request, kind: str, files: int) -> dict[str, Any]:
         finally:
             parser.close()
     return fields
+
+
+def _pairs(body: bytes) -> dict[str, Any]:
+    """Return the fields of a form of one line, escaped or raw UTF-8, as `curl -d` sends it."""
+    try:
+        fields = parse_qsl(
+            body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS
+        )
+    except UnicodeDecodeError:
+        raise RefusalError(400, "Invalid request: the form is not UTF-8") from None
+    except ValueError:
+        problem = f"Invalid request: the form has more than {MOST_FIELDS} fields"
+        raise RefusalError(400, problem) from None
+    return dict(fields)
 
 
 def _object(body: bytes) -> dict[str, Any]:
