@@ -59,7 +59,8 @@ def run(options: Options) -> int:
     for spec in (*options.data, *options.dev, *options.test):
         if language := named_language(spec):
             problem = "one pair of languages is examined at a time"
-            raise SettingError(problem, where=spec, fix=f"leave {language}= out")
+            fix = f"leave {language}= out, or write ./{spec} for a file of that name"
+            raise SettingError(problem, where=spec, fix=fix)
     config = DataConfig(
         train=options.data,
         dev=options.dev,

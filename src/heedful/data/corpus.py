@@ -97,7 +97,10 @@ class DataConfig(Settings):
         if others := self.other_languages():
             given = f"{others[0]}=FILE"
             if not self.both_directions:
-                raise ValueError(f"{given} is for a model of --both-directions: add it")
+                raise ValueError(
+                    f"{given} is for a model of --both-directions: add it, or write ./{given} for "
+                    "a file of that name"
+                )
             if self.source_language in others:
                 raise ValueError(f"{given} names the first column's language: name the second's")
             for language in (*others, None):
