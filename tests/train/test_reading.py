@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from heedful.cli import main
 from heedful.interop.encoders import open_reader
 from heedful.train.loop import Trainer
+from heedful.train.settings import RowTraining
 from tests.interop.readers import make_reader
 
 QUICK = [
@@ -159,6 +160,17 @@ def test_so_is_one_of_masked_words(monkeypatch: pytest.MonkeyPatch) -> None:
     crashed("half", monkeypatch, *words)
     assert main(["train", "--out", "runs/half", "--resume"]) == 0
     assert_same(whole, Path("runs/half"))
+
+
+@pytest.mark.parametrize(
+    ("epochs", "accumulate", "steps"), [(3, 1, 9), (3, 8, 2), (3, 2, 5), (0.5, 1, 2), (0.1, 4, 1)]
+)
+def test_epochs_are_as_many_however_batches_are_accumulated(
+    epochs: float, accumulate: int, steps: int
+) -> None:
+    """An update takes batches of two epochs, so nothing is to be rounded up in each of them."""
+    training = RowTraining(batch_rows=32, epochs=epochs, accumulate=accumulate)
+    assert training.steps(90) == steps
 
 
 def test_a_changed_corpus_is_said(labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,8 +112,8 @@ class RowTraining(LoopConfig):
         """Return the updates of the training, when an epoch has so many rows."""
         if self.epochs is None:
             return self.max_steps
-        of_epoch = math.ceil(math.ceil(rows / self.batch_rows) / self.accumulate)
-        return max(1, min(self.max_steps, math.ceil(self.epochs * of_epoch)))
+        batches = self.epochs * math.ceil(rows / self.batch_rows)
+        return max(1, min(self.max_steps, math.ceil(batches / self.accumulate)))
 
     def rise(self, steps: int) -> int | None:
         """Return the steps in which the learning rate rises; None where the schedule says it."""
