@@ -15,6 +15,7 @@ __all__ = [
     "TextRunConfig",
     "merged",
     "read_config",
+    "resumed",
 ]
 
 import json
@@ -281,12 +282,25 @@ def merged(config: Config, changes: dict[str, Any]) -> Config:
     >>> merged(RunConfig(), {"model": {"d_model": 256}}).model.d_model
     256
     """
-    data = _overlay(config.model_dump(mode="json"), changes)
+    base = config.model_dump(mode="json")
+    data = _overlay(base, _without_share(base, changes))
     kind = type(config)
     try:
         return kind.model_validate(data)
     except ValidationError as error:
         raise plain(error.errors()[0], data, kind) from error
+
+
+def resumed(config: Config, changes: dict[str, Any]) -> Config:
+    """Return the settings of a run that goes on with `changes`, as `merged` does.
+
+    Its `max_steps` are those that its epochs came to: other epochs come to others.
+    """
+    training = changes.get("training")
+    if isinstance(training, dict) and isinstance(training.get("epochs"), int | float):
+        most = {"max_steps": LoopConfig().max_steps}
+        changes = changes | {"training": most | training}
+    return merged(config, changes)
 
 
 def read_config(path: Path) -> KnownRunConfig:
@@ -318,6 +332,16 @@ def _kind_of(data: dict[str, Any]) -> type[KnownRunConfig]:
     if kind == "gpt":
         return ChatRunConfig if "start" in data else TextRunConfig
     return ReadingRunConfig if kind == "bert" else RunConfig
+
+
+def _without_share(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Let steps of warm-up that are asked for take the place of a recipe's share of all steps."""
+    schedule, training = (changes.get(name, {}) for name in ("schedule", "training"))
+    if not isinstance(schedule, dict) or "warmup_steps" not in schedule:
+        return changes
+    if not isinstance(training, dict) or base["training"].get("warmup_share") is None:
+        return changes
+    return changes | {"training": {"warmup_share": None} | training}
 
 
 def _overlay(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -173,6 +173,26 @@ def test_epochs_are_as_many_however_batches_are_accumulated(
     assert training.steps(90) == steps
 
 
+def test_more_epochs_of_a_run_that_is_gone_on_with(folder: Path) -> None:
+    """The steps that its first epochs came to do not hold them back, nor does their warm-up."""
+    words = [*LABELS, "--training.batch-rows", "8", "--training.epochs"]
+    run = Path("runs/epochs")
+    assert main(["train", "--out", str(run), *words, "1", "--training.warmup-share", "0.5"]) == 0
+    assert [one["step"] for one in records(run, "train")] == [1, 6]
+    assert main(["train", "--out", str(run), "--resume", "--training.epochs", "2"]) == 0
+    assert [one["step"] for one in records(run, "train")] == [1, 6, 12]
+    config = json.loads((run / "config.json").read_text("utf-8"))
+    assert config["schedule"]["warmup_steps"] == 6
+
+
+def test_steps_of_warm_up_that_are_asked_for_are_taken() -> None:
+    run = trained("warm", *LABELS, "--schedule.warmup-steps", "7")
+    config = json.loads((run / "config.json").read_text("utf-8"))
+    assert config["schedule"]["warmup_steps"] == 7
+    rates = [one["learning_rate"] for one in records(run, "train")]
+    assert rates.index(max(rates)) == 6
+
+
 def test_a_changed_corpus_is_said(labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = trained("changed", *LABELS[:-2], "--data.held-out", "0.2")
     table = Path("train.tsv")
