@@ -367,6 +367,7 @@ def test_accepted_changes(config: RunConfig, corpus: Path, tmp_path: Path, capsy
     ("words", "said"),
     [
         ("--model.d-ff 64", "the checkpoint is of another model"),
+        ("--optimizer.kind muon", "go on with the --optimizer.kind that it was made with"),
         ("--tokenizer.vocabulary-size 300", "cannot change --tokenizer; leave it out, or start"),
     ],
 )
@@ -412,6 +413,18 @@ def test_checkpoint_of_another_model(
     weights = {name.replace("encoder.0", "encoder.7"): w for name, w in old.model.items()}
     checkpoints.save(Checkpoint(12, weights, old.optimizer, old.state))
     with pytest.raises(ModelError, match="step-12: the checkpoint is of another model"):
+        train(config, tmp_path / "run", QUIET, resume=True)
+
+
+@pytest.mark.parametrize("told", [{"novelty": 1}, {"pulse": {"novelty": 1}}])
+def test_checkpoint_of_a_later_version(
+    told: dict[str, Any], config: RunConfig, tmp_path: Path
+) -> None:
+    train(config, tmp_path / "run", QUIET)
+    checkpoints = Checkpoints(tmp_path / "run" / "checkpoints")
+    old = checkpoints.load(12)
+    checkpoints.save(Checkpoint(12, old.model, old.optimizer, old.state | told))
+    with pytest.raises(ModelError, match="step-12: another version of heedful wrote it; go on"):
         train(config, tmp_path / "run", QUIET, resume=True)
 
 

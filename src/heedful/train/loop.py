@@ -368,13 +368,14 @@ class Trainer:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint: weights, moments, random states and the place in the data.
 
-        Raises ModelError for the checkpoint of another model.
+        Raises ModelError for the checkpoint of another model, optimizer or version of heedful.
         """
+        where = str(self.checkpoints.path(checkpoint.step))
         shapes = {name: list(weight.shape) for name, weight in self.model.named_parameters()}
         if shapes != checkpoint.weight_shapes():
             raise ModelError(
                 "the checkpoint is of another model",
-                where=str(self.checkpoints.path(checkpoint.step)),
+                where=where,
                 fix="put back the config.json and tokenizer.json it was made with",
             )
         for name, weight in self.model.named_parameters():
@@ -383,8 +384,12 @@ class Trainer:
         torch.set_rng_state(checkpoint.optimizer[RANDOM + "cpu"])
         if self.device.type == "cuda" and RANDOM + "cuda" in checkpoint.optimizer:
             torch.cuda.set_rng_state(checkpoint.optimizer[RANDOM + "cuda"], self.device)
-        pulse = Pulse(**checkpoint.state.get("pulse", {}))
-        self.state = TrainState(**(checkpoint.state | {"pulse": pulse}))
+        try:
+            pulse = Pulse(**checkpoint.state.get("pulse", {}))
+            self.state = TrainState(**(checkpoint.state | {"pulse": pulse}))
+        except TypeError:
+            fix = "go on with that version, or start a new run with another --out"
+            raise ModelError("another version of heedful wrote it", where=where, fix=fix) from None
         self.state.returns = max(self.state.returns, self.checkpoints.returns(checkpoint.step))
 
 

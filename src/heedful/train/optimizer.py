@@ -158,7 +158,9 @@ def load_state(
             if value is None:
                 if moment == AVERAGE:
                     continue
-                raise ModelError(f'the checkpoint has no optimizer state "{name}/{moment}"')
+                problem = f'the checkpoint has no optimizer state "{name}/{moment}"'
+                fix = "go on with the --optimizer.kind that it was made with"
+                raise ModelError(problem, fix=fix)
             if moment == "step":
                 optimizer.state[weight][moment] = value.to(weight.device)
             else:
