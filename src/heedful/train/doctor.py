@@ -12,12 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from heedful.errors import ModelError
+from heedful.models.bert import BERT
+from heedful.models.bert_heads import Value
+from heedful.models.trainable import Trainable
 from heedful.train.settings import LoopConfig
 
 _SMOOTHING = 0.02
 """Weight of the newest loss in the running mean: it remembers about 50 steps."""
 _HIGHER = 1.5
 """Nats a piece above the lowest running mean at which a loss counts as high (4.5 x perplexity)."""
+_TIMES_HIGHER = 10
+"""How many times the lowest running mean a squared error must be, too: it is of the size of the
+labels, and those of 0 to 100 make batches that differ by hundreds."""
 _HIGH_STEPS = 20
 """So many high losses in a row are a blow-up: sentences of one batch may well be hard ones."""
 _FLAT_START = 0.2
@@ -63,6 +69,14 @@ class Doctor:
 
     settings: LoopConfig
     rate: Callable[[int], float]
+    squared: bool = False
+    """Whether losses are squared errors and no nats."""
+
+    @classmethod
+    def of(cls, model: Trainable, settings: LoopConfig, rate: Callable[[int], float]) -> "Doctor":
+        """Return the doctor of a model's training."""
+        squared = isinstance(model, BERT) and isinstance(model.config.head, Value)
+        return cls(settings, rate, squared)
 
     def look(self, pulse: Pulse, step: int, loss: float, gradient: float) -> None:
         """Take note of a step's mean loss and length of gradient; raise Diverged where it is bad.
@@ -73,7 +87,7 @@ class Doctor:
             raise self.diverged(f"the loss of step {step} is not a number")
         if not math.isfinite(gradient):
             raise self.diverged(f"the gradient of step {step} is not a number")
-        high = pulse.lowest is not None and loss > pulse.lowest + _HIGHER
+        high = pulse.lowest is not None and self._is_high(loss, pulse.lowest)
         high_steps = pulse.high_steps + 1 if high else 0
         if high_steps >= _HIGH_STEPS:
             raise self.diverged(
@@ -83,6 +97,10 @@ class Doctor:
         pulse.high_steps = high_steps
         pulse.mean = loss if pulse.mean is None else pulse.mean + _SMOOTHING * (loss - pulse.mean)
         pulse.lowest = pulse.mean if pulse.lowest is None else min(pulse.lowest, pulse.mean)
+
+    def _is_high(self, loss: float, lowest: float) -> bool:
+        least = _TIMES_HIGHER * lowest if self.squared else 0.0
+        return loss > max(lowest + _HIGHER, least)
 
     def diverged(self, problem: str) -> Diverged:
         """Return the finding, with the likely cause and the first remedy for these settings."""

@@ -319,7 +319,7 @@ class Trainer:
 
     @cached_property
     def _doctor(self) -> Doctor:
-        return Doctor(self.settings, self.learning_rate)
+        return Doctor.of(self.model, self.settings, self.learning_rate)
 
     def _reason_to_stop(self) -> str | None:
         state, settings = self.state, self.settings
