@@ -57,6 +57,8 @@ def test_csv_with_quotes_and_line_breaks(tmp_path: Path) -> None:
         ("a\t1\n", "0,1", "--columns: the rows of"),
         ("a\t1\n", "1", "--columns: 1 columns are named, and 2 or 3 are needed"),
         ("a\t1\nb\n", None, "a.tsv:2: the row has 1 of the 2 fields that are needed"),
+        ("a\t1\nb\tc\t1\n", None, "a.tsv:2: the row has 3 fields, the first row has 2; take"),
+        ("text\tlabel\nb\tc\t1\n", None, "a.tsv:2: the row has 3 fields, the first row has 2"),
         ("a\t1\nb\t \n", None, "a.tsv:2: the row has no label"),
         ("a\t1\n\nb\t0\n", None, "a.tsv:2: the row is empty"),
     ],

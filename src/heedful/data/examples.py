@@ -65,6 +65,8 @@ class Columns(NamedTuple):
     label: int
     header: bool
     """Whether the first row holds names."""
+    most: int | None = None
+    """Fields of a row, at most; none: those that --columns does not name may be any."""
 
     @property
     def needed(self) -> int:
@@ -129,7 +131,7 @@ def _columns(path: Path, first: list[str], columns: Sequence[str] | None) -> Col
     """Return where the columns are, given the first row."""
     names = [name.strip() for name in first]
     if columns is None:
-        return _found(path, names)
+        return _found(path, names)._replace(most=len(first))
     if len(columns) not in (2, 3):
         problem = f"{len(columns)} columns are named, and 2 or 3 are needed"
         fix = "give text and label, or text, second text and label: --columns text,label"
@@ -177,6 +179,9 @@ def _example(fields: list[str], columns: Columns, number: int) -> Example:
     if len(fields) < columns.needed:
         problem = f"the row has {len(fields)} of the {columns.needed} fields that are needed"
         raise RowError(problem, "pick others with --columns")
+    if columns.most is not None and len(fields) > columns.most:
+        problem = f"the row has {len(fields)} fields, the first row has {columns.most}"
+        raise RowError(problem, "take what parts them out of the text, or name --columns")
     label = fields[columns.label].strip()
     if not label:
         raise RowError("the row has no label", "give it one")
