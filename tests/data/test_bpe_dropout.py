@@ -14,7 +14,9 @@ from tokenizers import Tokenizer as Backend
 
 from heedful.data.bpe_dropout import BPEDropout
 from heedful.data.store import Rows
-from heedful.text.pieces import PAD
+from heedful.errors import SettingError
+from heedful.text.pieces import CONTROL, PAD
+from heedful.text.subword_pieces import SubwordPieces
 from heedful.text.tokenizer import BPE, Tokenizer
 
 WORDS = ["the", "cat", "sees", "lower", "newest", "widest", "houses", "lowest", "new", "1984"]
@@ -41,6 +43,16 @@ def spelled(
 
 def rows(*numbers: int) -> Rows:
     return np.array(numbers, np.int64)
+
+
+@pytest.mark.parametrize("merges", [(), None])
+def test_pieces_of_other_toolkits_are_refused(merges: Any) -> None:
+    """A model of fairseq or NLLB has a BPE, too, and no merges of bytes."""
+    foreign = SubwordPieces([*CONTROL, "a", "b"], merges)
+    with pytest.raises(
+        SettingError, match=r"--training\.bpe-dropout: .* of another toolkit; give 0"
+    ):
+        BPEDropout(Tokenizer(foreign, foreign), 0.1, seed=1, most=9)
 
 
 texts = st.lists(st.sampled_from(WORDS) | st.text(max_size=5), max_size=12).map(" ".join)

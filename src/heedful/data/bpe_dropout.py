@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heedful.data.store import Padded, Rows
+from heedful.errors import SettingError
 from heedful.text.pieces import BYTE_LETTERS
 from heedful.text.tokenizer import Tokenizer
 
@@ -26,7 +27,8 @@ _SPACE = next(letter for letter, byte in BYTE_LETTERS.items() if byte == 0x20)
 class BPEDropout:
     """Spells a row by its number, side and epoch: the same again, whoever asks and when.
 
-    A row that would have more than `most` pieces stays as it is.
+    A row that would have more than `most` pieces stays as it is. Raises SettingError for the pieces
+    of another toolkit, whose merges are not those of bytes.
     """
 
     def __init__(self, tokenizer: Tokenizer, chance: float, seed: int, most: int) -> None:
@@ -55,7 +57,10 @@ class BPEDropout:
 
 def _side(model: dict[str, Any]) -> "Table":
     """Return what `heedful.kernels.merges` knows of a BPE as the `tokenizers` library writes it."""
-    numbers: dict[str, int] = model["vocab"]
+    numbers: dict[str, int] | None = model.get("vocab")
+    if not isinstance(numbers, dict):
+        problem = "the model that the training begins with has pieces of another toolkit"
+        raise SettingError(problem, where="--training.bpe-dropout", fix="give 0")
     made = [left + right for left, right in model["merges"]]
     spelled: list[list[int]] = [[] for _ in range(max(numbers.values()) + 1)]
     for piece in (*BYTE_LETTERS, *made):
