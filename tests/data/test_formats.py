@@ -224,6 +224,15 @@ def test_parquet_column_of_categories(tmp_path: Path) -> None:
     assert [row[:2] for row in open_corpus(str(path))] == [("one", "one")] * 2
 
 
+def test_parquet_column_of_lists(tmp_path: Path) -> None:
+    """The file is whole: it is the column that is no text."""
+    path = tmp_path / "a.parquet"
+    parquet.write_table(arrow.table({"source": [["a", "b"]], "target": ["a"]}), path)
+    inside = parquet.ParquetFile(path).schema.column(0).path
+    with pytest.raises(DataError, match=f'column "{inside}" does not hold text'):
+        list(open_corpus(str(path), columns=(inside, "target")))
+
+
 def test_parquet_column_of_numbers(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     parquet.write_table(arrow.table({"source": [1], "target": ["a"]}), path)

@@ -82,7 +82,8 @@ def _check(path: Path, names: tuple[str, str], found: dict[str, Any]) -> None:
             known = ", ".join(list(found)[:6])
             fix = "name the two columns with --columns en,de"
             raise DataError(f'no column "{name}" (found: {known})', where=str(path), fix=fix)
-        if found[name].physical_type != "BYTE_ARRAY":
+        in_lists = found[name].max_repetition_level > 0
+        if found[name].physical_type != "BYTE_ARRAY" or in_lists:
             raise DataError(f'column "{name}" does not hold text', where=str(path))
 
 
