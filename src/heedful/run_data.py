@@ -116,7 +116,8 @@ def prepare(
             path = part.folder / f"{split}.jsonl"
             if corpus.size(split) and (new or not path.exists()):
                 write_held_out(path, corpus.pairs(split))
-        stores.append(_stored(config, part, corpus, tokenizer, general, progress))
+        tests = _tests(part.data, corpora, general)
+        stores.append(_stored(config, part, corpus, tokenizer, tests, progress))
         sizes = {split: corpus.size(split) for split in (*_STORED, "test")}
         mix = stores[-1].mix
         made = {"files": read, "pairs": sizes, "mix": mix.fingerprint if mix else None}
@@ -158,7 +159,7 @@ def _stored(
     part: _Part,
     corpus: Corpus,
     tokenizer: Tokenizer,
-    general: TestSets,
+    tests: set[str],
     progress: Progress,
 ) -> _Stores:
     """Build the stores of a part, and remove those of what is no more."""
@@ -176,7 +177,7 @@ def _stored(
         for split in _STORED
         if corpus.size(split)
     }
-    mix = _mixed(config, part, corpus, tokenizer, general, progress) if part.data.mix else None
+    mix = _mixed(config, part, corpus, tokenizer, tests, progress) if part.data.mix else None
     _remove(part.folder / "store", "dev" not in stores, mix is None)
     return _Stores(stores["train"], stores.get("dev"), mix)
 
@@ -207,15 +208,27 @@ def _remove(stores: Path, no_dev: bool, no_mix: bool) -> None:
             shutil.rmtree(stores / stale, ignore_errors=True)
 
 
+def _tests(data: DataConfig, corpora: list[Corpus], general: TestSets) -> set[str]:
+    """Return the sentences that something is measured on, which must not be mixed in.
+
+    Those of other languages' corpora too, and both sides where both are translated from.
+    """
+    if not data.mix:
+        return set()
+    held = (corpus.pairs(split) for corpus in corpora for split in _HELD)
+    sides = 2 if data.both_directions else 1
+    return {text for pair in chain(*held, *(each for _, each in general)) for text in pair[:sides]}
+
+
 def _mixed(
     config: RunConfig,
     part: _Part,
     corpus: Corpus,
     tokenizer: Tokenizer,
-    general: TestSets,
+    tests: set[str],
     progress: Progress,
 ) -> TokenStore:
-    """Build the store of other texts: evenly spread, as many as of the corpus, none of a test."""
+    """Build the store of other texts: evenly spread, as many as of the corpus, none of `tests`."""
     data, folder, where = part.data, part.folder, " ".join(part.data.mix)
     other = DataConfig(
         train=data.mix, columns=data.columns, skip_bad=data.skip_bad, held_out=0, clean=data.clean
@@ -223,11 +236,9 @@ def _mixed(
     texts = Corpus.examine(other, seed=config.seed, progress=progress, scratch=folder)
     progress.say(f"{where}: {texts.report.summary()}")
     sides = 2 if data.both_directions else 1
-    tests = chain(*(pairs for _, pairs in general), *map(corpus.pairs, _HELD))
-    asked = {text for pair in tests for text in pair[:sides]}
     size, most = texts.size("train"), corpus.size("train")
     some = list(spread(texts.pairs("train"), size, most))
-    free = [pair for pair in some if asked.isdisjoint(pair[:sides])]
+    free = [pair for pair in some if tests.isdisjoint(pair[:sides])]
     progress.say(
         f"{where}: {len(free):,} of {size:,} rows are learnt too, "
         f"{len(some) - len(free):,} left out because a test has them"

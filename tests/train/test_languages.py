@@ -201,3 +201,22 @@ def test_a_shortlist_is_learnt_of_every_language(
 
 def test_a_path_with_an_equals_sign_is_a_path() -> None:
     assert DataConfig(train=("./zh=b.tsv", "runs/a=b.tsv")).other_languages() == ()
+
+
+def test_what_is_mixed_in_has_no_test_sentence_of_any_language(
+    run: Path, corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tests = [
+        json.loads(line) for line in (run / "zh" / "test.jsonl").read_text("utf-8").split("\n")[:-1]
+    ]
+    asked = [pair["source"] for pair in tests]
+    others = [f"a sentence {WORDS[n % 8]} {n}" for n in range(9)]
+    mix = tmp_path / "mix.tsv"
+    mix.write_text(
+        "".join(f"{text}\tein Satz {n}\n" for n, text in enumerate([*asked, *others])), "utf-8"
+    )
+    words = ["train", "--start", str(run), "--out", str(tmp_path / "more"), "--device", "cpu"]
+    words += ["--data", str(corpora / "de.tsv"), f"zh={corpora / 'zh.tsv'}", "--mix", str(mix)]
+    words += ["--from", "en", "--to", "de", "--both-directions", "--training.max-steps", "1"]
+    assert main(words) == 0
+    assert f"{len(asked)} left out because a test has them" in capsys.readouterr().err
