@@ -106,6 +106,21 @@ def test_codes_with_a_script() -> None:
     assert asked(ask("a", "en", "zh-Hans")) == (200, {"translatedText": "zh:a"})
 
 
+def test_codes_that_are_listed_can_be_asked_for() -> None:
+    async def scenario() -> None:
+        ways = (("eng_Latn", "deu_Latn"), ("en", "pt-BR"), ("en", "pt"))
+        async with asking(ways=ways) as client:
+            listed = (await client.ask("GET", "/languages")).json
+            for one in listed:
+                for target in one["targets"][1:]:
+                    answer = await client.post("/translate", ask("a", one["code"], target))
+                    assert answer.json == {"translatedText": f"{target}:a"}
+            answer = await client.post("/translate", ask("a", "EN", "pt-PT"))
+            assert answer.json == {"translatedText": "pt:a"}
+
+    run(scenario)
+
+
 def test_html_keeps_its_tags() -> None:
     html = '<p class="x">Hi <!-- no -->there &amp; you</p><script>var a = 1</script>'
     status, told = asked(ask(html, format="html", alternatives=1))

@@ -140,13 +140,13 @@ class Dialect:
         fields = await fields_of(request, self._access)
         _check_given(fields, "q", "source", "target")
         several, texts = self._texts(fields["q"])
-        source, target = text_in(fields, "source"), _code(text_in(fields, "target"))
+        source, target = text_in(fields, "source"), self._code(text_in(fields, "target"))
         kind = text_in(fields, "format") or "text"
         if kind not in ("text", "html"):
             raise RefusalError(400, f"{shown(kind, 16)} format is not supported")
         count = self._count(fields.get("alternatives"))
         guesses = await self._guesses(texts) if source == "auto" else []
-        sources = [one["language"] for one in guesses] or [_code(source)] * len(texts)
+        sources = [one["language"] for one in guesses] or [self._code(source)] * len(texts)
         ways = self._ways(sources, target)
         parted: Sequence[Parted]
         if kind == "html":
@@ -211,7 +211,7 @@ class Dialect:
         """Translate a file; tell the address at which it waits to be fetched, once."""
         fields = await fields_of(request, self._access, files=1)
         _check_given(fields, "file", "source", "target")
-        file, target = fields["file"], _code(text_in(fields, "target"))
+        file, target = fields["file"], self._code(text_in(fields, "target"))
         if not isinstance(file, SentFile):
             raise RefusalError(400, "Invalid request: file is not a file")
         path = PurePath(file.name.replace("\\", "/"))
@@ -224,7 +224,7 @@ class Dialect:
         if source == "auto":
             guesses = await self._guesses([" ".join(await self._documents.texts(text, kind))])
             source = guesses[0]["language"]
-        [way] = self._ways([_code(source)], target)
+        [way] = self._ways([self._code(source)], target)
         report = Report()
         if way is not None:
             text, report = await self._documents.translated(text, kind, way, DOCUMENT)
@@ -283,6 +283,11 @@ class Dialect:
 
         return await asyncio.to_thread(guess)
 
+    def _code(self, language: str) -> str:
+        """Return a code as models name it: as it is if one does, else without region and script."""
+        known = {code for way in self._models.ways() for code in way}
+        return language if language in known else language.partition("-")[0].lower()
+
     def _ways(self, sources: Sequence[str], target: str) -> list[Way | None]:
         """Return who translates each text; None: nobody needs to."""
         ways = self._models.ways()
@@ -332,15 +337,6 @@ def _check_given(fields: dict[str, Any], *names: str) -> None:
     for name in names:
         if not fields.get(name):
             raise RefusalError(400, f"Invalid request: missing {name} parameter")
-
-
-def _code(language: str) -> str:
-    """Return a code as models name it: without region and script.
-
-    >>> _code("zh-Hans"), _code("de")
-    ('zh', 'de')
-    """
-    return language.partition("-")[0].lower()
 
 
 def _percent(probability: float) -> float:
