@@ -92,6 +92,13 @@ def test_html_is_broken_as_it_was() -> None:
     assert new == f"<div>\r\n  <p>{'wort ' * 13}wort\r\n     wort wort</p>\r\n</div>"
 
 
+@pytest.mark.parametrize("gap", ["\r\n\r\n ", "\n\n ", "\r\n\r\n\r\n\r\n "])
+def test_html_with_a_blank_line_in_a_paragraph_has_one_kind_of_line_ends(gap: str) -> None:
+    new = put(read(f"<p>one{gap}two</p>", "html"), {"one two": "wort " * 15 + "wort"})
+    end = "\r\n" if "\r" in gap else "\n"
+    assert new == f"<p>{'wort ' * 13}wort{end} wort wort</p>"
+
+
 SUBTITLES = (
     "1\r\n00:00:01,000 --> 00:00:02,500\r\n{\\an8}<i>Where have you\r\nbeen all day?</i>\r\n\r\n"
     "2\r\n00:00:03,000 --> 00:00:04,000  X1:5\r\n- Here.\r\n- No!\r\n"

@@ -141,7 +141,8 @@ class _Reader:
             return "\n".join(wrapped(fragments, _ENDLESS))
         longest = max(len(line.strip()) for line in spelled(unit.raw).splitlines())
         width = max(longest, _NARROWEST)
-        joint = breaks[0][breaks[0].rindex("\n") - breaks[0].count("\r\n") :]
+        last = breaks[0].rindex("\n")
+        joint = breaks[0][last - breaks[0].endswith("\r", 0, last) :]
         return joint.join(wrapped(fragments, width))
 
     def _escaped(self, text: str) -> str:
