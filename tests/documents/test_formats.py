@@ -86,6 +86,14 @@ def test_html_texts() -> None:
     assert read(text, "html").rebuilt(said({one: one for one in document.texts()}))[0] == text
 
 
+def test_html_attributes_of_a_tag_that_refuses_are_kept() -> None:
+    text = (
+        '<p>One <img translate="no" alt="two"> <input class="notranslate" placeholder="three">'
+        '<code translate="no" title="four">x</code> <img translate="yes" alt="five"></p>'
+    )
+    assert "".join(read(text, "html").texts()[1:]) == "five"
+
+
 def test_html_is_broken_as_it_was() -> None:
     text = "<div>\r\n  <p>one\r\n     two</p>\r\n</div>"
     new = put(read(text, "html"), {"one two": "wort " * 15 + "wort"})

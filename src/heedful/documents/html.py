@@ -11,7 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 from html import unescape
 
 from heedful.documents.pieces import Atom, Break, Mark, Part, Piece, Text, Unit, parts_of, spelled
-from heedful.documents.tags import CLOSED, INLINE, KEPT, TRANSLATED, VOID, Tag, attributes, tag_of
+from heedful.documents.tags import (
+    CLOSED,
+    INLINE,
+    KEPT,
+    TRANSLATED,
+    VOID,
+    Tag,
+    attributes,
+    refuses,
+    tag_of,
+)
 from heedful.documents.wrapping import fragments_of, wrapped
 
 _MARKUP = re.compile(
@@ -104,6 +114,8 @@ class _Reader:
 
     def _spelled(self, raw: str) -> tuple[Part, ...]:
         """Return a tag with its translatable attributes as units, and the language changed."""
+        if refuses(raw):
+            return (raw,)
         parts: list[Part] = []
         at = 0
         found = CLOSED.match(raw)

@@ -4,7 +4,17 @@ Tags come in as they are spelled; their names, partners and translatable attribu
 readers of HTML, Markdown and subtitles call it.
 """
 
-__all__ = ["CLOSED", "INLINE", "KEPT", "TRANSLATED", "VOID", "Tag", "attributes", "tag_of"]
+__all__ = [
+    "CLOSED",
+    "INLINE",
+    "KEPT",
+    "TRANSLATED",
+    "VOID",
+    "Tag",
+    "attributes",
+    "refuses",
+    "tag_of",
+]
 
 import re
 from collections.abc import Iterator
@@ -74,7 +84,7 @@ def tag_of(raw: str) -> Tag:
     name = "" if found is None else found[1].lower()
     closes = raw.startswith("</")
     opens = not closes and name not in VOID and not (raw.endswith("/>") and name in _FOREIGN)
-    kept = opens and (name in KEPT or _refuses(raw))
+    kept = opens and (name in KEPT or refuses(raw))
     return Tag(name, opens, closes, kept)
 
 
@@ -82,7 +92,12 @@ _FOREIGN = frozenset(("svg", "math"))
 """Tags for which `/>` closes; HTML passes over it elsewhere."""
 
 
-def _refuses(raw: str) -> bool:
+def refuses(raw: str) -> bool:
+    """Tell whether a tag says that it is not to be translated.
+
+    >>> refuses('<img translate="no">'), refuses('<img class="a notranslate">'), refuses("<img>")
+    (True, True, False)
+    """
     found = {one.name: one.value for one in attributes(raw)}
     return (
         found.get("translate", "").lower() == "no"
