@@ -44,6 +44,18 @@ def test_markdown_what_reads_as_markup_is_escaped() -> None:
     assert put(document, {"good": "5 * 3 is a_b"}).startswith("5 * 3 is a_b\n")
 
 
+def test_markdown_in_spaces_of_any_width() -> None:
+    text = "\u3000one\u3000\n\n## \xa0two\xa0 ##\n\n- three\nfour\xa0\n\nfive\xa0\n===\n"
+    document = read(text, "markdown")
+    assert document.texts() == ["one", "two", "three four", "five"]
+    assert put(document, {}) == text
+    found = {"one": "eins", "two": "zwei", "three four": "drei vier", "five": "fünf"}
+    new = text
+    for before, after in ("one", "eins"), ("two", "zwei"), ("three\nfour", "drei\nvier"):
+        new = new.replace(before, after)
+    assert put(document, found) == new.replace("five", "fünf")
+
+
 def test_markdown_references_keep_their_names() -> None:
     text = "Read [the guide] and [it][] or [that][the guide] now.\n\n[the guide]: x\n[it]: y\n"
     new = changed(read(text, "markdown"), str.upper)

@@ -168,7 +168,7 @@ def _around(lines: _Lines, content: str) -> tuple[str, Callable[[str], str], str
     texts = content.split("\n")
     starts = []
     for number, ((line, _), text) in enumerate(zip(lines, texts, strict=False), start=1):
-        whole = line.rstrip(" \t") if number == len(lines) and not line.endswith(text) else line
+        whole = line.rstrip() if number == len(lines) and not line.endswith(text) else line
         if len(texts) != len(lines) or not whole.endswith(text):
             raise UnreadableError
         starts.append(len(whole) - len(text))
@@ -188,7 +188,7 @@ def _heading(tokens: Sequence[Token], at: int, lines: _Lines, known: _Known) -> 
         return _paragraph(tokens, at, lines, known)
     line, eol = lines[0]
     begin = line.index("#") + len(marker)
-    begin += len(line[begin:]) - len(line[begin:].lstrip(" \t"))
+    begin += len(line[begin:]) - len(line[begin:].lstrip())
     if not line.startswith(content, begin):
         raise UnreadableError
     inside = _Prose(known, "heading", _ENDLESS).block(content)
