@@ -237,6 +237,20 @@ class Speaking(FakeEngine):
         return [Translation(one.text, self._said, candidates) for one in requests]
 
 
+def test_a_stream_has_an_end_of_a_line_after_each_part_alone() -> None:
+    async def scenario() -> None:
+        async with asking() as client:
+            text = "one\u2028two\u2029three\x85four\x0bfive 猫"
+            answer = await client.post("/v1/translate/stream", {"text": text, "to": "de"})
+            lines = answer.body.decode().splitlines()  # as httpx and requests part them
+            found = [json.loads(line) for line in lines]
+            assert "".join(one["source"] for one in found[:-1]) == text
+            assert found[-1]["done"]
+            assert "猫" in lines[-1]
+
+    run(scenario)
+
+
 def test_a_stream_of_nothing_ends() -> None:
     async def scenario() -> None:
         async with asking() as client:

@@ -198,5 +198,9 @@ async def _lines(models: Models, limits: ServerLimits, asked: StreamAsked) -> As
     yield _line(done=True, text="".join(said))
 
 
+_NO_ENDS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"}
+"""How signs are written that are no ends of lines in JSON, but are to Python's clients."""
+
+
 def _line(**fields: object) -> str:
-    return json.dumps(fields, ensure_ascii=False) + "\n"
+    return json.dumps(fields, ensure_ascii=False).translate(_NO_ENDS) + "\n"
