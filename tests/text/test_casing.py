@@ -75,6 +75,13 @@ def test_calm_texts(text: str) -> None:
     assert not is_shouted(text)
 
 
+def test_an_address_keeps_its_letters_whatever_its_scheme_has() -> None:
+    assert unshouted("SEE PAGES AT HTTP://X.ORG/A") == "See pages at HTTP://X.ORG/A"
+    assert untitled("Read Https://x.org/Cats And Www.x.org/Dogs Now") == (
+        "Read Https://x.org/Cats and Www.x.org/Dogs now"
+    )
+
+
 def test_sharp_s_has_a_capital() -> None:
     assert shouted("Straße") == "STRAẞE"
     assert shouted("Straße").lower() == "straße"

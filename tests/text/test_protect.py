@@ -67,6 +67,8 @@ URLS = [
     "http://x.org",
     "https://x.org/a_(b)?c=%20&d#e",
     "www.x.org/a",
+    "Https://x.org/A",
+    "WWW.X.ORG/a",
     "ftp://x.y/z",
     "http://ö.at/ü",
 ]
