@@ -51,8 +51,10 @@ def test_each_takes_its_share_of_what_waits_and_is_under_way() -> None:
             tasks += [await entered(batcher, *map(str, range(25)))]
             engine.open.set()
             await asyncio.gather(*tasks)
-            assert [len(batch) for batch in engine.batches[:3]] == [5, 5, 15]
-            assert sum(map(len, engine.batches)) == 35
+            first, second, *others = map(len, engine.batches)
+            assert (first, second) == (5, 5)
+            # Who ends first takes half of 25 and 5; the other's batch may be the first to begin.
+            assert (max(others), sum(others)) == (15, 25)
 
     run(scenario)
 
