@@ -114,13 +114,13 @@ def test_a_row_is_compared_with_the_base_of_its_own_seed() -> None:
     ]
     said = report(results)
     unlike = [row for row in ROWS[1:] if row.bleu != ROWS[0].bleu]
-    assert f"Of 19 rows {len(unlike)} differ in BLEU" in said.sentences[-1]
+    assert f"Of 19 rows with more than a seed {len(unlike)} differ in BLEU" in said.sentences[-1]
     assert "C: N=2 +1.2; " in said.sentences[-1]
     assert f"{len(unlike) - 1} of them differ in the paper, too" in said.sentences[-1]
     wide = report(
         [Measured(case, {**one, "bleu": one["bleu"] * case["seed"]}) for case, one in results]
     )
-    assert "Of 19 rows 0 differ in BLEU" in wide.sentences[-1]
+    assert "Of 19 rows with more than a seed none differs in BLEU" in wide.sentences[-1]
     (plot,) = said.plots
     assert sum(len(line.points) for line in plot.lines) == len(ROWS)
 

@@ -149,16 +149,19 @@ def _orders(rows: list[Row], found: Mapping[str, Mapping[int, Figures]]) -> list
 
 def _differing(rows: list[Row], gains: Mapping[str, Estimate | None]) -> list[str]:
     """Say which rows differ from the base by more than seeds do, and whether as in the paper."""
-    known = {row: gain for row in rows if (gain := gains[row.name]) is not None}
-    sure = {row: gain for row, gain in known.items() if gain.low > 0 or gain.high < 0}
-    if all(math.isinf(gain.high) for gain in known.values()):
+    every = {row: gain for row in rows if (gain := gains[row.name]) is not None}
+    known = {row: gain for row, gain in every.items() if not math.isinf(gain.high)}
+    if not known:
         return []
+    sure = {row: gain for row, gain in known.items() if gain.low > 0 or gain.high < 0}
     alike = [row for row, gain in sure.items() if gain.value * (row.bleu - ROWS[0].bleu) > 0]
-    named = "; ".join(f"{row.name} {gain.value:+.1f}" for row, gain in sure.items()) or "none"
+    by = "in BLEU from the base by more than seeds do (95 % intervals, each for itself)"
+    if not sure:
+        return [f"Of {len(known)} rows with more than a seed none differs {by}."]
+    named = "; ".join(f"{row.name} {gain.value:+.1f}" for row, gain in sure.items())
     return [
-        f"Of {len(known)} rows {len(sure)} differ in BLEU from the base by more than seeds do (95 "
-        f"% intervals, each for itself): {named}. {len(alike)} of them differ in the paper, too, "
-        "and the same way."
+        f"Of {len(known)} rows with more than a seed {len(sure)} differ {by}: {named}. {len(alike)} "
+        "of them differ in the paper, too, and the same way."
     ]
 
 
