@@ -160,8 +160,8 @@ def _differing(rows: list[Row], gains: Mapping[str, Estimate | None]) -> list[st
         return [f"Of {len(known)} rows with more than a seed none differs {by}."]
     named = "; ".join(f"{row.name} {gain.value:+.1f}" for row, gain in sure.items())
     return [
-        f"Of {len(known)} rows with more than a seed {len(sure)} differ {by}: {named}. {len(alike)} "
-        "of them differ in the paper, too, and the same way."
+        f"Of {len(known)} rows with more than a seed {len(sure)} differ {by}: {named}. "
+        f"{len(alike)} of them differ in the paper, too, and the same way."
     ]
 
 
