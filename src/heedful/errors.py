@@ -15,6 +15,7 @@ __all__ = [
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Self
 
 
 class HeedfulError(Exception):
@@ -29,6 +30,14 @@ class HeedfulError(Exception):
         self.where = where
         self.fix = fix
         super().__init__((f"{where}: " if where else "") + problem + (f"; {fix}" if fix else ""))
+
+    def said_of(self, where: str | None, fix: str | None = None) -> Self:
+        """Return the same problem, said of another place, such as the option that was typed.
+
+        >>> str(SettingError("0 is too few", where="--search.beam-size").said_of("--beam"))
+        '--beam: 0 is too few'
+        """
+        return type(self)(self.problem, where=where, fix=fix or self.fix)
 
 
 class DataError(HeedfulError):

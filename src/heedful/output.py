@@ -71,7 +71,7 @@ def open_output(path: Path | None) -> Iterator[TextIO]:
         return
     if path.suffix == ".gz":
         with (
-            _whole(path, lambda part: part.open("wb")) as raw,
+            open_whole(path) as raw,
             gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed,
             io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as file,
         ):

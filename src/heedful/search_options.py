@@ -53,7 +53,7 @@ def search_of(
     except SettingError as error:
         for name, (option, _) in given.items():
             if error.where == f"--search.{name.replace('_', '-')}":
-                raise SettingError(error.problem, where=option, fix=error.fix) from error
+                raise error.said_of(option) from error
         raise
 
 
@@ -68,8 +68,8 @@ def writing_of(given: dict[str, Any]) -> Greedy | Sample:
         search = _checked({"search": asked | given})
     except SettingError as error:
         where = (error.where or "").replace("--search.", "--")
-        fix = "leave it out for the likeliest text" if where == "--temperature" else error.fix
-        raise SettingError(error.problem, where=where, fix=fix) from error
+        fix = "leave it out for the likeliest text" if where == "--temperature" else None
+        raise error.said_of(where, fix) from error
     assert isinstance(search, Greedy | Sample)
     return search
 

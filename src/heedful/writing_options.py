@@ -75,5 +75,4 @@ def drawing_of(options: WritingOptions, samples: int = 1) -> "Greedy | Sample":
     try:
         return writing_of(given)
     except SettingError as error:
-        where = (error.where or "").replace("--count", "--samples")
-        raise SettingError(error.problem, where=where, fix=error.fix) from error
+        raise error.said_of((error.where or "").replace("--count", "--samples")) from error

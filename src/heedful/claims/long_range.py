@@ -125,8 +125,7 @@ def _plot(name: str, title: str, y: str, figure: Figure, *, log_y: bool = False)
     for label, one in figure.items():
         points = []
         for distance, found in one.items():
-            sure = found.high != float("inf") and not log_y
-            edges = (found.low, found.high) if sure else (None, None)
+            edges = (None, None) if log_y else found.edges
             if found.value > 0 or not log_y:
                 points.append(Point(distance, found.value, *edges))
         lines.append(Line(label, points))

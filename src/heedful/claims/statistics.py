@@ -18,6 +18,16 @@ class Estimate(NamedTuple):
     low: float
     high: float
 
+    @property
+    def alone(self) -> bool:
+        """Whether too few values were there to tell an interval."""
+        return math.isinf(self.high)
+
+    @property
+    def edges(self) -> tuple[float, float] | tuple[None, None]:
+        """Low and high, as a plot's point has them: none where there is no interval."""
+        return (None, None) if self.alone else (self.low, self.high)
+
     def said(self, form: str = ".1f", alone: str = "1 seed") -> str:
         """Return it as text; `alone` is what there was where there is no interval.
 
@@ -26,7 +36,7 @@ class Estimate(NamedTuple):
         """
         sign, rest = ("+", form[1:]) if form.startswith("+") else ("", form)
         value, low, high = (f"{one:{sign}z{rest}}" for one in self)
-        return f"{value} ({alone})" if math.isinf(self.high) else f"{value} ({low} to {high})"
+        return f"{value} ({alone})" if self.alone else f"{value} ({low} to {high})"
 
     def within(self, least: float, most: float) -> "Estimate":
         """Return it with an interval that ends where values do, such as percentages at 0 and 100.
@@ -34,7 +44,7 @@ class Estimate(NamedTuple):
         >>> Estimate(22.0, -28.0, 72.0).within(0, 100).said()
         '22.0 (0.0 to 72.0)'
         """
-        if math.isinf(self.high):
+        if self.alone:
             return self
         return self._replace(low=max(self.low, least), high=min(self.high, most))
 

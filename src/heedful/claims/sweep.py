@@ -7,7 +7,6 @@ the paper's own sizes on a corpus of one's own, for a GPU and days.
 
 __all__ = ["CLAIM", "of_rows", "paper_claim"]
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -150,7 +149,7 @@ def _orders(rows: list[Row], found: Mapping[str, Mapping[int, Figures]]) -> list
 def _differing(rows: list[Row], gains: Mapping[str, Estimate | None]) -> list[str]:
     """Say which rows differ from the base by more than seeds do, and whether as in the paper."""
     every = {row: gain for row in rows if (gain := gains[row.name]) is not None}
-    known = {row: gain for row, gain in every.items() if not math.isinf(gain.high)}
+    known = {row: gain for row, gain in every.items() if not gain.alone}
     if not known:
         return []
     sure = {row: gain for row, gain in known.items() if gain.low > 0 or gain.high < 0}
@@ -170,8 +169,7 @@ def _plot(rows: list[Row], found: Mapping[str, Mapping[int, Figures]]) -> Plot:
     groups: dict[str, list[Point]] = {}
     for row in rows:
         bleu = _mean(found, row, "bleu")
-        edges = (None, None) if math.isinf(bleu.high) else (bleu.low, bleu.high)
-        groups.setdefault(_GROUPS[row.name[0]], []).append(Point(row.bleu, bleu.value, *edges))
+        groups.setdefault(_GROUPS[row.name[0]], []).append(Point(row.bleu, bleu.value, *bleu.edges))
     return Plot(
         "bleu",
         "BLEU of the rows, here and in the paper",

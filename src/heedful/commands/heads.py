@@ -151,8 +151,12 @@ def _lines_of(options: Options, writer: "Writer") -> tuple[list[str], str]:
         where = "the English templates"
         templates = [one.text for one in examples("en")]
         texts = [templates[at] for at in evenly(len(templates), _TEMPLATES)]
-        for text in texts:
-            _check_known(writer, text, where, "give --data, a file of texts such as it has learnt")
+        try:
+            for text in texts:
+                writer.vocabulary.encode(text, where)
+        except DataError as error:
+            fix = "give --data, a file of texts such as it has learnt"
+            raise error.said_of(where, fix) from None
         return texts, where
     with open_input(Path(options.data)) as file:
         lines = enumerate(lines_of(file, options.data, Counter()), start=1)
@@ -161,16 +165,8 @@ def _lines_of(options: Options, writer: "Writer") -> tuple[list[str], str]:
         raise DataError("it has no text", where=options.data, fix="give a text a line")
     spread = [known[place] for place in evenly(len(known), SENTENCES)]
     for number, text in spread:
-        _check_known(writer, text, f"{options.data}:{number}")
+        writer.vocabulary.encode(text, f"{options.data}:{number}")
     return [text for _, text in spread], options.data
-
-
-def _check_known(writer: "Writer", text: str, where: str, fix: str | None = None) -> None:
-    """Raise DataError for a text that the model has no pieces for."""
-    try:
-        writer.vocabulary.encode(text, where)
-    except DataError as error:
-        raise DataError(error.problem, where=where, fix=fix or error.fix) from None
 
 
 def _model(options: Options) -> str | None:

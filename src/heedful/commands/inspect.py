@@ -145,8 +145,7 @@ def _written(options: Options, name: str, text: str) -> "Trace":
     try:
         return trace_prompt(writer, text, options.target, most=most, search=search)
     except SettingError as error:
-        where = "--max-new" if error.where == "most" else error.where
-        raise SettingError(error.problem, where=where, fix=error.fix) from error
+        raise error.said_of("--max-new" if error.where == "most" else error.where) from error
 
 
 def _refuse(options: Options, names: tuple[str, ...], why: str) -> None:

@@ -146,8 +146,7 @@ def _search(options: Options) -> "Beam | Greedy":
                 {"search": shape}, beam=options.beam, length_penalty=options.length_penalty
             )
     except SettingError as error:
-        where = (error.where or "").replace("--search.", "--")
-        raise SettingError(error.problem, where=where, fix=error.fix) from error
+        raise error.said_of((error.where or "").replace("--search.", "--")) from error
     assert isinstance(found, Beam | Greedy)
     return found
 

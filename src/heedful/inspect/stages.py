@@ -29,7 +29,7 @@ from typing import NamedTuple
 import torch
 from pydantic import ValidationError
 
-from heedful.errors import DataError, ModelError, SettingError
+from heedful.errors import DataError, ModelError
 from heedful.inspect.capture import Looks, record
 from heedful.inspect.leaving import still_wanted, waiting
 from heedful.inspect.names import Inspected
@@ -191,8 +191,7 @@ def _beam(beam: int, length_penalty: float) -> Beam:
         return Beam.model_validate(asked)
     except ValidationError as error:
         found = plain(error.errors()[0], asked, Beam)
-        where = (found.where or "").replace("--beam-size", "--beam")
-        raise SettingError(found.problem, where=where, fix=found.fix) from None
+        raise found.said_of((found.where or "").replace("--beam-size", "--beam")) from None
 
 
 def _checked(begun: Begun, target: Side) -> Side:
