@@ -71,7 +71,7 @@ def test_two_processes_are_as_one(
     assert main(["train", "--out", str(tmp_path / "one"), *asked]) == 0
     two = heed("--out", str(tmp_path / "two"), "--nproc", "2", "--parallel.kind", kind, *asked)
     assert two.returncode == 0, two.stderr
-    assert two.stdout.strip() == str(tmp_path / "two" / "model")
+    assert two.stdout.strip() == str(tmp_path / "two" / "model"), two.stderr
     close(tmp_path / "two", tmp_path / "one")
     names = {path.name for path in (tmp_path / "two/checkpoints/step-12").iterdir()}
     assert ("model-1-of-2.safetensors" in names) == (kind == "fsdp")
@@ -137,6 +137,18 @@ def test_a_killed_process_is_replaced(
     assert "a fault of heedful" not in said
     assert heed("--out", str(tmp_path / "whole"), "--nproc", "2", *asked).returncode == 0
     assert trace(tmp_path / "killed") == trace(tmp_path / "whole")
+
+
+def test_what_ends_badly_after_its_work_is_not_started_again(
+    config: RunConfig, corpus: Path, tmp_path: Path
+) -> None:
+    """As a library's thread can while Python is taken down."""
+    (tmp_path / "sitecustomize.py").write_text("import atexit, os\natexit.register(os.abort)\n")
+    asked = words(config, corpus, max_steps=2)
+    here = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    found = heed("--out", str(tmp_path / "run"), "--nproc", "2", *asked, **here)
+    assert "starting all again" not in found.stderr
+    assert found.stdout.strip() == str(tmp_path / "run" / "model"), found.stderr
 
 
 @pytest.mark.slow
