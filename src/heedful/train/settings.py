@@ -30,7 +30,8 @@ class LoopConfig(Settings):
     accumulate: int = Field(1, ge=1)
     """Batches whose gradients are summed for one update."""
     shards: int | None = Field(None, ge=1)
-    """Parts of a batch computed side by side, a core each; none: one for every core, 1 on a GPU."""
+    """Parts of a batch computed side by side, a core each; none: one for every core, 1 on a GPU.
+    Of several processes (`--nproc`) each computes one part."""
     clip_norm: float | None = Field(None, gt=0)
     """Longest gradient allowed; a longer one is scaled down to it."""
     returns: int = Field(3, ge=0)
