@@ -19,6 +19,9 @@ from heedful.train.settings import LoopConfig
 
 _SMOOTHING = 0.02
 """Weight of the newest loss in the running mean: it remembers about 50 steps."""
+_REMEMBERED = 50
+"""The same in steps. A running mean of fewer squared errors is no measure: a first batch of one row
+may have none by luck."""
 _HIGHER = 1.5
 """Nats a piece above the lowest running mean at which a loss counts as high (4.5 x perplexity)."""
 _TIMES_HIGHER = 10
@@ -96,7 +99,8 @@ class Doctor:
             )
         pulse.high_steps = high_steps
         pulse.mean = loss if pulse.mean is None else pulse.mean + _SMOOTHING * (loss - pulse.mean)
-        pulse.lowest = pulse.mean if pulse.lowest is None else min(pulse.lowest, pulse.mean)
+        if step >= _REMEMBERED or not self.squared:
+            pulse.lowest = pulse.mean if pulse.lowest is None else min(pulse.lowest, pulse.mean)
 
     def _is_high(self, loss: float, lowest: float) -> bool:
         least = _TIMES_HIGHER * lowest if self.squared else 0.0
