@@ -61,6 +61,17 @@ def test_what_is_no_text_is_named(tmp_path: Path) -> None:
         list(open_corpus(str(tmp_path / "a.trees")))
 
 
+def test_a_tree_with_a_line_that_is_no_text_is_left_out_whole(tmp_path: Path) -> None:
+    """It was learnt without the words of that line."""
+    path = tmp_path / "a.trees"
+    torn = b"(S (NP (NN Rain))\n   (VP (VBD fell\xff))\n   (. .))\n"
+    path.write_bytes(torn + CAT.encode() + b"\n")
+    counts = ReadCounts()
+    rows = list(open_corpus(str(path), skip_bad=True, counts=counts))
+    assert [(row.source, row.line) for row in rows] == [("The cat sat .", 4)]
+    assert (counts.skipped_bad, counts.examples[0].where) == (1, f"{path}:2")
+
+
 @pytest.mark.slow
 def test_real_treebanks(data_folder: Path) -> None:
     """Every tree of three treebanks is read, and comes back whole from its symbols."""

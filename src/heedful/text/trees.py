@@ -71,11 +71,14 @@ class _Open:
     word: str | None = None
 
 
-def read_trees(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Tree | TreeError]]:
+def read_trees(
+    lines: Iterable[tuple[int, str | TreeError]],
+) -> Iterator[tuple[int, Tree | TreeError]]:
     """Yield each tree with the line (from 1) that it begins in, or what is wrong with it.
 
     A tree may run over several lines; one that begins in the first column begins a new tree, so
-    that a tree that is not closed spoils no other.
+    that a tree that is not closed spoils no other. A line that is no text spoils the tree that it
+    stands in.
 
     >>> [(line, tree)] = read_trees([(1, "( (NP (DT the)"), (2, "      (NN cat)) )")])
     >>> line, tree.words
@@ -83,6 +86,10 @@ def read_trees(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Tree | T
     """
     reading = _Reading()
     for number, text in lines:
+        if isinstance(text, TreeError):
+            yield text.line, text
+            reading.reset(lost=True)
+            continue
         if text.startswith("("):
             if reading.stack:
                 yield reading.begun, reading.unclosed(f"before the next one, in line {number}")

@@ -42,20 +42,22 @@ def trees_of(path: Path) -> Iterator[Tree]:
 def _numbered(path: Path, skip_bad: bool | None, counts: ReadCounts) -> Iterator[tuple[int, Tree]]:
     """Yield each cleaned tree with the line that it begins in."""
 
-    def texts() -> Iterator[tuple[int, str]]:
-        for number, raw in lines(path, counts):
-            try:
-                yield number, text_of(raw)
-            except RowError as problem:
-                refuse(problem, f"{path}:{number}", skip_bad=skip_bad, counts=counts)
-
-    for number, found in read_trees(texts()):
+    texts = ((number, _text(number, raw)) for number, raw in lines(path, counts))
+    for number, found in read_trees(texts):
         try:
             tree = _sound(found)
         except RowError as problem:
             refuse(problem, f"{path}:{number}", skip_bad=skip_bad, counts=counts)
         else:
             yield number, tree
+
+
+def _text(number: int, raw: bytes) -> str | TreeError:
+    """Return a line's text, or what is wrong with it."""
+    try:
+        return text_of(raw)
+    except RowError as problem:
+        return TreeError(problem.problem, number, problem.fix)
 
 
 def _sound(found: Tree | TreeError) -> Tree:
