@@ -192,6 +192,7 @@ REFUSED = {
     "unknown key": ({"fields": {"llama.logit_scale": 2.0}}, 'the key "logit_scale"'),
     "experts": ({"fields": {"llama.expert_count": 8}}, '"expert_count" is 8'),
     "scaling": ({"fields": {"llama.rope.scaling.type": "yarn"}}, '"rope.scaling.type" is "yarn"'),
+    "stretched": ({"fields": {"llama.rope.scaling.factor": 4.0}}, '"rope.scaling.factor" is 4.0'),
     "window": ({"fields": {"llama.attention.sliding_window": 16}}, '"attention.sliding_window" is 16'),
     "part rotated": ({"fields": {"llama.rope.dimension_count": 8}}, '"rope.dimension_count" is 8'),
     "heads": ({"groups": 3, "d_model": 64}, "not divisible|has the shape"),

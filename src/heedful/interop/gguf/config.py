@@ -56,6 +56,8 @@ class _Described(Keys):
             problem = f'it has the key "{key[:100]}", which heedful does not know'
             raise ModelError(problem, where=self.where, fix="take a model without it")
         self.must(**{"expert_count": 0, "attention.causal": True, "rope.scaling.type": "none"})
+        if "rope.scaling.type" not in self.data:  # llama.cpp takes a factor alone for linear
+            self.must(**{"rope.scaling.factor": 1.0})
         context = self.whole("context_length")
         if self.whole("attention.sliding_window", context) < context:
             self.must(**{"attention.sliding_window": context})
