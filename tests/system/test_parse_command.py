@@ -56,6 +56,14 @@ def test_words_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert record["score"] < 0
 
 
+def test_a_no_break_space_is_within_a_word_as_in_the_files_of_trees(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`30 000` of a French treebank was two words, and its tree of another sentence."""
+    out, _ = parse(capsys, "--model", "model", "--tokenized", "--json", "30\u00a0000 cats")
+    assert json.loads(out)["words"] == ["30\u00a0000", "cats"]
+
+
 def test_repairs_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     """So little room that no tree can be finished."""
     out, err = parse(

@@ -3,6 +3,7 @@
 __all__ = ["EXAMPLES", "Options", "run"]
 
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -29,6 +30,9 @@ heed parse --model runs/parser --bracketed -i sentences.txt -o sentences.trees
 heed parse --model runs/parser --gold test.trees
 heed parse --gold test.trees --found theirs.trees
 """
+
+_WORD = re.compile(r"[^ \t\r\n]+")
+"""A word as the files of trees have them, where a no-break space is a part of one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +195,7 @@ def _lines(options: Options) -> Iterator[list[str]]:
     from heedful.text.trees import bracketless
 
     def cut(text: str) -> list[str]:
-        return bracketless(text).split() if options.tokenized else penn_words(text)
+        return _WORD.findall(bracketless(text)) if options.tokenized else penn_words(text)
 
     if options.texts:
         for number, text in enumerate(words_given(options.texts), start=1):
