@@ -359,6 +359,14 @@ def _object(folder: Path) -> None:
     (folder / "config.yaml").write_text("model: !!python/object/apply:os.system ['true']\n")
 
 
+def _other_heads(folder: Path, decoder: str) -> None:
+    """Say other things of the decoder than how many heads it has, as the encoder does."""
+    old.write_joey(folder)
+    encoder, key, its = (folder / "config.yaml").read_text().partition("    decoder:")
+    its = its.replace("        num_heads: 4\n", decoder)
+    (folder / "config.yaml").write_text(encoder + key + its)
+
+
 def _shape(folder: Path) -> None:
     old.write_fairseq(folder, encoder_ffn_embed_dim=23, decoder_ffn_embed_dim=23)
 
@@ -367,6 +375,11 @@ REFUSED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "no dictionary": (_no_dictionary, ["dict.en.txt"]),
     "no codes": (_no_codes, ["bpecodes", "--pieces"]),
     "another dictionary": (_other_dictionary, ["belongs to another model", "dict.en.txt"]),
+    "heads of one side": (lambda f: _other_heads(f, ""), ["decoder", '"num_heads" is 8', "4"]),
+    "an activation of one side": (
+        lambda f: _other_heads(f, "        num_heads: 4\n        activation: gelu\n"),
+        ['"activation" is gelu here', "relu for the encoder"],
+    ),
     "unknown keys": (_unknown_keys, ["epoch, state_dict"]),
     "a form never seen": (_later_fairseq, ["never seen"]),
     "a generator never seen": (_odd_generator, ["never seen", "generator.1.w"]),

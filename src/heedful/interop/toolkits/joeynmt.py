@@ -77,6 +77,13 @@ def _side(keys: Keys, name: str) -> Keys:
     return found
 
 
+def _alike(key: str, encoder: object, decoder: object, where: Keys) -> None:
+    """Raise ModelError where the sides differ; what a side leaves out is the toolkit's default."""
+    if encoder != decoder:
+        problem = f'"{key}" is {decoder} here, and {encoder} for the encoder'
+        raise ModelError(problem, where=where.where, fix="take a model whose sides are alike")
+
+
 def _model(opened: Opened, keys: Keys) -> TransformerConfig:
     encoder, decoder = _side(keys, "encoder"), _side(keys, "decoder")
     for side in (encoder, decoder):
@@ -85,7 +92,8 @@ def _model(opened: Opened, keys: Keys) -> TransformerConfig:
             raise ModelError(problem, where=side.where, fix="known: transformer")
     width, d_ff = encoder.whole("hidden_size"), encoder.whole("ff_size")
     heads = encoder.whole("num_heads")
-    decoder.must(hidden_size=width, ff_size=d_ff, num_heads=heads)
+    decoder.must(hidden_size=width, ff_size=d_ff)
+    _alike("num_heads", heads, decoder.whole("num_heads", 8), decoder)
     before = "encoder.layer_norm.weight" in opened.held
     named = "pre" if before else "post"
     scaled = []
@@ -103,7 +111,7 @@ def _model(opened: Opened, keys: Keys) -> TransformerConfig:
     if keys.flag("tied_softmax", False):
         scheme = ThreeWay(**ends) if keys.flag("tied_embeddings", False) else TwoWay(**ends)
     function = encoder.word("activation", "relu", [*_NETWORKS])
-    decoder.must(activation=encoder.data.get("activation"))
+    _alike("activation", function, decoder.word("activation", "relu", [*_NETWORKS]), decoder)
     return TransformerConfig(
         d_model=width,
         d_ff=d_ff,
