@@ -367,6 +367,14 @@ def _other_heads(folder: Path, decoder: str) -> None:
     (folder / "config.yaml").write_text(encoder + key + its)
 
 
+def _spaced(folder: Path) -> None:
+    """Write the dictionaries of a SentencePiece model that has learnt an `@@`."""
+    old.write_fairseq(folder)
+    for path in folder.glob("dict.*.txt"):
+        others = range(1, len(path.read_text().splitlines()))
+        path.write_text("@@ 9\n" + "".join(f"▁{number} 9\n" for number in others), "utf-8")
+
+
 def _shape(folder: Path) -> None:
     old.write_fairseq(folder, encoder_ffn_embed_dim=23, decoder_ffn_embed_dim=23)
 
@@ -375,6 +383,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "no dictionary": (_no_dictionary, ["dict.en.txt"]),
     "no codes": (_no_codes, ["bpecodes", "--pieces"]),
     "another dictionary": (_other_dictionary, ["belongs to another model", "dict.en.txt"]),
+    "no SentencePiece": (_spaced, ["the SentencePiece model are missing", "spm.model"]),
     "heads of one side": (lambda f: _other_heads(f, ""), ["decoder", '"num_heads" is 8', "4"]),
     "an activation of one side": (
         lambda f: _other_heads(f, "        num_heads: 4\n        activation: gelu\n"),
@@ -413,6 +422,15 @@ REFUSED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
         ["embed_dim"],
     ),
 }
+
+
+def test_a_piece_of_merges_may_have_the_mark_of_sentencepiece(tmp_path: Path) -> None:
+    """Texts of the web have a ▁ now and then; the codes were read as a SentencePiece model."""
+    old.write_fairseq(tmp_path)
+    for path in tmp_path.glob("dict.*.txt"):
+        path.write_text(path.read_text().replace("\nz@@ ", "\n▁ "), "utf-8")
+    loaded = toolkits.load(tmp_path)
+    assert loaded.tokenizer.decode_target(loaded.tokenizer.encode_target(["the ▁"])) == ["the ▁"]
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -1,6 +1,7 @@
 """What cuts the texts of an old model: merges or a SentencePiece file beside it, or nothing.
 
-The vocabulary tells which: pieces with `@@` come of merges, pieces with ▁ of SentencePiece.
+The vocabulary tells which, by what more of its pieces have: `@@` comes of merges, ▁ of
+SentencePiece.
 """
 
 __all__ = ["tokenizer_of"]
@@ -47,8 +48,7 @@ def tokenizer_of(
 
 def _file(side: Vocabulary, folder: Path, own: Sequence[str], given: Path | None) -> Path | None:
     """Return the file that cuts; None where every word is a piece."""
-    marked = any(piece.endswith("@@") for piece in side.pieces)
-    spaced = sum(piece.startswith("▁") for piece in side.pieces)
+    marked, spaced = _marks(side.pieces)
     if not marked and not spaced:
         if any(_JOINER in piece for piece in side.pieces):
             problem = f"its pieces are pyonmttok's, which have {_JOINER} where no space is"
@@ -59,7 +59,8 @@ def _file(side: Vocabulary, folder: Path, own: Sequence[str], given: Path | None
         if not given.is_file():
             raise ModelError("there is no such file", where=str(given), fix=_FIX)
         return given
-    patterns = _CODES if marked else _MODELS
+    merged = marked >= spaced
+    patterns = _CODES if merged else _MODELS
     names = [
         name.format(side=one)
         for name in patterns
@@ -69,9 +70,18 @@ def _file(side: Vocabulary, folder: Path, own: Sequence[str], given: Path | None
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    what = "the merges of subword-nmt or fastBPE" if marked else "the SentencePiece model"
+    what = "the merges of subword-nmt or fastBPE" if merged else "the SentencePiece model"
     problem = f"{what} are missing: there is no {' and no '.join(names)} in it"
     raise ModelError(problem, where=str(folder), fix=_FIX)
+
+
+def _marks(pieces: Sequence[str]) -> tuple[int, int]:
+    """Return how many pieces have the `@@` of merges, and how many the ▁ of SentencePiece.
+
+    Both characters occur in texts, so that a vocabulary of one kind may have a few of the other.
+    """
+    marked = sum(piece.endswith("@@") for piece in pieces)
+    return marked, sum(piece.startswith("▁") for piece in pieces)
 
 
 def _side(side: Vocabulary, order: Sequence[int | None], file: Path | None) -> Cutter:
@@ -80,6 +90,7 @@ def _side(side: Vocabulary, order: Sequence[int | None], file: Path | None) -> C
     pieces = [*CONTROL, *(f'"{piece}"' if piece in CONTROL else piece for piece in rest)]
     if file is None:
         return SubwordPieces(pieces, None)
-    if any(piece.startswith("▁") for piece in rest):
+    marked, spaced = _marks(side.pieces)
+    if spaced > marked:
         return SentencePieces(pieces, read_model(file), str(file))
     return SubwordPieces(pieces, merges_of(file))
