@@ -16,7 +16,9 @@ from heedful.decode.engine import decode
 from heedful.errors import HeedfulError, ModelError
 from heedful.interop import importing
 from heedful.interop.huggingface.seq2seq import export, load
+from heedful.interop.huggingface.seq2seq.bart import described
 from heedful.interop.huggingface.seq2seq.languages import NLLB
+from heedful.interop.huggingface.seq2seq.marian import NETWORKS
 from heedful.model_folder import LoadedModel
 from heedful.models.opening import Opening
 from heedful.models.seq2seq import forward
@@ -356,6 +358,20 @@ def test_a_config_of_something_else_is_refused(
     with pytest.raises(ModelError) as raised:
         load(tmp_path / kind)
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["bart", "mbart", "m2m_100"])
+def test_what_a_config_leaves_out_is_as_transformers_has_it(kind: str, tmp_path: Path) -> None:
+    """M2M100 has another activation than its kin."""
+    usual = transformers.AutoConfig.for_model(kind)
+    told = usual.to_dict() | {"encoder_layers": 1, "decoder_layers": 1}
+    left_out = ("activation_function", "scale_embedding", "max_position_embeddings", "dropout")
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({name: it for name, it in told.items() if name not in left_out}))
+    found = described(path).model
+    assert found.feed_forward == NETWORKS[usual.activation_function]
+    assert (found.embedding.scaled, found.dropout) == (usual.scale_embedding, usual.dropout)
+    assert found.max_length + len(found.opening.before) == usual.max_position_embeddings
 
 
 def _tied(folder: Path) -> None:

@@ -71,6 +71,7 @@ def described(path: Path) -> DescribedTranslator:
     m2m = kind == "m2m_100"
     if m2m and d_model % 2:
         raise ModelError(f'"d_model" is {d_model}, which is odd', where=keys.where)
+    activation = keys.word("activation_function", "relu" if m2m else "gelu", [*NETWORKS])
     with settings_named(path):
         model = TransformerConfig(
             d_model=d_model,
@@ -80,7 +81,7 @@ def described(path: Path) -> DescribedTranslator:
             decoder_layers=keys.whole("decoder_layers"),
             dropout=keys.real("dropout", 0.1),
             max_length=positions - len(opening.before),
-            feed_forward=NETWORKS[keys.word("activation_function", "gelu", [*NETWORKS])],
+            feed_forward=NETWORKS[activation],
             position=sinusoidal(pad + 1) if m2m else Learned(),
             norm=LayerNorm(eps=THEIR_EPS),
             residual=PostNorm() if kind == "bart" else PreNorm(),
