@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from heedful.errors import DataError, SettingError
-from heedful.output import open_output
+from heedful.output import open_output, refuse_read
 
 if TYPE_CHECKING:
     from heedful.reader import Cut, Reader
@@ -76,6 +76,7 @@ def run(options: Options) -> int:
         if options.data is not None and getattr(options, name):
             problem = "it is about labels, and figures come out of --data"
             raise SettingError(problem, where=f"--{name}", fix="leave it out")
+    refuse_read(options.output, filter(None, (options.input, options.data)))
     from heedful.device import pick_device
     from heedful.interop.encoders import open_reader
     from heedful.reader import Cut

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from heedful.output import open_output
+from heedful.output import open_output, refuse_read
 
 if TYPE_CHECKING:
     from heedful.reader import Cut, Reader
@@ -65,6 +65,7 @@ def run(options: Options) -> int:
     from heedful.line_input import check_one
 
     check_one({"texts": bool(options.texts), "--input": options.input is not None})
+    refuse_read(options.output, filter(None, [options.input]))
     from heedful.device import pick_device
     from heedful.interop.encoders import open_reader
     from heedful.reader import Cut

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 
 import tyro
 
-from heedful.output import open_output
+from heedful.output import open_output, refuse_read
 from heedful.text.terminal import visible
 from heedful.writing_options import WritingOptions, check_writing, drawing_of, stops_of
 
@@ -80,6 +80,7 @@ def run(options: Options) -> int:
     check_one({"--prompt": options.prompt is not None, "--input": options.input is not None})
     check_writing(options)
     search = drawing_of(options, options.samples)
+    refuse_read(options.output, filter(None, [options.input]))
     with open_output(options.output) as out:
         from heedful.device import pick_device
         from heedful.interop.writers import load_writer

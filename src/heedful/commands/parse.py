@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import tyro
 
 from heedful.errors import DataError, SettingError
-from heedful.output import open_output, open_whole
+from heedful.output import open_output, open_whole, refuse_read
 
 if TYPE_CHECKING:
     from heedful.bracket_scores import BracketScores
@@ -129,6 +129,8 @@ def _check(options: Options) -> None:
     if svg is not None and output is not None and svg.resolve() == output.resolve():
         problem, fix = "--output names the same file", "give each a name of its own"
         raise SettingError(problem, where=f"--svg {svg}", fix=fix)
+    for path in (output, svg):
+        refuse_read(path, filter(None, (options.input, options.gold, options.found)))
     if options.batch_tokens is not None and options.batch_tokens < 1:
         problem = f"{options.batch_tokens} is less than 1"
         raise SettingError(problem, where="--batch-tokens", fix="give more")

@@ -50,8 +50,9 @@ class Options:
 def run(options: Options) -> int:
     """Examine, print, save; raises DataError when a training would refuse the corpus."""
     from heedful.data.corpus import Corpus, DataConfig, named_language
+    from heedful.data.formats import corpus_paths
     from heedful.errors import DataError, SettingError
-    from heedful.output import write_whole
+    from heedful.output import refuse_read, write_whole
     from heedful.progress import Progress
 
     if not options.data:
@@ -61,6 +62,7 @@ def run(options: Options) -> int:
             problem = "one pair of languages is examined at a time"
             fix = f"leave {language}= out, or write ./{spec} for a file of that name"
             raise SettingError(problem, where=spec, fix=fix)
+        refuse_read(options.html, corpus_paths(spec))
     config = DataConfig(
         train=options.data,
         dev=options.dev,
