@@ -130,7 +130,7 @@ class Stage:
             self._compute()
         torch.cuda.current_stream(self._device).wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=aside):  # its own stream is always the first GPU's
+        with torch.cuda.graph(graph, stream=aside):  # torch's own is the first GPU's
             self._whole()
         return graph
 
