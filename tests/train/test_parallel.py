@@ -229,6 +229,17 @@ def test_bad_input(given: tuple[str, ...], said: str, corpus: Path, tmp_path: Pa
     assert not (tmp_path / "x").exists()
 
 
+def test_the_lead_speaks_however_late(corpus: Path, tmp_path: Path) -> None:
+    """The others, which know the mistake as well, leave it the time."""
+    slow = "import os, time\nif os.environ.get('RANK') == '0': time.sleep(2)\n"
+    (tmp_path / "sitecustomize.py").write_text(slow)
+    here = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    given = ["--data", str(corpus), "--out", str(tmp_path / "x"), "--parallel.kind", "dpp"]
+    found = heed(*given, "--nproc", "2", **here)
+    assert found.returncode == 2
+    assert 'there is no kind "dpp"; did you mean "ddp"' in found.stderr
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

@@ -5,6 +5,7 @@ __all__ = ["ACCEPTS_SETTINGS", "EXAMPLES", "Options", "run"]
 import os
 import shlex
 import sys
+import time
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from heedful.run import RunResult
 
 ACCEPTS_SETTINGS = True
+_LEAD_SPEAKS = 30
+"""Seconds that the other processes leave the lead to say what is wrong. Its end ends them."""
 
 EXAMPLES = """
 heed train --data my.tsv --out runs/mine
@@ -125,7 +128,8 @@ def run(options: Options, settings: dict[str, Any]) -> int:
     except HeedfulError as error:
         if lead or f"process {os.environ['RANK']}" in str(error):
             raise
-        return 2  # the lead says the same
+        time.sleep(_LEAD_SPEAKS)  # the lead says the same; who ends before it would end it
+        return 2
     except LostProcessError as error:
         print(f"heed: {error}", file=sys.stderr)
         return 1  # torchrun then starts all again
@@ -188,11 +192,7 @@ def _changes(options: Options, settings: dict[str, Any]) -> dict[str, Any]:
         tokens = options.batch_tokens
         size = {"batch_tokens": int(tokens) if tokens.isdecimal() else tokens}
         settings = settings | {"training": size | settings.get("training", {})}
-    top = {
-        "seed": options.seed,
-        "device": options.device,
-        "start": options.start,
-    }
+    top = {"seed": options.seed, "device": options.device, "start": options.start}
     return {name: value for name, value in top.items() if value is not None} | settings
 
 
