@@ -43,12 +43,15 @@ def refuse_protected(path: Path) -> None:
         raise PermissionError(None, "it is write-protected")
 
 
-def refuse_read(path: Path | None, read: Iterable[Path]) -> None:
-    """Raise OutputError for a file that is read, too, and would be lost when it is written."""
+def refuse_read(path: Path | None, read: Iterable[Path | None]) -> None:
+    """Raise OutputError for a file that is read, too, and would be lost when it is written.
+
+    None is a file that is not given.
+    """
     if path is None or path == STANDARD or not path.is_file():
         return
     for source in read:
-        if source.is_file() and path.samefile(source):
+        if source is not None and source.is_file() and path.samefile(source):
             problem = f"{source} is read, and would be written over"
             raise OutputError(problem, where=str(path), fix="choose another output")
 

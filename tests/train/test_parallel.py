@@ -38,6 +38,12 @@ def heed(*given: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+def at_start(folder: Path, code: str) -> dict[str, str]:
+    """Return the environment in which every Python runs this code before all else."""
+    (folder / "sitecustomize.py").write_text(code)
+    return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+
+
 def log(folder: Path) -> list[dict[str, Any]]:
     lines = (folder / "log.jsonl").read_text("utf-8").splitlines()
     return [without_clock(json.loads(line)) for line in lines]
@@ -143,9 +149,8 @@ def test_what_ends_badly_after_its_work_is_not_started_again(
     config: RunConfig, corpus: Path, tmp_path: Path
 ) -> None:
     """As a library's thread can while Python is taken down."""
-    (tmp_path / "sitecustomize.py").write_text("import atexit, os\natexit.register(os.abort)\n")
+    here = at_start(tmp_path, "import atexit, os\natexit.register(os.abort)\n")
     asked = words(config, corpus, max_steps=2)
-    here = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
     found = heed("--out", str(tmp_path / "run"), "--nproc", "2", *asked, **here)
     assert "starting all again" not in found.stderr
     assert found.stdout.strip() == str(tmp_path / "run" / "model"), found.stderr
@@ -232,8 +237,7 @@ def test_bad_input(given: tuple[str, ...], said: str, corpus: Path, tmp_path: Pa
 def test_the_lead_speaks_however_late(corpus: Path, tmp_path: Path) -> None:
     """The others, which know the mistake as well, leave it the time."""
     slow = "import os, time\nif os.environ.get('RANK') == '0': time.sleep(2)\n"
-    (tmp_path / "sitecustomize.py").write_text(slow)
-    here = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    here = at_start(tmp_path, slow)
     given = ["--data", str(corpus), "--out", str(tmp_path / "x"), "--parallel.kind", "dpp"]
     found = heed(*given, "--nproc", "2", **here)
     assert found.returncode == 2

@@ -76,7 +76,7 @@ def run(options: Options) -> int:
         if options.data is not None and getattr(options, name):
             problem = "it is about labels, and figures come out of --data"
             raise SettingError(problem, where=f"--{name}", fix="leave it out")
-    refuse_read(options.output, filter(None, (options.input, options.data)))
+    refuse_read(options.output, [options.input, options.data])
     from heedful.device import pick_device
     from heedful.interop.encoders import open_reader
     from heedful.reader import Cut

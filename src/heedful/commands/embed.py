@@ -65,7 +65,7 @@ def run(options: Options) -> int:
     from heedful.line_input import check_one
 
     check_one({"texts": bool(options.texts), "--input": options.input is not None})
-    refuse_read(options.output, filter(None, [options.input]))
+    refuse_read(options.output, [options.input])
     from heedful.device import pick_device
     from heedful.interop.encoders import open_reader
     from heedful.reader import Cut

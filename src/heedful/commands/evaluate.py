@@ -267,7 +267,7 @@ def _check_outputs(options: Options) -> None:
     from heedful.data.formats import corpus_paths
 
     compared = [Path(name) for name in options.compare or ()]
-    read = [*corpus_paths(options.data), *compared, *filter(None, [options.glossary])]
+    read = [*corpus_paths(options.data), *compared, options.glossary]
     for path in filter(None, (options.output, options.html)):
         _check_output(path)
         refuse_read(path, read)

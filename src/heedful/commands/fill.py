@@ -52,7 +52,7 @@ def run(options: Options) -> int:
     check_one({"texts": bool(options.texts), "--input": options.input is not None})
     if not 1 <= options.top <= 10_000:
         raise SettingError(f"{options.top} is not from 1 to 10,000", where="--top")
-    refuse_read(options.output, filter(None, [options.input]))
+    refuse_read(options.output, [options.input])
     from heedful.device import pick_device
     from heedful.interop.encoders import open_reader
 

@@ -80,7 +80,7 @@ def run(options: Options) -> int:
     check_one({"--prompt": options.prompt is not None, "--input": options.input is not None})
     check_writing(options)
     search = drawing_of(options, options.samples)
-    refuse_read(options.output, filter(None, [options.input]))
+    refuse_read(options.output, [options.input])
     with open_output(options.output) as out:
         from heedful.device import pick_device
         from heedful.interop.writers import load_writer

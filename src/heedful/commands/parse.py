@@ -3,7 +3,6 @@
 __all__ = ["EXAMPLES", "Options", "run"]
 
 import json
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -30,9 +29,6 @@ heed parse --model runs/parser --bracketed -i sentences.txt -o sentences.trees
 heed parse --model runs/parser --gold test.trees
 heed parse --gold test.trees --found theirs.trees
 """
-
-_WORD = re.compile(r"[^ \t\r\n]+")
-"""A word as the files of trees have them, where a no-break space is a part of one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +126,7 @@ def _check(options: Options) -> None:
         problem, fix = "--output names the same file", "give each a name of its own"
         raise SettingError(problem, where=f"--svg {svg}", fix=fix)
     for path in (output, svg):
-        refuse_read(path, filter(None, (options.input, options.gold, options.found)))
+        refuse_read(path, [options.input, options.gold, options.found])
     if options.batch_tokens is not None and options.batch_tokens < 1:
         problem = f"{options.batch_tokens} is less than 1"
         raise SettingError(problem, where="--batch-tokens", fix="give more")
@@ -194,10 +190,10 @@ def _lines(options: Options) -> Iterator[list[str]]:
     """Yield the words of each sentence; raises DataError for a text given without any."""
     from heedful.line_input import lines_of, name_of, open_input, words_given
     from heedful.text.penn_words import penn_words
-    from heedful.text.trees import bracketless
+    from heedful.text.trees import spaced_words
 
     def cut(text: str) -> list[str]:
-        return _WORD.findall(bracketless(text)) if options.tokenized else penn_words(text)
+        return spaced_words(text) if options.tokenized else penn_words(text)
 
     if options.texts:
         for number, text in enumerate(words_given(options.texts), start=1):

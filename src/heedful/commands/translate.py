@@ -150,7 +150,7 @@ def run(options: Options, settings: dict[str, Any]) -> int:
             raise SettingError(problem, where=f"--{name}", fix="give --json, or leave it out")
     if options.texts and _is_document(options, search):
         return 0
-    refuse_read(options.output, filter(None, (options.input, options.glossary)))
+    refuse_read(options.output, [options.input, options.glossary])
     source = nullcontext(None) if options.texts else open_input(options.input)
     with source as lines, _open_output(options) as out:
         _translate(options, search, lines, out)

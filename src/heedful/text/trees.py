@@ -10,9 +10,9 @@ __all__ = [
     "Tree",
     "TreeError",
     "bracketed",
-    "bracketless",
     "cleaned",
     "read_trees",
+    "spaced_words",
 ]
 
 import re
@@ -215,10 +215,21 @@ def bracketed(tree: Tree) -> str:
     '(NP (NN cats))'
     """
     if tree.word is not None:
-        return f"({tree.label} {bracketless(tree.word)})"
+        return f"({tree.label} {_bracketless(tree.word)})"
     return f"({tree.label} {' '.join(map(bracketed, tree.children))})"
 
 
-def bracketless(word: str) -> str:
+def spaced_words(text: str) -> list[str]:
+    """Return the words of a text that is cut already, as a treebank writes them.
+
+    A no-break space is within a word, as in the files of trees.
+
+    >>> spaced_words("two cats (at least)")
+    ['two', 'cats', '-LRB-at', 'least-RRB-']
+    """
+    return _TOKEN.findall(_bracketless(text))
+
+
+def _bracketless(word: str) -> str:
     """Return a word as a treebank writes it: its round brackets are -LRB- and -RRB-."""
     return word.replace("(", "-LRB-").replace(")", "-RRB-")

@@ -19,8 +19,8 @@ from heedful.train.settings import LoopConfig
 
 _SMOOTHING = 0.02
 """Weight of the newest loss in the running mean: it remembers about 50 steps."""
-_REMEMBERED = 50
-"""The same in steps. A running mean of fewer squared errors is no measure: a first batch of one row
+_REMEMBERED = round(1 / _SMOOTHING)
+"""These steps. A running mean of fewer squared errors is no measure: a first batch of one row
 may have none by luck."""
 _HIGHER = 1.5
 """Nats a piece above the lowest running mean at which a loss counts as high (4.5 x perplexity)."""
