@@ -43,7 +43,7 @@ def main() -> None:
     described, tests = write_data(folder / "treebank", options.runs, options.sentences)
     words = ["--data", str(options.runs / "train.trees"), "--data.held-out", "300"]
     words += ["--training.max-minutes", str(options.minutes), "--training.max-steps", "100000"]
-    words += ["--training.batch-tokens", str(options.batch_tokens), *options.settings]
+    words += options.settings
     shown = " ".join(words).replace(str(options.runs), "runs/parsing")
     command = f"heed train --recipe RECIPE {shown} --out runs/parsing/MODEL"
     search = {"beam": options.beam, "length_penalty": 0.3, "max_extra": 300}
@@ -73,7 +73,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=Path, default=Path("runs/parsing"))
     parser.add_argument("--models", nargs="+", choices=MODELS, default=[*MODELS])
     parser.add_argument("--minutes", type=float, default=60.0, help="of training, for each model")
-    parser.add_argument("--batch-tokens", type=int, default=8000)
     parser.add_argument("--settings", nargs=argparse.REMAINDER, default=[], help="more, for both")
     parser.add_argument("--beam", type=int, default=21)
     parser.add_argument("--parse-tokens", type=int, help="pieces times beam parsed at once")
