@@ -40,6 +40,19 @@ class Sentences:
     pooling: Pooling = "mean"
     normalised: bool = True
     """Whether vectors have the length 1, so that a product of two is their cosine."""
+    lower_case: bool = False
+    """Whether texts are read in small letters, beside what the vocabulary does."""
+    prompt: str = ""
+    """What stands before each text."""
+
+    def read(self, text: str) -> str:
+        """Return the text that the model reads.
+
+        >>> Sentences(256, lower_case=True, prompt="Query: ").read(" A cat ")
+        'query:  a cat'
+        """
+        text = self.prompt + text
+        return text.strip().lower() if self.lower_case else text
 
 
 @dataclass
@@ -115,7 +128,7 @@ class Reader:
     def embed(self, texts: Sequence[str], cut_off: Cut | None = None) -> Float[Array, "B D"]:
         """Return a vector of each text; what is cut off is noted in `cut_off`."""
         how = self.sentences
-        rows = self._rows(texts, None, how.max_length, cut_off)
+        rows = self._rows([how.read(text) for text in texts], None, how.max_length, cut_off)
         vectors = np.empty((len(texts), self.model.config.d_model), np.float32)
         for places, memory in self._read(rows):
             pooled = _POOLED[how.pooling](memory)

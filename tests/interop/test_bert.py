@@ -369,6 +369,28 @@ def test_vectors_are_made_as_the_folder_says(pooling: str, steps: str, tmp_path:
         np.testing.assert_allclose(vector, expected, atol=1e-5)
 
 
+def test_small_letters_and_a_prompt_of_the_folder(tmp_path: Path) -> None:
+    folder = sentence_folder(tmp_path / "s", "mean_tokens", 9, "Transformer Pooling")
+    backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    backend.normalizer = normalizers.NFC()  # tells capitals from small letters
+    backend.save(str(folder / "tokenizer.json"))
+    plain = load_reader(folder)
+    (folder / "sentence_bert_config.json").write_text('{"do_lower_case": true}')
+    prompts = {"prompts": {"query": "The cat: "}, "default_prompt_name": "query"}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    reader = load_reader(folder)
+    np.testing.assert_array_equal(reader.embed([" MAT "]), plain.embed(["the cat:  mat"]))
+    assert (reader.embed(["MAT"]) != plain.embed(["the cat: MAT"])).any()
+    pools = json.loads((folder / "1_Pooling/config.json").read_text()) | {"include_prompt": False}
+    (folder / "1_Pooling/config.json").write_text(json.dumps(pools))
+    with pytest.raises(ModelError, match='"include_prompt" is false, which heedful cannot do'):
+        load_reader(folder)
+    prompts["default_prompt_name"] = "document"
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    with pytest.raises(ModelError, match="is 'document', which \"prompts\" does not have"):
+        load_reader(folder)
+
+
 def test_a_step_or_a_pooling_that_is_not_known_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="the step 'Dense' in '3' is not known here"):
         load_reader(sentence_folder(tmp_path / "a", "mean_tokens", 9, "Transformer Pooling Dense"))

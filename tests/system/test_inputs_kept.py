@@ -15,6 +15,7 @@ from heedful.cli import main
         "embed --model m -i read.tsv -o read.tsv",
         "fill --model m -i read.tsv -o read.tsv",
         "generate --model m -i read.tsv -o read.tsv",
+        "heads m --data read.tsv -o read.tsv",
         "parse --model m -i read.tsv -o read.tsv",
         "parse --model m -i read.tsv --svg read.tsv",
         "parse --gold read.tsv --found theirs.trees -o read.tsv",

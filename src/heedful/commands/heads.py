@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from heedful.errors import DataError, OutputError, SettingError
+from heedful.output import refuse_read
 
 if TYPE_CHECKING:
     from heedful.inspect.heads.measure import Report, Texts
@@ -79,7 +80,7 @@ def run(options: Options) -> int:
     from heedful.model_path import BUNDLED
 
     if options.output is not None:
-        _check_output(options.output)
+        _check_output(options.output, options.data)
     model = _model(options) or BUNDLED
     return _back(options, model) if writes(model) else _translating(options, model)
 
@@ -225,8 +226,9 @@ def _texts(options: Options, translator: "Translator", tag: str | None) -> "Text
     return Texts(options.data, sources, targets, tuple(places))
 
 
-def _check_output(path: Path) -> None:
-    """Raise before any work for a file that cannot be written as its ending says."""
+def _check_output(path: Path, data: str | None) -> None:
+    """Raise before any work for a file that cannot be written as its ending says, or is read."""
+    refuse_read(path, [Path(data)] if data else [])
     if path.suffix not in ENDINGS:
         raise SettingError(
             "its ending says what to write",

@@ -1,7 +1,8 @@
 """How a folder of sentence-transformers makes one vector of a text: pooling, length, scaling.
 
-`modules.json` names the steps, `1_Pooling/config.json` and `sentence_bert_config.json` say how; a
-folder without them is a plain BERT, whose states are averaged and scaled to length 1.
+`modules.json` names the steps, `1_Pooling/config.json`, `sentence_bert_config.json` and
+`config_sentence_transformers.json` say how; a folder without them is a plain BERT, whose states are
+averaged and scaled to length 1.
 """
 
 __all__ = ["sentences_of"]
@@ -33,9 +34,34 @@ def sentences_of(folder: Path, config: BERTConfig) -> Sentences:
     if not path.is_file():
         return Sentences(max_length=config.max_length)
     steps = _steps(path)
-    longest = _longest(folder / "sentence_bert_config.json", config.max_length)
-    pooling = _pooling(folder / steps["Pooling"] / "config.json") if "Pooling" in steps else "mean"
-    return Sentences(max_length=longest, pooling=pooling, normalised="Normalize" in steps)
+    texts = _keys(folder / "sentence_bert_config.json")
+    pools = _keys(folder / steps["Pooling"] / "config.json") if "Pooling" in steps else None
+    prompt = _prompt(_keys(folder / "config_sentence_transformers.json"))
+    if prompt and pools is not None:
+        pools.must(include_prompt=True)
+    return Sentences(
+        max_length=min(texts.whole("max_seq_length", config.max_length), config.max_length),
+        pooling="mean" if pools is None else _pooling(pools),
+        normalised="Normalize" in steps,
+        lower_case=texts.flag("do_lower_case", False),
+        prompt=prompt,
+    )
+
+
+def _keys(path: Path) -> Keys:
+    """Return what a file says, nothing where there is none."""
+    return Keys(read_json(path) if path.is_file() else {}, str(path))
+
+
+def _prompt(keys: Keys) -> str:
+    """Return what stands before every text."""
+    name, prompts = keys.data.get("default_prompt_name"), keys.data.get("prompts")
+    if name is None:
+        return ""
+    if not isinstance(prompts, dict) or not isinstance(prompts.get(name), str):
+        problem = f'"default_prompt_name" is {str(name)[:100]!r}, which "prompts" does not have'
+        raise ModelError(problem, where=keys.where)
+    return str(prompts[name])
 
 
 def _steps(path: Path) -> dict[str, str]:
@@ -53,18 +79,10 @@ def _steps(path: Path) -> dict[str, str]:
     return steps
 
 
-def _longest(path: Path, most: int) -> int:
-    """Return the most pieces of a text, control pieces counted."""
-    if not path.is_file():
-        return most
-    return min(Keys(read_json(path), str(path)).whole("max_seq_length", most), most)
-
-
-def _pooling(path: Path) -> Pooling:
+def _pooling(keys: Keys) -> Pooling:
     """Return the one pooling that is switched on."""
-    data = read_json(path)
-    on = [key for key, value in data.items() if key.startswith("pooling_mode") and value]
+    on = [key for key, value in keys.data.items() if key.startswith("pooling_mode") and value]
     if len(on) != 1 or on[0] not in _POOLINGS:
         problem = f"it asks for {', '.join(on)[:200] or 'no pooling'}"
-        raise ModelError(problem, where=str(path), fix=f"known: one of {', '.join(_POOLINGS)}")
+        raise ModelError(problem, where=keys.where, fix=f"known: one of {', '.join(_POOLINGS)}")
     return _POOLINGS[on[0]]
