@@ -8,6 +8,7 @@ import pytest
 
 from heedful.careful import PROTECTED, REFUSED, RETRIED, Care, Part, Target, mend
 from heedful.data.glossary import Glossary, Term
+from heedful.errors import SettingError
 from heedful.request import Request, Wishes
 from heedful.search import Beam, Hypothesis, SearchConfig
 from heedful.text.tokenizer import BPE, Tokenizer
@@ -77,3 +78,39 @@ def test_a_prefix_begins_the_whole_or_is_refused_aloud(
     mended(part, Forgetful(tokenizer, {}, "Die "), wishes)
     assert part.words == [found]
     assert part.flags == flags
+
+
+def test_a_number_that_no_piece_spells_is_put_between(
+    tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unspelled(_: Wishes, phrases: Sequence[str]) -> None:
+        raise SettingError(f"no piece spells {phrases}")
+
+    def without_numbers(parts: Sequence[Part], search: SearchConfig) -> None:
+        for part in parts:
+            part.words = [re.sub("[0-9]+", "", part.text).upper().strip() + " %d"]
+            part.found = [Hypothesis((), -1.0, -1.0, finished=True)]
+
+    monkeypatch.setattr(Wishes, "follow", unspelled)
+    part = Part("the cat of 2010")
+    without_numbers([part], Beam())
+    mend([part], Beam(), without_numbers, Wishes(tokenizer), Care(protect=True), Target("de", 500))
+    assert part.words == ["THE CAT OF 2010"]
+    assert part.flags == {PROTECTED, RETRIED}
+
+
+def test_what_was_put_together_as_wished_for_is_not_searched_for_anew(tokenizer: Tokenizer) -> None:
+    wishes, asked = Wishes(tokenizer), list[str]()
+
+    def turning(parts: Sequence[Part], search: SearchConfig) -> None:
+        for part in parts:
+            asked.append(part.text)
+            part.words = ["the dog " * 8 + "the dog" if "%s" not in part.text else "the cat"]
+            part.found = [Hypothesis((), -1.0, -1.0, finished=True)]
+
+    part = Part("the cat %s", wishes.of(Request("", never=("cat",))))
+    turning([part], Beam())
+    mend([part], Beam(), turning, wishes, Care(protect=True), Target("de", 500))
+    assert part.words == ["the dog " * 8 + "the dog %s"]
+    assert "repeats" in part.flags
+    assert asked.count("the cat %s") == 1

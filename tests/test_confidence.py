@@ -96,8 +96,7 @@ def test_a_translation_carries_it(folder: Path) -> None:
     assert [one.confidence for one in plain] == [None, None]
     found, blank = translator.translate_detailed(texts, confidence=True)
     assert blank.confidence is None
-    [pieces] = translator.tokenizer.encode_target([found.text])
-    mean = found.hypotheses[0].log_prob / len(pieces)
+    mean = found.hypotheses[0].log_prob / found.hypotheses[0].pieces
     assert found.confidence == pytest.approx(max(0.0, 90 + 10 * mean))
     *_, last = translator.partial("The house", confidence=True)
     assert last == found

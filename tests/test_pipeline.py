@@ -275,3 +275,43 @@ def test_who_has_left_is_not_translated_anew(
     assert second == alone
     first, second = asked(Request(losing, client=leaving), Request(ENGLISH[0]))
     assert (first.text, second) == ("", alone)
+
+
+def test_confidence_is_of_what_was_searched_for(translator: Translator) -> None:
+    quiet, loud = "The dog sleeps in the house.", "THE DOG SLEEPS IN THE HOUSE."
+    found = translator.translate_detailed([quiet, loud, "…"], "de", confidence=True)
+    assert found[0].text.upper() == found[1].text
+    assert found[0].confidence == pytest.approx(found[1].confidence)
+    kept = translator.translate_detailed([" "], "de", confidence=True)
+    assert kept[0].confidence is None
+    [candidate] = found[0].hypotheses[:1]
+    assert candidate.pieces == len(translator.tokenizer.encode_target([found[0].text])[0])
+    [mean] = translator.mean_log_probs(found[:1])
+    assert mean == candidate.log_prob / candidate.pieces
+
+
+def test_words_that_must_appear_are_looked_for_by_a_beam_where_samples_are_asked_for(
+    translator: Translator,
+) -> None:
+    for search in (Sample(count=2), MinimumBayesRisk(count=3)):
+        request = Request("The dog sleeps.", must=(("Köter",),))
+        [found] = translator.translate_detailed([request], "de", search=search)
+        assert "Köter" in found.text
+
+
+def test_a_tag_is_not_torn_where_a_text_is_cut(translator: Translator) -> None:
+    tag = '<img src="a.png" alt="A dog sleeps. A cat eats." title="My dog. My cat.">'
+    text = f"{tag} The cat is very hungry and wants to eat now. The dog sleeps in the garden."
+    [found] = translator.translate_detailed(
+        [text], "de", care=Care(protect=True), split_above=20, search=Greedy()
+    )
+    assert tag in found.text
+    assert {"protected", "split"} <= {*found.flags}
+
+
+def test_a_glossary_is_looked_over_before_anything_is_translated(translator: Translator) -> None:
+    translator.check_glossary(Glossary([Term("dog", ("Köter", "猫"))]))
+    with pytest.raises(
+        SettingError, match=r'the term "cat": "xxx.* has 201 characters and 200 are'
+    ):
+        translator.check_glossary(Glossary([Term("dog", ("y",)), Term("cat", ("x" * 201,))]))

@@ -17,6 +17,7 @@ from heedful.device import pick_device
 from heedful.errors import DataError, ModelError, SettingError
 from heedful.model_folder import LoadedModel, save_model
 from heedful.model_header import Languages
+from heedful.models.recurrent import RecurrentConfig
 from heedful.models.seq2seq import Memory
 from heedful.models.transformer import TransformerConfig
 from heedful.pipeline import MAX_ENCODED
@@ -354,3 +355,14 @@ def test_device_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pick_device("cuda:0") == torch.device("cuda:0")
     with pytest.raises(SettingError, match="1 GPU"):
         pick_device("cuda:1")
+
+
+def test_models_of_two_kinds_together_compute_in_what_is_for_both(tokenizer: Tokenizer) -> None:
+    sizes = tokenizer.source_size, tokenizer.target_size
+    kinds = (
+        TransformerConfig(d_model=16, d_ff=32, n_heads=1, encoder_layers=1, decoder_layers=1),
+        RecurrentConfig(d_model=16, encoder_layers=1, decoder_layers=1),
+    )
+    members = [LoadedModel(one.build(*sizes), tokenizer, Languages()) for one in kinds]
+    for order in (members, members[::-1]):
+        assert Translator(order, "cpu", "auto").precision == "float32"

@@ -83,6 +83,8 @@ class Part:
     """Whose terms the wish holds; where the text is cut, each piece is asked for its own."""
     client: Client = ANYONE
     """Who waits for it."""
+    settled: bool = False
+    """Put together as wished for: another search of the whole would not know of the wish."""
 
 
 Decode = Callable[[Sequence[Part], SearchConfig], None]
@@ -142,6 +144,9 @@ def _say_refused(part: Part) -> None:
 
 def _break_loops(parts: Sequence[Part], search: SearchConfig, decode: Decode) -> None:
     turning = [part for part in parts if _turns(part)]
+    for part in turning:
+        part.flags.update([REPEATS] if part.settled else [])
+    turning = [part for part in turning if not part.settled]
     if not turning:
         return
     before = [replace(part) for part in turning]
@@ -200,7 +205,8 @@ def _protect(
     forced = []
     for part in without:
         wish = _with_numbers(part, wishes, language)
-        if len(_protected(part.text)) <= MOST_FORCED and wish.need < most:
+        few = len(_protected(part.text)) <= MOST_FORCED
+        if wish is not None and few and wish.need < most:
             part.wish = wish
             forced.append(part)
     if forced:
@@ -247,7 +253,8 @@ def _forbid_foreign(
     having = [part for part in parts if _foreign(part, language)]
     for part in having:
         made_up = {span.text for span in _foreign(part, language)}
-        never = tuple(wishes.follow([text]) for text in sorted(made_up))
+        found = [wishes.followed(text) for text in sorted(made_up)]
+        never = [one for one in found if one is not None]
         part.wish = replace(part.wish, never=(*part.wish.never, *never))
     if having:
         decode(having, search)
@@ -260,14 +267,17 @@ def _forbid_foreign(
             _say_refused(part)
 
 
-def _with_numbers(part: Part, wishes: Wishes, language: str) -> Wish:
-    """Return the wish that the numbers of a part's text come again, as often as they are there."""
+def _with_numbers(part: Part, wishes: Wishes, language: str) -> Wish | None:
+    """Return the wish that the numbers of a part's text come again, as often as they are there.
+
+    None where the vocabulary can write no form of one.
+    """
     counts = Counter(span.text for span in _protected(part.text))
-    must = tuple(
-        tuple(wishes.follow([form] * times) for form in forms(text, language))
-        for text, times in counts.items()
-    )
-    return replace(part.wish, must=(*part.wish.must, *must))
+    must = []
+    for text, times in counts.items():
+        found = [wishes.followed(*[form] * times) for form in forms(text, language)]
+        must.append(tuple(one for one in found if one is not None))
+    return replace(part.wish, must=(*part.wish.must, *must)) if all(must) else None
 
 
 def _between(
@@ -299,6 +309,7 @@ def _between(
     waiting = iter(fragments)
     for part, pieces in zip(parts, cut, strict=True):
         text, log_prob, score, finished = "", 0.0, 0.0, True
+        tokens = list[int]()
         for piece in pieces:
             if piece.kept:
                 text += piece.text
@@ -306,14 +317,16 @@ def _between(
             one = next(waiting)
             text += _ended_alike(one.words[0], piece.text)
             found = one.found[0]
+            tokens += found.tokens
             log_prob, score = log_prob + found.log_prob, score + found.score
             finished = finished and found.finished
             part.flags |= one.flags - {TERMS}
         unopened = part.wish.opening is not None and pieces[0].kept
         if unopened or not wishes.granted(part.wish, text):
             _say_refused(part)
+        part.settled = part.wish != Wish()
         part.words, part.wish = [text.strip()], Wish()
-        part.found = [Hypothesis((), log_prob, score, finished)]
+        part.found = [Hypothesis(tuple(tokens), log_prob, score, finished)]
 
 
 def _fragment(text: str, part: Part, wishes: Wishes, *, first: bool) -> Part:

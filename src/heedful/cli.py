@@ -123,7 +123,7 @@ def _dispatch(words: list[str]) -> int:
         known = ["--help", "--version"] if what == "option" else [*COMMANDS]
         raise SettingError(f'unknown {what} "{name}"', fix=did_you_mean(name, known))
     command = import_module(f"heedful.commands.{name}")
-    if "-h" in rest or "--help" in rest:
+    if {"-h", "--help"} & {*_options_of(rest)}:
         from heedful.options import show_help
 
         show_help(name, command.Options, command.EXAMPLES)
@@ -140,11 +140,16 @@ def arguments(name: str, command: ModuleType, words: Sequence[str]) -> tuple[Any
     return (options, settings) if accepts else (options,)
 
 
+def _options_of(words: Sequence[str]) -> Sequence[str]:
+    """Return the words before a `--`: what stands behind it are texts."""
+    return words[: words.index("--")] if "--" in words else words
+
+
 def _take_debug(words: list[str]) -> bool:
     """Remove every `--debug` and tell whether there was one."""
-    before = len(words)
-    words[:] = [word for word in words if word != "--debug"]
-    return len(words) < before
+    before = [*_options_of(words)]
+    words[: len(before)] = [word for word in before if word != "--debug"]
+    return "--debug" in before
 
 
 def _fail(sentence: str, code: int, debug: bool) -> int:

@@ -27,7 +27,6 @@ from heedful.careful import (
 )
 from heedful.decode.alignment import Link, word_links
 from heedful.decode.engine import BATCH_TOKENS, Engine
-from heedful.errors import SettingError
 from heedful.models.architecture import Model
 from heedful.request import Request, Wishes
 from heedful.search import (
@@ -43,11 +42,12 @@ from heedful.text.casing import is_shouted, is_titled, shouted, unshouted, untit
 from heedful.text.chrf import expected_utility
 from heedful.text.copied import is_copied
 from heedful.text.mnemonic import returned, taken
-from heedful.text.segments import INSIDE, SPLIT, Segments, segment
+from heedful.text.protect import places
+from heedful.text.segments import INSIDE, SPLIT, Segments, nothing, segment
 from heedful.text.sentences import gap_after
 from heedful.text.spans import words
 from heedful.text.tokenizer import Tokenizer
-from heedful.translation import UNFINISHED, Candidate, Translation, begun, blank, grown, joined
+from heedful.translation import UNFINISHED, Translation, begun, blank, grown, joined
 
 if TYPE_CHECKING:
     from heedful.data.glossary import Glossary
@@ -232,7 +232,8 @@ class Pipeline:
             return len(self._ids(part, how.to, known)) if whole else longest + 1
 
         above = longest if request.must else how.split_above
-        segments = segment(text, size, split_above=above, longest=longest)
+        kept = places if how.care.protect else nothing
+        segments = segment(text, size, split_above=above, longest=longest, kept=kept)
         client = request.client
         parts = [Part(part, client=client) if part else None for part, _ in segments.parts]
         self._wish(request, [part for part in parts if part], how, glossary)
@@ -242,11 +243,6 @@ class Pipeline:
         self, request: Request, parts: Sequence[Part], how: How, glossary: "Glossary | None"
     ) -> None:
         """Tell the parts what must and must not stand in their translations."""
-        if request.must and isinstance(how.search, Sample | Alternatives):
-            raise SettingError(
-                f"words that must appear are looked for by a beam, not by {how.search.kind}",
-                fix="leave the words or --search.kind out",
-            )
         if not request.plain:
             wish = self.wishes.of(request)
             asked = [request.prefix, *(form for forms in request.must for form in forms)]
@@ -347,7 +343,7 @@ class Pipeline:
                 chains = grown(chains, texts, part.found, how.search.returned)
         if chains[0].unfinished:
             flags.add(UNFINISHED)
-        found = tuple(Candidate(_finished(x.text(), plan), x.score, x.log_prob) for x in chains)
+        found = tuple(chain.candidate(_finished(chain.text(), plan)) for chain in chains)
         if is_copied(plan.request.text, found[0].text):
             flags.add(COPIED)
         return Translation(

@@ -97,6 +97,12 @@ class Wishes:
                     raise SettingError(problem)
         return Wish(opening, self.musts(request.must), never)
 
+    def check(self, forms: Sequence[str]) -> None:
+        """Raise SettingError for words that could not be asked for; it costs far less than that."""
+        _check_short(forms)
+        for form in forms:
+            self._spelling.words(" ".join(form.split()))
+
     def musts(self, words: Iterable[Sequence[str]]) -> tuple[tuple[Automaton, ...], ...]:
         """Return what follows words of which one form each must appear.
 
@@ -109,6 +115,13 @@ class Wishes:
     def follow(self, phrases: Sequence[str]) -> Automaton:
         """Return what follows phrases that come one after another."""
         return self._automaton(tuple(" ".join(phrase.split()) for phrase in phrases))
+
+    def followed(self, *phrases: str) -> Automaton | None:
+        """Return the same; None where the vocabulary has no pieces for them."""
+        try:
+            return self.follow(phrases)
+        except SettingError:
+            return None
 
     def opening(self, prefix: str, *, closed: bool = False) -> Opening:
         """Return how a translation begins that begins with this text; see `Request.prefix`."""

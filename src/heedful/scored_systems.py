@@ -113,6 +113,8 @@ def system(name: str | None, how: How, test: Pairs, progress: Progress) -> Syste
         return System(name, _lines(Path(name), len(test.first)), language=how.to or "")
     name = BUNDLED if name is None else name
     translator = Translator.load(name, how.device, how.precision, how.fast)
+    if (glossary := how.options.get("glossary")) is not None:
+        translator.check_glossary(glossary)
     made = System(name, [""] * len(test.first), precision=translator.precision)
     tag = _direct(made, translator, how)
     made.tag = tag or ""

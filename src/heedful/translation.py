@@ -24,6 +24,8 @@ class Candidate(NamedTuple):
     score: float
     """What the search ranks by; of a beam, log_prob / length penalty plus that of coverage."""
     log_prob: float
+    pieces: int = 0
+    """Of how many pieces, ends included; 0 where nothing was searched for."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Translation:
     links: tuple[Link, ...] = ()
     """Which word of the source each word of the best translation looks at, if it was asked for."""
     confidence: float | None = None
-    """The chrF to expect of it, from 0 to 100, if it was asked for; None of a blank text."""
+    """The chrF to expect of it, from 0 to 100, if it was asked for; None of a text that is blank or
+    was kept as it is."""
 
 
 @lru_cache(64)
@@ -57,6 +60,7 @@ class Chain:
     unfinished: int
     score: float
     log_prob: float
+    pieces: int
     before: "Chain | None"
 
     def then(self, text: str, found: Hypothesis) -> "Chain":
@@ -66,6 +70,7 @@ class Chain:
             self.unfinished + (not found.finished),
             self.score + found.score,
             self.log_prob + found.log_prob,
+            self.pieces + found.pieces,
             self,
         )
 
@@ -78,10 +83,14 @@ class Chain:
             chain = chain.before
         return "".join(reversed(words))
 
+    def candidate(self, text: str) -> Candidate:
+        """Return what it says, in the words that are shown."""
+        return Candidate(text, self.score, self.log_prob, self.pieces)
+
 
 def begun() -> list[Chain]:
     """Return the chain of no part."""
-    return [Chain("", 0, 0.0, 0.0, None)]
+    return [Chain("", 0, 0.0, 0.0, 0, None)]
 
 
 def joined(

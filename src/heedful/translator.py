@@ -111,7 +111,8 @@ class Translator:
         self.device = torch.device(device)
         longest = min(member.model.config.max_length for member in members)
         self.limits = limits_of(first.tokenizer, longest)
-        self.precision = pick_precision(precision, first.model, self.device)
+        fitting = {pick_precision(precision, one.model, self.device) for one in members}
+        self.precision = fitting.pop() if len(fitting) == 1 else "float32"
         self.folder = folder
         self._engine = Engine(
             [member.model for member in members],
@@ -147,6 +148,14 @@ class Translator:
             check_alike(first, other, str(path))
         shortlist = shortlist_of(folder, first.tokenizer) if fast else None
         return cls([first, *others], chosen, precision, shortlist, folder)
+
+    def check_glossary(self, glossary: "Glossary") -> None:
+        """Raise SettingError for the first term that the model could not be asked for."""
+        for term in glossary:
+            try:
+                self._pipeline.wishes.check(term.targets)
+            except SettingError as error:
+                raise error.said_of(f'the term "{term.source}"') from None
 
     def settle(self) -> None:
         """Let everything from now on be translated the same way, where there are two.
@@ -236,8 +245,7 @@ class Translator:
     def mean_log_probs(self, translations: Sequence[Translation]) -> list[float]:
         """Return the natural logarithm of a piece's probability, the mean over each best one."""
         best = [translation.hypotheses[0] for translation in translations]
-        pieces = self.tokenizer.encode_target([one.text for one in best])
-        return [one.log_prob / len(ids) for one, ids in zip(best, pieces, strict=True)]
+        return [one.log_prob / max(one.pieces, 1) for one in best]
 
     def _curve(self, to: str | None, from_: str | None) -> Calibration:
         """Return the calibration; raises SettingError where there is none."""
@@ -251,7 +259,7 @@ class Translator:
         return found
 
     def _judged(self, translation: Translation, curve: Calibration) -> Translation:
-        if not translation.text.strip():
+        if not translation.hypotheses[0].pieces:
             return translation
         [expected] = curve(self.mean_log_probs([translation])).tolist()
         return replace(translation, confidence=expected)

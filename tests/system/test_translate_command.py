@@ -158,6 +158,24 @@ def test_the_input_is_not_written_over(
     assert [path.read_text("utf-8") for path in tmp_path.iterdir()] == ["The house\n"]
 
 
+def test_a_glossary_is_looked_over_as_a_whole(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terms, target = tmp_path / "terms.tsv", tmp_path / "a.de"
+    terms.write_text(f"house\tHaus\nstation\t{'x' * 201}\n", "utf-8")
+    words = ["--model", model, "--glossary", str(terms), "The house", "-o", str(target)]
+    assert 'heed: the term "station": "xxx' in refused(words, capsys)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("text", ["--help", "-h", "--debug"])
+def test_what_stands_behind_two_dashes_is_a_text(
+    model: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["translate", "--model", model, "--json", "--quiet", "--", text]) == 0
+    assert json.loads(capsys.readouterr().out)["source"] == text
+
+
 @pytest.mark.parametrize("option", ["--prefix", "--must", "--never"])
 def test_words_that_are_not_utf8_are_refused(
     model: str, option: str, capsys: pytest.CaptureFixture[str]
@@ -184,7 +202,7 @@ def test_json_and_n_best(model: str, capsys: pytest.CaptureFixture[str]) -> None
         assert (record["source"], record["translation"]) == (truth.source, truth.text)
         assert record["flags"] == list(truth.flags)
         for shown, hypothesis in zip(record["hypotheses"], truth.hypotheses, strict=True):
-            assert list(shown) == ["text", "score", "log_prob"]
+            assert list(shown) == ["text", "score", "log_prob", "pieces"]
             assert shown["text"] == hypothesis.text
             assert shown["score"] == pytest.approx(hypothesis.score, abs=1e-4)
             assert shown["log_prob"] == pytest.approx(hypothesis.log_prob, abs=1e-4)

@@ -22,6 +22,8 @@ labels = st.text(st.sampled_from("_~&aBé 猫%s.")) | st.text()
         ("E&xit", "Exit", "&"),
         ("Page si_ze", "Page size", "_"),
         ("Über _uns", "Über uns", "_"),
+        ("1. Which _names do you want?", "1. Which names do you want?", "_"),
+        ("~Half an hour. Or more.", "Half an hour. Or more.", "~"),
     ],
 )
 def test_a_mark_is_taken(text: str, bare: str, mark: str) -> None:
@@ -37,7 +39,13 @@ WITHOUT += [
     "see http://x.org/_a",
     "%(_name)s",
 ]
-WITHOUT += ["plain", ""]
+WITHOUT += [
+    "plain",
+    "",
+    "It took ~half an hour.",
+    "Noon. It took ~half an hour",
+    "A. Research &dev",
+]
 
 
 @pytest.mark.parametrize("text", WITHOUT)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heedful.text.protect import places, spans
 from heedful.text.segments import INSIDE, SPLIT, segment, split_inside
 
 letters = st.sampled_from([*"abcABC.,;!?…\"'()-", " ", "\n", "\t", "\r", "\u00a0", "。", "猫", "é"])
@@ -69,3 +70,21 @@ def test_a_megabyte_takes_linear_work() -> None:
         parts = segment(text.strip(), lambda part: 501 - fits(part), split_above=1, longest=500)
         assert "".join(part + gap for part, gap in parts.parts) == text.strip()
         assert measured < 20 * 1_000_000
+
+
+@pytest.mark.parametrize("longest", [99, 20, 12, 5])
+def test_what_is_kept_is_cut_only_where_it_is_too_long_by_itself(longest: int) -> None:
+    text = 'A dog sees <img alt="A. B, c"> here. The cat, <b>, and 1,234 mice sleep.'
+    found = segment(text, len, split_above=9, longest=longest, kept=places)
+    assert "".join(part + gap for part, gap in found.parts) == text
+    assert all(len(part) <= longest for part, _ in found.parts)
+    whole = [span.text for part, _ in found.parts for span in spans(part)]
+    for span in spans(text):
+        assert span.text in whole or len(span.text) > longest
+
+
+@given(text=texts.map(lambda one: f"{one}<a b='c. d'>{one}%s"), longest=st.integers(1, 40))
+def test_joined_they_are_the_text_whatever_is_kept(text: str, longest: int) -> None:
+    found = segment(text, len, split_above=9, longest=longest, kept=places)
+    assert "".join(part + gap for part, gap in found.parts) == text
+    assert all(len(part) <= longest for part, _ in found.parts)

@@ -71,3 +71,27 @@ def test_shares_are_counted_in_bytes(tokenizer: Tokenizer, text: str) -> None:
         found = piece_shares(tokenizer.target_pieces(ids), text, spans)
         np.testing.assert_allclose(found[:-1], by_bytes(text, ends, spans))
         assert not found[-1].any()
+
+
+def test_nothing_need_stand_behind_the_pieces() -> None:
+    assert piece_shares(["▁The", "▁cat"], "The cat", words("The cat"), 0, 0).tolist() == [
+        [1.0, 0.0],
+        [0.0, 1.0],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        (["tran@@", "s@@", "lation", "works"], "translation works"),
+        (["a@@", "b", "c"], "ab c"),
+        (["<unk>", "tran@@", "s"], "猫 trans"),
+    ],
+)
+def test_pieces_of_subword_nmt_belong_to_their_words(pieces: list[str], text: str) -> None:
+    found = piece_shares([*pieces, "</s>"], text, words(text))
+    word, expected = 0, []
+    for piece in pieces:
+        expected.append([float(number == word) for number in range(len(words(text)))])
+        word += not piece.endswith("@@")
+    assert found[:-1].tolist() == expected

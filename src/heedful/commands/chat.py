@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from heedful.errors import DataError, SettingError, did_you_mean
+from heedful.errors import DataError, ModelError, SettingError, did_you_mean
 from heedful.text.terminal import visible
 from heedful.writing_options import WritingOptions, check_writing, drawing_of, stops_of
 
@@ -136,10 +136,10 @@ def _take(
             _command(talk, line, where)
         else:
             _answer(options, talk, search, line[line.startswith("//") :], where, typing=typing)
-    except DataError as error:
+    except (DataError, ModelError) as error:
         if not typing:
             raise
-        print(f"heed: {error.problem}; {error.fix}", file=sys.stderr)
+        print(f"heed: {error.problem}{f'; {error.fix}' if error.fix else ''}", file=sys.stderr)
 
 
 def _command(talk: "Conversation", line: str, where: str) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 heed generate --model gpt2 -p "Once upon a time"
 heed generate --model gpt2 -p "Once upon a time" --temperature 0.8 --top-p 0.95 --seed 7
-heed generate --model gpt2 -p "Q: Where is Paris?\\nA:" --max-new 40 --stop "\\n" --stop "Q:"
+heed generate --model gpt2 -p "Q: Where is Paris? A:" --max-new 40 --stop "\\n" --stop "Q:"
 heed generate --model gpt2 -i prompts.txt -o texts.txt
 heed generate --model gpt2 -p "The cat" -n 5 --json
 """

@@ -166,7 +166,7 @@ def _translate(
     from heedful.translated_line import summary, written
 
     translator = _translator(options)
-    given = _asked_for(options, search)
+    given = _asked_for(options, search, translator)
     typing = lines is not None and lines.isatty()
     if typing and not options.quiet:
         print("Type a line and press Enter; Ctrl-D ends.", file=sys.stderr)
@@ -234,12 +234,13 @@ def _is_document(options: Options, search: "SearchConfig") -> bool:
         return False
     given = {f"--{name}": getattr(options, name) for name in _OF_LINES}
     job.refuse({**given, "--nbest": search.returned > 1})
+    translator = _translator(options)
     job.run(
-        _translator(options),
+        translator,
         options.to,
         options.from_,
         lambda text: _request(text, options),
-        _asked_for(options, search),
+        _asked_for(options, search, translator),
         quiet=options.quiet,
     )
     return True
@@ -249,7 +250,7 @@ _OF_LINES = ("resume", "json", "alignments", "confidence", "live")
 """Options that no document has."""
 
 
-def _asked_for(options: Options, search: "SearchConfig") -> "Asked":
+def _asked_for(options: Options, search: "SearchConfig", translator: "Translator") -> "Asked":
     """Return how to translate."""
     from heedful.translator import Care
 
@@ -260,6 +261,7 @@ def _asked_for(options: Options, search: "SearchConfig") -> "Asked":
         from heedful.data.glossary import Glossary
 
         given["glossary"] = Glossary.load(options.glossary)
+        translator.check_glossary(given["glossary"])
     if options.split_above is not None:
         given["split_above"] = options.split_above
     if options.batch_tokens is not None:

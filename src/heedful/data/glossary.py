@@ -63,6 +63,9 @@ class Glossary:
     def __len__(self) -> int:
         return len(self._terms)
 
+    def __iter__(self) -> Iterator[Term]:
+        return iter(self._terms.values())
+
     @classmethod
     def load(cls, path: Path) -> "Glossary":
         """Read lines of `source<TAB>target`, or `source<TAB>target|another form|...`.

@@ -27,11 +27,10 @@ def tokens(translator: Translator, text: str, to: str | None) -> dict[str, Any]:
     """
     read = text.strip()
     side = source_side(translator.tokenizer, read, to)
-    tags = translator.tokenizer.around[0]
     found = side_of(side)
     controls = len(CONTROL) + len(translator.tokenizer.languages) * translator.tokenizer.shared
     raw = (" " + read).encode()
-    edges = _edges(side, tags)
+    edges = _edges(side, *translator.tokenizer.around)
     begun = [0, *accumulate((byte & 0xC0) != 0x80 for byte in raw)]  # characters before each byte
     begun.append(begun[-1] + 1)
     for number, piece in enumerate(found["pieces"]):
@@ -66,7 +65,7 @@ def tokens_of_prompt(writer: Writer, text: str) -> dict[str, Any]:
     return {"text": text, "normalised": read, "to": None, **found | {"text": text}}
 
 
-def _edges(side: Side, tags: int) -> list[int]:
+def _edges(side: Side, before: int, behind: int) -> list[int]:
     """Return where each piece begins in the bytes of a space and the text, and the last ends."""
-    inner = piece_edges(side.tokens[tags:-1], side.text)
-    return [*([0] * tags), *inner, inner[-1]]
+    inner = piece_edges(side.tokens[before : len(side.tokens) - behind], side.text)
+    return [*([0] * before), *inner, *([inner[-1]] * behind)]

@@ -96,6 +96,11 @@ class Hypothesis:
     finished: bool
     """False if the maximum length came before `</s>`."""
 
+    @property
+    def pieces(self) -> int:
+        """How many pieces `log_prob` is of; none of what stands for a text that was not read."""
+        return len(self.tokens) + self.finished if self.log_prob else 0
+
 
 @dataclass(frozen=True)
 class Limits:

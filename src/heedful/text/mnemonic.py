@@ -18,6 +18,7 @@ _BEFORE_WORD = re.compile(r"(?<!\S)[~&_](?=[^\W\d_])")
 # Debian's, which have no marks, 9 are taken for such.
 _IN_WORD = re.compile(r"(?<=[^\W\d_])[~&_](?=[a-zß-ÿ])")
 _LABEL = re.compile(r"[A-ZÀ-Þ](?:\S*\s+){0,4}\S*(?:[^\s.!?]|\.\.\.)")
+_SENTENCE = re.compile(r"(?<!\.\.)\.$|(?<!^\d)[.!?]\s+[A-ZÀ-Þ]")
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -26,10 +27,14 @@ def taken(text: str) -> tuple[str, str | None]:
 
     >>> taken("_Password:"), taken("E~xit"), taken("snake_case"), taken("_a and _b")
     (('Password:', '_'), ('Exit', '~'), ('snake_case', None), ('_a and _b', None))
+    >>> taken("We met at noon. It took ~half an hour.")[1] is None
+    True
     """
     if len(_SIGN.findall(text)) != 1:
         return text, None
     found = _BEFORE_WORD.search(text)
+    if found is not None and found.start() and _SENTENCE.search(text):
+        return text, None  # "It took ~half an hour."
     if found is None and _LABEL.fullmatch(text):
         found = _IN_WORD.search(text)
     if found is None or any(span.start <= found.start() < span.end for span in spans(text)):

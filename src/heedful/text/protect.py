@@ -5,7 +5,7 @@ goes out. The spellings of placeholders are those met in the catalogues of Libre
 Debian. Called by the translator and by the checks of `heed evaluate`.
 """
 
-__all__ = ["KINDS", "Span", "added", "free_text", "lost", "parts", "spans"]
+__all__ = ["KINDS", "Span", "added", "free_text", "lost", "parts", "places", "spans"]
 
 import re
 from collections import Counter, defaultdict
@@ -114,6 +114,11 @@ def spans(text: str) -> list[Span]:
      ('www.x.org/a', 'url')]
     """
     return list(_each(text)) if _SIGNS.search(text) else []
+
+
+def places(text: str) -> list[tuple[int, int]]:
+    """Return where each span begins and ends."""
+    return [(span.start, span.end) for span in spans(text)]
 
 
 def parts(text: str) -> list[tuple[str, bool]]:

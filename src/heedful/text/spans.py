@@ -18,6 +18,7 @@ _SCRIPTS_WITHOUT_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\
 _WORD = re.compile(rf"[{_SCRIPTS_WITHOUT_SPACES}]|[^\W{_SCRIPTS_WITHOUT_SPACES}]+(?:['’-]\w+)*|\S")
 _SPACED = re.compile(r"\S+")
 _UNKNOWN = "<unk>"
+_GOES_ON = "@@"
 _PART = re.compile(r"<0x[89A-F][0-9A-F]>|.", re.DOTALL)
 
 
@@ -67,9 +68,10 @@ def piece_shares(
     >>> piece_shares(["▁The", "▁ca", "t", "</s>"], "The cat", words("The cat")).tolist()
     [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 0.0]]
     """
-    edges = piece_edges(pieces[skip:-last], text)
+    end = len(pieces) - last
+    edges = piece_edges(pieces[skip:end], text)
     found = np.zeros((len(pieces), len(spans)))
-    found[skip:-last] = shares(list(pairwise(edges)), spans)
+    found[skip:end] = shares(list(pairwise(edges)), spans)
     return found
 
 
@@ -95,12 +97,24 @@ def piece_edges(pieces: Sequence[str], text: str) -> list[int]:
 
     >>> piece_edges(["▁The", "▁ca", "t"], "The cat")
     [0, 4, 7, 8]
+    >>> piece_edges(["The", "ca@@", "t"], "The cat")
+    [0, 4, 7, 8]
     """
+    pieces = _beginning(pieces)
     raw = (" " + text).encode()
     edges = [0]
     for piece in pieces:
         edges.append(edges[-1] + _n_bytes(piece, raw, edges[-1]))
     return edges if edges[-1] == len(raw) or not pieces else _found_again(pieces, raw)
+
+
+def _beginning(pieces: Sequence[str]) -> Sequence[str]:
+    """Return pieces of subword-nmt with the marks of SentencePiece; others as they are."""
+    if "▁" in "".join(pieces) or not any(piece.endswith(_GOES_ON) for piece in pieces):
+        return pieces
+    inside = [False, *(piece.endswith(_GOES_ON) for piece in pieces)]
+    bare = [piece.removesuffix(_GOES_ON) for piece in pieces]
+    return [one if goes_on else f"▁{one}" for one, goes_on in zip(bare, inside, strict=False)]
 
 
 def _found_again(pieces: Sequence[str], raw: bytes) -> list[int]:
@@ -114,7 +128,7 @@ def _found_again(pieces: Sequence[str], raw: bytes) -> list[int]:
     edges, end = [0], 0
     for piece in pieces:
         written = piece.replace("▁", " ").encode()
-        place = raw.find(written, end) if piece != _UNKNOWN else -1
+        place = raw.find(written, end) if piece.removeprefix("▁") != _UNKNOWN else -1
         if place >= 0:
             edges[-1], end = place, place + len(written)
         edges.append(end)
