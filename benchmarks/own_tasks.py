@@ -90,8 +90,8 @@ def measure(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     missing = [
         (task, model, seed)
         for seed in range(1, options.seeds + 1)
-        for task in TASKS
         for model in MODELS
+        for task in TASKS
         if (task, model, seed) not in done
     ]
     pool = ThreadPoolExecutor(options.jobs)

@@ -15,6 +15,7 @@ docs/parsing.md by tools/parsing_table.py.
 import argparse
 import hashlib
 import json
+import os
 import runpy
 import time
 from pathlib import Path
@@ -104,7 +105,9 @@ def write_data(
         kept = [tree for tree in trees if tuple(tree.words) not in known]
         described[name] = {"trees": len(kept), "in_a_test_set": len(trees) - len(kept)}
         lines += [bracketed(tree) for tree in kept]
-    (runs / "train.trees").write_text("\n".join(lines) + "\n", "utf-8")
+    made = runs / f"train.{os.getpid()}.trees"  # another process may be reading train.trees
+    made.write_text("\n".join(lines) + "\n", "utf-8")
+    made.replace(runs / "train.trees")
     tests = {name: trees[:most] for name, trees in tests.items()}
     return described, tests
 

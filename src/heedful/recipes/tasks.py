@@ -37,12 +37,12 @@ def g2p() -> RunConfig:
         ),
         schedule=Linear(warmup_steps=250, peak=2e-3),
         training=TrainingConfig(
-            max_steps=2500,
-            batch_tokens=8000,
+            max_steps=5000,
+            batch_tokens=2500,
             clip_norm=1.0,
-            validate_every=500,
+            validate_every=1000,
             bleu_sentences=0,
-            save_every=100,
+            save_every=200,
             average_last=5,
         ),
     )
