@@ -59,7 +59,7 @@ def labelled_rows(
         fix = "let all files have the same columns, or name them with --columns"
         raise DataError("some rows are one text and some are two", where=where, fix=fix)
     if not data.dev and data.held_out:
-        examples, dev = _held_out(examples, data.held_out, seed)
+        examples, dev = _held_out(examples, data, seed)
     labels = () if data.numbers else _labels(examples, " ".join(data.train))
     if labels:
         said += _balance(examples, labels)
@@ -95,11 +95,21 @@ def _examples(paths: Sequence[str], data: ReadingData, said: list[str]) -> list[
     return found
 
 
-def _held_out(examples: list[Placed], share: float, seed: int) -> tuple[list[Placed], list[Placed]]:
-    """Return what is learnt from and what is held out; the same texts are never in both."""
+def _held_out(
+    examples: list[Placed], data: ReadingData, seed: int
+) -> tuple[list[Placed], list[Placed]]:
+    """Return what is learnt from and what is held out; the same texts are never in both.
+
+    A label all of whose rows are drawn keeps one of them to be learnt from.
+    """
     order = np.random.default_rng([seed, 0]).permutation(len(examples)).tolist()
-    count = min(round(share * len(examples)), len(examples) - 1)
+    count = min(round(data.held_out * len(examples)), len(examples) - 1)
     apart = {examples[place][1][:2] for place in order[:count]}
+    learnt = {one.label for _, one in examples if one[:2] not in apart}
+    for _, one in [] if data.numbers else examples:
+        if one.label not in learnt:
+            apart.discard(one[:2])
+            learnt.add(one.label)
     kept = [one for one in examples if one[1][:2] not in apart]
     if not kept:
         return examples, []

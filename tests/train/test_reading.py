@@ -13,7 +13,9 @@ import torch
 from safetensors.torch import load_file
 
 from heedful.cli import main
+from heedful.data.examples import ReadingData
 from heedful.interop.encoders import open_reader
+from heedful.reading_data import labelled_rows
 from heedful.train.loop import Trainer
 from heedful.train.settings import RowTraining
 from tests.interop.readers import make_reader
@@ -264,6 +266,16 @@ def test_what_there_is_to_say_of_the_data(folder: Path, capsys: pytest.CaptureFi
     assert "skewed.tsv: 1 bad row left out, the first skewed.tsv:11: the row has 1 of" in err
     assert "4 of 10 rows to learn from lost their ends: --training.max-pieces is 10" in err
     assert "the dev set has 15 rows" in err
+
+
+@pytest.mark.parametrize(("labels", "held"), [(90, 4), (100, 0)])
+def test_no_label_is_held_out_with_all_its_rows(labels: int, held: int, folder: Path) -> None:
+    table = Path("rare.tsv")
+    table.write_text("".join(f"text number {n}\tlabel{n % labels}\n" for n in range(100)), "utf-8")
+    vocabulary = open_reader(Path("bert")).vocabulary
+    found = labelled_rows(ReadingData(train=(str(table),)), vocabulary, 32, 1, folder)
+    assert len(found.labels) == labels
+    assert len(found.dev or ()) == held
 
 
 @pytest.mark.parametrize(
