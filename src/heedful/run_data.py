@@ -217,7 +217,8 @@ def _tests(data: DataConfig, corpora: list[Corpus], general: TestSets) -> set[st
         return set()
     held = (corpus.pairs(split) for corpus in corpora for split in _HELD)
     sides = 2 if data.both_directions else 1
-    return {text for pair in chain(*held, *(each for _, each in general)) for text in pair[:sides]}
+    every = chain(*held, *(each for _, each in general))
+    return {text.strip() for pair in every for text in pair[:sides]}
 
 
 def _mixed(
@@ -238,7 +239,7 @@ def _mixed(
     sides = 2 if data.both_directions else 1
     size, most = texts.size("train"), corpus.size("train")
     some = list(spread(texts.pairs("train"), size, most))
-    free = [pair for pair in some if tests.isdisjoint(pair[:sides])]
+    free = [pair for pair in some if tests.isdisjoint(text.strip() for text in pair[:sides])]
     progress.say(
         f"{where}: {len(free):,} of {size:,} rows are learnt too, "
         f"{len(some) - len(free):,} left out because a test has them"

@@ -199,10 +199,13 @@ def test_what_is_left_out_of_a_general_set_is_told(domain: Path, tmp_path: Path)
 def test_a_mix_of_test_sentences_alone(
     begun: Callable[[bool], Path], domain: Path, general: Path, tmp_path: Path
 ) -> None:
-    more = {"mix": (str(general),), "general": (str(general),)}
-    config = merged(config_of(begun(False), domain, **more), SHORT)
-    with pytest.raises(DataError, match=r"--mix .*pairs.tsv: no row is left to learn"):
-        train(config, tmp_path / "run", QUIET)
+    """White space at the ends of a sentence makes no other sentence of it."""
+    spaced = tmp_path / "spaced.tsv"
+    spaced.write_text(general.read_text("utf-8").replace("\t", " \t"), "utf-8")
+    for more in ({"general": (str(general),)}, {"test": (str(spaced),)}):
+        config = merged(config_of(begun(False), domain, mix=(str(general),), **more), SHORT)
+        with pytest.raises(DataError, match=r"--mix .*pairs.tsv: no row is left to learn"):
+            train(config, tmp_path / "run", QUIET)
 
 
 def test_what_is_mixed_no_more_is_gone(
