@@ -50,7 +50,8 @@ def card(
         f"- weights: {weights}",
     ]
     if dev is not None:
-        bleu = "" if dev.bleu is None else f", BLEU {dev.bleu:.1f} (greedy, part of the dev set)"
+        part = "part of the dev set" + ", mean of the directions" * data.both_directions
+        bleu = "" if dev.bleu is None else f", BLEU {dev.bleu:.1f} (greedy, {part})"
         lines.append(f"- dev set: loss {dev.loss:.3f}, perplexity {dev.perplexity:.2f}{bleu}")
     lines += [f"- {note}" for note in notes]
     lines += [

@@ -6,6 +6,9 @@ Settings, data and a model come in, a function that measures goes out; `heedful.
 __all__ = ["validation"]
 
 from collections.abc import Callable
+from itertools import chain
+from statistics import fmean
+from typing import NamedTuple
 
 import torch
 
@@ -16,7 +19,9 @@ from heedful.data.evenly import evenly
 from heedful.data.store import TokenStore
 from heedful.decode.engine import decode
 from heedful.models.architecture import Model
+from heedful.run_data import directions
 from heedful.search import Greedy
+from heedful.text.framing import parted
 from heedful.text.tokenizer import Tokenizer
 from heedful.train.loop import Validation
 from heedful.train.precision import autocast
@@ -36,6 +41,7 @@ def validation(
     tokens = max(config.training.sized_batch_tokens, config.training.max_pieces)
     plan = BatchPlan(store, tokens, 0)
     batches = [plan.batch(rows) for rows in plan.epoch(0)]
+    asked = _asked(config, tokenizer, store)
 
     def validate() -> Validation:
         model.eval()
@@ -46,30 +52,78 @@ def validation(
         with torch.inference_mode(), autocast(config.training.precision, device):
             losses = [config.objective.loss(model, batch.to(device)) for batch in batches]
         mean = sum(float(loss.nll) for loss in losses) / sum(loss.tokens for loss in losses)
-        found = _dev_translations(config, tokenizer, model, store, device)
-        bleu = _dev_bleu(config, *found) if found[0] else None
-        return Validation.of(mean, bleu, tuple(found[0]))
+        found = _dev_translations(tokenizer, model, store, asked, device)
+        return Validation.of(mean, _mean_bleu(found), tuple(chain(*(one.texts for one in found))))
 
     return validate
 
 
+class _Asked(NamedTuple):
+    """Rows of the dev set that are translated in one direction, and the language they become."""
+
+    language: str
+    rows: list[int]
+
+
+class _Translated(NamedTuple):
+    """What they have become, and what they should."""
+
+    language: str
+    texts: list[str]
+    references: list[str]
+
+
+def _asked(config: RunConfig, tokenizer: Tokenizer, store: TokenStore) -> list[_Asked]:
+    """Return as many rows of each direction, evenly spread over it.
+
+    The marks around a source tell its direction: of a corpus learnt both ways the rows of the two
+    take turns in the store.
+    """
+    data, most = config.data, config.training.bleu_sentences
+    if not most:
+        return []
+    languages = {}
+    for _, to in chain(*(directions(one, tokenizer) for one in data.of_languages().values())):
+        before, behind = tokenizer.marks(to)
+        languages[*before, *behind] = parted(to)[1] or data.target_language
+    start, end = len(tokenizer.framing.before), len(tokenizer.framing.behind)
+    rows: dict[tuple[int, ...], list[int]] = {}
+    for row in range(len(store)):
+        ids = store.source(row).tolist()
+        rows.setdefault((*ids[:start], *ids[len(ids) - end :]), []).append(row)
+    each = max(1, most // len(rows))
+    return [
+        _Asked(languages[marks], [some[at] for at in evenly(len(some), each)])
+        for marks, some in rows.items()
+    ]
+
+
 def _dev_translations(
-    config: RunConfig,
     tokenizer: Tokenizer,
     model: Model,
     store: TokenStore,
+    asked: list[_Asked],
     device: torch.device,
-) -> tuple[list[str], list[str]]:
-    """Return greedy translations of evenly spread rows of the dev set, and their references."""
-    rows = evenly(len(store), config.training.bleu_sentences)
-    sources = [store.source(row).tolist() for row in rows]
+) -> list[_Translated]:
+    """Return greedy translations of each direction, and their references."""
+    sources = [store.source(row).tolist() for one in asked for row in one.rows]
     limits = limits_of(tokenizer, model.config.max_length)
-    found = decode(model, sources, Greedy(), limits=limits, device=device) if rows else []
-    hypotheses = tokenizer.decode_target([best[0].tokens for best in found])
-    return hypotheses, tokenizer.decode_target([store.target(row).tolist() for row in rows])
+    best = iter(decode(model, sources, Greedy(), limits=limits, device=device) if sources else [])
+    return [
+        _Translated(
+            one.language,
+            tokenizer.decode_target([next(best)[0].tokens for _ in one.rows]),
+            tokenizer.decode_target([store.target(row).tolist() for row in one.rows]),
+        )
+        for one in asked
+    ]
 
 
-def _dev_bleu(config: RunConfig, hypotheses: list[str], references: list[str]) -> float:
-    """Return sacreBLEU."""
-    language = config.data.target_language
-    return evaluate.score(hypotheses, references, language=language, resamples=0).bleu.value
+def _mean_bleu(found: list[_Translated]) -> float | None:
+    """Return the mean of the directions' sacreBLEU; None where nothing was translated."""
+    if not found:
+        return None
+    return fmean(
+        evaluate.score(one.texts, one.references, language=one.language, resamples=0).bleu.value
+        for one in found
+    )

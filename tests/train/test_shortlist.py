@@ -99,13 +99,15 @@ def test_a_tag_lists_what_is_frequent_in_its_language(tmp_path: Path) -> None:
         assert wanted <= candidates(shortlist, tokenizer, target, "en")
 
 
-def test_rows_are_evenly_spread(tmp_path: Path) -> None:
-    store = store_of(tmp_path / "s", tokenizer_of())
-    some = [(source.tolist(), target.tolist()) for source, target in rows_of(store, 5)]
-    assert some == [
-        (store.source(row).tolist(), store.target(row).tolist()[:-1]) for row in (0, 5, 10, 15, 20)
-    ]
-    assert len(list(rows_of(store, 1000))) == len(store)
+def test_rows_are_scattered_over_both_directions(tmp_path: Path) -> None:
+    """The two take turns, so that every second row would be of one direction alone."""
+    tokenizer = tokenizer_of(languages=("en", "de"))
+    store = store_of(tmp_path / "s", tokenizer)
+    every = [store.source(row).tolist() for row in range(len(store))]
+    some = [source.tolist() for source, _ in rows_of(store, len(store) // 2)]
+    assert all(one in every[2 * at : 2 * at + 2] for at, one in enumerate(some))
+    assert {source[0] for source in some} == {source[0] for source in every}
+    assert [source.tolist() for source, _ in rows_of(store, 1000)] == every
 
 
 def test_what_is_said(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from heedful.progress import Progress
 
 
 class Validation(NamedTuple):
-    """Loss on the dev set, in nats a piece, and BLEU of its first sentences (None: not asked)."""
+    """Loss on the dev set, in nats a piece, and BLEU of some of its sentences (None: not asked)."""
 
     loss: float
     perplexity: float

@@ -69,7 +69,8 @@ class TrainingConfig(LoopConfig):
     """Rank of additions that are learnt in place of the matrices themselves, such as 16, of a model
     that the training began with (LoRA); 0: all weights are learnt."""
     bleu_sentences: int = Field(200, ge=0)
-    """Sentences of the dev set translated greedily at each validation; 0 for none."""
+    """Sentences of the dev set translated greedily at each validation, as many in each direction;
+    the BLEU told is the directions' mean. 0 for none."""
 
     @property
     def sized_batch_tokens(self) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heedful.data import lexicon
-from heedful.data.evenly import evenly
+from heedful.data.evenly import scattered
 from heedful.data.lexicon import Row
 from heedful.data.store import TokenStore
 from heedful.decode.shortlist import Shortlist
@@ -31,7 +31,7 @@ ALWAYS = 200
 """Most frequent target pieces, candidates of every sentence."""
 
 MOST_ROWS = 1_000_000
-"""Rows learnt from, evenly spread over the store."""
+"""Rows learnt from, scattered over the store."""
 
 
 def learn(
@@ -73,8 +73,8 @@ def _copies(tokenizer: Tokenizer) -> NDArray[np.int32]:
 
 
 def rows_of(store: TokenStore, most: int = MOST_ROWS) -> Iterator[Row]:
-    """Yield at most so many rows, evenly spread: source ids, and target ids without `</s>`."""
-    for row in evenly(len(store), most):
+    """Yield at most so many rows, scattered: source ids, and target ids without `</s>`."""
+    for row in scattered(len(store), most):
         yield store.source(row), store.target(row)[:-1]
 
 
