@@ -1,6 +1,7 @@
 """How large a batch fits: by trial on a GPU, by counting on a CPU; which errors mean memory."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -70,6 +71,18 @@ def test_trying_leaves_random_numbers_alone(make: Callable[..., Trainer]) -> Non
 
 def test_free_memory_is_a_number_of_bytes() -> None:
     assert 10**7 < memory._free_memory() < 10**14
+
+
+def test_files_read_in_a_container_take_no_memory_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system gives up its copies of them before it refuses a program anything."""
+    told = {"max": "9000000\n", "current": "8000000\n", "stat": "anon 1000000\n"}
+    told["stat"] += "inactive_file 6000000\nactive_file 500000\n"
+    for name, text in told.items():
+        (tmp_path / f"memory.{name}").write_text(text)
+    monkeypatch.setattr(memory, "_CONTAINER", tmp_path)
+    assert memory._free_memory() == 7_500_000
 
 
 @pytest.mark.parametrize(

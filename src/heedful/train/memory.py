@@ -25,7 +25,8 @@ _PEAK = 4
 """Bytes of memory a step takes for each byte it keeps: gradients, gaps between blocks."""
 _SAFE = 0.9
 """Share of the largest batch tried that is taken: other batches have other shapes."""
-
+_CONTAINER = Path("/sys/fs/cgroup")
+"""Where the system says how much memory a container may have, and has."""
 
 _WORDS = (
     "can't allocate memory",
@@ -120,7 +121,14 @@ def _free_memory() -> int:
     if meminfo.exists():
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
         free = int(lines["MemAvailable"].split()[0]) * 1024
-    limit, used = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current"))
+    limit, used = _CONTAINER / "memory.max", _CONTAINER / "memory.current"
     if limit.exists() and used.exists() and (most := limit.read_text().strip()) != "max":
-        free = min(free, int(most) - int(used.read_text()))
+        free = min(free, int(most) - int(used.read_text()) + _files_kept())
     return max(free, 0)
+
+
+def _files_kept() -> int:
+    """Return the bytes of files that a container has in memory while nothing else needs it."""
+    told = _CONTAINER / "memory.stat"
+    kinds = dict(line.split() for line in told.read_text().splitlines()) if told.exists() else {}
+    return sum(int(kinds.get(name, 0)) for name in ("inactive_file", "active_file"))
