@@ -38,6 +38,8 @@ class LabelledRows:
     dev: RowStore | None
     labels: tuple[str, ...]
     """In the order of their numbers; none where labels are numbers."""
+    pairs: bool
+    """Whether each is of two texts."""
     said: list[str] = field(default_factory=list)
     """What there is to tell of them."""
 
@@ -74,7 +76,7 @@ def labelled_rows(
         stores.append(store)
     if dev and len(dev) < _EACH:
         said.append(f"the dev set has {len(dev)} rows: its figures are luck under {_EACH}")
-    return LabelledRows(stores[0], stores[1] if dev else None, labels, said)
+    return LabelledRows(stores[0], stores[1] if dev else None, labels, pairs.pop(), said)
 
 
 Placed = tuple[str, Example]

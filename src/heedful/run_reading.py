@@ -146,6 +146,12 @@ class ReadingTask:
             )
             return
         found = labelled_rows(config.data, self.vocabulary, most, config.seed, folder)
+        if found.pairs and config.model.n_segments < 2:
+            raise SettingError(
+                "its rows are of two texts, and the model reads one text at a time",
+                where=" ".join(config.data.train),
+                fix="name one text and the label with --columns, or take a model that reads two",
+            )
         self.train, self.dev, self.labels = found.train, found.dev, found.labels
         self._said = found.said
 

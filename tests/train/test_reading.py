@@ -309,6 +309,23 @@ def test_mistakes_are_one_sentence(
     assert not Path("runs/none").exists()
 
 
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """Return the one sentence about a run that leaves nothing behind."""
+    assert main(["train", "--out", "runs/none", "--quiet", *words]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert not Path("runs/none").exists()
+    return err
+
+
+def test_pairs_are_refused_by_a_model_of_one_text(capsys: pytest.CaptureFixture[str]) -> None:
+    make_reader(Path("single"), type_vocab_size=1)
+    table = ["--recipe", "bert-classify", "--data", "pairs.tsv"]
+    for model in (["--start", "single"], [*SMALL, "--model.n-segments", "1"]):
+        said = refused(capsys, *table, *model)
+        assert "pairs.tsv: its rows are of two texts, and the model reads one text" in said
+
+
 def test_a_decoder_to_begin_with_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     from tests.interop.folders import make_folder
 
