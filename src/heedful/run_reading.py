@@ -20,7 +20,7 @@ from heedful.data.formats.reading import ReadCounts
 from heedful.data.known import changed, refuse_change
 from heedful.data.report import write_whole
 from heedful.data.rows import Masking, RowPlan, RowStore
-from heedful.errors import SettingError
+from heedful.errors import ModelError, SettingError
 from heedful.interop.encoders import open_reader
 from heedful.label_scores import label_scores, number_scores
 from heedful.models.bert import BERT
@@ -141,6 +141,12 @@ class ReadingTask:
         self.vocabulary = WordPieces.load(folder, 100_000_000)
         most = config.training.max_pieces
         if isinstance(config.objective, MaskedLM):
+            if self.vocabulary.mask_id is None:
+                raise ModelError(
+                    "its vocabulary has no [MASK], by which masked words are learnt",
+                    where=f"--start {config.start}",
+                    fix="take a model whose vocabulary has one, or leave out --start",
+                )
             self.train, self.dev = text_rows(
                 config.data, self.vocabulary, most, config.seed, folder, self.site.progress
             )
@@ -148,7 +154,7 @@ class ReadingTask:
         found = labelled_rows(config.data, self.vocabulary, most, config.seed, folder)
         if found.pairs and config.model.n_segments < 2:
             raise SettingError(
-                "its rows are of two texts, and the model reads one text at a time",
+                "the rows are of two texts, and the model reads one text at a time",
                 where=" ".join(config.data.train),
                 fix="name one text and the label with --columns, or take a model that reads two",
             )

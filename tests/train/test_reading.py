@@ -323,7 +323,14 @@ def test_pairs_are_refused_by_a_model_of_one_text(capsys: pytest.CaptureFixture[
     table = ["--recipe", "bert-classify", "--data", "pairs.tsv"]
     for model in (["--start", "single"], [*SMALL, "--model.n-segments", "1"]):
         said = refused(capsys, *table, *model)
-        assert "pairs.tsv: its rows are of two texts, and the model reads one text" in said
+        assert "pairs.tsv: the rows are of two texts, and the model reads one text" in said
+
+
+def test_words_are_not_masked_without_a_piece_for_it(capsys: pytest.CaptureFixture[str]) -> None:
+    path = make_reader(Path("maskless")) / "tokenizer.json"
+    path.write_text(path.read_text("utf-8").replace("[MASK]", "[X]"), "utf-8")
+    words = ["--recipe", "bert-words", "--start", "maskless", "--data", "text.txt"]
+    assert "--start maskless: its vocabulary has no [MASK], by which" in refused(capsys, *words)
 
 
 def test_a_decoder_to_begin_with_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
