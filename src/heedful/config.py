@@ -40,6 +40,7 @@ from heedful.objectives import (
     Chat,
     ChatObjective,
     EncoderObjective,
+    MaskedLM,
     Objective,
     TextObjective,
     Translation,
@@ -223,6 +224,11 @@ class ReadingRunConfig(AnyRunConfig):
                 f"--training.max-pieces {self.training.max_pieces} is more than the "
                 f"{self.model.max_length} pieces that the model can hold"
             )
+        of_tables = ("columns", "numbers", "skip_bad")
+        named = next((name for name in of_tables if getattr(self.data, name)), None)
+        if named and isinstance(self.objective, MaskedLM):
+            option = f"--data.{named}".replace("_", "-")
+            raise ValueError(f"{option} is for tables, and masked words are of texts: leave it out")
         return self
 
 

@@ -326,6 +326,12 @@ def test_pairs_are_refused_by_a_model_of_one_text(capsys: pytest.CaptureFixture[
         assert "pairs.tsv: the rows are of two texts, and the model reads one text" in said
 
 
+@pytest.mark.parametrize("option", ["--columns 1,2", "--skip-bad", "--data.numbers true"])
+def test_a_text_is_no_table(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, "--recipe", "bert-words", "--data", "text.txt", *option.split())
+    assert "is for tables, and masked words are of texts: leave it out" in said
+
+
 def test_words_are_not_masked_without_a_piece_for_it(capsys: pytest.CaptureFixture[str]) -> None:
     path = make_reader(Path("maskless")) / "tokenizer.json"
     path.write_text(path.read_text("utf-8").replace("[MASK]", "[X]"), "utf-8")
