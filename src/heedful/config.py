@@ -15,7 +15,6 @@ __all__ = [
     "TextRunConfig",
     "merged",
     "read_config",
-    "resumed",
 ]
 
 import json
@@ -295,18 +294,6 @@ def merged(config: Config, changes: dict[str, Any]) -> Config:
         return kind.model_validate(data)
     except ValidationError as error:
         raise plain(error.errors()[0], data, kind) from error
-
-
-def resumed(config: Config, changes: dict[str, Any]) -> Config:
-    """Return the settings of a run that goes on with `changes`, as `merged` does.
-
-    Its `max_steps` are those that its epochs came to: other epochs come to others.
-    """
-    training = changes.get("training")
-    if isinstance(training, dict) and isinstance(training.get("epochs"), int | float):
-        most = {"max_steps": LoopConfig().max_steps}
-        changes = changes | {"training": most | training}
-    return merged(config, changes)
 
 
 def read_config(path: Path) -> KnownRunConfig:

@@ -46,6 +46,7 @@ from heedful.train.log import TrainLog
 from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.parallel import ParallelGradients
 from heedful.train.processes import LeadFailedError, joined, own_device
+from heedful.train.settings import Gone
 from heedful.train.sharding import put, whole
 
 
@@ -91,11 +92,12 @@ def train(
         if not processes.lead:
             task.find()
         run = _Run(task, task.site)
-        run.size()
         newest = run.newest() if resume else None
+        run.size(newest)
         trainer = run.trainer(newest)
         if held is not None:
-            _write_config(task.config, folder)  # of a resumed run only now that all of it fits
+            # of a resumed run only now that all of it fits
+            _write_config(_asked(task.config, config), folder)
             held.keep()
         run.announce(trainer)
         return run.result(trainer)
@@ -119,6 +121,13 @@ def _task(config: KnownRunConfig, site: Site) -> Task:
     return TranslationTask(config, site)
 
 
+def _asked(sized: AnyRunConfig, config: AnyRunConfig) -> AnyRunConfig:
+    """Return what a run is gone on with: the steps that its epochs come to are found anew then."""
+    steps = {"max_steps": config.training.max_steps}
+    training = sized.training.model_copy(update=steps)
+    return sized.model_copy(update={"training": training})
+
+
 def _write_config(config: AnyRunConfig, folder: Path) -> None:
     write_whole(folder / "config.json", config.model_dump_json(indent=2) + "\n")
 
@@ -130,13 +139,14 @@ class _Run:
     task: Task
     site: Site
 
-    def size(self) -> None:
+    def size(self, newest: Checkpoint | None) -> None:
         """Resolve the settings that are left to the data and the machine."""
         if self.site.device.type == "cuda" and (self.task.config.training.shards or 1) > 1:
             raise SettingError(
                 "a GPU computes a batch whole", where="--training.shards", fix="use 1"
             )
-        self.task.size()
+        state = newest.state if newest else {}
+        self.task.size(Gone(*(state.get(name, 0) for name in Gone._fields)))
 
     def newest(self) -> Checkpoint | None:
         """Return where to go on; None, said aloud, when a run ended before its first checkpoint."""

@@ -37,7 +37,7 @@ from heedful.train.gradient import automatic_shards
 from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.precision import autocast
 from heedful.train.reference import kept_reference, reference_of
-from heedful.train.settings import ChatTraining
+from heedful.train.settings import ChatTraining, Gone
 from heedful.writer import Writer
 
 _AT_ONCE = 64
@@ -151,10 +151,10 @@ class ChatTask:
             if store
         }
 
-    def size(self) -> None:
+    def size(self, gone: Gone) -> None:
         """Resolve the steps of all epochs, the rise of the rate and the shards."""
         config, training = self.config, self.config.training
-        steps = training.steps(self._count(self.rows.train))
+        steps = training.steps(self._count(self.rows.train), gone)
         changes: dict[str, Any] = {"max_steps": steps}
         schedule = config.schedule
         if (rise := training.rise(steps)) is not None:

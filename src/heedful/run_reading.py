@@ -36,7 +36,7 @@ from heedful.train.finish import choose_weights
 from heedful.train.gradient import automatic_shards
 from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.precision import autocast
-from heedful.train.settings import RowTraining
+from heedful.train.settings import Gone, RowTraining
 
 _AT_ONCE = 64
 """Rows that are measured at a time."""
@@ -161,11 +161,11 @@ class ReadingTask:
         self.train, self.dev, self.labels = found.train, found.dev, found.labels
         self._said = found.said
 
-    def size(self) -> None:
+    def size(self, gone: Gone) -> None:
         """Resolve the head, the steps of all epochs, the rise of the rate and the shards."""
         config, training = self.config, self.config.training
         head = MaskedWords() if isinstance(config.objective, MaskedLM) else self._head()
-        changes: dict[str, Any] = {"max_steps": training.steps(len(self.train))}
+        changes: dict[str, Any] = {"max_steps": training.steps(len(self.train), gone)}
         schedule = config.schedule
         if (rise := training.rise(changes["max_steps"])) is not None:
             schedule = schedule.model_copy(update={"warmup_steps": rise})

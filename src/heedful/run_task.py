@@ -21,6 +21,7 @@ from heedful.progress import Progress
 from heedful.train.gradient import Gradients
 from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.processes import Processes
+from heedful.train.settings import Gone
 
 
 class RunResult(NamedTuple):
@@ -65,8 +66,8 @@ class Task(Protocol):
         """Open what another process has prepared."""
         ...
 
-    def size(self) -> None:
-        """Resolve what was left to the data and the machine."""
+    def size(self, gone: Gone) -> None:
+        """Resolve what was left to the data and the machine, for a run that has come so far."""
         ...
 
     def model(self) -> Trainable:

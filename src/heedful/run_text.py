@@ -25,6 +25,7 @@ from heedful.train.finish import choose_weights
 from heedful.train.gradient import automatic_shards
 from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.precision import autocast
+from heedful.train.settings import Gone
 
 _AT_ONCE = 4096
 """Pieces that are measured at a time, at least a window."""
@@ -53,7 +54,7 @@ class TextTask:
         """Open what another process has prepared."""
         self.data = prepared_text(self.site.folder)
 
-    def size(self) -> None:
+    def size(self, gone: Gone) -> None:
         """Resolve the shards of a batch."""
         training, processes = self.config.training, self.site.processes.size
         if processes > training.batch_windows:

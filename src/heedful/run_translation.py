@@ -34,6 +34,7 @@ from heedful.train.gradient import automatic_shards
 from heedful.train.guidance import Guide
 from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.memory import largest_batch
+from heedful.train.settings import Gone
 from heedful.train.shortlist import MOST_ROWS, learn, rows_of, summary
 from heedful.validation import validation
 
@@ -67,7 +68,7 @@ class TranslationTask:
         """Open what another process has prepared."""
         self.data = prepared(self.config, self.site.folder)
 
-    def size(self) -> None:
+    def size(self, gone: Gone) -> None:
         """Resolve the batch's size, its shards and the alignment layer."""
         config, site = self.config, self.site
         wanted, size = config.training, site.processes.size

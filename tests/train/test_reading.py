@@ -17,7 +17,7 @@ from heedful.data.examples import ReadingData
 from heedful.interop.encoders import open_reader
 from heedful.reading_data import labelled_rows
 from heedful.train.loop import Trainer
-from heedful.train.settings import RowTraining
+from heedful.train.settings import Gone, RowTraining
 from tests.interop.readers import make_reader
 
 QUICK = [
@@ -175,6 +175,13 @@ def test_epochs_are_as_many_however_batches_are_accumulated(
     assert training.steps(90) == steps
 
 
+@pytest.mark.parametrize(("accumulate", "rows", "steps"), [(2, 90, 6), (1, 90, 9), (1, 180, 18)])
+def test_what_is_left_of_the_epochs_is_learnt(accumulate: int, rows: int, steps: int) -> None:
+    """A run of 4 epochs that has learnt two of them, of 3 batches each, two batches at a time."""
+    training = RowTraining(batch_rows=32, epochs=4, accumulate=accumulate)
+    assert training.steps(rows, Gone(step=3, epoch=1, next_batch=3)) == steps
+
+
 def test_more_epochs_of_a_run_that_is_gone_on_with(folder: Path) -> None:
     """The steps that its first epochs came to do not hold them back, nor does their warm-up."""
     words = [*LABELS, "--training.batch-rows", "8", "--training.epochs"]
@@ -185,6 +192,22 @@ def test_more_epochs_of_a_run_that_is_gone_on_with(folder: Path) -> None:
     assert [one["step"] for one in records(run, "train")] == [1, 6, 12]
     config = json.loads((run / "config.json").read_text("utf-8"))
     assert config["schedule"]["warmup_steps"] == 6
+
+
+def test_epochs_are_whole_with_other_portions_and_other_rows(folder: Path) -> None:
+    """What the epochs of an earlier start came to is no limit that was asked for."""
+    words = [*LABELS, "--training.batch-rows", "8", "--training.epochs", "1"]
+    run = Path("runs/portions")
+    assert main(["train", "--out", str(run), *words, "--training.accumulate", "2"]) == 0
+    assert [one["step"] for one in records(run, "train")] == [1, 3]
+    again = ["train", "--out", str(run), "--resume"]
+    assert main([*again, "--training.epochs", "2", "--training.accumulate", "1"]) == 0
+    assert [one["step"] for one in records(run, "train")] == [1, 3, 9]
+    more = ["--data", "train.tsv", "dev.tsv", "--training.epochs", "3"]
+    assert main([*again, "--accept-changes", *more]) == 0
+    assert [one["step"] for one in records(run, "train")][-1] == 9 + 3 * 8 - 8 - 6
+    config = json.loads((run / "config.json").read_text("utf-8"))
+    assert config["training"]["max_steps"] == 100_000
 
 
 def test_steps_of_warm_up_that_are_asked_for_are_taken() -> None:

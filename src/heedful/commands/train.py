@@ -371,7 +371,7 @@ def _resumed(options: Options, changes: dict[str, Any]) -> "KnownRunConfig":
 
     With `--accept-changes` all but the tokenizer's may, as far as the checkpoint fits them.
     """
-    from heedful.config import ChatRunConfig, ReadingRunConfig, read_config, resumed
+    from heedful.config import ChatRunConfig, ReadingRunConfig, merged, read_config
     from heedful.recipes import recipe
 
     old = read_config(options.out / "config.json")
@@ -380,7 +380,7 @@ def _resumed(options: Options, changes: dict[str, Any]) -> "KnownRunConfig":
     training = changes.get("training")
     if isinstance(training, dict) and training.get("batch_tokens") == "auto":
         training["batch_tokens"] = _at(old, "training.batch_tokens")  # what auto found is kept
-    new = resumed(old, changes)
+    new = merged(old, changes)
     changed = [name for name in _FIXED_ON_RESUME if _at(new, name) != _at(old, name)]
     if options.recipe and recipe(options.recipe).recipe != old.recipe:
         changed.append("recipe")

@@ -1,9 +1,9 @@
 """The settings of a training that belong to the loop itself."""
 
-__all__ = ["ChatTraining", "LoopConfig", "RowTraining", "TextTraining", "TrainingConfig"]
+__all__ = ["ChatTraining", "Gone", "LoopConfig", "RowTraining", "TextTraining", "TrainingConfig"]
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, PlainValidator, model_validator
 
@@ -98,6 +98,17 @@ class TextTraining(LoopConfig):
     The finished model is measured on all in any case."""
 
 
+class Gone(NamedTuple):
+    """How far a run has come before it goes on."""
+
+    step: int = 0
+    epoch: int = 0
+    next_batch: int = 0
+
+
+_NOTHING = Gone()
+
+
 class RowTraining(LoopConfig):
     """How an encoder is trained: on rows of a text, or of two."""
 
@@ -110,12 +121,16 @@ class RowTraining(LoopConfig):
     warmup_share: float | None = Field(None, ge=0, lt=1)
     """Share of the steps in which the learning rate rises, in place of `schedule.warmup_steps`."""
 
-    def steps(self, rows: int) -> int:
-        """Return the updates of the training, when an epoch has so many rows."""
+    def steps(self, rows: int, gone: Gone = _NOTHING) -> int:
+        """Return the updates of the training, when an epoch has so many rows.
+
+        Those of a run that goes on may have been of more batches, or of other rows.
+        """
         if self.epochs is None:
             return self.max_steps
-        batches = self.epochs * math.ceil(rows / self.batch_rows)
-        return max(1, min(self.max_steps, math.ceil(batches / self.accumulate)))
+        epoch = math.ceil(rows / self.batch_rows)
+        left = math.ceil(self.epochs * epoch) - gone.epoch * epoch - gone.next_batch
+        return min(self.max_steps, gone.step + max(0, math.ceil(left / self.accumulate)))
 
     def rise(self, steps: int) -> int | None:
         """Return the steps in which the learning rate rises; None where the schedule says it."""
