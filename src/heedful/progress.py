@@ -53,11 +53,17 @@ class Progress:
             yield from self._lines(items, what, total)
 
     def _bar(self, items: Iterable[Item], what: str, total: int | None) -> Iterator[Item]:
+        from rich import progress
         from rich.console import Console
-        from rich.progress import track
 
-        console = Console(file=self.stream)
-        yield from track(items, description=what, total=total, console=console, transient=True)
+        columns = (
+            progress.TextColumn("{task.description}", markup=False),  # names may have brackets
+            progress.BarColumn(),
+            progress.TaskProgressColumn(show_speed=True),
+            progress.TimeRemainingColumn(),
+        )
+        with progress.Progress(*columns, console=Console(file=self.stream), transient=True) as bar:
+            yield from bar.track(items, total, description=what)
 
     def _lines(self, items: Iterable[Item], what: str, total: int | None) -> Iterator[Item]:
         last = self.clock()

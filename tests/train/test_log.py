@@ -63,11 +63,12 @@ def test_few_lines_in_a_pipe(tmp_path: Path) -> None:
     assert stream.getvalue().count("\n") == 1
 
 
-def test_live_line_on_a_terminal(tmp_path: Path) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
+
+def test_live_line_on_a_terminal(tmp_path: Path) -> None:
     stream = Terminal()
     log = TrainLog(tmp_path, Progress(stream=stream))
     log.show(12, 3000, 4.56789, 1234.5, 100)
@@ -75,6 +76,20 @@ def test_live_line_on_a_terminal(tmp_path: Path) -> None:
     log.close()
     assert "a line that stays" in stream.getvalue()
     log.close()
+
+
+def test_brackets_and_colons_stay_as_they_are(tmp_path: Path) -> None:
+    """A translation may hold any words, and so may the name of a file."""
+    words = "[red]one [/two] :smile: \\"
+    stream = Terminal()
+    log = TrainLog(tmp_path, Progress(stream=stream))
+    log.show(12, 3000, 4.56789, 1234.5, 100)
+    log.say(words)
+    log.close()
+    assert words in stream.getvalue()
+    stream = Terminal()
+    assert list(Progress(stream=stream).track([1, 2], words, 2)) == [1, 2]
+    assert words in stream.getvalue()
 
 
 def test_quiet(tmp_path: Path) -> None:

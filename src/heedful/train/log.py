@@ -117,7 +117,7 @@ class TrainLog:
     def say(self, line: str) -> None:
         """Write a line that stays."""
         if self._live is not None:
-            self._live.console.print(line, highlight=False)
+            self._live.console.print(line, markup=False, emoji=False, highlight=False)
         else:
             self.progress.say(line)
 
