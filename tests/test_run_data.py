@@ -3,6 +3,7 @@
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,10 +23,16 @@ def test_pairs_are_evenlyspread(count: int, most: int) -> None:
     assert found[0] == 0
 
 
-def test_the_tokenizer_learns_from_them(tmp_path: Path) -> None:
+@pytest.fixture
+def rows(tmp_path: Path) -> list[str]:
+    """Return the lines of a corpus, which stand in pairs.tsv too."""
     words = ["Haus", "Katze", "Garten", "Hund", "Maus", "Kind"]
     rows = [f"{words[n % 6]} {n}\t{words[n * 5 % 6]} {n}\n" for n in range(200)]
     (tmp_path / "pairs.tsv").write_text("".join(rows), "utf-8")
+    return rows
+
+
+def test_the_tokenizer_learns_from_them(rows: list[str], tmp_path: Path) -> None:
     settings = {"vocabulary_size": 300, "exact": False, "learn_from": 20}
     data = {"train": str(tmp_path / "pairs.tsv"), "held_out": 0}
     config = merged(tiny(), {"data": data, "tokenizer": settings})
@@ -36,3 +43,16 @@ def test_the_tokenizer_learns_from_them(tmp_path: Path) -> None:
     expected = Tokenizer.train(lambda: pairs, config.tokenizer)
     assert found.tokenizer.fingerprint() == expected.fingerprint()
     assert len(found.train) == 200
+
+
+def test_what_is_held_out_no_more_is_gone(rows: list[str], tmp_path: Path) -> None:
+    """The pairs of an earlier start would be measured, though they are learnt now."""
+    data = {"train": str(tmp_path / "pairs.tsv"), "held_out": 8}
+    config = merged(tiny(), {"data": data, "tokenizer": {"vocabulary_size": 300}})
+    held = [tmp_path / "dev.jsonl", tmp_path / "test.jsonl"]
+    prepare(config, tmp_path, Progress(quiet=True))
+    assert all(path.exists() for path in held)
+    whole = merged(config, {"data": {"held_out": 0}})
+    found = prepare(whole, tmp_path, Progress(quiet=True), accept_changes=True)
+    assert len(found.train) == len(rows)
+    assert not any(path.exists() for path in held)

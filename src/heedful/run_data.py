@@ -114,7 +114,9 @@ def prepare(
         corpus.report.save(part.folder)
         for split in _HELD:
             path = part.folder / f"{split}.jsonl"
-            if corpus.size(split) and (new or not path.exists()):
+            if not corpus.size(split):
+                path.unlink(missing_ok=True)
+            elif new or not path.exists():
                 write_held_out(path, corpus.pairs(split))
         tests = _tests(part.data, corpora, general)
         stores.append(_stored(config, part, corpus, tokenizer, tests, progress))
