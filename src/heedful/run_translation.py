@@ -79,12 +79,7 @@ class TranslationTask:
                 where="--nproc",
                 fix="use fewer",
             )
-        tokens = wanted.batch_tokens
-        if tokens == "auto":
-            fitting = self._fitting_batch() if site.processes.lead else 0
-            each = 1 if site.device.type == "cpu" else size  # of a CPU's memory all have one share
-            tokens = each * int(site.processes.of_lead(fitting)[0])
-            site.progress.say(f"batches of {tokens:,} pieces (--training.batch-tokens auto)")
+        tokens = self._batch_tokens()
         shards = wanted.shards
         if size == 1:
             shards = shards or automatic_shards(tokens, site.device)
@@ -95,6 +90,20 @@ class TranslationTask:
             place = shape.source_looks - (2 if shape.source_looks > 2 else 1)
             shape = shape.model_copy(update={"alignment_layer": place})
         self.config = config.model_copy(update={"training": training, "model": shape})
+
+    def _batch_tokens(self) -> int:
+        """Return the lead's number of pieces in a batch.
+
+        Of a run that torchrun starts again the lead knows it, where other machines are told `auto`.
+        """
+        site, wanted = self.site, self.config.training.batch_tokens
+        tokens = 0 if wanted == "auto" else wanted
+        if wanted == "auto" and site.processes.lead:
+            # of a CPU's memory all processes have one share
+            each = 1 if site.device.type == "cpu" else site.processes.size
+            tokens = each * self._fitting_batch()
+            site.progress.say(f"batches of {tokens:,} pieces (--training.batch-tokens auto)")
+        return int(site.processes.of_lead(tokens)[0])
 
     def _fitting_batch(self) -> int:
         config = self.config

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -15,8 +16,13 @@ from safetensors.torch import load_file
 
 from heedful.cli import main
 from heedful.config import RunConfig, merged
+from heedful.progress import Progress
+from heedful.run_task import Site
+from heedful.run_translation import TranslationTask
 from heedful.train.checkpoint import Checkpoints
 from heedful.train.parallel import Parallel
+from heedful.train.processes import Processes
+from heedful.train.settings import Gone
 from tests.train.tracing import trace, without_clock, words_of
 
 KINDS = [one.model_fields["kind"].default for one in get_args(get_args(Parallel)[0])]
@@ -305,3 +311,28 @@ def test_nobody_at_the_meeting_place(config: RunConfig, corpus: Path, tmp_path: 
     assert found.returncode == 2, found.stderr
     assert "127.0.0.1:1: process 1 of 2 cannot meet the others" in found.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("rank", "known"), [(0, 640), (1, "auto"), (1, 640)])
+def test_the_lead_alone_may_know_the_batch(
+    rank: int,
+    known: int | str,
+    config: RunConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So it is when torchrun starts all again: other machines do not look into the run folder."""
+    met: list[float] = []
+
+    def of_lead(_: Processes, *values: float) -> list[float]:
+        met.extend(values)
+        return [640.0]
+
+    monkeypatch.setattr(Processes, "of_lead", of_lead)
+    config = merged(config, {"training": {"batch_tokens": known}})
+    site = Site(tmp_path, torch.device("cpu"), Processes(rank, 2), Progress(quiet=True))
+    task = TranslationTask(config, site)
+    task.data = SimpleNamespace(train=range(9))  # type: ignore[assignment]
+    task.size(Gone())
+    assert task.config.training.batch_tokens == 640
+    assert met == [0 if known == "auto" else 640]  # all meet, whatever they know
