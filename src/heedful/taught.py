@@ -18,11 +18,10 @@ from pathlib import Path
 from heedful.careful import REPEATS
 from heedful.config import RunConfig
 from heedful.data.corpus import DataConfig
-from heedful.data.formats.reading import ReadCounts, RowError, text_of
+from heedful.data.formats.reading import ReadCounts, RowError, lines, refuse, text_of
 from heedful.data.report import write_whole
 from heedful.data.survey import Source
 from heedful.errors import ModelError, OutputError, SettingError
-from heedful.line_input import lines_of, open_input
 from heedful.model_header import read_header
 from heedful.model_path import model_path
 from heedful.progress import Progress
@@ -53,13 +52,18 @@ class _Task:
         """Yield the texts that are not blank."""
         return filter(None, self.lines(data))
 
+    def specs(self, data: DataConfig) -> tuple[str, ...]:
+        """Return the files that the texts stand in."""
+        return data.train if self.name == "distilled" else (self.spec,)
+
     def lines(self, data: DataConfig, counts: Sequence[ReadCounts] | None = None) -> Iterator[str]:
-        """Yield all texts, blank ones too; `counts` are of the corpora that are distilled."""
+        """Yield all texts, blank ones too; `counts` are of the files that they stand in."""
         if self.name == "distilled":
             rows = Source(data.train, data.columns, data.skip_bad).rows(counts)
             found: Iterator[str] = (row.source for _, row in rows)
         else:
-            found = _lines(Path(self.spec))
+            (read,) = counts or (ReadCounts(),)
+            found = _lines(Path(self.spec), read, skip_bad=data.skip_bad)
         return (text.strip() for text in found)
 
     def pair(self, text: str, translation: str) -> tuple[str, str]:
@@ -148,7 +152,7 @@ def _tasks(data: DataConfig) -> Iterator[_Task]:
 def _job(task: _Task, data: DataConfig, folder: Path) -> _Job:
     """Return a task with what there is to know before it is done: all its texts are read once."""
     checksum, count, blank = blake2b(digest_size=16), 0, 0
-    counts = [ReadCounts() for _ in data.train]
+    counts = [ReadCounts() for _ in task.specs(data)]
     for text in task.lines(data, counts):
         if not text:
             blank += 1
@@ -161,7 +165,7 @@ def _job(task: _Task, data: DataConfig, folder: Path) -> _Job:
         files = read_header(model_path(data.teacher)).files
         weights = json.dumps([files[name]["sha256"] for name in _MODEL])
         facts["teacher with the checksum"] = blake2b(weights.encode(), digest_size=8).hexdigest()
-    read = zip(data.train, counts, strict=True)
+    read = zip(task.specs(data), counts, strict=True)
     said = [line for spec, one in read if (line := one.skipped(spec))]
     said += [f"{task.spec}: {blank:,} blank text{'s' * (blank != 1)} left out"] if blank else []
     return _Job(task, folder / f"{task.name}.{_ending(data)}", count, facts, tuple(said))
@@ -217,9 +221,12 @@ def _is_good(translation: Translation) -> bool:
     return True
 
 
-def _lines(path: Path) -> Iterator[str]:
-    with open_input(path) as file:
-        yield from lines_of(file, str(path), Counter())
+def _lines(path: Path, counts: ReadCounts, *, skip_bad: bool) -> Iterator[str]:
+    for number, raw in lines(path, counts):
+        try:
+            yield text_of(raw)
+        except RowError as wrong:
+            refuse(wrong, f"{path}:{number}", skip_bad=skip_bad, counts=counts)
 
 
 def _numbers(data: DataConfig) -> list[int]:

@@ -13,7 +13,7 @@ from heedful import taught
 from heedful.cli import main
 from heedful.config import RunConfig, merged
 from heedful.data.corpus import DataConfig
-from heedful.errors import SettingError
+from heedful.errors import DataError, SettingError
 from heedful.progress import Progress
 from heedful.resuming import Part
 from heedful.search import Greedy
@@ -218,6 +218,20 @@ def test_what_is_not_distilled_is_told(files: Path, teacher: str, tmp_path: Path
     assert f"{given}: 1 blank text left out" in told.getvalue()
 
 
+def test_a_text_that_no_corpus_may_hold(files: Path, teacher: str, tmp_path: Path) -> None:
+    """It is said before anything is translated: its pair could not be read."""
+    texts = tmp_path / "odd.en"
+    texts.write_text("the dog\na\0b\nthe cat\n", "utf-8")
+    given = {"source_texts": (str(texts),)}
+    with pytest.raises(DataError, match=r"odd\.en:2: a NUL character at byte 2; drop such rows"):
+        made_of(config_of(files, teacher, **given), tmp_path)
+    told = io.StringIO()
+    config = config_of(files, teacher, **given, skip_bad=True)
+    [*_, made] = made_of(config, tmp_path, Progress(stream=told)).train
+    assert [source for source, _ in pairs(Path(made))] == ["the dog", "the cat"]
+    assert f"{texts}: 1 bad row left out, the first {texts}:2: a NUL" in told.getvalue()
+
+
 def test_targets_of_a_test_are_not_learnt(files: Path, teacher: str, tmp_path: Path) -> None:
     texts = tmp_path / "test.de"
     texts.write_text(
@@ -258,7 +272,7 @@ def test_columns_are_those_of_the_corpora(files: Path, teacher: str, tmp_path: P
             ["--teacher", "TEACHER", "--distil", "--to", "fr"],
             'it cannot translate en to fr: the model knows no language "fr"; take another teacher',
         ),
-        (["--teacher", "TEACHER", "--source-texts", "no.txt"], "no.txt: cannot be read"),
+        (["--teacher", "TEACHER", "--source-texts", "no.txt"], "no.txt: no such file"),
     ],
 )
 def test_bad_input(
