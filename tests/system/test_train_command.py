@@ -280,7 +280,7 @@ BAD = {
     "no data": ("", "--data: there is nothing to learn from"),
     "long sentences": (
         "--data my.tsv --training.max-pieces 4 --tokenizer.vocabulary-size 300",
-        "rows are longer than 4 pieces",
+        "rows of train are longer than 4 pieces",
     ),
     "recipe": ("--data my.tsv --recipe tinny", 'did you mean "tiny"?'),
     "setting": ("--data my.tsv --model.d-modle 8", 'did you mean "d-model"?'),

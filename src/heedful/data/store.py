@@ -138,7 +138,7 @@ class TokenStore:
                 with _saving(folder):
                     writer.add(coded)
             done = writer.done
-            _check_rows(done.rows, done.too_long, max_tokens)
+            _check_rows(folder.name, done.rows, done.too_long, max_tokens)
             with _saving(folder):
                 writer.finish()
                 _complete(growing, folder, known, done.rows, done.too_long, max_tokens)
@@ -203,10 +203,11 @@ def _find(folder: Path, fingerprint: str) -> TokenStore | None:
     return found if found.fingerprint == fingerprint else None
 
 
-def _check_rows(rows: int, too_long: int, max_tokens: int) -> None:
+def _check_rows(name: str, rows: int, too_long: int, max_tokens: int) -> None:
     if not rows and too_long:
         raise DataError(
-            f"all {too_long:,} rows are longer than {max_tokens} pieces", fix="allow longer rows"
+            f"all {too_long:,} rows of {name} are longer than {max_tokens} pieces",
+            fix="give shorter sentences, or train with a larger --training.max-pieces",
         )
     if not rows:
         raise DataError("the corpus has no pair of sentences")
