@@ -68,7 +68,11 @@ def prepare_text(
     ]
     found = RunText(vocabulary, *streams)
     _check_lengths(config, found)
-    _say_unknown(found, dev, vocabulary, progress)
+    for which, stream, part in (
+        ("text to learn from", found.train, train),
+        ("dev text", found.dev, dev),
+    ):
+        _say_unknown(which, stream, part, vocabulary, progress)
     _save_report(folder, found, report, dev_report)
     return found
 
@@ -127,18 +131,20 @@ def _check_lengths(config: TextRunConfig, found: RunText) -> None:
             )
 
 
-def _say_unknown(found: RunText, dev: Part, vocabulary: Vocabulary, progress: Progress) -> None:
-    """Say which characters of the dev text the vocabulary does not have."""
-    if not found.dev.unknown:
+def _say_unknown(
+    which: str, stream: Stream, part: Part, vocabulary: Vocabulary, progress: Progress
+) -> None:
+    """Say which characters of a text the vocabulary does not have."""
+    if not stream.unknown:
         return
     seen: Counter[str] = Counter()
-    for portion in portions(dev):
+    for portion in portions(part):
         places = np.flatnonzero(vocabulary.running(portion) == UNKNOWN)
         seen.update(portion[place] for place in places)
     most = ", ".join(repr(one) for one, _ in seen.most_common(_SHOWN))
     progress.say(
-        f"the dev text has {found.dev.unknown:,} characters that the text to learn from does not "
-        f"have ({most}{', ...' if len(seen) > _SHOWN else ''}): they are read and not predicted"
+        f"the {which} has {stream.unknown:,} characters that the vocabulary does not have "
+        f"({most}{', ...' if len(seen) > _SHOWN else ''}): they are read and not predicted"
     )
 
 
@@ -149,7 +155,7 @@ def _save_report(
         "text": report.to_json(),
         "dev_text": dev_report.to_json() if dev_report else None,
         "pieces": {"train": len(found.train), "dev": len(found.dev)},
-        "unknown": {"dev": found.dev.unknown},
+        "unknown": {"train": found.train.unknown, "dev": found.dev.unknown},
         "vocabulary": found.vocabulary.size,
     }
     write_whole(folder / "data-report.json", json.dumps(told, ensure_ascii=False, indent=1) + "\n")

@@ -1,5 +1,6 @@
 """A text is learnt through the command line: trained, resumed exactly, measured, written with."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from heedful.objectives import Causal
 from heedful.progress import Progress
 from heedful.recipes import recipe
 from heedful.run import train
+from heedful.text_data import prepare_text
 from heedful.train.gradient import Gradients
 from heedful.train.loop import Trainer
 from tests.train.tracing import trace
@@ -76,6 +78,18 @@ def config(**training: Any) -> TextRunConfig:
     return merged(base, changes)
 
 
+def test_characters_that_are_new_are_said(text: Path, tmp_path: Path) -> None:
+    """A run that goes on with another text keeps its vocabulary."""
+    prepare_text(config(), tmp_path, QUIET)
+    text.write_text(f"Ω{TEXT}ж", "utf-8")
+    told = io.StringIO()
+    prepare_text(config(), tmp_path, Progress(stream=told), accept_changes=True)
+    for which, letter in (("text to learn from", "Ω"), ("dev text", "ж")):
+        assert f"the {which} has 1 characters that the vocabulary does not have ({letter!r})" in (
+            told.getvalue()
+        )
+
+
 @pytest.mark.parametrize("step", [2, 6, 9])
 def test_a_resumed_run_is_the_same_run(
     text: Path, step: int, monkeypatch: pytest.MonkeyPatch
@@ -135,7 +149,7 @@ def test_characters_of_the_end_alone_are_said(
     words = [word for word in TINY if word != "--quiet"]
     assert main(["train", *words, "--data", "input.txt", "--out", "run"]) == 0
     err = capsys.readouterr().err
-    assert "the dev text has 4 characters that the text to learn from does not have ('猫'" in err
+    assert "the dev text has 4 characters that the vocabulary does not have ('猫'" in err
 
 
 @pytest.mark.parametrize(
