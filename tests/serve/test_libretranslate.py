@@ -121,6 +121,31 @@ def test_codes_that_are_listed_can_be_asked_for() -> None:
     run(scenario)
 
 
+class Code(str):
+    """A code that counts how often codes are looked for in tables."""
+
+    looked = 0
+
+    def __hash__(self) -> int:
+        Code.looked += 1
+        return str.__hash__(self)
+
+
+def test_of_many_languages_a_request_does_not_go_through_all_pairs() -> None:
+    codes = [Code(f"l{number}") for number in range(40)]
+    ways = tuple((a, b) for a in codes for b in codes if a != b)
+
+    async def scenario() -> None:
+        async with asking(ways=ways) as client:
+            await client.post("/translate", ask("a", "l1", "l2"))
+            Code.looked = 0
+            answer = await client.post("/translate", ask(["a\nb"] * 3, "l1", "l2"))
+            assert answer.json == {"translatedText": ["l2:a\nl2:b"] * 3}
+            assert Code.looked < len(ways) / 2
+
+    run(scenario)
+
+
 def test_html_keeps_its_tags() -> None:
     html = '<p class="x">Hi <!-- no -->there &amp; you</p><script>var a = 1</script>'
     status, told = asked(ask(html, format="html", alternatives=1))

@@ -338,7 +338,7 @@ def test_the_first_model_that_fits_is_found() -> None:
     assert models.find("de")[1:] == (None, "de")
     assert models.find(name="a")[1:] == (None, "de")
     assert models.find("de", "en", "b").model.name == "b"
-    assert models.ways() == [("en", "de"), ("de", "en")]
+    assert models.ways == (("en", "de"), ("de", "en"))
 
 
 def test_many_pairs_are_counted_where_few_are_named() -> None:

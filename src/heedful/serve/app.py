@@ -107,7 +107,7 @@ def create_app(
         docs_url=None,  # its page would ask another server for scripts
         redoc_url=None,
     )
-    detector = Detector(list(dict.fromkeys(source for source, _ in models.ways())))
+    detector = Detector(list(dict.fromkeys(source for source, _ in models.ways)))
     documents, files = DocumentTranslator(limits), WaitingFiles(limits)
     dialect = Dialect(models, limits, access, detector, documents, files)
     direct = Direct(app, models, limits, access, dialect.translate)

@@ -177,7 +177,7 @@ class Dialect:
     async def languages(self) -> JSONResponse:
         """List the languages that are translated, and to which."""
         targets: dict[str, list[str]] = {}
-        for source, target in self._models.ways():
+        for source, target in self._models.ways:
             targets.setdefault(source, []).append(target)
         listed = [
             {"code": code, "name": language_name(code), "targets": [code, *reached]}
@@ -187,7 +187,7 @@ class Dialect:
 
     async def settings(self) -> JSONResponse:
         """Tell what a page for translating must know."""
-        ways = self._models.ways() or [("", "")]
+        ways = self._models.ways or [("", "")]
         [first, *_] = ways
         source, target = ({"code": code, "name": language_name(code)} for code in first)
         return JSONResponse(
@@ -285,21 +285,17 @@ class Dialect:
 
     def _code(self, language: str) -> str:
         """Return a code as models name it: as it is if one does, else without region and script."""
-        known = {code for way in self._models.ways() for code in way}
-        return language if language in known else language.partition("-")[0].lower()
+        models = self._models
+        known = language in models.sources or language in models.targets
+        return language if known else language.partition("-")[0].lower()
 
     def _ways(self, sources: Sequence[str], target: str) -> list[Way | None]:
         """Return who translates each text; None: nobody needs to."""
-        ways = self._models.ways()
-        for code, known in (
-            *((source, {a for a, _ in ways}) for source in sources),
-            (target, {b for _, b in ways}),
-        ):
+        models = self._models
+        for code, known in (*((one, models.sources) for one in sources), (target, models.targets)):
             if code not in known:
                 raise RefusalError(400, f"{shown(code, 16)[1:-1]} is not supported")
-        return [
-            None if source == target else self._models.find(target, source) for source in sources
-        ]
+        return [None if source == target else models.find(target, source) for source in sources]
 
     async def _said(
         self, parted: Sequence[Parted], ways: Sequence[Way | None], how: How

@@ -6,6 +6,7 @@ A pair comes in, a way goes out: a model with the languages to ask it for. The d
 __all__ = ["Model", "Models", "Served", "Way", "WritingModel", "language_name"]
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -102,8 +103,9 @@ class Served(Protocol):
         ...
 
 
-class Model(NamedTuple):
-    """A model that is loaded and translates."""
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model that is loaded and translates; equal to itself alone."""
 
     name: str
     ways: tuple[tuple[str, str], ...]
@@ -156,6 +158,11 @@ class Models:
         every = [(model.name, model.embedder) for model in self.loaded]
         every += [(model.name, model.embedder) for model in self.writers]
         self.embedders = {name: one for name, one in every if one is not None}
+        pairs = [pair for model in self.loaded for pair in model.ways if all(pair)]
+        self.ways = tuple(dict.fromkeys(pairs))
+        """Every pair of named languages that some model translates, each once."""
+        self.sources = frozenset(source for source, _ in self.ways)
+        self.targets = frozenset(target for _, target in self.ways)
         self.find = lru_cache(WAYS)(self._find)
         """Return the first model that fits; see `_find`."""
 
@@ -179,20 +186,13 @@ class Models:
         for one in self.served.values():
             one.drain()
 
-    def ways(self) -> list[tuple[str, str]]:
-        """Return every pair of named languages that some model translates, each once."""
-        pairs = [pair for model in self.loaded for pair in model.ways if all(pair)]
-        return list(dict.fromkeys(pairs))
-
     def pairs(self) -> str:
         """Return those pairs in words; of many, how many languages there are."""
-        ways = self.ways()
-        if len(ways) <= _LISTED:
-            return ", ".join(f"{a} to {b}" for a, b in ways)
-        sources, targets = (len({way[side] for way in ways}) for side in (0, 1))
+        if len(self.ways) <= _LISTED:
+            return ", ".join(f"{a} to {b}" for a, b in self.ways)
         return (
-            f"{len(ways):,} pairs, from {sources:,} languages to {targets:,} (GET /languages lists "
-            "them)"
+            f"{len(self.ways):,} pairs, from {len(self.sources):,} languages to "
+            f"{len(self.targets):,} (GET /languages lists them)"
         )
 
     def _find(
