@@ -19,7 +19,7 @@ HTML = (
     *('<a href="x?a=1&amp;b=2" title="The T">', "<img alt='a cat' src=x>", "<!-- c -->", "&amp;"),
     *("&lt;", "&nbsp;", "&", "<code>", "</code>", "<pre>", "</pre>", '<p translate="no">'),
     *("<script>", "</script>", "<ul><li>", "</ul>", "<BR/>", '<input placeholder="a b">', "é"),
-    *("\r\n", "<div class='x'>", "</div>", "<span>", "</span>", '"', "'", "> "),
+    *("&#31;", "x@y.org", "\r\n", "<div class='x'>", "</div>", "<span>", "</span>", '"', "'", "> "),
 )
 BROKEN = ("<", "<a", "</", "<!", "<?", "<![CDATA[", "<b ", "=", "<a href='x", "<?php ", "?>", "\0")
 SAID = (
@@ -161,6 +161,11 @@ def test_nasty_markdown(end: str, before: str) -> None:
         "Two",
     ):
         assert words in document.texts()
+
+
+@pytest.mark.parametrize("text", ["Hello&#31;", "&#31;x@y.org&#127;", "a &#11;x@y.org&#11; b&#11;"])
+def test_html_with_references_to_nothing(text: str) -> None:
+    assert unchanged(read(f"<p>{text}</p>", "html")) == f"<p>{text}</p>"
 
 
 def test_nasty_html() -> None:

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -179,7 +179,7 @@ def _named(run: Sequence[Text]) -> Iterator[Piece]:
         whole = list(_slice(run, starts, start, end))
         yield Atom(_raw(whole), "".join(text.shown for text in whole))
         at = end
-    yield from _slice(run, starts, at, starts[-1])
+    yield from _slice(run, starts, at, starts[-1] + 1)
 
 
 def _names(text: str) -> list[tuple[int, int]]:
@@ -214,12 +214,14 @@ def _is_name(word: str) -> bool:
 def _slice(run: Sequence[Text], starts: Sequence[int], start: int, end: int) -> Iterator[Text]:
     """Yield the texts from one character shown to another; what is spelled otherwise stays whole.
 
-    `starts` has where each text begins, and the end of the last.
+    `starts` has where each text begins, and the end of the last. A text that shows nothing belongs
+    to the character behind it.
 
     >>> list(_slice([Text("a & b", "a & b"), Text("<", "&lt;")], [0, 5, 6], 2, 6))
     [Text(shown='& b', raw='& b'), Text(shown='<', raw='&lt;')]
     """
-    number = max(bisect_right(starts, start) - 1, 0)
+    number = bisect_left(starts, start)
+    number -= starts[number] > start
     while number < len(run) and starts[number] < end:
         text, at = run[number], starts[number]
         part = text.shown[max(start - at, 0) : end - at]
