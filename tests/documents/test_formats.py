@@ -167,3 +167,21 @@ def test_plain_text() -> None:
     new = put(document, {document.texts()[1]: "wort " * 14 + "wort"})
     assert f"\n  {'wort ' * 10}wort\n  {'wort ' * 3}wort\n- one" in new
     assert read("one\ntwo " * 3, "plain").texts() == ["one", "two one", "two"]
+
+
+def test_plain_text_in_chinese() -> None:
+    lines = ["今天天气很好，我们去公园散步，" + "看花" * n for n in (8, 9, 10)]
+    assert read("\n".join(lines), "plain").texts() == lines, "each line has room for a letter more"
+    ended = ["他说：“" + "好" * 26 + "！”", "第二句" + "话" * 26]
+    assert read("\n".join(ended), "plain").texts() == ended, "a sentence has ended"
+
+
+def test_plain_text_in_chinese_that_was_broken_at_a_width() -> None:
+    document = read("春" * 30 + "\n" + "秋" * 30 + "\nend\n", "plain")
+    assert document.texts() == ["春" * 30 + "秋" * 30 + " end"], "a space before what has spaces"
+    new = "我们读了（很多）书，" * 8
+    text = put(document, {document.texts()[0]: new})
+    assert text.replace("\n", "") == new
+    assert [len(line) for line in text.split("\n")] == [30, 30, 20, 0]
+    broken = put(document, {document.texts()[0]: "书" * 29 + "（" + "书" * 3 + "，"})
+    assert broken == "书" * 29 + "\n（书书书，\n", "what opens goes with what it opens"

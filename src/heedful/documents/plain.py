@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from heedful.documents.pieces import Framed, Part, Piece, Text, Unit, parts_of
-from heedful.documents.wrapping import fragments_of, width_of, wrapped
+from heedful.documents.wrapping import first_word, fragments_of, width_of, wrapped
+from heedful.text.sentences import CLOSING, HARD
 
 NARROWEST, WIDEST = 50, 100
 """Columns of the longest line of a text that is taken for broken at a width."""
@@ -23,8 +24,8 @@ def read(text: str) -> list[Part]:
     """Return the parts of a plain text.
 
     A line is a text of its own, unless the text is broken at a width: its longest line has 50 to
-    100 columns. Then a line goes on in the next if that one's first word would not have found room
-    on it; the translation is broken at the same width.
+    100 columns. Then a line goes on in the next if that one's first word, or letter of Chinese,
+    would not have found room on it; the translation is broken at the same width.
     """
     lines = [(found[1], found[2]) for found in _LINE.finditer(text) if found[0]]
     widest = max((width_of(line.rstrip()) for line, _ in lines), default=0)
@@ -47,10 +48,12 @@ def _goes_on(line: str, following: str, width: int) -> bool:
     >>> _goes_on("It is a long and", "winding road", 20), _goes_on("Yes.", "No.", 20)
     (True, False)
     """
-    if not line.strip() or not following.strip() or _ITEM.match(following):
+    if not width or not line.strip() or not following.strip() or _ITEM.match(following):
         return False
-    room = width - width_of(line.rstrip())
-    return width > 0 and width_of(following.split()[0]) + 1 > room
+    if line.rstrip().rstrip(CLOSING)[-1:] in HARD:
+        return False
+    word = first_word(following.split()[0])
+    return word.width + (not word.loose) > width - width_of(line.rstrip())
 
 
 def _paragraph(lines: Sequence[tuple[str, str]], width: int) -> Iterator[Part]:
@@ -60,7 +63,9 @@ def _paragraph(lines: Sequence[tuple[str, str]], width: int) -> Iterator[Part]:
     ends = [line[len(line.rstrip()) :] + end for line, end in lines]
     pieces: list[Piece] = []
     for text in texts:
-        pieces += [Text(" ", "\n"), Text(text, text)] if pieces else [Text(text, text)]
+        if pieces:
+            pieces.append(Text("" if first_word(text).loose else " ", "\n"))
+        pieces.append(Text(text, text))
     joints = [end + indent for end, indent in zip(ends, indents[1:], strict=False)]
     inner = width_of(indents[min(1, len(lines) - 1)])
     begun = width_of(indents[0]) - inner
@@ -68,7 +73,7 @@ def _paragraph(lines: Sequence[tuple[str, str]], width: int) -> Iterator[Part]:
     def write(unit: Unit, placed: Sequence[Piece]) -> str:
         fragments = list(fragments_of(placed, str, markup=True))
         columns = width - inner if len(lines) > 1 else _ENDLESS
-        return "\n".join(wrapped(fragments, columns, first=begun))
+        return "\n".join(wrapped(fragments, columns, first=begun, loose=True))
 
     if not texts[0]:
         yield "".join(line + end for line, end in lines)

@@ -4,7 +4,7 @@ Fragments come in, text and markup whose width is known; lines go out. The write
 call it.
 """
 
-__all__ = ["Fragment", "balanced", "fragments_of", "width_of", "wrapped"]
+__all__ = ["Fragment", "balanced", "first_word", "fragments_of", "width_of", "wrapped"]
 
 import re
 import unicodedata
@@ -27,9 +27,10 @@ class Fragment(NamedTuple):
 
 
 _WIDE = re.compile(
+    r"[\u2018\u201c\u3008\u300a\u300c\u300e\u3010\u3014\uff08]*"
     r"[\u2e80-\u2fff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9d]"
 )
-"""Letters of Chinese and Japanese: a line may end before each."""
+"""Letters of Chinese and Japanese, with what opens before them: a line may end before each."""
 _RUNS = re.compile(rf"[ \n]+|{_WIDE.pattern}|(?:(?!{_WIDE.pattern})[^ \n])+")
 
 
@@ -56,6 +57,18 @@ def fragments_of(
                 continue
             yield Fragment(run, width_of(run), spaced, _WIDE.match(run) is not None)
             spaced = False
+
+
+def first_word(text: str) -> Fragment:
+    """Return what a text begins with that is not broken: of Chinese a letter and its marks.
+
+    >>> first_word("one two").raw, first_word("猫，狗")
+    ('one', Fragment(raw='猫，', width=4, spaced=False, loose=True))
+    """
+    fragments = fragments_of([Text(text, text)], str, markup=True)
+    word = next(_words(fragments, loose=True))
+    whole = "".join(one.raw for one in word)
+    return word[0]._replace(raw=whole, width=width_of(whole))
 
 
 def width_of(text: str) -> int:
@@ -102,7 +115,7 @@ def wrapped(
     return lines
 
 
-def _words(fragments: Sequence[Fragment], *, loose: bool) -> Iterator[list[Fragment]]:
+def _words(fragments: Iterable[Fragment], *, loose: bool) -> Iterator[list[Fragment]]:
     """Yield the fragments between two places where a line may end."""
     word: list[Fragment] = []
     for one in fragments:
