@@ -106,6 +106,27 @@ def test_html_attributes_of_a_tag_that_refuses_are_kept() -> None:
     assert "".join(read(text, "html").texts()[1:]) == "five"
 
 
+@pytest.mark.parametrize(
+    ("text", "translated"),
+    [
+        ("<ul><li class=notranslate>API<li>Two<li>Three</ul><p>More.", ["Two", "Three", "More."]),
+        ("<ul><li translate=no>A<ul><li>B<p>C</ul>D<p>E</p>F</ul>Two", ["Two"]),
+        ("<div><p translate=no>A <b>B</b></div>Two", ["Two"]),
+        ("<p translate=no>A<h2>Two</h2><p translate=no>B</p>Three", ["Two", "Three"]),
+        ("<dl><dt translate=no>A<dd>Two</dl>", ["Two"]),
+        ("<table><tr><td translate=no>A<td>Two<tr translate=no><td>B<tr><td>C</table>", "Two C"),
+        ("<select><option translate=no>A<option>Two</select>", ["Two"]),
+        ("<ul><li translate=no><script>'</ul>'</script>A<li>Two</ul>", ["Two"]),
+        ("<p translate=no>A", []),
+    ],
+)
+def test_html_what_refuses_ends_where_its_tag_may_be_left_open(
+    text: str, translated: list[str] | str
+) -> None:
+    wanted = translated.split() if isinstance(translated, str) else translated
+    assert read(text, "html").texts() == wanted
+
+
 def test_html_is_broken_as_it_was() -> None:
     text = "<div>\r\n  <p>one\r\n     two</p>\r\n</div>"
     new = put(read(text, "html"), {"one two": "wort " * 15 + "wort"})

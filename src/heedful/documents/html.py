@@ -13,6 +13,7 @@ from html import unescape
 from heedful.documents.pieces import Atom, Break, Mark, Part, Piece, Text, Unit, parts_of, spelled
 from heedful.documents.tags import (
     CLOSED,
+    ENDED_BY,
     INLINE,
     KEPT,
     TRANSLATED,
@@ -199,6 +200,8 @@ def _end_of(text: str, tag: Tag, at: int) -> int:
     >>> _end_of("<b>x<b>y</b></b>z", tag_of("<b>"), 3)
     16
     """
+    if tag.name in ENDED_BY:
+        return _end_of_open(text, tag.name, at)
     depth = 1
     inside = r"(?=[\s/>])(?:[^>\"']|\"[^\"]*\"|'[^']*')*+>"
     pattern = re.compile(rf"<(/?){re.escape(tag.name)}{inside}", re.IGNORECASE)
@@ -208,4 +211,29 @@ def _end_of(text: str, tag: Tag, at: int) -> int:
         depth += -1 if found[1] else 1
         if depth == 0:
             return found.end()
+    return len(text)
+
+
+def _end_of_open(text: str, name: str, at: int) -> int:
+    """Return where a tag that need not be closed has ended: before its next, or with its parent.
+
+    >>> _end_of_open("<li>x<ul><li>y</ul><li>z", "li", 4)
+    19
+    """
+    opened: list[str] = []
+    while found := _MARKUP.search(text, at):
+        inner, at = tag_of(found[0]), found.end()
+        if inner.name in INLINE:
+            continue
+        if inner.closes and inner.name in opened:
+            while opened.pop() != inner.name:
+                pass
+        elif inner.closes:
+            return found.end() if inner.name == name else found.start()
+        elif inner.opens and inner.name in _RAW:
+            at = _end_of(text, inner, at)
+        elif inner.name in ENDED_BY[name] and all(one in ENDED_BY for one in opened):
+            return found.start()
+        elif inner.opens:
+            opened.append(inner.name)
     return len(text)

@@ -6,6 +6,7 @@ readers of HTML, Markdown and subtitles call it.
 
 __all__ = [
     "CLOSED",
+    "ENDED_BY",
     "INLINE",
     "KEPT",
     "TRANSLATED",
@@ -43,6 +44,27 @@ KEPT = frozenset(
     ("code", "kbd", "math", "pre", "samp", "script", "style", "svg", "textarea", "var", "xmp")
 )
 """Tags whose content is kept as it is."""
+
+_CELLS = frozenset(("td", "th", "tr", "tbody", "tfoot"))
+_BLOCKS = frozenset(
+    (
+        *("address", "article", "aside", "blockquote", "center", "details", "dialog", "dir", "div"),
+        *("dl", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5"),
+        *("h6", "header", "hgroup", "hr", "main", "menu", "nav", "ol", "p", "pre", "search"),
+        *("section", "table", "ul"),
+    )
+)
+ENDED_BY = {
+    "li": frozenset(("li",)),
+    "p": _BLOCKS,
+    **dict.fromkeys(("dt", "dd"), frozenset(("dt", "dd"))),
+    **dict.fromkeys(("td", "th"), _CELLS),
+    "tr": _CELLS - {"td", "th"},
+    **dict.fromkeys(("thead", "tbody", "tfoot"), frozenset(("tbody", "tfoot"))),
+    "option": frozenset(("option", "optgroup")),
+    "optgroup": frozenset(("optgroup",)),
+}
+"""Tags that need not be closed, each with those before which it has ended."""
 
 TRANSLATED = frozenset(("alt", "title", "placeholder", "aria-label"))
 """Attributes with text in them."""
