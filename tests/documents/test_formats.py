@@ -28,6 +28,16 @@ def test_markdown_texts() -> None:
     ]
 
 
+def test_markdown_front_matter() -> None:
+    rules = "---\n\n# Title\n\nText.\n\n---\n\nEnd.\n"
+    assert read(rules, "markdown").texts() == ["Title", "Text.", "End."]
+    for first, last in ("---", "---"), ("---", "..."), ("+++", "+++"):
+        for end in "\n", "\r\n":
+            text = f"{first}\ntitle: No\n\nb: 1\n{last} \nYes\n\n---\n".replace("\n", end)
+            assert read(text, "markdown").texts() == ["Yes"]
+    assert read("---\na: b\n---", "markdown").texts() == []
+
+
 def test_markdown_is_broken_at_the_width_that_it_had() -> None:
     text = "> one two three four\n> five six\n\nand another\n"
     document = read(text, "markdown")

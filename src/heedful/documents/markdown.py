@@ -36,9 +36,13 @@ Kind = Literal["paragraph", "heading", "cell", "alt"]
 """What a text is in, and so what must not begin it or stand in it; `alt`: the text of an image."""
 
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
+_END = r"[ \t]*(?:\r\n|\r|\n)"
+_INSIDE = r"(?:[^\r\n]*+(?:\r\n|\r|\n))*?"
 _FRONT = re.compile(
-    r"(---|\+\+\+)[ \t]*(?:\r\n|\r|\n)(?:[^\r\n]*+(?:\r\n|\r|\n))*?\1[ \t]*(?:\r\n|\r|\n|\Z)"
+    rf"(?:---{_END}(?!{_END}){_INSIDE}(?:---|\.\.\.)|\+\+\+{_END}{_INSIDE}\+\+\+)"
+    rf"(?:{_END}|[ \t]*\Z)"
 )
+"""What a document begins with between two lines of signs; behind a blank line, `---` is a rule."""
 _LEAD = re.compile(r"\[!\w+\][ \t]*(?:\n|\Z)|\[\^[^\]\s]+\]:[ \t]*|\[[ xX]\][ \t]+")
 """What stands before the words: GitHub's [!NOTE], [^1]: of a footnote, a box to tick."""
 _STARTS = re.compile(r"(?:[-+*=_]+|#{1,6}|\d{1,9}[.)])\Z|[>|<:]|~~~|```")
