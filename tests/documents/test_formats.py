@@ -137,6 +137,14 @@ def test_html_what_refuses_ends_where_its_tag_may_be_left_open(
     assert read(text, "html").texts() == wanted
 
 
+def test_html_attributes_keep_their_lines() -> None:
+    text = '<p title="One word.&#10;Two words." aria-label="a\nb">x</p><input placeholder="y\n  z">'
+    document = read(text, "html")
+    assert document.texts() == ["One word.", "Two words.", "a b", "x", "y", "z"]
+    new = put(document, {"One word.": "Ein Wort. " * 10, "y": "ü"})
+    assert new == text.replace("One word.", ("Ein Wort. " * 10).strip()).replace("y", "ü")
+
+
 def test_html_is_broken_as_it_was() -> None:
     text = "<div>\r\n  <p>one\r\n     two</p>\r\n</div>"
     new = put(read(text, "html"), {"one two": "wort " * 15 + "wort"})

@@ -16,6 +16,7 @@ from heedful.documents.tags import (
     ENDED_BY,
     INLINE,
     KEPT,
+    LINED,
     TRANSLATED,
     VOID,
     Tag,
@@ -128,7 +129,7 @@ class _Reader:
             elif one.name in TRANSLATED and raw[one.start - 1] in "\"'":
                 quote = raw[one.start - 1]
                 write = self._attribute(quote)
-                parts += [raw[at : one.start], *parts_of(_texts(value), write)]
+                parts += [raw[at : one.start], *parts_of(_valued(one.name, value), write)]
             else:
                 continue
             at = one.end
@@ -186,6 +187,13 @@ def _texts(text: str) -> Iterator[Text]:
             yield Text(unescape(run), run)
         else:
             yield Text(run, run)
+
+
+def _valued(name: str, value: str) -> Iterator[Piece]:
+    """Yield what is in the value of an attribute; the ends of lines that are shown stay."""
+    for text in _texts(value):
+        seen = text.shown + (text.raw if name in LINED else "")
+        yield Break((text.raw,)) if "\n" in seen or "\r" in seen else text
 
 
 def _is_inline(text: str) -> bool:

@@ -9,6 +9,7 @@ __all__ = [
     "ENDED_BY",
     "INLINE",
     "KEPT",
+    "LINED",
     "TRANSLATED",
     "VOID",
     "Tag",
@@ -68,6 +69,9 @@ ENDED_BY = {
 
 TRANSLATED = frozenset(("alt", "title", "placeholder", "aria-label"))
 """Attributes with text in them."""
+
+LINED = frozenset(("title", "placeholder"))
+"""Those of them that are shown in the lines that they have."""
 
 CLOSED = re.compile(r"</?([A-Za-z][^\s/>]*+)")
 _ATTRIBUTE = re.compile(
