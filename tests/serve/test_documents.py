@@ -418,6 +418,9 @@ def test_a_file_is_handed_out_once() -> None:
             assert file.headers["content-disposition"] == (
                 "attachment; filename*=utf-8''my%20file.de.md"
             )
+            secure = TYPE | {"x-forwarded-proto": "https"}
+            answer = await client.ask("POST", "/translate_file", body, secure)
+            assert answer.json["translatedFileUrl"].startswith("https://localhost/download_file/")
             again = await client.ask("GET", path)
             assert (again.status, list(again.json)) == (404, ["error"])
 

@@ -125,6 +125,25 @@ def test_pages_of_other_origins() -> None:
     run(scenario)
 
 
+def test_pages_that_come_through_a_proxy_with_tls() -> None:
+    async def scenario() -> None:
+        async with asking(access=Access(hosts=("play.example.org",))) as client:
+            for host, origin, status in (
+                ("play.example.org", "https://play.example.org", 200),
+                ("127.0.0.1:5001", "https://play.example.org", 200),
+                ("play.example.org:8443", "https://play.example.org:8443", 200),
+                ("play.example.org", "https://play.example.org:8443", 403),
+                ("play.example.org", "https://evil.example", 403),
+                ("127.0.0.1:5001", "https://127.0.0.1:5001", 403),
+                ("play.example.org", "http://play.example.org:8443", 403),
+            ):
+                client.host = host
+                answer = await client.ask("GET", "/v1/models", headers={"origin": origin})
+                assert answer.status == status, (host, origin)
+
+    run(scenario)
+
+
 def test_keys() -> None:
     async def scenario() -> None:
         keys = load_keys_of(KEY, "ponmlkjihgfedcba")
@@ -189,7 +208,7 @@ def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path: Path) -> None:
 def test_hosts_that_are_none(host: str) -> None:
     with pytest.raises(SettingError, match="it is no name of a machine; leave out what is before"):
         checked_hosts([host])
-    assert checked_hosts(["A.b", "box", "::1"]) == ("A.b", "box", "::1")
+    assert checked_hosts(["A.b", "box", "::1"]) == ("a.b", "box", "::1")
 
 
 @pytest.mark.parametrize("origin", ["example.org", "https://a.b/", "null", "*", "ftp://a"])

@@ -49,7 +49,7 @@ class Options:
     allow_host: Annotated[
         tuple[str, ...], tyro.conf.arg(metavar="NAME"), tyro.conf.UseAppendAction
     ] = ()
-    """A name by which this server is called, beside localhost."""
+    """A name by which this server, or a proxy with TLS before it, is called, beside localhost."""
     allow_origin: Annotated[
         tuple[str, ...], tyro.conf.arg(metavar="ORIGIN"), tyro.conf.UseAppendAction
     ] = ()

@@ -230,6 +230,8 @@ class Dialect:
             text, report = await self._documents.translated(text, kind, way, DOCUMENT)
         told = File(f"{path.stem[:100]}.{target}{ending}", text.encode(), TYPES[kind])
         url = request.url_for("download_file", name=self._files.keep(told, ending))
+        if request.headers.get("x-forwarded-proto") == "https":
+            url = url.replace(scheme="https")
         return JSONResponse({"translatedFileUrl": str(url)}, headers=noted(report))
 
     async def download_file(self, name: str) -> Response:

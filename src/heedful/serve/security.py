@@ -38,7 +38,7 @@ class Access:
     """
 
     hosts: tuple[str, ...] = ()
-    """Names of this server, beside localhost and addresses."""
+    """Names of this server in small letters, beside localhost and addresses."""
     origins: tuple[str, ...] = ()
     """Pages that may ask, such as https://example.org, beside this server's own."""
     keys: tuple[bytes, ...] = ()
@@ -49,13 +49,17 @@ class Access:
         name = _name(host)
         if name is None:
             raise RefusalError(400, "the Host header is missing or cannot be read")
-        allowed = name in ("localhost", *(one.lower() for one in self.hosts))
-        if not allowed and not _is_address(name):
+        if name != "localhost" and name not in self.hosts and not _is_address(name):
             raise RefusalError(421, "this server does not go by the name in the Host header")
 
     def check_origin(self, origin: str | None, host: str | None, scheme: str) -> None:
-        """Raise RefusalError for a page of another origin that is not allowed."""
+        """Raise RefusalError for a page of another origin that is not allowed.
+
+        What a proxy hands on without TLS may come from a page at https and a name of this server.
+        """
         if origin is None or origin == f"{scheme}://{host}" or origin in self.origins:
+            return
+        if origin in [f"https://{one}" for one in (*self.hosts, host) if _name(one) in self.hosts]:
             return
         raise RefusalError(403, "pages of this origin may not ask this server")
 
@@ -112,7 +116,7 @@ def checked_hosts(hosts: Sequence[str]) -> tuple[str, ...]:
                 where=f"--allow-host {host}",
                 fix="leave out what is before and behind it: translate.example.org",
             )
-    return tuple(hosts)
+    return tuple(host.lower() for host in hosts)
 
 
 def checked_origins(origins: Sequence[str]) -> tuple[str, ...]:

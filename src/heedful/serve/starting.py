@@ -74,7 +74,7 @@ def serve(
     """
     limits = limits_of(asked.settings)
     keys = () if asked.api_keys is None else load_keys(asked.api_keys)
-    own = () if asked.host in LOOPBACK else (asked.host,)
+    own = () if asked.host in LOOPBACK else (asked.host.lower(),)
     hosts = (*checked_hosts(asked.allow_host), *own)
     access = Access(hosts, checked_origins(asked.allow_origin), keys)
     with server.bound(asked.host, asked.port) as listener:
