@@ -387,4 +387,6 @@ def test_limits_are_the_servers() -> None:
     with pytest.raises(RefusalError, match="11 were given and 10 are allowed"):
         asked(play, "tokens", text="a" * 11, to="de")
     with pytest.raises(RefusalError, match="beam: 4 were given and 2 are allowed"):
-        events(play, text="a", to="de")
+        events(play, text="a", to="de", beam=4)
+    [tree] = [one["beam"] for one in events(play, text="a", to="de") if one["event"] == "beam"]
+    assert tree["size"] == 2, "not said, it is what is allowed"

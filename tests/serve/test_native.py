@@ -85,6 +85,36 @@ def test_what_is_asked_reaches_the_model() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("most", [1, 2])
+def test_whoever_asks_for_no_beam_gets_what_is_allowed(most: int) -> None:
+    class Listening(FakeEngine):
+        def translate(self, requests, how: How):  # type: ignore[no-untyped-def]
+            heard.append(how.search.beam_size if isinstance(how.search, Beam) else 1)
+            return super().translate(requests, how)
+
+    heard: list[int] = []
+
+    async def scenario() -> None:
+        engine = Listening()
+        engine.open.set()
+        async with asking(engine, ServerLimits(beam=most)) as client:
+            asked: dict[str, Any] = {"texts": ["a"], "to": "de"}
+            assert (await client.post("/v1/translate", asked)).status == 200
+            answer = await client.post("/v1/translate", asked | {"alternatives": 3})
+            assert answer.json["error"] == f"alternatives: 3 were given and {most} are allowed"
+            document = {"content-type": "text/html"}
+            answer = await client.ask("POST", "/v1/documents?to=de", b"<p>a</p>", document)
+            assert answer.status == 200
+            asked = {"q": "a", "source": "en", "target": "de"}
+            for more in {}, {"format": "html"}, {"alternatives": most - 1}:
+                assert (await client.post("/translate", asked | more)).status == 200
+            answer = await client.post("/translate", asked | {"alternatives": most})
+            assert "alternatives parameter must be <=" in answer.json["error"]
+
+    run(scenario)
+    assert set(heard) == {most}
+
+
 @pytest.mark.parametrize(
     ("asked", "status", "sentence"),
     [

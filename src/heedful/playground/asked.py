@@ -57,7 +57,7 @@ class TraceAsked(TokensAsked):
     """A text to be translated, or gone on with, and looked into."""
 
     target: Text | None = None
-    beam: int = Field(4, ge=1)
+    beam: int | None = Field(None, ge=1)
     length_penalty: float = Field(0.6, ge=0, le=10)
     most: int = Field(MOST, ge=1, le=LONGEST)
     """Pieces that a model without an encoder writes, at most."""

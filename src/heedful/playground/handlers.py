@@ -224,14 +224,15 @@ class Playground:
         model = self._find(asked.model)
         self._check_length(asked.text)
         self._check_length(asked.target or "", "the target")
-        within("beam", asked.beam, self.limits.beam)
+        within("beam", asked.beam or 1, self.limits.beam)
         by = model.by
         if isinstance(by, Writer):
             _check_unused(asked, _OF_TRANSLATORS, by)
             return written_events(model.name, by, asked, self.kept)
         _check_unused(asked, _OF_WRITERS, by)
         to = by.target(asked.to, asked.from_)
-        return traced_events(model.name, by, asked, to, self.kept)
+        beam = asked.beam or self.limits.usual_beam
+        return traced_events(model.name, by, asked, to, beam, self.kept)
 
     def _check_length(self, text: str, what: str = "the text") -> None:
         most = self.limits.characters

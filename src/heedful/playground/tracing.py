@@ -41,7 +41,7 @@ class Clock:
 
 
 def traced_events(
-    name: str, translator: Translator, asked: TraceAsked, to: str | None, kept: Kept
+    name: str, translator: Translator, asked: TraceAsked, to: str | None, beam: int, kept: Kept
 ) -> Iterator[Event]:
     """Yield the events of a trace; once its last map is there it is kept.
 
@@ -49,7 +49,7 @@ def traced_events(
     """
     clock = Clock()
     begun = stages.begin(
-        translator, asked.text, to=to, beam=asked.beam, length_penalty=asked.length_penalty
+        translator, asked.text, to=to, beam=beam, length_penalty=asked.length_penalty
     )
     number = kept.name()
     clock.done("tokens")
@@ -73,9 +73,9 @@ def traced_events(
     kinds = [kind for kind in kinds_of(translator.model) if kind != "encoder"]
     yield from _seen_events(seen, kinds, clock)
     clock.again()
-    beam = wire.beam(seen)
+    tree = wire.beam(seen)
     clock.done("beam")
-    yield {"event": "beam", "beam": beam}
+    yield {"event": "beam", "beam": tree}
     yield {
         "event": "done",
         "ms": clock.ms,

@@ -39,10 +39,6 @@ from heedful.translation import Translation, blank
 FORM_PATHS = ("/translate", "/detect", "/suggest", "/translate_file")
 """Where a body may be a form."""
 
-BEAM = 4
-DOCUMENT = How(search=Beam(beam_size=BEAM), care=Care(protect=True), align=True)
-"""How HTML and files are translated."""
-
 _NUMBER = re.compile("-?[0-9]{1,8}")
 
 _TEXT = {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
@@ -153,7 +149,7 @@ class Dialect:
             parted = await asyncio.to_thread(lambda: list(map(Html, texts)))
         else:
             parted = [Lines(text, count) for text in texts]
-        found = await self._said(parted, ways, _how(kind, count))
+        found = await self._said(parted, ways, self._how(kind, count))
         answer: dict[str, Any] = {"translatedText": [one.text for one in found]}
         if guesses:
             answer["detectedLanguage"] = guesses
@@ -227,7 +223,7 @@ class Dialect:
         [way] = self._ways([self._code(source)], target)
         report = Report()
         if way is not None:
-            text, report = await self._documents.translated(text, kind, way, DOCUMENT)
+            text, report = await self._documents.translated(text, kind, way, self._how(kind))
         told = File(f"{path.stem[:100]}.{target}{ending}", text.encode(), TYPES[kind])
         url = request.url_for("download_file", name=self._files.keep(told, ending))
         if request.headers.get("x-forwarded-proto") == "https":
@@ -266,10 +262,17 @@ class Dialect:
         digits = str(given).strip() if isinstance(given, int | str) else ""
         if not _NUMBER.fullmatch(digits):
             raise RefusalError(400, "Invalid request: alternatives parameter is not a number")
-        most = self._limits.alternatives - 1
+        most = min(self._limits.alternatives, self._limits.beam) - 1
         if int(digits) > most:
             raise RefusalError(400, f"Invalid request: alternatives parameter must be <= {most}")
         return max(0, int(digits))
+
+    def _how(self, kind: str, count: int = 0) -> How:
+        """Return how texts of a kind, or files, are translated; HTML has no alternatives."""
+        usual = self._limits.usual_beam
+        if kind != "text":
+            return How(search=Beam(beam_size=usual), care=Care(protect=True), align=True)
+        return How(search=Beam(beam_size=max(usual, count + 1), n_best=count + 1))
 
     async def _guesses(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Return the likeliest language of every text; of a short one, that of all together."""
@@ -321,13 +324,6 @@ class Dialect:
             one.said([next(found[way]) for _ in one.texts])
             for one, way in zip(parted, ways, strict=True)
         ]
-
-
-def _how(kind: str, count: int) -> How:
-    """Return how texts of a kind are translated; HTML has no alternatives."""
-    if kind == "html":
-        return DOCUMENT
-    return How(search=Beam(beam_size=max(BEAM, count + 1), n_best=count + 1))
 
 
 def _check_given(fields: dict[str, Any], *names: str) -> None:

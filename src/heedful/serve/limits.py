@@ -84,6 +84,11 @@ class ServerLimits(Settings):
     drain_seconds: Seconds = 30
     """Seconds, once it is to end, in which the server answers what has been asked."""
 
+    @property
+    def usual_beam(self) -> int:
+        """Hypotheses that a search keeps where nobody says how many."""
+        return min(4, self.beam)
+
 
 class _Asked(Settings):
     """What settings by path may hold."""

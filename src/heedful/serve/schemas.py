@@ -85,7 +85,7 @@ class Asked(Shape):
     model: str | None = None
     """The name of a model; the first that fits if not given."""
     beam: int | None = Field(None, ge=1)
-    """Hypotheses that the search keeps; 4 if not given, 1 is greedy search."""
+    """Hypotheses that the search keeps; 4, or as many as are allowed, if not given; 1 is greedy."""
     length_penalty: float = Field(0.6, ge=0, le=10)
     """How much long translations are favoured."""
     alternatives: int = Field(1, ge=1)
@@ -105,9 +105,10 @@ class Asked(Shape):
 
     def how(self, way: Way, limits: ServerLimits) -> How:
         """Return how to translate; raises RefusalError for more than is allowed."""
-        beam = max(4, self.alternatives) if self.beam is None else self.beam
-        within("beam", beam, limits.beam)
-        within("alternatives", self.alternatives, min(limits.alternatives, beam))
+        within("beam", self.beam or 1, limits.beam)
+        most = min(limits.alternatives, self.beam or limits.beam)
+        within("alternatives", self.alternatives, most)
+        beam = self.beam or max(limits.usual_beam, self.alternatives)
         forms = sum(len(one) for one in self.must) + len(self.never)
         within("words in must and never", forms, limits.words)
         within("terms of the glossary", sum(map(len, self.glossary.values())), limits.terms)
@@ -170,7 +171,7 @@ class DocumentAsked(BaseModel):
     model: str | None = None
     """The name of a model; the first that fits if not given."""
     beam: int | None = Field(None, ge=1)
-    """Hypotheses that the search keeps; 4 if not given, 1 is greedy search."""
+    """Hypotheses that the search keeps; 4, or as many as are allowed, if not given; 1 is greedy."""
     length_penalty: float = Field(0.6, ge=0, le=10)
     """How much long translations are favoured."""
     glossary: list[Annotated[str, Field(max_length=400), AfterValidator(_term)]] = []
