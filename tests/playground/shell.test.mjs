@@ -9,7 +9,8 @@ import { fittingTarget, languageName, sourcesOf, targetsOf } from "heedful/live/
 import { literal, python } from "heedful/live/python.js";
 import { bodyAndGap, gapIn } from "heedful/live/sentences.js";
 import { actionOf } from "heedful/live/shortcuts.js";
-import { changed, switched, undoable, viewOfAnother } from "heedful/live/state.js";
+import { changed, fitted, questionOf, switched } from "heedful/live/state.js";
+import { undoable, viewOfAnother } from "heedful/live/state.js";
 import { firstState } from "heedful/live/state-url.js";
 import { grown } from "heedful/live/tracing.js";
 import { warmed } from "heedful/temperature.js";
@@ -47,6 +48,18 @@ test("with another model no head is switched off", () => {
   assert.deepEqual(changed(looked(), { model: "other" }).edits.ablate, []);
   const named = changed({ ...looked(), model: "" }, { model: "first" });
   assert.deepEqual(named.edits.ablate, ["cross.1"]);
+});
+
+test("the language of a text is said where the model translates from it", () => {
+  const models = [{ name: "mine", writes: false, ways: WAYS }];
+  const inside = { ...looked(), tab: "inside", from: "zh", to: "en" };
+  const kept = fitted(inside, {}, models);
+  assert.deepEqual([kept.from, kept.to], ["zh", "en"]);
+  assert.equal(questionOf(kept, false).from, "zh");
+  assert.match(python("tokens", kept), /to="en", from_="zh"/);
+  assert.equal(fitted({ ...inside, to: "de" }, {}, models).from, "", "not from zh to de");
+  assert.equal(fitted({ ...inside, tab: "translate", from: "fr" }, {}, models).from, "fr");
+  assert.equal(questionOf(looked(), false).from, null);
 });
 
 test("what is not another changes nothing else", () => {

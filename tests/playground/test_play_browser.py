@@ -84,6 +84,15 @@ def test_keys_in_haste_are_one_question(play: Shown) -> None:
     assert play.asked.count("/api/tokens") >= play.asked.count("/api/trace")
 
 
+def test_the_language_of_a_text_is_asked_with(play: Shown) -> None:
+    with (
+        play.page.expect_request("**/api/tokens") as tokens,
+        play.page.expect_request("**/api/trace") as trace,
+    ):
+        play.open(**{"from": "en"})
+    assert [one.value.post_data_json["from"] for one in (tokens, trace)] == ["en", "en"]
+
+
 @pytest.mark.parametrize(("tab", "box"), [("inside", "#sentence"), ("translate", "#text")])
 def test_nothing_is_asked_while_a_word_is_composed(play: Shown, tab: str, box: str) -> None:
     """Pinyin in a box is nobody's sentence: what is chosen is asked for, once."""

@@ -61,7 +61,7 @@ test("another piece makes another prompt, if it can be typed", () => {
 test("nothing is asked that means nothing to the model", () => {
   const state = { ...firstState(), model: "m", text: "The", to: "de", temperature: 0.5, seed: 3 };
   assert.deepEqual(Object.keys(questionOf(state, false)), [
-    ...["model", "text", "to", "target", "beam", "length_penalty"],
+    ...["model", "text", "from", "to", "target", "beam", "length_penalty"],
   ]);
   const drawn = { model: "m", text: "The", target: null, most: 20, temperature: 0.5, seed: 3 };
   assert.deepEqual(questionOf(state, true), drawn);
@@ -71,16 +71,16 @@ test("nothing is asked that means nothing to the model", () => {
 
 test("a model that writes has no translator and one kind of attention", () => {
   const models = [
-    { name: "writer", writes: true },
-    { name: "translator", writes: false },
+    { name: "writer", writes: true, ways: [], beam: 16 },
+    { name: "translator", writes: false, ways: [["en", "de"]], beam: 16 },
   ];
   const of = (model, more) => ({ ...firstState(), model, ...more });
   assert.equal(fitted(of("writer"), {}, models).tab, "inside");
   assert.equal(fitted(of("writer"), {}, models).view.kind, "decoder");
   assert.equal(fitted(of("writer"), { tab: "translate" }, models).model, "translator");
   assert.equal(fitted(of("writer"), { tab: "translate" }, models.slice(0, 1)).model, "writer");
-  const state = of("translator");
-  assert.equal(fitted(state, {}, models), state);
+  const state = of("translator", { to: "de" });
+  assert.deepEqual(fitted(state, {}, models), state);
 });
 
 test("the machine of a decoder alone has its heads once, inside the picture", () => {

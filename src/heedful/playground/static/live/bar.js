@@ -303,7 +303,7 @@ export class Bar extends HTMLElement {
     const name = t("bar.example", { text, language: languageName(target) });
     const button = make("button", { type: "button", class: "chip try", title: name, text });
     button.setAttribute("aria-label", name);
-    button.addEventListener("click", () => tell(this, "ask", { text, to: target }));
+    button.addEventListener("click", () => tell(this, "ask", { text, from: "", to: target }));
     return button;
   }
 }

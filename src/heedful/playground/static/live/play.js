@@ -20,7 +20,6 @@ import { makeFrame, partsOf } from "heedful/live/frame.js";
 import { History } from "heedful/live/history.js";
 import { saved } from "heedful/live/later.js";
 import { Loading } from "heedful/live/loading.js";
-import { fittingTarget } from "heedful/live/names.js";
 import { python } from "heedful/live/python.js";
 import { helpDialog, listen } from "heedful/live/shortcuts.js";
 import { begun, changed, fitted, questionOf, switched } from "heedful/live/state.js";
@@ -164,8 +163,6 @@ export class Play extends HTMLElement {
   change(change, { noted = true, typed = false, first = false } = {}) {
     const before = this.state;
     this.state = fitted(changed(before, change), change, this.#models);
-    const model = this.#model;
-    if (model) this.state.to = fittingTarget(model.ways, "", this.state.to);
     if (first || before.tab !== this.state.tab) this.#begun();
     if (noted) this.#history.note(undoable(this.state), typed ? "typed" : "", performance.now());
     if (this.#trace && this.state.tab !== "translate") {
@@ -173,7 +170,7 @@ export class Play extends HTMLElement {
     }
     this.#follow();
     this.#write({ entry: before.tab !== this.state.tab });
-    if (model) this.#need(typed ? PAUSE : 0);
+    if (this.#model) this.#need(typed ? PAUSE : 0);
   }
 
   /** Whoever looks inside for the first time finds a sentence there. */
@@ -181,7 +178,7 @@ export class Play extends HTMLElement {
     const { tab, text } = this.state;
     const example = this.#model?.examples[0];
     if (tab === "translate" || text.trim() || !example) return;
-    this.state = changed(this.state, { text: example.text, to: example.to });
+    this.state = changed(this.state, { text: example.text, from: "", to: example.to });
   }
 
   #view(detail) {
@@ -287,8 +284,8 @@ export class Play extends HTMLElement {
   }
 
   /** If the trace is another sentence's, other rows are chosen, unless an address named them. */
-  #another({ model, text, to, target }) {
-    const of = { model, sentence: JSON.stringify([text, to, target]) };
+  #another({ model, text, from, to, target }) {
+    const of = { model, sentence: JSON.stringify([text, from, to, target]) };
     const other = of.model !== this.#of.model || of.sentence !== this.#of.sentence;
     if (other && !this.#given) {
       this.state.view = viewOfAnother(this.state.view, of.model !== this.#of.model);

@@ -75,12 +75,13 @@ function written({ model, text, target, most, temperature, seed }) {
   ];
 }
 
-function traced({ model, text, to, target, beam, length_penalty }) {
+function traced({ model, text, from, to, target, beam, length_penalty }) {
   const given = [
     `load(${literal(model)})`,
     literal(text),
     ...(target === null ? [] : [`target=${literal(target)}`]),
     ...(to ? [`to=${literal(to)}`] : []),
+    ...(from ? [`from_=${literal(from)}`] : []),
     ...(beam === 4 ? [] : [`beam=${beam}`]),
     ...(length_penalty === 0.6 ? [] : [`length_penalty=${length_penalty}`]),
   ];

@@ -2,6 +2,7 @@
  * How the state changes: what no longer fits is let go.
  */
 
+import { fittingTarget } from "heedful/live/names.js";
 import { firstView } from "heedful/live/state-url.js";
 
 /** @typedef {import("heedful/live/state-url.js").State} State */
@@ -81,22 +82,41 @@ export function undoable(state) {
  * @param {boolean} writes - Whether the model goes on with texts.
  */
 export function questionOf(state, writes) {
-  const { model, text, target, to, temperature, seed } = state;
+  const { model, text, target, temperature, seed } = state;
   const { beam, length_penalty, most } = state;
-  if (!writes) return { model, text, to: to || null, target, beam, length_penalty };
+  const from = state.from || null;
+  const to = state.to || null;
+  if (!writes) return { model, text, from, to, target, beam, length_penalty };
   if (target !== null) return { model, text, target };
   return { model, text, target, most, ...(temperature ? { temperature, seed } : {}) };
 }
 
 /**
- * Return a state as it can be of its model: one that goes on with texts translates nothing, and has
- * one kind of attention. Whoever wants to translate gets a model that does.
+ * @typedef {object} Model
+ * @property {string} name
+ * @property {boolean} writes
+ * @property {{kind: string}} [card]
+ * @property {[string, string][]} ways
+ */
+
+/**
+ * Return a state as it can be of its model.
  * @param {State} state
  * @param {Partial<State>} change - What was changed last.
- * @param {{name: string, writes: boolean, card?: {kind: string}}[]} models
+ * @param {Model[]} models
  * @returns {State}
  */
 export function fitted(state, change, models) {
+  const after = ofKind(state, change, models);
+  const model = models.find(({ name }) => name === after.model);
+  return model ? possible(after, model) : after;
+}
+
+/**
+ * A model that goes on with texts translates nothing, and has one kind of attention. Whoever wants
+ * to translate gets a model that does.
+ */
+function ofKind(state, change, models) {
   const model = models.find(({ name }) => name === state.model);
   if (REPLACED.includes(model?.card?.kind) && state.tab === "tour") {
     return { ...state, tab: "inside" };
@@ -106,4 +126,12 @@ export function fitted(state, change, models) {
   if (change.tab === "translate" && translator) return changed(state, { model: translator.name });
   const view = state.view.kind === "decoder" ? state.view : { ...firstView(), kind: "decoder" };
   return { ...state, tab: "inside", view };
+}
+
+/** Its languages are the model's; who translates may name one that another reads. */
+function possible(state, { ways }) {
+  const to = fittingTarget(ways, "", state.to);
+  const known = ways.some(([one, other]) => one === state.from && other === to);
+  const from = known || state.tab === "translate" ? state.from : "";
+  return { ...state, from, to };
 }

@@ -62,13 +62,13 @@ export class TokensPanel extends Panel {
   }
 
   #ask() {
-    const { model, text = "", to } = this.state ?? {};
+    const { model, text = "", from, to } = this.state ?? {};
     if (!text.trim() || text.length > LONGEST) {
       this.#question.forget();
       this.#embedding.stop();
       this.#place = -1;
       notify(this.notice, "");
-    } else if (this.#question.ask({ model, text, to }, 0)) {
+    } else if (this.#question.ask({ model, text, from: from || null, to }, 0)) {
       this.#embedding.stop();
     }
   }
