@@ -51,7 +51,7 @@ test("with another model no head is switched off", () => {
 });
 
 test("the language of a text is said where the model translates from it", () => {
-  const models = [{ name: "mine", writes: false, ways: WAYS }];
+  const models = [{ name: "mine", writes: false, ways: WAYS, beam: 2 }];
   const inside = { ...looked(), tab: "inside", from: "zh", to: "en" };
   const kept = fitted(inside, {}, models);
   assert.deepEqual([kept.from, kept.to], ["zh", "en"]);

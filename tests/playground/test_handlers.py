@@ -390,3 +390,4 @@ def test_limits_are_the_servers() -> None:
         events(play, text="a", to="de", beam=4)
     [tree] = [one["beam"] for one in events(play, text="a", to="de") if one["event"] == "beam"]
     assert tree["size"] == 2, "not said, it is what is allowed"
+    assert {one["beam"] for one in play.listed()["models"]} == {2}

@@ -158,7 +158,7 @@ class Playground:
     def listed(self) -> dict[str, Any]:
         """Return all models, and what stands beside them in the tour."""
         return {
-            "models": [one.card for one in self.shown],
+            "models": [one.card | {"beam": self.limits.beam} for one in self.shown],
             "beside": None if self.beside is None else self.beside.card,
             "version": __version__,
         }

@@ -271,7 +271,8 @@ export class Bar extends HTMLElement {
       item.textContent = t("save.as", { what: t(`save.${what}`), format });
     });
     if (!model) return;
-    const { card, ways, examples } = model;
+    const { card, ways, examples, beam } = model;
+    this.beam.max = String(beam);
     options(this.model, this.#models.map(({ name }) => [name, name]), model.name);
     this.model.hidden = this.#models.length < 2;
     this.#fields(Boolean(model.writes));

@@ -97,6 +97,7 @@ export function questionOf(state, writes) {
  * @property {boolean} writes
  * @property {{kind: string}} [card]
  * @property {[string, string][]} ways
+ * @property {number} beam - The most that its search may keep.
  */
 
 /**
@@ -128,10 +129,10 @@ function ofKind(state, change, models) {
   return { ...state, tab: "inside", view };
 }
 
-/** Its languages are the model's; who translates may name one that another reads. */
-function possible(state, { ways }) {
+/** Its languages and its beam are the model's; who translates may name one that another reads. */
+function possible(state, { ways, beam }) {
   const to = fittingTarget(ways, "", state.to);
   const known = ways.some(([one, other]) => one === state.from && other === to);
   const from = known || state.tab === "translate" ? state.from : "";
-  return { ...state, from, to };
+  return { ...state, from, to, beam: Math.min(state.beam, beam) };
 }
