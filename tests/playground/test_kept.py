@@ -34,6 +34,7 @@ def test_the_oldest_leave(seen: Trace) -> None:
     with pytest.raises(RefusalError, match="no longer kept"):
         kept.find(names[1])
     assert len(set(names)) == len(names)
+    assert not {Kept().name() for _ in range(9)} & set(names), "another process has other names"
 
 
 def test_what_is_large_leaves_earlier(seen: Trace) -> None:

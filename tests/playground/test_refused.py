@@ -79,6 +79,19 @@ def test_a_chinese_page_refuses_in_chinese(opened: Callable[..., Shown]) -> None
     page.locator("heed-what-if .working.wrong", has_text="服务器已不再保留这份记录").wait_for()
 
 
+def test_what_the_server_could_not_answer_is_asked_again(opened: Callable[..., Shown]) -> None:
+    play = opened()
+    play.allowed = (REFUSED,)
+    play.open()
+    page = play.page
+    busy = {"error": "the model everyday is not ready; try again later"}
+    page.route("**/api/what_if", lambda route: route.fulfill(status=503, json=busy), times=1)
+    press(page.locator("heed-attention button.toggle.off"))
+    page.locator("heed-what-if .working.wrong").wait_for()
+    press(page.locator("heed-outputs .steps button").nth(2))
+    page.locator("heed-what-if .result").wait_for()
+
+
 def test_what_the_page_does_not_know_the_server_says(opened: Callable[..., Shown]) -> None:
     play = opened(locale="zh-CN")
     play.allowed = (REFUSED,)

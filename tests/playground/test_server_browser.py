@@ -129,6 +129,22 @@ def test_a_trace_that_a_new_server_does_not_know(window: Any, mortal: Server) ->
         play.page.locator("heed-what-if .result").wait_for()
 
 
+def test_a_server_that_is_back_is_asked_for_the_trace_that_is_shown(
+    window: Any, mortal: Server
+) -> None:
+    """It may be another, which keeps no trace of the one before."""
+    with shown(window, mortal.address) as play:
+        play.open()
+        page, before = play.page, play.seq
+        with gone(play, mortal):
+            press(page.locator("[data-save='html.HTML']"))
+            page.locator(".banner").wait_for()
+        press(page.locator(".banner button"))
+        play.wait(before)
+        press(page.locator("heed-attention button.toggle.off"))
+        page.locator("heed-what-if .result").wait_for()
+
+
 def test_the_translator_waits_for_its_server(window: Any, mortal: Server) -> None:
     with shown(window, mortal.address) as play:
         play.open(tab="translate", text=OURS["one"], drawn=False)

@@ -7,6 +7,7 @@ __all__ = ["MOST", "Kept", "Pages", "Traced"]
 
 from collections import OrderedDict
 from itertools import count
+from secrets import token_hex
 from threading import Lock
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ class Kept:
 
     def __init__(self, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
         self._most, self._most_bytes = most, most_bytes
-        self._numbers = count(1)
+        self._own, self._numbers = token_hex(4), count(1)
         self._kept: OrderedDict[str, Traced] = OrderedDict()  # the one used last is the last
         self._lock = Lock()
 
@@ -44,8 +45,8 @@ class Kept:
         return len(self._kept)
 
     def name(self) -> str:
-        """Return a name for a trace that is being made."""
-        return f"t{next(self._numbers)}"
+        """Return a name for a trace that is being made; none of another process is the same."""
+        return f"{self._own}-{next(self._numbers)}"
 
     def keep(self, name: str, traced: Traced) -> None:
         """Keep a trace, in place of the oldest if there are too many; the newest always stays."""

@@ -4,7 +4,7 @@
 
 import { make } from "heedful/dom.js";
 import { settled } from "heedful/views.js";
-import { ask } from "heedful/live/client.js";
+import { Refused, ask } from "heedful/live/client.js";
 
 /** A panel: built once, drawn again when the trace, the state or the language changes. */
 export class Panel extends HTMLElement {
@@ -104,6 +104,8 @@ export class Question {
   asked = "";
   /** @type {any} - The newest answer, and in `asked` what it answers; null: there is none. */
   found = null;
+  /** Whether nobody could answer: then the same is asked again. */
+  #lost = false;
   #newest = new Newest();
   #panel;
   #path;
@@ -126,14 +128,17 @@ export class Question {
    */
   ask(body, pause, working = "") {
     const asked = JSON.stringify(body);
-    if (asked === this.asked || !this.#panel.seen) return false;
-    this.asked = asked;
+    if ((asked === this.asked && !this.#lost) || !this.#panel.seen) return false;
+    [this.asked, this.#lost] = [asked, false];
     if (working) notify(this.#panel.notice, working);
     this.#newest.ask(
       pause,
       (signal) => ask(this.#path, body, { signal }),
       (found) => this.#take({ ...found, asked }, ""),
-      (error) => this.#take(null, error.message),
+      (error) => {
+        this.#lost = !(error instanceof Refused) || error.status >= 500;
+        this.#take(null, error.message);
+      },
     );
     return true;
   }

@@ -307,9 +307,10 @@ export class Play extends HTMLElement {
     else this.frame.bar.fail(error.message || t("page.failed"));
   }
 
-  /** The server answers again: ask what was not answered. */
+  /** The server answers again, maybe another, which keeps no trace: ask anew. */
   #back() {
     this.frame.banner.hidden = true;
+    this.#asked = "";
     announce(t("page.back"));
     this.#follow();
     if (this.#models.length === 0) return this.#begin();
