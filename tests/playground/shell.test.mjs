@@ -12,7 +12,7 @@ import { actionOf } from "heedful/live/shortcuts.js";
 import { changed, fitted, questionOf, switched } from "heedful/live/state.js";
 import { undoable, viewOfAnother } from "heedful/live/state.js";
 import { firstState } from "heedful/live/state-url.js";
-import { grown } from "heedful/live/tracing.js";
+import { Tracer, grown } from "heedful/live/tracing.js";
 import { warmed } from "heedful/temperature.js";
 
 const WAYS = [
@@ -60,6 +60,23 @@ test("the language of a text is said where the model translates from it", () => 
   assert.equal(fitted({ ...inside, to: "de" }, {}, models).from, "", "not from zh to de");
   assert.equal(fitted({ ...inside, tab: "translate", from: "fr" }, {}, models).from, "fr");
   assert.equal(questionOf(looked(), false).from, null);
+  assert.equal(kept.beam, 2, "no more than the server allows");
+});
+
+test("a trace that is not whole yet is known when it is called back", async () => {
+  globalThis.window = globalThis;
+  const told = { grew() {}, wrote() {}, failed: assert.fail };
+  const answers = [];
+  globalThis.fetch = () => new Promise((resolve) => answers.push(resolve));
+  const tracer = new Tracer(told);
+  assert.equal(tracer.stop(), false);
+  tracer.ask({}, 0);
+  assert.equal(tracer.stop(), true);
+  assert.equal(tracer.stop(), false);
+  tracer.ask({}, 0);
+  answers.at(-1)(new Response('{"event": "begin"}\n{"event": "done", "ms": {}}\n'));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(tracer.stop(), false);
 });
 
 test("what is not another changes nothing else", () => {

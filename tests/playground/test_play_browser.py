@@ -84,6 +84,19 @@ def test_keys_in_haste_are_one_question(play: Shown) -> None:
     assert play.asked.count("/api/tokens") >= play.asked.count("/api/trace")
 
 
+def test_who_leaves_before_a_trace_is_whole_gets_it_on_coming_back(play: Shown) -> None:
+    page = play.page
+    page.route("**/api/trace", lambda _: None)  # it is never answered
+    play.open(drawn=False)
+    page.locator("heed-play[data-state=loading]").wait_for()
+    press(page.locator("#tab-translate"))
+    page.locator("heed-play[data-state=idle]").wait_for()
+    page.unroute("**/api/trace")
+    press(page.locator("#tab-inside"))
+    page.locator("heed-play[data-state=done]").wait_for()
+    assert page.locator("#output").inner_text().startswith("Die Katze")
+
+
 def test_the_language_of_a_text_is_asked_with(play: Shown) -> None:
     with (
         play.page.expect_request("**/api/tokens") as tokens,

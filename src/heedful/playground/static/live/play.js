@@ -229,7 +229,7 @@ export class Play extends HTMLElement {
 
   #need(pause) {
     const { tab, text } = this.state;
-    if (tab === "translate") return this.#tracer.stop();
+    if (tab === "translate") return this.#leave();
     const body = questionOf(this.state, this.#model.writes);
     const asked = JSON.stringify(body);
     if (asked === this.#asked) return;
@@ -242,6 +242,13 @@ export class Play extends HTMLElement {
     }
     this.#say("loading");
     this.#tracer.ask(body, pause);
+  }
+
+  /** Nobody looks inside: a trace that is not whole will be asked for anew. */
+  #leave() {
+    if (!this.#tracer.stop()) return;
+    this.#asked = "";
+    this.#say("idle");
   }
 
   #none() {

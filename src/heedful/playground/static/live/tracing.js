@@ -31,6 +31,7 @@ export function partOf(wire, known) {
 export class Tracer {
   #timer = 0;
   #open = new AbortController();
+  #busy = false;
   #told;
 
   /**
@@ -50,14 +51,21 @@ export class Tracer {
   ask(body, pause) {
     this.stop();
     const { signal } = (this.#open = new AbortController());
+    this.#busy = true;
     if (pause) this.#timer = window.setTimeout(() => this.#run(body, signal), pause);
     else this.#run(body, signal);
   }
 
-  /** Call back what was asked. */
+  /**
+   * Call back what was asked; return whether its trace was not whole yet.
+   * @returns {boolean}
+   */
   stop() {
     window.clearTimeout(this.#timer);
     this.#open.abort();
+    const unfinished = this.#busy;
+    this.#busy = false;
+    return unfinished;
   }
 
   async #run(body, signal) {
@@ -73,7 +81,9 @@ export class Tracer {
           if (wire.attention.length || wire.steps) this.#told.grew(partOf(wire, known));
         },
       });
-      if (!signal.aborted && wire?.ms === undefined) throw new Gone();
+      if (signal.aborted) return;
+      if (wire?.ms === undefined) throw new Gone();
+      this.#busy = false;
     } catch (error) {
       if (!signal.aborted && !called(error)) this.#told.failed(error);
     }
