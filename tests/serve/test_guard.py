@@ -211,11 +211,28 @@ def test_hosts_that_are_none(host: str) -> None:
     assert checked_hosts(["A.b", "box", "::1"]) == ("a.b", "box", "::1")
 
 
-@pytest.mark.parametrize("origin", ["example.org", "https://a.b/", "null", "*", "ftp://a"])
+def test_hosts_are_written_as_browsers_send_them() -> None:
+    with pytest.raises(SettingError, match=r"--allow-host büro\.example: it has letters beyond"):
+        checked_hosts(["büro.example"])
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("example.org", "https://a.b/", "null", "*", "ftp://a", "https://[::1", "https://"),
+        *("https://a@b", "https://büro.example", "https://a.b:", "https://a.b:x", "https://a b"),
+    ],
+)
 def test_origins_that_are_none(origin: str) -> None:
     with pytest.raises(SettingError, match="it is no origin; write it as browsers do"):
         checked_origins([origin])
-    assert checked_origins(["https://a.b:8080"]) == ("https://a.b:8080",)
+    given = ["https://a.b:8080", "HTTPS://A.b:443", "http://a.b:80", "https://[::1]"]
+    assert checked_origins(given) == (
+        "https://a.b:8080",
+        "https://a.b",
+        "http://a.b",
+        "https://[::1]",
+    )
 
 
 def test_every_answer_has_the_headers() -> None:

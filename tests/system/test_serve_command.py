@@ -222,6 +222,7 @@ def test_a_warning_where_anybody_may_ask(
         (["--port", "70000"], "--port 70000: a port is from 0 to 65535"),
         (["--port", "x"], '--port: "x" is not a whole number'),
         (["--host", "no.such.name.invalid"], "--host no.such.name.invalid: no address"),
+        (["--host", "127..0.1"], "--host 127..0.1: no address of this machine has this name; try"),
         (["--api-keys", "none"], "--api-keys none: the file cannot be read (No such file"),
         (["--allow-origin", "a.example"], "--allow-origin a.example: it is no origin; write it"),
         (["--limits.qeue", "3"], '--limits.qeue: there is no such setting; did you mean "queue"?'),

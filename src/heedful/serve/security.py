@@ -28,6 +28,9 @@ HEADERS = {
 SHORTEST = 16
 """Characters of a key, at least."""
 
+_PORTS = {"http": ":80", "https": ":443"}
+"""What browsers leave out of an origin."""
+
 
 @dataclass(frozen=True)
 class Access:
@@ -110,6 +113,12 @@ def load_keys(path: Path) -> tuple[bytes, ...]:
 def checked_hosts(hosts: Sequence[str]) -> tuple[str, ...]:
     """Return names of this server; raises SettingError for what no Host header can name."""
     for host in hosts:
+        if not host.isascii():
+            raise SettingError(
+                "it has letters beyond ASCII, which no Host header has",
+                where=f"--allow-host {host}",
+                fix="write it as browsers send it, beginning with xn--",
+            )
         if _name(host) != host.lower() and not _is_address(host):
             raise SettingError(
                 "it is no name of a machine",
@@ -121,15 +130,23 @@ def checked_hosts(hosts: Sequence[str]) -> tuple[str, ...]:
 
 def checked_origins(origins: Sequence[str]) -> tuple[str, ...]:
     """Return origins as browsers send them; raises SettingError for what is none."""
-    for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin:
-            raise SettingError(
-                "it is no origin",
-                where=f"--allow-origin {origin}",
-                fix="write it as browsers do: https://example.org",
-            )
-    return tuple(origins)
+    return tuple(map(_sent, origins))
+
+
+def _sent(origin: str) -> str:
+    """Return an origin in small letters, without the port that browsers leave out.
+
+    >>> _sent("HTTPS://Example.org:443")
+    'https://example.org'
+    """
+    scheme, _, host = origin.lower().partition("://")
+    if scheme not in _PORTS or not origin.isascii() or _name(host) is None or host.endswith(":"):
+        raise SettingError(
+            "it is no origin",
+            where=f"--allow-origin {origin}",
+            fix="write it as browsers do: https://example.org",
+        )
+    return f"{scheme}://{host.removesuffix(_PORTS[scheme])}"
 
 
 def _digest(key: str) -> bytes:

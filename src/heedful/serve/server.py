@@ -37,7 +37,7 @@ def bound(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         problem = "no address of this machine has this name"
         raise SettingError(problem, where=f"--host {host}", fix="try 127.0.0.1") from error
     # asyncio sends at once, without waiting 40 ms for an acknowledgement, where TCP is named
