@@ -183,6 +183,10 @@ def load_keys_of(*keys: str) -> tuple[bytes, ...]:
         (b"", "the file holds no key; write one a line"),
         (b"# nothing\n\n", "the file holds no key"),
         (b"# one\nshort\n", ":2: the key has 5 characters and needs 16 at least; make one"),
+        (
+            f"{KEY}\n{KEY}\u00e9\n".encode(),
+            ":2: the key has letters beyond ASCII, which headers do not carry; make one: python3",
+        ),
         (b"\xff\xfe", "the file cannot be read (it is not UTF-8)"),
         (None, "the file cannot be read (No such file or directory)"),
     ],

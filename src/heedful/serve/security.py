@@ -82,7 +82,8 @@ def load_keys(path: Path) -> tuple[bytes, ...]:
     """Return what is known of the keys in a file, one a line; # begins a comment.
 
     A byte-order mark, as editors of Windows write it, is no part of the first key.
-    Raises SettingError for a file that cannot be read, holds none, or one that is too short.
+    Raises SettingError for a file that cannot be read, holds none, or one that is too short or has
+    letters that no header carries as they are.
     """
     try:
         lines = path.read_text("utf-8-sig").split("\n")
@@ -96,18 +97,23 @@ def load_keys(path: Path) -> tuple[bytes, ...]:
         key = line.strip()
         if not key or key.startswith("#"):
             continue
-        if len(key) < SHORTEST:
-            raise SettingError(
-                f"the key has {len(key)} characters and needs {SHORTEST} at least",
-                where=f"{path}:{number}",
-                fix="make one: python3 -c 'import secrets; print(secrets.token_urlsafe())'",
-            )
+        problem = _flaw(key)
+        if problem:
+            fix = "make one: python3 -c 'import secrets; print(secrets.token_urlsafe())'"
+            raise SettingError(problem, where=f"{path}:{number}", fix=fix)
         keys.append(_digest(key))
     if not keys:
         raise SettingError(
             "the file holds no key", where=f"--api-keys {path}", fix="write one a line"
         )
     return tuple(keys)
+
+
+def _flaw(key: str) -> str:
+    """Say what is wrong with a key; empty: nothing."""
+    if len(key) < SHORTEST:
+        return f"the key has {len(key)} characters and needs {SHORTEST} at least"
+    return "" if key.isascii() else "the key has letters beyond ASCII, which headers do not carry"
 
 
 def checked_hosts(hosts: Sequence[str]) -> tuple[str, ...]:
