@@ -224,7 +224,13 @@ class GuardedProtocol(H11Protocol):
 
 
 def _is_local(address: str) -> bool:
+    """Tell whether an address is this machine's; one of IPv4 may be spelled as one of IPv6.
+
+    >>> _is_local("::ffff:127.0.0.1"), _is_local("::ffff:192.0.2.1")
+    (True, False)
+    """
     try:
-        return ipaddress.ip_address(address).is_loopback
+        found = ipaddress.ip_address(address)
     except ValueError:
         return not address
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
