@@ -14,8 +14,7 @@ from typing import NamedTuple
 import torch
 
 from heedful.errors import ModelError, SettingError
-from heedful.inspect.names import Attention, Inspected, Kind, modules, stepwise
-from heedful.models.transformer import Transformer
+from heedful.inspect.names import Attention, Inspected, Kind, modules, opened, stepwise
 from heedful.nn.attention import (
     KeyValue,
     attention_scores,
@@ -119,7 +118,7 @@ def record(model: Inspected) -> Iterator[Looks]:
             fix="call model.eval() first",
         )
     looks: Looks = {}
-    opened = len(model.config.opening.before) if isinstance(model, Transformer) else 0
+    before = opened(model)
 
     def listening(kind: Kind, layer: int, inner: Looking) -> Looking:
         def look(
@@ -133,8 +132,8 @@ def record(model: Inspected) -> Iterator[Looks]:
             seen = _causal(query, memory.key) if causal else mask
             own = None if bias is None else bias.detach()
             found = Look(query.detach(), key, value, seen, own)
-            if opened and kind != "encoder":
-                found = _from(found, opened, own_keys=kind == "decoder")
+            if before and kind != "encoder":
+                found = _from(found, before, own_keys=kind == "decoder")
             steps = looks.get((kind, layer)) if stepwise(model) else None
             looks[kind, layer] = found if steps is None else steps.followed(found)
             return inner(query, memory, mask, bias, causal)

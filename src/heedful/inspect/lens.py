@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from heedful.inspect.ablate import edited
-from heedful.inspect.names import self_attentive
+from heedful.inspect.names import opened, self_attentive
 from heedful.inspect.stages import logits_of
 from heedful.inspect.trace import Trace
 from heedful.models.gpt import GPT
@@ -44,7 +44,8 @@ def logit_lens(seen: Trace, top: int = 5) -> list[list[Said]]:
     finally:
         for handle in handles:
             handle.remove()
-    return [_said(seen, norm(layer), top) for layer in states]
+    first = opened(seen.model)
+    return [_said(seen, norm(layer[:, first:]), top) for layer in states]
 
 
 def _decoder(seen: Trace) -> tuple[nn.ModuleList, nn.Module]:

@@ -16,6 +16,7 @@ __all__ = [
     "kinds_of",
     "modules",
     "n_layers",
+    "opened",
     "parse",
     "self_attentive",
     "stepwise",
@@ -101,6 +102,11 @@ def modules(model: Inspected) -> Iterator[tuple[Kind, int, Attention]]:
             yield "cross", number, layer.cross_attention
         elif isinstance(layer, convolutional.DecoderLayer):
             yield "cross", number, layer.attention
+
+
+def opened(model: Inspected) -> int:
+    """Return how many pieces a decoder reads before those that a trace shows."""
+    return len(model.config.opening.before) if isinstance(model, Transformer) else 0
 
 
 def stepwise(model: Inspected) -> bool:
