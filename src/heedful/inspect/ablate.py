@@ -15,18 +15,19 @@ __all__ = [
     "looking",
     "means",
     "merged",
+    "placed",
 ]
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import torch
 
 from heedful.errors import SettingError, did_you_mean
 from heedful.inspect.capture import Looking, Looks, in_the_open, replaced
-from heedful.inspect.names import Head, Inspected, Kind, modules, parse
+from heedful.inspect.names import Head, Inspected, Kind, modules, opened, parse
 from heedful.nn.attention import KeyValue
 from heedful.shapes import Float, Tensor
 
@@ -41,7 +42,7 @@ Means = Mapping[Head, Float[Tensor, " K"]]
 
 @dataclass(frozen=True)
 class Edit:
-    """What is changed in one layer of attention."""
+    """What is changed in one layer of attention; queries and keys are places of a trace."""
 
     zero: tuple[int, ...] = ()
     """Heads that hand on nothing."""
@@ -125,9 +126,34 @@ def _edits(heads: Sequence[Head], how: str, given: Means) -> Edits:
 def edited(model: Inspected, edits: Edits) -> Iterator[None]:
     """Compute with edits while the block runs."""
     there = {(kind, layer): module for kind, layer, module in modules(model)}
-    places = [(there[place], looking(edit)) for place, edit in edits.items()]
+    places = [
+        (there[place], looking(placed(model, place[0], edit))) for place, edit in edits.items()
+    ]
     with replaced(places):
         yield
+
+
+def placed(model: Inspected, kind: Kind, edit: Edit) -> Edit:
+    """Return an edit with the queries and keys that the model has where a trace has its places.
+
+    What a decoder is opened with stands before them, and belongs to the first piece as a key.
+    """
+    before = opened(model)
+    if not before or kind == "encoder":
+        return edit
+
+    def keys(place: int) -> range:
+        if kind == "cross":
+            return range(place, place + 1)
+        return range(place + before if place else 0, place + before + 1)
+
+    return replace(
+        edit,
+        cut=tuple(
+            (head, query + before, key) for head, query, place in edit.cut for key in keys(place)
+        ),
+        silent=tuple(key for place in edit.silent for key in keys(place)),
+    )
 
 
 def merged(first: Edits, then: Edits) -> Edits:

@@ -5,7 +5,16 @@ or a head are computed from it when they are asked for. Of a sentence of 30 piec
 base model that is 2 MB. `heedful.inspect.trace` and the measures of heads call it.
 """
 
-__all__ = ["InTheOpen", "Look", "Looking", "Looks", "in_the_open", "record", "replaced"]
+__all__ = [
+    "InTheOpen",
+    "Look",
+    "Looking",
+    "Looks",
+    "in_the_open",
+    "record",
+    "replaced",
+    "with_opening",
+]
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -44,11 +53,7 @@ class Look(NamedTuple):
         """
         if self.mask is not None and not self.mask.any(-1).all():
             raise ModelError("a query may look at nothing, and so has no attention weights")
-        whole = self._weights(head)
-        if not self.before:
-            return whole
-        opened = whole[..., : self.before + 1].sum(-1, keepdim=True)
-        return torch.cat([opened, whole[..., self.before + 1 :]], -1)
+        return with_opening(self._weights(head), self.before)
 
     def _weights(self, head: int | None = None) -> Float[Tensor, "B H Q M"]:
         """Return them with those of each key."""
@@ -91,6 +96,18 @@ class Look(NamedTuple):
     def _each(self, shared: Float[Tensor, "B G M K"]) -> Float[Tensor, "B H M K"]:
         """Give key-value heads to each head that they serve."""
         return shared.repeat_interleave(self.query.shape[1] // shared.shape[1], dim=1)
+
+
+def with_opening(weights: Float[Tensor, "*rows M"], before: int) -> Float[Tensor, "*rows N"]:
+    """Return weights of pieces, that of the first with those of what came `before` it.
+
+    >>> with_opening(torch.tensor([1.0, 2.0, 4.0, 8.0]), before=2)
+    tensor([7., 8.])
+    """
+    if not before:
+        return weights
+    first, others = weights[..., : before + 1], weights[..., before + 1 :]
+    return torch.cat([first.sum(-1, keepdim=True), others], -1)
 
 
 Looks = dict[tuple[Kind, int], Look]

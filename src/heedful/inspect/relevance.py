@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import torch
 
-from heedful.inspect.ablate import Edit, Edits, looking
-from heedful.inspect.capture import Looks, replaced
-from heedful.inspect.names import Inspected, Kind, modules
+from heedful.inspect.ablate import Edit, Edits, looking, placed
+from heedful.inspect.capture import Looks, replaced, with_opening
+from heedful.inspect.names import Inspected, Kind, modules, opened
 from heedful.shapes import Array, Float, Tensor
 
 Maps = dict[tuple[Kind, int], Float[Tensor, "Q M"]]
@@ -62,7 +62,8 @@ def chefer(
 
     A-bar is the mean over heads of what is positive in A times its gradient. Self-attention adds
     A-bar R to each relevance; attention to the source adds N(R_tt)^T A-bar N(R_ss), where N makes
-    what was added to the identity sum to 1 in each row.
+    what was added to the identity sum to 1 in each row. What a decoder is opened with takes part,
+    and is added to the first piece in the end.
     """
     maps = _weighted(model, predicted, edits or {})
     alone = ("cross", 0) not in maps
@@ -78,7 +79,8 @@ def chefer(
         if alone:
             continue
         across = across + _normalised(own).T @ maps["cross", layer] @ _normalised(source)
-    return across.cpu().numpy(), own.cpu().numpy()
+    first = opened(model)
+    return across[first:].cpu().numpy(), with_opening(own[first:], first).cpu().numpy()
 
 
 def _identity(like: Float[Tensor, "Q Q"]) -> Float[Tensor, "Q Q"]:
@@ -109,7 +111,10 @@ def _weighted(model: Inspected, predicted: Callable[[], Float[Tensor, ""]], edit
         return keep
 
     places = [
-        (module, looking(edits.get((kind, layer), Edit()), keeping((kind, layer))))
+        (
+            module,
+            looking(placed(model, kind, edits.get((kind, layer), Edit())), keeping((kind, layer))),
+        )
         for kind, layer, module in modules(model)
     ]
     with torch.enable_grad(), replaced(places):
