@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from heedful.inspect.heads.picture import picture
 from heedful.inspect.heads.roles import ROLES
 from heedful.inspect.heads.table import lines, plain
 from heedful.model_folder import LoadedModel
+from heedful.text.framing import Framing
 from heedful.translator import Translator
 from tests.inspect.planted import tiny, tokenizer
 
@@ -101,6 +103,31 @@ def test_another_source_language_has_roles_alone(translator: Translator) -> None
     )
     assert "What was found" in page(found)
     json.dumps(plain(found), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("framing", "tag"),
+    [
+        (Framing(("<s>",)), None),
+        (Framing(("to", "from")), "en>de"),
+        (Framing(("to",), ("from",)), "en>de"),
+        (Framing(ended=False), "de"),
+    ],
+)
+def test_what_stands_around_a_source_is_no_text(
+    loaded: LoadedModel, framing: Framing, tag: str | None
+) -> None:
+    framed = copy(loaded.tokenizer)
+    framed.framing = framing
+    framed.languages = framed.languages if tag else ()
+    translator = Translator(loaded._replace(tokenizer=framed), precision="float32")
+    found = measure(translator, tag, ("fr", "de"), CORPUS)
+    ids = loaded.tokenizer.encode_source(CORPUS.sources[:2], "de")
+    pieces = sum(len(row) - 2 for row in ids)  # without tag and </s>
+    for one in found.roles:
+        if one.head.kind == "encoder":
+            assert one.habit.pieces == pieces
+            assert (one.habit.specials > 0) == (framing.around != (0, 0))
 
 
 def test_nothing_short_enough(translator: Translator) -> None:

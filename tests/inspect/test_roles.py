@@ -78,7 +78,7 @@ def found(loaded: LoadedModel) -> dict[Head, Roles]:
         )
     )
     with planted(loaded.model, where):
-        seen = habits(loaded.model, pairs, True, (rarity_by_id, rarity_by_id))
+        seen = habits(loaded.model, pairs, (1, 1), (rarity_by_id, rarity_by_id))
         related = relations(loaded.model, spelled, PLAIN, "de")
         resolved = coreference(loaded.model, spelled, PRONOUNS, "de")
         assert resolved.chosen == Head("encoder", 1, 3)
@@ -126,7 +126,7 @@ def test_habits_by_counting(loaded: LoadedModel) -> None:
     targets = spelled.encode_target([one.german for one in PRONOUNS[::60]])
     pairs = list(zip(sources, targets, strict=True))
     rare = rarity_by_count(sources), rarity_by_count(targets)
-    got = {one.head: one for one in habits(model, pairs, True, rare)}
+    got = {one.head: one for one in habits(model, pairs, (1, 1), rare)}
     assert list(got) == every_head(model)
     for kind in ("encoder", "decoder", "cross"):
         for place, head in enumerate(every_head(model, kind)):

@@ -37,7 +37,7 @@ class Habit:
     rare_by_offset: float
     """How often the best fixed offset would have found the rarest piece."""
     specials: float
-    """What share goes to `</s>`, `<s>` and the language tag."""
+    """What share goes to `</s>`, `<s>`, language tags and what else stands around a text."""
     confidence: float
     """The mean of the largest weight, specials left out (Voita et al. 2019, section 4)."""
 
@@ -128,17 +128,20 @@ _CHOICE = 3
 
 
 def habits(
-    model: Model, pairs: Sequence[Pair], tagged: bool, rarities: tuple[Rarity, Rarity]
+    model: Model,
+    pairs: Sequence[Pair],
+    around: tuple[int, int],
+    rarities: tuple[Rarity, Rarity],
 ) -> list[Habit]:
     """Return what every head does in these pairs, in the order of `every_head`.
 
-    `tagged` tells whether sources begin with a language tag; `rarities` are those of the pieces of
-    sources and targets.
+    `around` is how many pieces of sources stand before and behind those of the text; `rarities`
+    are those of the pieces of sources and targets.
     """
     sums = {kind: _Sums(len(every_head(model, kind))) for kind in KINDS}
     for seen in maps(model, pairs):
         source, target = pairs[seen.number]
-        _add(sums, seen, source, target, tagged, rarities)
+        _add(sums, seen, source, target, around, rarities)
     by_head = {
         habit.head: habit for kind in KINDS for habit in sums[kind].habits(every_head(model, kind))
     }
@@ -150,7 +153,7 @@ def _add(
     seen: Maps,
     source: Sequence[int],
     target: Sequence[int],
-    tagged: bool,
+    around: tuple[int, int],
     rarities: tuple[Rarity, Rarity],
 ) -> None:
     """Add the maps of one pair.
@@ -159,11 +162,10 @@ def _add(
     the source where one is predicted.
     """
     of_source = rarities[0](source)
-    text = np.ones(len(source), dtype=bool)
-    text[-1] = False
-    text[: int(tagged)] = False
+    rows = range(around[0], len(source) - around[1])
+    text = np.zeros(len(source), dtype=bool)
+    text[rows] = True
     whole = [np.full(len(side), len(source)) for side in (source, target)]
-    rows = range(int(tagged), len(source) - 1)
     sums["cross"].add(seen.weights["cross"], text, range(len(target) - 1), of_source, whole[1])
     if "encoder" not in seen.weights:
         return

@@ -244,7 +244,7 @@ class _Asked(NamedTuple):
                 rarity_by_count(tokenizer.encode_source(texts.sources, self.tag)),
                 rarity_by_count(tokenizer.encode_target(texts.targets)),
             )
-        return habits(self.translator.model, pairs, bool(tokenizer.languages), rarities)
+        return habits(self.translator.model, pairs, tokenizer.around, rarities)
 
     def differences(
         self,
