@@ -83,12 +83,15 @@ def test_names_heads_and_passes() -> None:
         assert len(seen) == 0
         with pytest.raises(DataError, match=r"layers\.0\.self_attn has not run"):
             seen["layers.0.self_attn"]
+        assert seen.get("layers.0.self_attn") is None
         model(torch.randn(5, 3, 8))
         with torch_nn.watch(model) as inner:
             model(torch.randn(4, 1, 8))
         assert inner["layers.0.self_attn"].weights.shape == (1, 2, 4, 4)
     assert seen["layers.0.self_attn"].weights.shape == (1, 2, 4, 4)
     assert "layers.7.self_attn" not in seen
+    assert seen.get("layers.7.self_attn", "none") == "none"
+    assert seen.get("layers.0.self_attn") is seen["layers.0.self_attn"]
     with pytest.raises(DataError, match=r'did you mean "layers\.0\.self_attn"'):
         seen["layers.0.self_atn"]
     with pytest.raises(DataError, match="no head 2; heads are 0 to 1"):

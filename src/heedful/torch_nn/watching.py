@@ -104,6 +104,10 @@ class Seen(Mapping[str, Look]):
             raise DataError(f"{name} has not run", fix="call the model inside the watch block")
         raise DataError(f'no attention is called "{name}"', fix=did_you_mean(name, self.names))
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the look, or the default where an attention has not run or there is none."""
+        return self._looks.get(name, default)
+
     def __contains__(self, name: object) -> bool:
         return name in self._looks
 
