@@ -1,6 +1,7 @@
 """Cases are written as they are done: an interruption costs the running one, and no other."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from heedful.claims.results import read_results
 from heedful.claims.running import Where, measure, where
 from heedful.cli import main
 from heedful.device import pick_device
-from heedful.errors import DataError, ModelError, OutputError
+from heedful.errors import DataError, ModelError, OutputError, SettingError
 from heedful.progress import Progress
 
 CPU = pick_device("cpu")
@@ -105,6 +106,22 @@ def test_processes_side_by_side_measure_the_same(tmp_path: Path, site: Where) ->
         measure(some, "full", tmp_path / name, one) for name, one in (("a", site), ("b", beside))
     ]
     assert both[0].known(some) == both[1].known(some)
+
+
+def ended(case: Case, place: Place) -> Figures:
+    if case["number"] == 2:
+        os._exit(1)
+    return square(case, place)
+
+
+@pytest.mark.slow
+def test_a_process_that_is_ended_is_one_sentence_and_the_same_command_goes_on(
+    tmp_path: Path, site: Where
+) -> None:
+    beside = where("cpu", Progress(quiet=True), None, jobs=2)
+    with pytest.raises(SettingError, match="--jobs 2: a process that measured squares was ended"):
+        measure(replace(SQUARES, run=ended), "full", tmp_path, beside)
+    assert len(measure(SQUARES, "full", tmp_path, site).known(SQUARES)) == 3
 
 
 def test_a_claim_that_lacks_something_is_left_out_and_said(

@@ -9,6 +9,7 @@ import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -116,7 +117,10 @@ def _in_turn(claim: Claim, cases: Sequence[Case], site: Where) -> Iterator[Measu
 
 
 def _apart(claim: Claim, cases: Sequence[Case], site: Where) -> Iterator[Measured | Failed]:
-    """Run cases that name no device side by side; first the others, whose time is measured."""
+    """Run cases that name no device side by side; first the others, whose time is measured.
+
+    Raises SettingError where a process is ended from outside: it takes all others with it.
+    """
     yield from _in_turn(claim, [case for case in cases if "device" in case], site)
     spawned = multiprocessing.get_context("spawn")
     threads = max(1, torch.get_num_threads() // site.jobs)
@@ -127,6 +131,12 @@ def _apart(claim: Claim, cases: Sequence[Case], site: Where) -> Iterator[Measure
         given = [pool.submit(_measured, claim.run, case, device, site.data) for case in free]
         for future in as_completed(given):
             yield future.result()
+    except BrokenProcessPool:
+        raise SettingError(
+            f"a process that measured {claim.name} was ended, perhaps for want of memory",
+            where=f"--jobs {site.jobs}",
+            fix="give fewer: the same command goes on",
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
