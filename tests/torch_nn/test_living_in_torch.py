@@ -80,6 +80,25 @@ def test_blocks_of_a_subclass_are_used() -> None:
     close(stacks[0](states()), stacks[1](states()))
 
 
+@pytest.mark.parametrize("place", ["layers.0", "layers.1.self_attn", "layers.0.linear1"])
+def test_what_is_compiled_by_itself_is_called(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[Any] = []
+
+    def compiled(call: Any) -> Any:
+        def run(*given: Any, **named: Any) -> Any:
+            called.append(given)
+            return call(*given, **named)
+
+        return run
+
+    model = encoder()
+    expected = model(states())
+    monkeypatch.setattr(torch, "compile", compiled)
+    model.get_submodule(place).compile()
+    close(model(states()), expected)
+    assert len(called) == 1
+
+
 def test_replaced_modules_are_used() -> None:
     model = encoder()
     assert type(model.layers[0].linear1) is nn.Linear
@@ -173,6 +192,13 @@ last = inner["1.self_attn"]
 for run in (compiled, model, called):
     torch.testing.assert_close(run(x), before)
 assert inner["1.self_attn"] is last and counters["stats"]["unique_graphs"] == compilations
+
+stack = torch_nn.TransformerEncoder(layer, 2)
+expected = stack(x)
+for layer in stack.layers:
+    layer.compile(backend="aot_eager", fullgraph=True)
+torch.testing.assert_close(stack(x), expected)
+assert counters["stats"]["unique_graphs"] > compilations
 """
 
 

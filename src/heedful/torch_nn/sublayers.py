@@ -2,7 +2,7 @@
 
 A layer keeps `torch.nn.Linear` and `torch.nn.Dropout`, so that a model can be quantised, adapted
 or hooked as before. A bare one is computed the fast way; one that carries hooks, or that somebody
-has replaced, is called.
+has replaced or compiled, is called.
 """
 
 __all__ = ["bare", "dropped", "fed", "projected", "times"]
@@ -26,12 +26,13 @@ _LINEAR = (nn.Linear, NonDynamicallyQuantizableLinear)
 
 
 def bare(module: nn.Module, *kinds: type[nn.Module]) -> bool:
-    """Return whether a module is just one of these kinds: not a subclass, and with no hooks."""
+    """Return whether a module is just one of these kinds: no subclass, hooked or compiled."""
     return type(module) in kinds and not (
         module._forward_hooks
         or module._forward_pre_hooks
         or module._backward_hooks
         or module._backward_pre_hooks
+        or module._compiled_call_impl is not None
         or "forward" in vars(module)
         or nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
     )
