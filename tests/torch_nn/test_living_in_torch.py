@@ -4,6 +4,7 @@ import copy
 import io
 import subprocess
 import sys
+import types
 from typing import Any
 
 import pytest
@@ -78,6 +79,18 @@ def test_blocks_of_a_subclass_are_used() -> None:
     close(ours(states()), theirs(states()))
     stacks = torch_nn.TransformerEncoder(ours, 2), nn.TransformerEncoder(theirs, 2)
     close(stacks[0](states()), stacks[1](states()))
+
+
+@pytest.mark.parametrize("block", ["_sa_block", "_mha_block", "_ff_block"])
+def test_a_block_of_one_layer_alone_is_used(block: str) -> None:
+    def louder(layer: Any, *given: Any, **named: Any) -> Tensor:
+        return 2 * getattr(type(layer), block)(layer, *given, **named)
+
+    theirs, ours = pair("Transformer", 8, 2, 2, 2, 12, 0.0)
+    for model in (theirs, ours):
+        layer = (model.decoder if block == "_mha_block" else model.encoder).layers[1]
+        setattr(layer, block, types.MethodType(louder, layer))
+    close(ours(states(), states()), theirs(states(), states()))
 
 
 @pytest.mark.parametrize("place", ["layers.0", "layers.1.self_attn", "layers.0.linear1"])

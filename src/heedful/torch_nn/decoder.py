@@ -12,8 +12,8 @@ from heedful.torch_nn.attention import MultiheadAttention, sizes_of
 from heedful.torch_nn.checks import refuse_batches, refuse_states
 from heedful.torch_nn.masks import Mask, mask_of, padding_of
 from heedful.torch_nn.packing import Packing
-from heedful.torch_nn.parts import all_bare, clones, give_parts, in_a_batch
-from heedful.torch_nn.sublayers import Activation, bare, dropped, fed
+from heedful.torch_nn.parts import all_bare, clones, give_parts, in_a_batch, whole
+from heedful.torch_nn.sublayers import Activation, dropped, fed
 
 _ATTENTIONS = ("self_attn", "multihead_attn")
 
@@ -78,7 +78,7 @@ class TransformerDecoderLayer(nn.TransformerDecoderLayer):
         memory_is_causal: bool = False,
     ) -> Tensor:
         """Return the states after both attentions and the feed-forward block."""
-        if not self._whole():
+        if not self.whole():
             own = (tgt_mask, tgt_key_padding_mask, tgt_is_causal)
             return self._by_blocks(
                 tgt, own, memory, (memory_mask, memory_key_padding_mask, memory_is_causal)
@@ -122,20 +122,14 @@ class TransformerDecoderLayer(nn.TransformerDecoderLayer):
         )
         return dropped(self.dropout2, context, onto)
 
-    def _whole(self) -> bool:
-        """Return whether nobody has replaced a block or hooked an attention."""
-        kind, theirs = type(self), nn.TransformerDecoderLayer
-        return (
-            kind._sa_block is theirs._sa_block
-            and kind._mha_block is theirs._mha_block
-            and kind._ff_block is theirs._ff_block
-            and all(bare(getattr(self, name), MultiheadAttention) for name in _ATTENTIONS)
-        )
+    def whole(self) -> bool:
+        """Return whether nobody has overridden a block or hooked an attention."""
+        return whole(self, nn.TransformerDecoderLayer, _ATTENTIONS)
 
     def _by_blocks(
         self, x: Tensor, own: tuple[Any, ...], memory: Tensor, across: tuple[Any, ...]
     ) -> Tensor:
-        """Return the same through torch's blocks, which a subclass may have its own of."""
+        """Return the same through torch's blocks, which may have been overridden."""
         if self.norm_first:
             x = x + self._sa_block(self.norm1(x), *own)
             x = x + self._mha_block(self.norm2(x), memory, *across)
@@ -213,7 +207,7 @@ class TransformerDecoder(nn.TransformerDecoder):
     ) -> Tensor:
         """Return the states after all layers."""
         states = tgt
-        if len(self.layers) and all_bare(self.layers, TransformerDecoderLayer, _ATTENTIONS):
+        if len(self.layers) and all_bare(self.layers, TransformerDecoderLayer):
             states, given = given_of(
                 self.layers[0],
                 tgt,

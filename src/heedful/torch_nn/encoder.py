@@ -14,8 +14,10 @@ from heedful.torch_nn.attention import MultiheadAttention, sizes_of
 from heedful.torch_nn.checks import refuse_states
 from heedful.torch_nn.masks import Mask, mask_of, padding_of
 from heedful.torch_nn.packing import Packing
-from heedful.torch_nn.parts import all_bare, clones, give_parts, in_a_batch
-from heedful.torch_nn.sublayers import Activation, bare, dropped, fed
+from heedful.torch_nn.parts import all_bare, clones, give_parts, in_a_batch, whole
+from heedful.torch_nn.sublayers import Activation, dropped, fed
+
+_ATTENTIONS = ("self_attn",)
 
 
 class TransformerEncoderLayer(nn.TransformerEncoderLayer):
@@ -40,7 +42,7 @@ class TransformerEncoderLayer(nn.TransformerEncoderLayer):
         nn.Module.__init__(self)
         give_parts(
             self,
-            ("self_attn",),
+            _ATTENTIONS,
             d_model,
             nhead,
             dim_feedforward,
@@ -64,10 +66,7 @@ class TransformerEncoderLayer(nn.TransformerEncoderLayer):
         is_causal: bool = False,
     ) -> Tensor:
         """Return the states after self-attention and feed-forward block."""
-        kind = type(self)
-        as_torch = nn.TransformerEncoderLayer
-        own = kind._sa_block is as_torch._sa_block and kind._ff_block is as_torch._ff_block
-        if not own or not bare(self.self_attn, MultiheadAttention):
+        if not self.whole():
             return self._by_blocks(src, src_mask, src_key_padding_mask, is_causal)
         attention = self.self_attn
         refuse_states(src, "src", attention.embed_dim, attention.out_proj.weight, "d_model")
@@ -103,10 +102,14 @@ class TransformerEncoderLayer(nn.TransformerEncoderLayer):
         )
         return dropped(self.dropout1, context, onto)
 
+    def whole(self) -> bool:
+        """Return whether nobody has overridden a block or hooked an attention."""
+        return whole(self, nn.TransformerEncoderLayer, _ATTENTIONS)
+
     def _by_blocks(
         self, x: Tensor, mask: Tensor | None, padding: Tensor | None, is_causal: bool
     ) -> Tensor:
-        """Return the same through torch's blocks, which a subclass may have its own of."""
+        """Return the same through torch's blocks, which may have been overridden."""
         if self.norm_first:
             x = x + self._sa_block(self.norm1(x), mask, padding, is_causal=is_causal)
             return x + self._ff_block(self.norm2(x))
@@ -160,7 +163,7 @@ class TransformerEncoder(nn.TransformerEncoder):
     ) -> Tensor:
         """Return what `forward` does; `skip` is about padded positions, `name` is the mask's."""
         skip = skip and src.dim() == 3 and padding is not None and padding.dtype == torch.bool
-        if len(self.layers) and all_bare(self.layers, TransformerEncoderLayer, ("self_attn",)):
+        if len(self.layers) and all_bare(self.layers, TransformerEncoderLayer):
             states = self._at_once(src, mask, padding, is_causal, skip, name)
         else:
             states, hint = src, bool(is_causal)

@@ -1,6 +1,6 @@
 """What encoder and decoder layers are made of, and how a stack calls them."""
 
-__all__ = ["activation_of", "all_bare", "clones", "give_parts", "in_a_batch"]
+__all__ = ["activation_of", "all_bare", "clones", "give_parts", "in_a_batch", "whole"]
 
 import copy
 from typing import Any
@@ -13,6 +13,9 @@ from heedful.shapes import Tensor
 from heedful.torch_nn.attention import MultiheadAttention
 from heedful.torch_nn.checks import refuse_heads
 from heedful.torch_nn.sublayers import Activation, bare
+
+_BLOCKS = ("_sa_block", "_mha_block", "_ff_block")
+"""What torch's layers call their parts by, which others may override."""
 
 _ACTIVATIONS: dict[str, Activation] = {"relu": F.relu, "gelu": F.gelu}
 
@@ -72,12 +75,19 @@ def clones(layer: nn.Module, count: int) -> nn.ModuleList:
     return nn.ModuleList(copy.deepcopy(layer) for _ in range(count))
 
 
-def all_bare(layers: nn.ModuleList, kind: type[nn.Module], attentions: tuple[str, ...]) -> bool:
-    """Return whether a stack can be computed as one: nobody has hooked or replaced a layer."""
-    return all(
-        bare(layer, kind) and all(bare(getattr(layer, a), MultiheadAttention) for a in attentions)
-        for layer in layers
+def whole(layer: nn.Module, theirs: type[nn.Module], attentions: tuple[str, ...]) -> bool:
+    """Return whether nobody has overridden a block of torch's layer or hooked an attention."""
+    blocks = [name for name in _BLOCKS if hasattr(theirs, name)]
+    return (
+        all(getattr(type(layer), name) is getattr(theirs, name) for name in blocks)
+        and not any(name in vars(layer) for name in blocks)
+        and all(bare(getattr(layer, name), MultiheadAttention) for name in attentions)
     )
+
+
+def all_bare(layers: nn.ModuleList, kind: type[nn.Module]) -> bool:
+    """Return whether a stack can be computed as one: nobody has hooked or replaced a layer."""
+    return all(bare(layer, kind) and layer.whole() for layer in layers)  # type: ignore[operator]
 
 
 def in_a_batch(padding: Tensor | None) -> Tensor | None:
