@@ -15,6 +15,7 @@ from heedful import torch_nn
 from tests.torch_nn.cases import close, pair
 
 PADDING = torch.tensor([[False] * 5, [False, False, True, True, True], [False] * 4 + [True]])
+CAUSAL = nn.Transformer.generate_square_subsequent_mask(5)
 pytestmark = pytest.mark.filterwarnings("ignore:enable_nested_tensor is True:UserWarning")
 
 
@@ -225,4 +226,29 @@ def test_a_compiled_model_gives_the_same_in_one_graph_and_can_be_watched() -> No
 
 def test_meta_tensors_pass() -> None:
     model = torch_nn.Transformer(8, 2, 1, 1, 12, device="meta")
-    assert model(torch.zeros(5, 3, 8, device="meta"), torch.zeros(4, 3, 8, device="meta")).is_meta
+    src, tgt = torch.zeros(5, 3, 8, device="meta"), torch.zeros(4, 3, 8, device="meta")
+    assert model(src, tgt).is_meta
+    mask, padding = CAUSAL.to("meta"), PADDING.to("meta")
+    named = {"src_key_padding_mask": padding, "memory_key_padding_mask": padding}
+    for training in (True, False):
+        model.train(training)
+        assert model(src, tgt, tgt_mask=mask[:4, :4], **named).is_meta
+        assert model.encoder(src, mask.isinf(), padding).shape == src.shape
+
+
+@pytest.mark.gpu
+def test_a_recorded_graph_gives_the_same() -> None:
+    model, x = encoder().cuda(), states().cuda()
+    given = CAUSAL.cuda(), PADDING.cuda()
+    with torch.no_grad():
+        expected = model(x, *given)
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            model(x, *given)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            found = model(x, *given)
+        graph.replay()
+    close(found, expected)
