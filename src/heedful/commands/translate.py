@@ -260,8 +260,9 @@ def _asked_for(options: Options, search: "SearchConfig", translator: "Translator
     if options.glossary is not None:
         from heedful.data.glossary import Glossary
 
-        given["glossary"] = Glossary.load(options.glossary)
-        translator.check_glossary(given["glossary"])
+        glossary = Glossary.load(options.glossary)
+        translator.check_glossary(glossary)
+        given["glossary"] = glossary
     if options.split_above is not None:
         given["split_above"] = options.split_above
     if options.batch_tokens is not None:
