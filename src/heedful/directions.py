@@ -4,10 +4,11 @@ The languages that a model knows and those that a user names come in, a tag or a
 the translator asks, and so does everything that translates with it.
 """
 
-__all__ = ["asked_of", "ways_of"]
+__all__ = ["asked_of", "learnt_ways", "ways_of"]
 
 from collections.abc import Sequence
 
+from heedful.data.corpus import DataConfig
 from heedful.errors import SettingError, did_you_mean
 from heedful.model_header import Languages
 from heedful.text.framing import direction, parted
@@ -101,3 +102,14 @@ def _agree(option: str, asked: str | None, known: str, languages: Languages) -> 
         where=f"--{option} {asked}",
         fix="leave it out, or use another model",
     )
+
+
+def learnt_ways(data: DataConfig, tokenizer: Tokenizer) -> list[tuple[int, str | None]]:
+    """Return which side is the source, with the tag of the target language if there are tags."""
+    ways = [(data.source_language, data.target_language)]
+    if data.both_directions:
+        ways.append(ways[0][::-1])
+    if tokenizer.framing.directed:
+        return [(side, direction(*way)) for side, way in enumerate(ways)]
+    tagged = data.both_directions or tokenizer.languages
+    return [(side, way[1] if tagged else None) for side, way in enumerate(ways)]

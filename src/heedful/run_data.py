@@ -4,7 +4,7 @@ Settings and the run folder come in; `heedful.run` trains on what goes out. File
 there are taken as they are, if they are of the same corpus and tokenizer.
 """
 
-__all__ = ["RunData", "directions", "prepare", "prepared", "spread"]
+__all__ = ["RunData", "prepare", "prepared", "spread"]
 
 import hashlib
 import json
@@ -26,11 +26,11 @@ from heedful.data.known import changed, refuse_change
 from heedful.data.report import write_whole
 from heedful.data.store import TokenStore
 from heedful.data.survey import Source
+from heedful.directions import learnt_ways
 from heedful.errors import DataError, HeedfulError
 from heedful.progress import Progress
 from heedful.start import TestSets, bring, general_sets
 from heedful.taught import taught
-from heedful.text.framing import direction
 from heedful.text.tokenizer import Tokenizer
 
 Pair = TypeVar("Pair")
@@ -170,7 +170,7 @@ def _stored(
             part.folder / "store" / split,
             corpus.pairs(split),
             tokenizer,
-            directions(part.data, tokenizer),
+            learnt_ways(part.data, tokenizer),
             config.training.max_pieces,
             progress,
             fingerprint=f"{split} {corpus.fingerprint()}",
@@ -253,7 +253,7 @@ def _mixed(
         folder / "store" / "mix",
         free,
         tokenizer,
-        directions(data, tokenizer),
+        learnt_ways(data, tokenizer),
         config.training.max_pieces,
         progress,
         fingerprint=f"mix {told}",
@@ -312,7 +312,7 @@ def _is_of(config: RunConfig, part: _Part, kept: _Stores, tokenizer: Tokenizer, 
         wanted = TokenStore.known(
             f"{split} {known['fingerprint']}",
             tokenizer,
-            directions(part.data, tokenizer),
+            learnt_ways(part.data, tokenizer),
             config.training.max_pieces,
         )
         if (store.fingerprint if store else None) != (wanted if pairs[split] else None):
@@ -358,14 +358,3 @@ def spread(pairs: Iterable[Pair], count: int, most: int) -> Iterator[Pair]:
     for number, pair in enumerate(pairs):
         if number * share % count < share:
             yield pair
-
-
-def directions(data: DataConfig, tokenizer: Tokenizer) -> list[tuple[int, str | None]]:
-    """Return which side is the source, with the tag of the target language if there are tags."""
-    ways = [(data.source_language, data.target_language)]
-    if data.both_directions:
-        ways.append(ways[0][::-1])
-    if tokenizer.framing.directed:
-        return [(side, direction(*way)) for side, way in enumerate(ways)]
-    tagged = data.both_directions or tokenizer.languages
-    return [(side, way[1] if tagged else None) for side, way in enumerate(ways)]

@@ -18,8 +18,8 @@ from heedful.data.batches import BatchPlan
 from heedful.data.evenly import evenly
 from heedful.data.store import TokenStore
 from heedful.decode.engine import decode
+from heedful.directions import learnt_ways
 from heedful.models.architecture import Model
-from heedful.run_data import directions
 from heedful.search import Greedy
 from heedful.text.framing import parted
 from heedful.text.tokenizer import Tokenizer
@@ -83,7 +83,7 @@ def _asked(config: RunConfig, tokenizer: Tokenizer, store: TokenStore) -> list[_
     if not most:
         return []
     languages = {}
-    for _, to in chain(*(directions(one, tokenizer) for one in data.of_languages().values())):
+    for _, to in chain(*(learnt_ways(one, tokenizer) for one in data.of_languages().values())):
         before, behind = tokenizer.marks(to)
         languages[*before, *behind] = parted(to)[1] or data.target_language
     start, end = len(tokenizer.framing.before), len(tokenizer.framing.behind)

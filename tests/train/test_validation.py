@@ -13,9 +13,9 @@ from heedful import evaluate, validation
 from heedful.config import RunConfig, merged
 from heedful.data.joined import joined
 from heedful.data.store import TokenStore
+from heedful.directions import learnt_ways
 from heedful.progress import Progress
 from heedful.recipes import tiny
-from heedful.run_data import directions
 from heedful.text.tokenizer import BPE, Tokenizer
 
 GERMAN = [(f"the house has {n} doors and a roof", f"das Haus hat {n} Türen") for n in range(20)]
@@ -35,7 +35,7 @@ def prepared(folder: Path, data: dict[str, Any]) -> tuple[RunConfig, Tokenizer, 
             folder / language,
             CHINESE if language == "zh" else GERMAN,
             tokenizer,
-            directions(part, tokenizer),
+            learnt_ways(part, tokenizer),
             64,
             Progress(quiet=True),
         )

@@ -151,9 +151,10 @@ def _train_store(
     progress: "Progress",
 ) -> "TokenStore":
     """Return the rows to learn from, of pairs that are evenly spread over the corpus."""
-    from heedful.run_data import directions, spread
+    from heedful.directions import learnt_ways
+    from heedful.run_data import spread
 
-    size, most = corpus.size("train"), rows // len(directions(config, loaded.tokenizer))
+    size, most = corpus.size("train"), rows // len(learnt_ways(config, loaded.tokenizer))
     if most < size:
         progress.say(f"learning from {most:,} of {size:,} pairs")
     return _store(place, spread(corpus.pairs("train"), size, most), config, loaded, progress)
@@ -167,9 +168,9 @@ def _store(
     progress: "Progress",
 ) -> "TokenStore":
     from heedful.data.store import TokenStore
-    from heedful.run_data import directions
+    from heedful.directions import learnt_ways
 
     longest = loaded.model.config.max_length
     return TokenStore.build(
-        place, pairs, loaded.tokenizer, directions(config, loaded.tokenizer), longest, progress
+        place, pairs, loaded.tokenizer, learnt_ways(config, loaded.tokenizer), longest, progress
     )
