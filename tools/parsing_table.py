@@ -79,7 +79,23 @@ def verdict(found: dict[str, Any]) -> str:
         ours, theirs = (models[name][test]["f1"] for name in NAMES)
         better = "wins" if ours > theirs else "does not win"
         said.append(f"on {title} the Transformer {better}, {ours:.1f} to {theirs:.1f}")
-    return f"By F1, {'; '.join(said)}."
+    return f"By F1, {'; '.join(said)}. {place(found)}"
+
+
+def place(found: dict[str, Any]) -> str:
+    """Say how far the trainings have come, and how often a model lost its place in a sentence."""
+    models, told = found["models"], []
+    for name, title in NAMES.items():
+        one = models[name]
+        lost = " and ".join(
+            f"{100 * one[test]['repairs'].get('missing words', 0) / one[test]['sentences']:.0f} %"
+            for test in SETS
+        )
+        told.append(
+            f"the {title} is at {one['dev_loss']:.3f} nats a piece of the dev set after "
+            f"{one['epochs']} passes, and misses words of the sentence in {lost} of its trees"
+        )
+    return f"To write a tree a model must keep its place in the sentence: {'; '.join(told)}."
 
 
 def labels(found: dict[str, Any]) -> dict[str, str]:
