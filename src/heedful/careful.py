@@ -143,10 +143,12 @@ def _say_refused(part: Part) -> None:
 
 
 def _break_loops(parts: Sequence[Part], search: SearchConfig, decode: Decode) -> None:
-    turning = [part for part in parts if _turns(part)]
-    for part in turning:
-        part.flags.update([REPEATS] if part.settled else [])
-    turning = [part for part in turning if not part.settled]
+    turning = []
+    for part in filter(_turns, parts):
+        if part.settled:
+            part.flags.add(REPEATS)
+        else:
+            turning.append(part)
     if not turning:
         return
     before = [replace(part) for part in turning]

@@ -139,7 +139,7 @@ def _take(
     except (DataError, ModelError) as error:
         if not typing:
             raise
-        print(f"heed: {error.problem}{f'; {error.fix}' if error.fix else ''}", file=sys.stderr)
+        print(f"heed: {error.said_of(None)}", file=sys.stderr)
 
 
 def _command(talk: "Conversation", line: str, where: str) -> None:

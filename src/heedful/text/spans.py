@@ -14,11 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from heedful.text.subword_pieces import GOES_ON
+
 _SCRIPTS_WITHOUT_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
 _WORD = re.compile(rf"[{_SCRIPTS_WITHOUT_SPACES}]|[^\W{_SCRIPTS_WITHOUT_SPACES}]+(?:['’-]\w+)*|\S")
 _SPACED = re.compile(r"\S+")
 _UNKNOWN = "<unk>"
-_GOES_ON = "@@"
 _PART = re.compile(r"<0x[89A-F][0-9A-F]>|.", re.DOTALL)
 
 
@@ -110,11 +111,11 @@ def piece_edges(pieces: Sequence[str], text: str) -> list[int]:
 
 def _beginning(pieces: Sequence[str]) -> Sequence[str]:
     """Return pieces of subword-nmt with the marks of SentencePiece; others as they are."""
-    if "▁" in "".join(pieces) or not any(piece.endswith(_GOES_ON) for piece in pieces):
+    if "▁" in "".join(pieces) or not any(piece.endswith(GOES_ON) for piece in pieces):
         return pieces
-    inside = [False, *(piece.endswith(_GOES_ON) for piece in pieces)]
-    bare = [piece.removesuffix(_GOES_ON) for piece in pieces]
-    return [one if goes_on else f"▁{one}" for one, goes_on in zip(bare, inside, strict=False)]
+    bare = [piece.removesuffix(GOES_ON) for piece in pieces]
+    inside = [False, *(piece.endswith(GOES_ON) for piece in pieces[:-1])]
+    return [one if within else f"▁{one}" for one, within in zip(bare, inside, strict=True)]
 
 
 def _found_again(pieces: Sequence[str], raw: bytes) -> list[int]:

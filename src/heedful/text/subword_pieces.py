@@ -6,7 +6,7 @@ Words are what stands between spaces; models that were trained on tokenised text
 so here, too. Without merges every word is a piece.
 """
 
-__all__ = ["FORMAT", "SubwordPieces", "merges_of"]
+__all__ = ["FORMAT", "GOES_ON", "SubwordPieces", "merges_of"]
 
 import itertools
 import json
@@ -19,7 +19,8 @@ from heedful.errors import ModelError, SettingError
 from heedful.text.pieces import CONTROL, UNKNOWN
 
 FORMAT = "heedful-subword-pieces"
-_GOES_ON = "@@"
+GOES_ON = "@@"
+"""What stands behind a piece that does not end its word."""
 _WORD_END = "</w>"
 _FIX = "fetch or import the model again"
 _MOST_BYTES = 256 * 2**20
@@ -83,7 +84,7 @@ class SubwordPieces:
                 at += 1 + fits
             parts = joined
         parts[-1] = parts[-1].removesuffix(_WORD_END)
-        return [*(part + _GOES_ON for part in parts[:-1]), parts[-1]]
+        return [*(part + GOES_ON for part in parts[:-1]), parts[-1]]
 
     def decode_batch(
         self, rows: Sequence[Sequence[int]], skip_special_tokens: bool = True
@@ -93,7 +94,7 @@ class SubwordPieces:
         texts = [" ".join(self.pieces[id_] for id_ in row if id_ >= first) for row in rows]
         if self.merges is None:
             return texts
-        return [text.replace(_GOES_ON + " ", "").removesuffix(_GOES_ON) for text in texts]
+        return [text.replace(GOES_ON + " ", "").removesuffix(GOES_ON) for text in texts]
 
     def get_vocab_size(self) -> int:
         """Return how many pieces the translation model has."""

@@ -15,7 +15,7 @@ from heedful.text.framing import Framing
 from heedful.text.pieces import CONTROL
 from heedful.text.sentence_pieces import SentencePieces
 from heedful.text.sentencepiece_file import read_model
-from heedful.text.subword_pieces import SubwordPieces, merges_of
+from heedful.text.subword_pieces import GOES_ON, SubwordPieces, merges_of
 from heedful.text.tokenizer import Foreign as Cutter
 from heedful.text.tokenizer import Tokenizer
 
@@ -80,7 +80,7 @@ def _marks(pieces: Sequence[str]) -> tuple[int, int]:
 
     Both characters occur in texts, so that a vocabulary of one kind may have a few of the other.
     """
-    marked = sum(piece.endswith("@@") for piece in pieces)
+    marked = sum(piece.endswith(GOES_ON) for piece in pieces)
     return marked, sum(piece.startswith("▁") for piece in pieces)
 
 
