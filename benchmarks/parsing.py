@@ -5,11 +5,11 @@
 Needs $HEEDFUL_DATA/treebank. Both learn from the CRAFT articles that are not held out and from the
 sample of the Wall Street Journal (sections 0 and 1), without any sentence that a test set has too;
 both are measured on section 22 and on the CRAFT articles held out, beam 21, length penalty 0.3, at
-most 300 pieces more than the sentence has. A run that has ended is measured alone, if its settings
-are those that are asked for, and trees that the same weights have found by the same search
-(runs/parsing/MODEL.SET.trees) are scored alone. --no-training and --no-parsing part the work
-between two machines. Writes results/parsing.json after each model, and the tables of
-docs/parsing.md by tools/parsing_table.py.
+most 300 pieces more than the sentence has: among lines of symbols that are trees, and free. A run
+that has ended is measured alone, if its settings are those that are asked for, and trees that the
+same weights have found by the same search (runs/parsing/MODEL.SET.trees) are scored alone.
+--no-training and --no-parsing part the work between two machines. Writes results/parsing.json after
+each model, and the tables of docs/parsing.md by tools/parsing_table.py.
 """
 
 import argparse
@@ -60,7 +60,9 @@ def main() -> None:
             continue
         results[name] = {"recipe": recipe} | training_of(run)
         for test, trees in tests.items():
-            results[name][test] = measured(options, name, test, trees)
+            sound, free = (measured(options, name, test, trees, free) for free in (False, True))
+            del free["labels"]
+            results[name][test] = sound | {"free": free}
         if options.sentences is None:
             record(
                 "parsing",
@@ -126,9 +128,11 @@ def training_of(run: Path) -> dict[str, Any]:
     }
 
 
-def measured(options: argparse.Namespace, name: str, test: str, gold: list[Tree]) -> dict[str, Any]:
+def measured(
+    options: argparse.Namespace, name: str, test: str, gold: list[Tree], free: bool
+) -> dict[str, Any]:
     """Return how right a model's trees of a test set are."""
-    kept = options.runs / f"{name}.{test}.trees"
+    kept = options.runs / f"{name}.{test}{'.free' * free}.trees"
     told = kept.with_suffix(".json")
     weights = model_path(options.runs / name) / "model.safetensors"
     by = {
@@ -138,14 +142,16 @@ def measured(options: argparse.Namespace, name: str, test: str, gold: list[Tree]
     }
     found = json.loads(told.read_text("utf-8")) if told.exists() and kept.exists() else {}
     if found.pop("by", None) != by:
-        found = _parse(options, name, gold, kept)
+        found = _parse(options, name, gold, kept, free)
         told.write_text(json.dumps(found | {"by": by}), "utf-8")
     scores = score_trees(zip(gold, trees_of(kept), strict=True))
     assert not scores.skipped
     return found | figures(scores)
 
 
-def _parse(options: argparse.Namespace, name: str, gold: list[Tree], kept: Path) -> dict[str, Any]:
+def _parse(
+    options: argparse.Namespace, name: str, gold: list[Tree], kept: Path, free: bool
+) -> dict[str, Any]:
     """Write the trees that a model finds; return what was repaired in how many."""
     from heedful.parser import SEARCH, Parser
     from heedful.search import Greedy
@@ -157,7 +163,7 @@ def _parse(options: argparse.Namespace, name: str, gold: list[Tree], kept: Path)
     search = SEARCH.model_copy(update={"beam_size": options.beam})
     started = time.perf_counter()
     asked = search if options.beam > 1 else Greedy(max_extra=SEARCH.max_extra)
-    found = parser.parse([tree.words for tree in gold], asked)
+    found = parser.parse([tree.words for tree in gold], asked, free=free)
     seconds = time.perf_counter() - started
     kinds = sorted({kind for one in found for kind in one.repairs})
     result = {

@@ -39,10 +39,29 @@ def test_what_was_learnt_is_found(parser: Parser, search: Beam | Greedy) -> None
 
 
 @settings(max_examples=20, deadline=None)
-@given(sentences=st.lists(st.lists(words, min_size=1, max_size=9), max_size=4))
-def test_every_word_in_its_place(parser: Parser, sentences: list[list[str]]) -> None:
-    found = parser.parse(sentences, Greedy(max_extra=9))
+@given(sentences=st.lists(st.lists(words, min_size=1, max_size=9), max_size=4), free=st.booleans())
+@pytest.mark.parametrize("search", [Greedy(max_extra=9), Beam(beam_size=3, max_extra=9)])
+def test_every_word_in_its_place(
+    parser: Parser, search: Beam | Greedy, sentences: list[list[str]], free: bool
+) -> None:
+    found = parser.parse(sentences, search, free=free)
     assert [one.tree.words for one in found] == sentences
+    assert free or all(set(one.repairs) <= {"too long"} for one in found)
+
+
+def test_a_free_search_finds_what_is_likelier_and_no_tree(parser: Parser) -> None:
+    """Of words in an order that it has not learnt."""
+    sentence = ["it", "of", "Rain", "n't", "cat", "cat", "said", "the"]
+    [free], [sound] = (parser.parse([sentence], Greedy(), free=one) for one in (True, False))
+    assert free.repairs
+    assert not sound.repairs
+    assert sound.symbols.split().count("NN") <= len(sentence)
+
+
+def test_where_there_is_no_room_for_every_tag_the_tree_is_repaired(parser: Parser) -> None:
+    [one] = parser.parse([["Rain"] * 9], Greedy(max_length=5))
+    assert one.tree.words == ["Rain"] * 9
+    assert one.repairs["missing words"] == 4
 
 
 def test_a_sentence_beyond_the_model_is_one_phrase_and_counted(parser: Parser) -> None:

@@ -1,7 +1,8 @@
 """Sentences become trees: a translator whose target language is trees, with what that needs.
 
 Lists of words come in, trees with what was repaired go out. `heed parse` and the benchmark call it;
-training, search and the model itself are those of any translator.
+training, search and the model itself are those of any translator, and the search is told what a
+line of symbols may go on with (`heedful.text.tree_grammar`).
 """
 
 __all__ = ["AT_ONCE", "REPAIRS", "SEARCH", "Parsed", "Parser"]
@@ -13,9 +14,10 @@ from itertools import islice
 from pathlib import Path
 
 from heedful.errors import DataError, ModelError
-from heedful.search import Beam, SearchConfig
+from heedful.search import Asked, Beam, Hypothesis, SearchConfig, Wish
 from heedful.text import linear_trees
 from heedful.text.linear_trees import rebuilt
+from heedful.text.tree_grammar import Symbols, TreeGrammar
 from heedful.text.trees import Tree
 from heedful.translator import Translator
 
@@ -59,6 +61,7 @@ class Parser:
         self.translator = translator
         self.batch_tokens = batch_tokens
         self.tokenizer = translator.tokenizer
+        self.symbols = Symbols.of(self.tokenizer)
         if not self.knows("S"):
             raise ModelError(
                 "the model writes no trees",
@@ -83,18 +86,27 @@ class Parser:
         return len(pieces) == 2  # it and </s>
 
     def parse(
-        self, sentences: Sequence[Sequence[str]], search: SearchConfig = SEARCH
+        self,
+        sentences: Sequence[Sequence[str]],
+        search: SearchConfig = SEARCH,
+        *,
+        free: bool = False,
     ) -> list[Parsed]:
         """Return the tree of every sentence, in their order; see `stream`."""
-        return list(self.stream(sentences, search))
+        return list(self.stream(sentences, search, free=free))
 
     def stream(
-        self, sentences: Iterable[Sequence[str]], search: SearchConfig = SEARCH
+        self,
+        sentences: Iterable[Sequence[str]],
+        search: SearchConfig = SEARCH,
+        *,
+        free: bool = False,
     ) -> Iterator[Parsed]:
         """Yield the tree of every sentence, in their order, some hundreds at a time.
 
-        Every tree has the words of its sentence, whatever the model writes. Raises DataError for a
-        sentence without words, or one with a space within a word.
+        Only lines of symbols that are trees of its words are searched, or all of them when `free`,
+        as in the paper; what comes out is repaired. Raises DataError for a sentence without words,
+        or one with a space within a word.
         """
         number = 0
         rest = iter(sentences)
@@ -102,16 +114,20 @@ class Parser:
             for words in some:
                 number += 1
                 _check(words, f"sentence {number}")
-            yield from self._portion(some, search)
+            yield from self._portion(some, search, free)
 
     def _portion(
-        self, sentences: Sequence[Sequence[str]], search: SearchConfig
+        self, sentences: Sequence[Sequence[str]], search: SearchConfig, free: bool
     ) -> Iterator[Parsed]:
         sources = self.tokenizer.encode_source([" ".join(words) for words in sentences])
         most = self.translator.limits.max_length or max(map(len, sources))
         fits = [len(source) <= most for source in sources]
-        readable = [source for source, fit in zip(sources, fits, strict=True) if fit]
-        found = iter(self.translator.search(readable, search, batch_tokens=self.batch_tokens))
+        asked = [
+            Asked(source, Wish() if free else Wish(grammar=self._grammar(source, words, search)))
+            for source, words, fit in zip(sources, sentences, fits, strict=True)
+            if fit
+        ]
+        found = iter(self._searched(asked, search))
         for words, fit in zip(sentences, fits, strict=True):
             if not fit:
                 tree, _ = rebuilt("", words)
@@ -121,6 +137,20 @@ class Parser:
             [symbols] = self.tokenizer.decode_target([best.tokens])
             tree, repairs = rebuilt(symbols, words)
             yield Parsed(tree, symbols, repairs, best.score)
+
+    def _grammar(
+        self, source: Sequence[int], words: Sequence[str], search: SearchConfig
+    ) -> TreeGrammar:
+        [room] = search.rooms([Asked(source)], self.translator.limits.max_length)
+        return TreeGrammar(self.symbols, len(words), room)
+
+    def _searched(self, asked: Sequence[Asked], search: SearchConfig) -> list[list[Hypothesis]]:
+        return self.translator.search(
+            [one.source for one in asked],
+            search,
+            batch_tokens=self.batch_tokens,
+            wishes=[one.wish for one in asked],
+        )
 
 
 def _check(words: Sequence[str], where: str) -> None:

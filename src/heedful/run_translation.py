@@ -15,8 +15,9 @@ import torch
 from heedful.calibration import calibrated
 from heedful.card import card
 from heedful.config import RunConfig
-from heedful.data.batches import BatchPlan
+from heedful.data.batches import Align, BatchPlan
 from heedful.data.bpe_dropout import BPEDropout
+from heedful.data.formats import of_trees
 from heedful.data.report import write_whole
 from heedful.decode.shortlist import FILE as SHORTLIST
 from heedful.errors import HeedfulError, SettingError
@@ -36,6 +37,7 @@ from heedful.train.loop import Outcome, Trainer, Validation
 from heedful.train.memory import largest_batch
 from heedful.train.settings import Gone
 from heedful.train.shortlist import MOST_ROWS, learn, rows_of, summary
+from heedful.train.tree_guidance import TreeGuide
 from heedful.validation import validation
 
 _FOREIGN = 0.3
@@ -153,10 +155,12 @@ class TranslationTask:
         data = self.data
         return validation(self.config, data.dev, data.tokenizer, model, self.site.device)
 
-    def _guide(self) -> Guide | None:
-        """Learn what attention is guided by; None where it is not."""
+    def _guide(self) -> Align | None:
+        """Return what attention is guided by; None where it is not."""
         if not self.config.objective.guided_alignment:
             return None
+        if all(map(of_trees, self.config.data.train)):
+            return TreeGuide.of(self.data.tokenizer)
         _require_numba("--objective.guided-alignment")
         rows = min(len(self.data.train), MOST_ROWS)
         self.site.progress.say(f"learning from {rows:,} rows what attention is guided by")

@@ -40,7 +40,7 @@ from heedful.model_header import Languages
 from heedful.model_path import BUNDLED, model_path
 from heedful.pipeline import How, Pipeline
 from heedful.request import Request, sound
-from heedful.search import Alternatives, Beam, Client, Hypothesis, Limits, SearchConfig
+from heedful.search import Alternatives, Beam, Client, Hypothesis, Limits, SearchConfig, Wish
 from heedful.text.framing import parted
 from heedful.text.pieces import CONTROL, UNKNOWN
 from heedful.text.tokenizer import Tokenizer
@@ -324,9 +324,12 @@ class Translator:
         search: SearchConfig,
         clients: Sequence[Client] | None = None,
         batch_tokens: int | None = None,
+        wishes: Sequence[Wish] | None = None,
     ) -> list[list[Hypothesis]]:
         """Return what is found for sources that are pieces; maybe nothing where a client leaves."""
-        return self._engine.decode(sources, search, self.limits, batch_tokens, clients=clients)
+        return self._engine.decode(
+            sources, search, self.limits, batch_tokens, wishes=wishes, clients=clients
+        )
 
     def alternatives(
         self,

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ from heedful.search.rules import Rows, Rules
 from heedful.search.sample import draw, kept
 from heedful.search.scoring import length_penalty
 from heedful.search.shaping import Shaping
+from heedful.shapes import Array
 from tests.search.tables import END, LIMITS, PAD, PIECES, SPELLING, START, Table, TableStepper
 
 ENTRIES = 6  # PAD, START, END, "a", "b", " "
@@ -182,6 +184,46 @@ def test_a_wide_beam_equals_exhaustive_search_under_every_rule(
     finished = [one for one in found if one.finished]
     assert [x.score for x in finished] == pytest.approx([x.score for x in best], abs=1e-4)
     assert {x.tokens for x in finished} == {x.tokens for x in best}
+
+
+class Turns:
+    """A language in which no piece follows itself, of an even number of pieces."""
+
+    def allowed(self, tokens: Sequence[int]) -> Array:
+        mask = np.ones(ENTRIES, np.bool_)
+        mask[list(tokens[-1:])] = False
+        mask[END] = len(tokens) % 2 == 0
+        return mask
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds, opening=st.sampled_from([None, Opening((3,), b"", SMALL)]), never=st.booleans())
+def test_a_wide_beam_equals_exhaustive_search_under_a_grammar(
+    seed: int, opening: Opening | None, never: bool
+) -> None:
+    """Beside an opening and words that must not appear; `granted` says the same of each."""
+    wish = Wish(opening, (), (Automaton(["b"], SMALL),) if never else (), Turns())
+    table = Table(seed, ENTRIES)
+    config = Beam(beam_size=300, n_best=300, max_length=LENGTH + 1)
+    found = search(config, table, wish, Limits(START, END, forbidden=(PAD, START)))
+    pairs = [one for one in found if one.finished]
+    every = [
+        tokens
+        for size in range(LENGTH + 1)
+        for tokens in itertools.product((3, 4, 5), repeat=size)
+        if all(one != other for one, other in itertools.pairwise(tokens))
+        and opens(tokens, opening)
+        and not (never and stands(text_of(tokens), "b"))
+        and not _passes_through(wish.never, tokens)
+    ]
+    expected = {tokens for tokens in every if len(tokens) % 2 == 0}
+    assert {one.tokens for one in pairs} == expected
+    assert all(wish.granted(tokens) for tokens in every)
+    assert not wish.granted((3, 3))
+    stepper = TableStepper(table, [2], 1)
+    scores = [score(config, stepper, (*one.tokens, END), 2) for one in pairs]
+    assert [one.score for one in pairs] == pytest.approx(scores, abs=1e-4)
+    assert scores == sorted(scores, reverse=True)
 
 
 def _passes_through(never: tuple[Automaton, ...], tokens: tuple[int, ...]) -> bool:

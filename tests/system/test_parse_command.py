@@ -65,10 +65,12 @@ def test_a_no_break_space_is_within_a_word_as_in_the_files_of_trees(
 
 
 def test_repairs_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    """So little room that no tree can be finished."""
-    out, err = parse(
-        capsys, "--model", "model", "--max-extra", "1", "--bracketed", "The cat sat.", "Rain!"
-    )
+    """So little room that no tree can be finished; where only trees are searched, flat ones."""
+    words = ["--model", "model", "--max-extra", "1", "--bracketed", "The cat sat.", "Rain!"]
+    out, err = parse(capsys, *words)
+    assert out.splitlines()[0] != CAT
+    assert "repaired" not in err
+    out, err = parse(capsys, *words, "--free")
     assert out.splitlines()[0] != CAT
     assert "heed: 2 of 2 repaired\n" in err
     assert "  2 had too few words: the rest put in the last phrase, as XX\n" in err
@@ -121,6 +123,7 @@ def test_found_trees_are_scored(capsys: pytest.CaptureFixture[str]) -> None:
         (["--model", "model", "  "], "text 1: the sentence has no words"),
         (["--model", "model", "--gold", "gold.trees", "A"], "texts and --gold are both given"),
         (["--found", "gold.trees"], "--found: it is for --gold"),
+        (["--gold", "gold.trees", "--found", "gold.trees", "--free"], "--free: it is for --model"),
         (["--gold", "gold.trees", "--found", "one.trees"], "one.trees: has 1 trees, and gold"),
         (["--gold", "bad.trees", "--model", "model"], "bad.trees:2: the tree is not closed"),
         (["--gold", "none.trees", "--model", "model"], "none.trees: there is no tree in it"),

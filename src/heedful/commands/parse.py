@@ -35,8 +35,8 @@ heed parse --gold test.trees --found theirs.trees
 class Options:
     """Draw the tree of each sentence, or write it in brackets; or score trees.
 
-    A tree has every word of its sentence once, in order: what a model writes and is no such tree is
-    repaired and counted.
+    A tree has every word of its sentence once, in order: nothing else is searched; what a --free
+    search finds, or of a sentence beyond the model, is repaired and counted.
     """
 
     texts: tyro.conf.Positional[tuple[str, ...]] = ()
@@ -65,6 +65,8 @@ class Options:
     """How much long lines of symbols are favoured, from 0."""
     max_extra: int = 300
     """A line of symbols has at most so many pieces more than its sentence."""
+    free: bool = False
+    """Search all lines of symbols, as the paper does, and repair those that are no trees."""
     batch_tokens: int | None = None
     """Source pieces times beam parsed at once: more is faster and needs memory."""
     device: str = "auto"
@@ -86,7 +88,8 @@ def run(options: Options) -> int:
     parser, search = _parser(options), _search(options)
     if gold:
         _tell_unknown(parser, gold)
-        parsed = list(parser.stream([tree.words for tree in gold], search))
+        words = [tree.words for tree in gold]
+        parsed = list(parser.stream(words, search, free=options.free))
         return _scored(options, gold, [one.tree for one in parsed], _repaired(parsed))
     counts: Counter[str] = Counter()
     pictures: list[Tree] = []
@@ -119,6 +122,8 @@ def _check(options: Options) -> None:
     if options.model is None and options.found is None:
         fix = "train one: heed train --recipe parse --data FILE.trees --out runs/parser"
         raise SettingError("no parser is given", where="--model", fix=fix)
+    if options.free and options.found is not None:
+        raise SettingError("it is for --model", where="--free", fix="leave out --free or --found")
     if options.bracketed and options.json:
         raise SettingError("so is --json", where="--bracketed", fix="leave one of them out")
     svg, output = options.svg, options.output
@@ -176,7 +181,7 @@ def _parsed(
 
     lines = _lines(options)
     while some := list(islice(lines, AT_ONCE)):
-        trees = parser.stream([words for words in some if words], search)
+        trees = parser.stream([words for words in some if words], search, free=options.free)
         for words in some:
             one = next(trees) if words else None
             counts["sentences"] += 1

@@ -11,6 +11,7 @@ from heedful.data.corpus import DataConfig
 from heedful.models.transformer import TransformerConfig
 from heedful.nn.embedding import ThreeWay, TwoWay
 from heedful.nn.norm import PreNorm
+from heedful.nn.position import Rotary
 from heedful.text.tokenizer import BPE
 from heedful.train.schedule import Linear
 from heedful.train.settings import TrainingConfig
@@ -19,7 +20,8 @@ from heedful.train.settings import TrainingConfig
 def g2p() -> RunConfig:
     """Letters become symbols with spaces between, such as phones: 3 + 3 layers of 128.
 
-    The source is read byte by byte; a symbol of the target is one piece.
+    The source is read byte by byte; a symbol of the target is one piece. Positions are rotary: what
+    a letter says depends on its neighbours, wherever in the word they stand.
     """
     return RunConfig(
         recipe="g2p",
@@ -32,6 +34,7 @@ def g2p() -> RunConfig:
             encoder_layers=3,
             decoder_layers=3,
             max_length=256,
+            position=Rotary(),
             residual=PreNorm(),
             embedding=TwoWay(),
         ),

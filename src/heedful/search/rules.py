@@ -142,6 +142,8 @@ class Rules:
                 found[barred] = model[barred]
         for automaton, state in zip(wish.never, states[at:], strict=False):
             found[automaton.completing(state)] = -np.inf
+        if wish.grammar is not None:
+            found[~wish.grammar.allowed(before)] = -np.inf
 
 
 def _forbid_repetition(found: Float[Array, "A V"], rows: Rows, size: int) -> None:

@@ -3,15 +3,25 @@
 The engine makes an `Asked` of each source; the searches read it through `heedful.search.rules`.
 """
 
-__all__ = ["NOTHING", "Asked", "Wish"]
+__all__ = ["NOTHING", "Asked", "Grammar", "Wish"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 from heedful.search.leaving import ANYONE, Client
 from heedful.search.opening import Opening
 from heedful.search.phrases import Automaton
+from heedful.shapes import Array, Bool
+
+
+class Grammar(Protocol):
+    """What a translation may be made of, as of a language with rules of its own."""
+
+    def allowed(self, tokens: Sequence[int]) -> Bool[Array, " V"]:
+        """Return the pieces that may come behind these, of which each was allowed; `</s>` too."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,8 @@ class Wish:
     """Of each of these groups, one member's phrases must be there whole."""
     never: tuple[Automaton, ...] = ()
     """The phrases of none of these may be there whole."""
+    grammar: Grammar | None = None
+    """What it obeys; whoever wishes it sees to it that nothing else stands against it."""
 
     @cached_property
     def automata(self) -> tuple[Automaton, ...]:
@@ -71,6 +83,8 @@ class Wish:
         for at, piece in enumerate(tokens):
             begins = None if self.opening is None else self.opening.allowed(tokens[:at])
             if begins is not None and not begins[piece]:
+                return False
+            if self.grammar is not None and not self.grammar.allowed(tokens[:at])[piece]:
                 return False
             states = [x.advance(y, piece) for x, y in zip(self.automata, states, strict=True)]
             banned = zip(self.never, states[len(states) - len(self.never) :], strict=True)

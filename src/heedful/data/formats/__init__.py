@@ -16,6 +16,7 @@ __all__ = [
     "Trees",
     "Tsv",
     "corpus_paths",
+    "of_trees",
     "open_corpus",
 ]
 
@@ -74,6 +75,15 @@ def corpus_paths(spec: str) -> tuple[Path, ...]:
         raise DataError(problem, where=spec, fix="write it as train.en,train.de")
     ((source, target),) = pairs
     return Path(source), Path(target)
+
+
+def of_trees(spec: str) -> bool:
+    """Return whether a corpus is of trees.
+
+    >>> of_trees("bank/wsj.mrg.gz"), of_trees("train.en,train.de")
+    (True, False)
+    """
+    return isinstance(_format(spec, corpus_paths(spec), None), Trees)
 
 
 def _format(spec: str, paths: tuple[Path, ...], columns: Sequence[str] | None) -> "Format":
