@@ -59,7 +59,8 @@ class TreeGuide:
         word = np.where(source == PAD, -1, begun.cumsum(axis=1) - 1)
         last = word.max(axis=1, keepdims=True)  # that of </s>
         following = np.minimum(self._tagged(target), last)
-        found = (word[:, None, :] == following[:, :, None]).astype(np.float32)
+        same = word[:, None, :] == following[:, :, None]
+        found: NDArray[np.float32] = same.astype(np.float32)
         found /= np.maximum(found.sum(axis=-1, keepdims=True), 1)
         found *= (target != PAD)[:, :, None]
         return found
