@@ -47,7 +47,8 @@ def data_folder(script: str) -> Path | None:
 def train(run: Path, words: list[str], **environment: str) -> None:
     """Train by these words of `heed train`, go on where a run was stopped, leave one that ended.
 
-    Raises SystemExit where a run stands there that was asked for in other words.
+    Raises SystemExit where a run stands there that was asked for in other words. A recipe may have
+    changed behind the same words: remove its runs then.
     """
     asked = run.with_name(f"{run.name}.asked.json")
     if asked.exists() and json.loads(asked.read_text("utf-8")) != words:

@@ -52,6 +52,7 @@ def main() -> None:
     before = recorded("parsing")
     alike = all(before.get(key) == whole[key] for key in ("command", "data", "search"))
     results: dict[str, Any] = before["models"] if alike else {}
+    results = {name: one for name, one in results.items() if all("free" in one[x] for x in tests)}
     for name in options.models:
         run, recipe = options.runs / name, MODELS[name]
         if not options.no_training:
@@ -139,6 +140,7 @@ def measured(
         "weights": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "beam": options.beam,
         "sentences": len(gold),
+        "free": free,
     }
     found = json.loads(told.read_text("utf-8")) if told.exists() and kept.exists() else {}
     if found.pop("by", None) != by:

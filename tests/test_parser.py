@@ -55,7 +55,7 @@ def test_a_free_search_finds_what_is_likelier_and_no_tree(parser: Parser) -> Non
     [free], [sound] = (parser.parse([sentence], Greedy(), free=one) for one in (True, False))
     assert free.repairs
     assert not sound.repairs
-    assert sound.symbols.split().count("NN") <= len(sentence)
+    assert sound.symbols != free.symbols
 
 
 def test_where_there_is_no_room_for_every_tag_the_tree_is_repaired(parser: Parser) -> None:

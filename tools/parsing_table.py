@@ -45,7 +45,8 @@ def described(found: dict[str, Any]) -> str:
         f"{data['wsj_sample']['trees']:,} of the WSJ sample (sections 0 and 1); {dropped:,} more "
         f"have the words of a test sentence and were left out. Held-out articles: {held}. "
         f"Beam {search['beam']}, length penalty {search['length_penalty']}, at most "
-        f"{search['max_extra']} pieces more than the sentence. {found['date']}"
+        f"{search['max_extra']} pieces more than the sentence, among trees alone; the last two "
+        f"columns are of a search among all lines. {found['date']}"
     )
     return learnt + (f", {found['note']}." if found["note"] else ".")
 

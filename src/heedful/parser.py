@@ -105,8 +105,8 @@ class Parser:
         """Yield the tree of every sentence, in their order, some hundreds at a time.
 
         Only lines of symbols that are trees of its words are searched, or all of them when `free`,
-        as in the paper; what comes out is repaired. Raises DataError for a sentence without words,
-        or one with a space within a word.
+        as in the paper; what comes out is repaired, also where other rules of the search leave no
+        tree. Raises DataError for a sentence without words, or one with a space within a word.
         """
         number = 0
         rest = iter(sentences)

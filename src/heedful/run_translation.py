@@ -159,8 +159,15 @@ class TranslationTask:
         """Return what attention is guided by; None where it is not."""
         if not self.config.objective.guided_alignment:
             return None
-        if all(map(of_trees, self.config.data.train)):
+        data = self.config.data
+        kinds = {of_trees(spec) for spec in (*data.train, *data.mix)}
+        if kinds == {True} and not data.both_directions:
             return TreeGuide.of(self.data.tokenizer)
+        if True in kinds:
+            self.site.progress.warn(
+                "not all that is learnt are words and their trees: what attention is guided by is "
+                "learnt from the rows, and does not know which word of a tree comes next"
+            )
         _require_numba("--objective.guided-alignment")
         rows = min(len(self.data.train), MOST_ROWS)
         self.site.progress.say(f"learning from {rows:,} rows what attention is guided by")

@@ -80,6 +80,9 @@ def test_every_tree_may_be_written(tree: Tree) -> None:
     whole = [*(names.index(one) for one in line), 0]
     for at, piece in enumerate(whole):
         assert grammar.allowed(whole[:at])[piece]
+        assert grammar.whole(whole[:at]) == (piece == 0)
+    assert set(whole[:-1]) <= grammar.pieces
+    assert len(grammar._now) + len(grammar._before) <= 2, "no more than a beam needs is kept"
 
 
 @given(seed=st.integers(0, 1000), words=st.integers(1, 12), room=st.integers(0, 40))

@@ -23,6 +23,15 @@ class Grammar(Protocol):
         """Return the pieces that may come behind these, of which each was allowed; `</s>` too."""
         ...
 
+    def whole(self, tokens: Sequence[int]) -> bool:
+        """Return whether a translation may end there."""
+        ...
+
+    @property
+    def pieces(self) -> frozenset[int]:
+        """All pieces that may be part of a translation."""
+        ...
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -53,7 +62,8 @@ class Wish:
             for way in member.ways(state)
         ]
         opening = self.opening.pieces if self.opening else frozenset()
-        return opening.union(*ways)
+        grammar = self.grammar.pieces if self.grammar else frozenset()
+        return opening.union(grammar, *ways)
 
     @property
     def need(self) -> int:
@@ -91,7 +101,8 @@ class Wish:
             if any(automaton.ends_well(state) for automaton, state in banned):
                 return False
         begun = self.opening is None or self.opening.passed(tokens)
-        return begun and self.left(states) == 0
+        ended = self.grammar is None or self.grammar.whole(tokens)
+        return begun and ended and self.left(states) == 0
 
 
 NOTHING = Wish()

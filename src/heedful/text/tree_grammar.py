@@ -8,6 +8,7 @@ __all__ = ["Symbols", "TreeGrammar"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from heedful.text.trees import DEEPEST
 _OPENS, _CLOSES, _SPACE = "▁(", "▁)", "▁"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Symbols:
     """The pieces that are a whole symbol."""
 
@@ -28,6 +29,12 @@ class Symbols:
     opens: Bool[Array, " V"]
     closed_by: dict[int, int]
     """What opens a phrase, to what closes it."""
+
+    @cached_property
+    def pieces(self) -> frozenset[int]:
+        """All of them."""
+        either = np.flatnonzero(self.tags | self.opens).tolist()
+        return frozenset([*either, *self.closed_by.values()])
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> "Symbols":
@@ -56,7 +63,7 @@ class _State(NamedTuple):
     """Whether nothing stands in the innermost phrase yet."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class TreeGrammar:
     """Of one sentence: a tag for each word, and phrases that hold something and are all closed.
 
@@ -68,9 +75,19 @@ class TreeGrammar:
     words: int
     most: int
     """Pieces that a line may have, `</s>` included."""
-    _known: dict[tuple[int, ...], _State] = field(
-        default_factory=lambda: {(): _State()}, repr=False, compare=False
-    )
+    _before: dict[tuple[int, ...], _State] = field(default_factory=dict, init=False, repr=False)
+    _now: dict[tuple[int, ...], _State] = field(default_factory=dict, init=False, repr=False)
+    """Lines of the length that was asked for last, and of one less: a beam's grow together."""
+    _length: int = field(default=0, init=False, repr=False)
+
+    @property
+    def pieces(self) -> frozenset[int]:
+        """All pieces that a tree may be made of."""
+        return self.symbols.pieces
+
+    def whole(self, tokens: Sequence[int]) -> bool:
+        """Return whether a line may end there."""
+        return bool(self.allowed(tokens)[self.symbols.end])
 
     def allowed(self, tokens: Sequence[int]) -> Bool[Array, " V"]:
         """Return which pieces may come behind these, of which each was allowed."""
@@ -89,9 +106,16 @@ class TreeGrammar:
         return found
 
     def _after(self, tokens: tuple[int, ...]) -> _State:
-        state = self._known.get(tokens)
+        if len(tokens) != self._length:
+            grown = len(tokens) == self._length + 1
+            self._before, self._now = self._now if grown else {}, {}
+            self._length = len(tokens)
+        state = self._now.get(tokens)
         if state is None:
-            state = self._known[tokens] = self._read(self._after(tokens[:-1]), tokens[-1])
+            state = self._before.get(tokens[:-1])
+            read = tokens if state is None else tokens[-1:]
+            state = reduce(self._read, read, state or _State())
+            self._now[tokens] = state
         return state
 
     def _read(self, state: _State, piece: int) -> _State:
