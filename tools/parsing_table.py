@@ -54,17 +54,18 @@ def scores(found: dict[str, Any]) -> str:
     """Return the table of the models, in per cent."""
     lines = [
         "| measured on | model | weights | minutes, steps | precision | recall | F1 | complete "
-        "match | tags |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "match | tags | repaired |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for test, title in SETS.items():
         for name, model in found["models"].items():
             of = model[test]
+            repaired = 100 * of["repaired"] / of["sentences"]
             lines.append(
                 f"| {title} ({of['sentences']:,}) | {NAMES[name]} | {model['weights'] / 1e6:.1f} M "
                 f"| {model['minutes']}, {model['steps']:,} | {of['precision']:.1f} "
                 f"| {of['recall']:.1f} | **{of['f1']:.1f}** | {of['complete_match']:.1f} "
-                f"| {of['tagging']:.1f} |"
+                f"| {of['tagging']:.1f} | {repaired:.1f} |"
             )
     return "\n".join(lines)
 

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from heedful.errors import DataError, ModelError
-from heedful.search import Asked, Beam, Hypothesis, SearchConfig, Wish
+from heedful.search import Asked, Beam, SearchConfig, Wish
 from heedful.text import linear_trees
 from heedful.text.linear_trees import rebuilt
 from heedful.text.tree_grammar import Symbols, TreeGrammar
@@ -61,13 +61,13 @@ class Parser:
         self.translator = translator
         self.batch_tokens = batch_tokens
         self.tokenizer = translator.tokenizer
-        self.symbols = Symbols.of(self.tokenizer)
         if not self.knows("S"):
             raise ModelError(
                 "the model writes no trees",
                 where=str(translator.folder or "the model"),
                 fix="train one: heed train --recipe parse --data FILE.trees",
             )
+        self.symbols = Symbols.of(self.tokenizer)
 
     @classmethod
     def load(
@@ -122,12 +122,16 @@ class Parser:
         sources = self.tokenizer.encode_source([" ".join(words) for words in sentences])
         most = self.translator.limits.max_length or max(map(len, sources))
         fits = [len(source) <= most for source in sources]
-        asked = [
-            Asked(source, Wish() if free else Wish(grammar=self._grammar(source, words, search)))
+        wishes = [
+            Wish() if free else Wish(grammar=self._grammar(source, words, search))
             for source, words, fit in zip(sources, sentences, fits, strict=True)
             if fit
         ]
-        found = iter(self._searched(asked, search))
+        readable = [source for source, fit in zip(sources, fits, strict=True) if fit]
+        every = self.translator.search(
+            readable, search, batch_tokens=self.batch_tokens, wishes=wishes
+        )
+        found = iter(every)
         for words, fit in zip(sentences, fits, strict=True):
             if not fit:
                 tree, _ = rebuilt("", words)
@@ -143,14 +147,6 @@ class Parser:
     ) -> TreeGrammar:
         [room] = search.rooms([Asked(source)], self.translator.limits.max_length)
         return TreeGrammar(self.symbols, len(words), room)
-
-    def _searched(self, asked: Sequence[Asked], search: SearchConfig) -> list[list[Hypothesis]]:
-        return self.translator.search(
-            [one.source for one in asked],
-            search,
-            batch_tokens=self.batch_tokens,
-            wishes=[one.wish for one in asked],
-        )
 
 
 def _check(words: Sequence[str], where: str) -> None:
